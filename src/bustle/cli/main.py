@@ -1,0 +1,87 @@
+"""The `bustle` command: finds the verb's own file, runs it, and turns errors into one line and an exit code.
+
+A verb's file imports only the standard library and `bustle.core.errors` at its top; it offers `HELP` (one line),
+`add_arguments(parser)` and `run(arguments) -> int`. The heavy imports happen inside `run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from bustle.core.errors import InputError
+
+OK, BUG, USER_ERROR = 0, 1, 2
+
+VERBS = ()  # each verb adds itself here when its file lands, in the order that --help prints
+
+
+def verb_module(verb: str) -> ModuleType:
+    return importlib.import_module(f"bustle.cli.{verb}")
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The whole parser; only the chosen verb's arguments are added, so that the others stay unimported."""
+    parser = argparse.ArgumentParser(
+        prog="bustle",
+        description="Breast ultrasound: outline lesions, classify them with an honest probability, "
+        "and train, compare and trust the models that do it.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb in VERBS:
+        module = verb_module(verb)
+        command = commands.add_parser(verb, help=module.HELP, description=module.HELP)
+        if verb == chosen:
+            module.add_arguments(command)
+            command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS, default=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the process's exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in words if word in VERBS), None)
+    parser = build_parser(chosen)
+    parsed = parser.parse_args(words)
+    if parsed.version:
+        from bustle.core.provenance import versions
+
+        print(f"bustle {versions()['bustle']}")
+        return OK
+    if parsed.verb is None:
+        parser.print_help()
+        return OK
+    try:
+        return verb_module(parsed.verb).run(parsed)
+    except InputError as error:
+        if parsed.debug:
+            raise
+        print(f"bustle: error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        if parsed.debug:
+            raise
+        print("bustle: interrupted; nothing that was finished is lost, run the command again", file=sys.stderr)
+        return USER_ERROR
+    except BrokenPipeError:  # the reader of our output has gone, as in `bustle models list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if parsed.debug:
+            raise
+        print(
+            f"bustle: internal error: {type(error).__name__}: {error}; "
+            "please report it with the output of the same command with --debug",
+            file=sys.stderr,
+        )
+        return BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

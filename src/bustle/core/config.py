@@ -1,0 +1,190 @@
+"""Strict loading of typed settings: YAML mapping to frozen dataclasses, with errors that name the key.
+
+Unknown keys list the nearest known ones; values of the wrong type say what was expected. A `Component` is a
+setting that names an implementation and carries its options, e.g. `{name: rotate, degrees: 5}`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bustle.core.errors import InputError, unknown_name
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Component:
+    """An implementation chosen by name, with its options as plain values."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def from_mapping(settings_type: type[Settings], mapping: Mapping[str, Any], *, where: str) -> Settings:
+    """Build the dataclass `settings_type` from plain values; `where` names the place for errors."""
+    return _convert(settings_type, mapping, where)
+
+
+def to_mapping(settings: Any) -> Any:
+    """The inverse of `from_mapping`: plain dicts, lists and scalars, ready for YAML or JSON."""
+    if isinstance(settings, Component):
+        return {"name": settings.name, **to_mapping(settings.options)}
+    if dataclasses.is_dataclass(settings):
+        return {f.name: to_mapping(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+    if isinstance(settings, Mapping):
+        return {key: to_mapping(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [to_mapping(value) for value in settings]
+    return settings
+
+
+def _convert(expected: Any, value: Any, where: str) -> Any:
+    if expected is Any:
+        return value
+    if expected is Component:
+        return _component(value, where)
+    if dataclasses.is_dataclass(expected):
+        return _dataclass(expected, value, where)
+    origin = typing.get_origin(expected)
+    arguments = typing.get_args(expected)
+    if origin is Literal:
+        if value not in arguments or isinstance(value, bool) != any(isinstance(a, bool) for a in arguments):
+            raise _wrong(where, value, "one of " + ", ".join(map(str, arguments)))
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _union(arguments, value, where)
+    if origin is tuple:
+        return _tuple(arguments, value, where)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise _wrong(where, value, "a mapping")
+        return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    return _scalar(expected, value, where)
+
+
+def _dataclass(expected: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _wrong(where, value, "a mapping")
+    hints = typing.get_type_hints(expected)
+    fields = {f.name: f for f in dataclasses.fields(expected)}
+    for key in value:
+        if key not in fields:
+            raise _inside(unknown_name("key", str(key), fields), where)
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in value and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise InputError(f"{where} lacks {', '.join(missing)}", remedy="add it")
+    converted = {key: _convert(hints[key], item, f"{where}.{key}") for key, item in value.items()}
+    try:
+        return expected(**converted)
+    except ValueError as error:  # a dataclass may check its own values
+        raise InputError(f"{where}: {error}", remedy="change the value") from None
+
+
+def _component(value: Any, where: str) -> Component:
+    if isinstance(value, str):
+        return Component(value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        raise _wrong(where, value, "a name, or a mapping with a name")
+    return Component(value["name"], {str(key): item for key, item in value.items() if key != "name"})
+
+
+def _union(arguments: Sequence[Any], value: Any, where: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    failures: list[InputError] = []
+    for argument in arguments:
+        if argument is type(None):
+            continue
+        try:
+            return _convert(argument, value, where)
+        except InputError as error:
+            failures.append(error)
+    raise failures[-1]
+
+
+def _tuple(arguments: Sequence[Any], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise _wrong(where, value, "a list")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_convert(arguments[0], item, f"{where}.{i}") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise _wrong(where, value, f"a list of {len(arguments)} values")
+    pairs = enumerate(zip(arguments, value, strict=True))
+    return tuple(_convert(kind, item, f"{where}.{position}") for position, (kind, item) in pairs)
+
+
+def _scalar(expected: Any, value: Any, where: str) -> Any:
+    if expected is Path and isinstance(value, str):
+        return Path(value)
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if expected is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
+        try:
+            return float(value)
+        except ValueError:
+            raise _wrong(where, value, "a number") from None
+    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        raise _wrong(where, value, names.get(expected, expected.__name__))
+    return value
+
+
+def _wrong(where: str, value: Any, expected: str) -> InputError:
+    return InputError(f"{where} is {value!r}", remedy=f"it must be {expected}")
+
+
+def _inside(error: InputError, where: str) -> InputError:
+    return InputError(f"{error.problem} in {where}", remedy=error.remedy)
+
+
+def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Apply `key.path=value` assignments (values as YAML; list items by position) to a copy of `mapping`.
+
+    The last key of a path may be new: whether it is known is decided when the mapping is converted. Raises
+    `InputError` for a malformed assignment or a path through something that is not there.
+    """
+    import copy
+
+    import yaml
+
+    result = copy.deepcopy(mapping)
+    for assignment in assignments:
+        path, sign, text = assignment.partition("=")
+        if not sign or not path:
+            raise InputError(f"'{assignment}' is not an assignment", remedy="write --set key.path=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"the value of '{assignment}' is not YAML", remedy="quote it") from None
+        _assign(result, path.split("."), value, assignment)
+    return result
+
+
+def _assign(target: Any, keys: list[str], value: Any, assignment: str) -> None:
+    for position, key in enumerate(keys):
+        last = position == len(keys) - 1
+        if isinstance(target, list):
+            if not key.isdigit() or int(key) >= len(target):
+                raise InputError(f"'{assignment}': no item '{key}' in a list of {len(target)}", remedy="count from 0")
+            index: Any = int(key)
+        elif isinstance(target, dict):
+            if not last and key not in target:
+                raise unknown_name(f"key in '{assignment}':", key, target)
+            index = key
+        else:
+            raise InputError(f"'{assignment}': '{keys[position - 1]}' has no keys below it", remedy="shorten it")
+        if last:
+            target[index] = value
+        else:
+            target = target[index]

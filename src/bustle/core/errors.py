@@ -1,0 +1,44 @@
+"""Errors that a person can act on.
+
+The command line prints an `InputError` as one line and ends with exit code 2; everything else is a bug (exit
+code 1).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class BustleError(Exception):
+    """Base of every error that bustle raises on purpose."""
+
+
+class InputError(BustleError):
+    """The user's input is wrong: names what is wrong, where, and what to do about it.
+
+    `problem` and `remedy` are phrases without a final full stop; `path` is the file or folder at fault.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, path: Path | str | None = None):
+        self.problem = problem
+        self.remedy = remedy
+        self.path = None if path is None else Path(path)
+        super().__init__(problem, remedy)
+
+    def __str__(self) -> str:
+        where = "" if self.path is None else f"{self.path}: "
+        text = f"{where}{self.problem}; {self.remedy}"
+        return " ".join(text.split())
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, path: Path | str | None = None) -> InputError:
+    """An `InputError` for a name that does not exist, listing the nearest known names first."""
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if nearest:
+        remedy = f"did you mean {' or '.join(nearest)}? Known: {', '.join(known)}"
+    else:
+        remedy = f"known: {', '.join(known) or 'none'}"
+    return InputError(f"unknown {kind} '{name}'", remedy=remedy, path=path)

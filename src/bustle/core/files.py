@@ -1,0 +1,87 @@
+"""Writing files so that a killed process or a full disk never leaves a half-written one behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bustle.core.errors import InputError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; it replaces `path` only when the block succeeds.
+
+    Raises `InputError` when the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def write_error(path: Path, error: OSError) -> InputError:
+    """The `InputError` that tells a person why `path` could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError("no space left on the disk", remedy="free some space and run the command again", path=path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InputError("cannot be written", remedy="choose a folder that you may write to", path=path)
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return InputError("a file is in the way of this folder", remedy="choose another folder", path=path)
+    return InputError(f"cannot be written ({error.strerror})", remedy="check the disk and the path", path=path)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON; refuses NaN and infinity, which JSON does not have."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="check the path", path=path) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"is not readable JSON ({error})", remedy="restore it or make it again", path=path) from None
+
+
+def sha256_of_file(path: Path) -> str:
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

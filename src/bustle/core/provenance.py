@@ -1,0 +1,54 @@
+"""What a result was made with: versions, code revision, hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("bustle", "numpy", "opencv-python-headless", "scipy", "torch", "torchvision", "timm", "lightning")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on; absent packages are left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def code_revision() -> str | None:
+    """The git commit of a source checkout (with `+changes` when it is modified), None for an installed wheel."""
+    here = Path(__file__).resolve().parent
+    commit = _git(here, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return commit + ("+changes" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def provenance() -> dict[str, Any]:
+    """Everything above, with the command line and the processor, for a run's own JSON."""
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions(),
+        "code_revision": code_revision(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+    }

@@ -1,0 +1,213 @@
+"""Recipes and protocols: a paper as data.
+
+A recipe names the network, its losses, schedule and augmentation; a protocol says how cases are split and how
+results are scored. Both are YAML, loaded strictly into the frozen dataclasses below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
+from bustle.core.errors import InputError, unknown_name
+from bustle.core.files import write_text
+
+Track = Literal["strict", "published"]
+CONFIGS = Path(str(resources.files("bustle"))) / "configs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """`config` is checked against the network's own Config when the network is built."""
+
+    id: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    encoder_weights: str | None = None
+    """None = random; "imagenet" = timm's pretrained weights; else the path of a local safetensors file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """How cases become network inputs. `size` is `(D) H W` in pixels.
+
+    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `channels` 3 repeats
+    grey images. `mean` and `std` apply to intensities scaled to 0..1, one value per channel.
+    `classes` fixes the order of the class logits; cases of another known class are left out.
+    `multi_mask`: what to do with cases that own several mask files.
+    """
+
+    size: tuple[int, ...] = (256, 256)
+    channels: Literal[1, 3] = 3
+    resize: Literal["stretch", "letterbox"] = "stretch"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    classes: tuple[str, ...] = ("benign", "malignant")
+    multi_mask: Literal["union", "drop", "first"] = "union"
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std need {self.channels} values, one per channel")
+        if not all(edge >= 32 for edge in self.size):
+            raise ValueError("size must be at least 32 along every axis")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSection:
+    """The optimisation. Epochs and patience count passes over the training cases.
+
+    `monitor` picks the best epoch where the protocol has a validation part: `score` is the mean of validation
+    Dice and AUC. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
+    """
+
+    step: Component = Component("joint")  # noqa: RUF009  (frozen)
+    epochs: int = 100
+    batch_size: int = 16
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    clip_gradient_norm: float | None = None
+    ema_decay: float | None = None
+    monitor: Literal["score", "dice", "auc", "loss"] = "score"
+    patience: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training setting, complete. See the fields' own types for their meaning.
+
+    `augmentation` is applied in the given order; each loss's `weight` option multiplies it in the total.
+    `published_as` are the values of the columns `paper` and `method` in the published numbers, where there are any.
+    """
+
+    id: str
+    title: str
+    citation: str
+    model: ModelSection
+    data: DataSection = DataSection()
+    augmentation: tuple[Component, ...] = ()
+    losses: tuple[Component, ...]
+    weighting: Component = Component("fixed")  # noqa: RUF009
+    optimizer: Component
+    schedule: Component = Component("constant")  # noqa: RUF009
+    training: TrainingSection = TrainingSection()
+    protocol: str
+    published_as: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How cases are split and how results are scored (SYSTEMS 0.4, 0.5; DESIGN 6).
+
+    Splitting. `group_by`: `case` splits images as if independent; `patient` keeps a patient together; `leak_group`
+    keeps a patient, or where unknown a cluster of near-duplicate images, together. `stratify`: class proportion
+    kept in every fold; `per_source`: each source is split by itself, so that fold i tests on every source.
+    `validation`: `none`; `inner` = `validation_fraction` of the training part; `fold` = one of the training folds;
+    `test` = the test fold itself (a leak that a published protocol has). `exclude_conflicts`: leave out duplicate
+    groups whose members carry different classes.
+
+    Scoring. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
+    `macro_recall_weighted_precision`. `resolution`: masks are compared at `native` size or on the `network` grid.
+    `empty_masks`: `strict` = a lesion that is missed scores Dice 0 and the image diagonal as distance, a case
+    without a lesion counts only in false positives; `undefined` = both empty Dice 1 and distance 0, one empty
+    Dice 0 and distance undefined; `zero_distance` = as `undefined`, but the undefined distance scores 0.
+    `hd95`: which of `hd95`, `hd95_pooled` is the headline. `spread`: what stands after the ±.
+    """
+
+    id: str
+    title: str
+    folds: int = 5
+    group_by: Literal["case", "patient", "leak_group"]
+    stratify: bool
+    per_source: bool = False
+    validation: Literal["none", "inner", "fold", "test"]
+    validation_fraction: float = 0.15
+    exclude_conflicts: bool = False
+    seed: int = 0
+    positive_class: Literal["malignant", "benign"] = "malignant"
+    class_average: Literal["binary", "macro", "macro_recall_weighted_precision"] = "binary"
+    resolution: Literal["native", "network"]
+    empty_masks: Literal["strict", "undefined", "zero_distance"]
+    hd95: Literal["hd95", "hd95_pooled"] = "hd95"
+    spread: Literal["fold_sd", "fold_sd_population", "case_sd", "t95", "none"]
+    caveats: tuple[str, ...] = ()
+
+
+def recipe_ids(*, ablations: bool = False) -> list[str]:
+    """The shipped recipes; with `ablations` also `<paper>/<variant>`."""
+    ids = sorted(path.stem for path in (CONFIGS / "recipes").glob("*.yaml"))
+    if ablations:
+        ids += sorted(f"{path.parent.name}/{path.stem}" for path in (CONFIGS / "ablations").glob("*/*.yaml"))
+    return ids
+
+
+def load_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:
+    """Load a shipped recipe, an ablation `<recipe>/<variant>`, or a YAML file, with `--set` overrides applied.
+
+    An ablation file holds only what differs: `{base: <recipe id>, title: …, set: {key.path: value, …}}`.
+    """
+    mapping = _recipe_mapping(name)
+    return from_mapping(Recipe, apply_overrides(mapping, overrides), where="recipe")
+
+
+def _recipe_mapping(name: str) -> dict[str, Any]:
+    if name.endswith((".yaml", ".yml")):
+        return read_yaml(Path(name))
+    if name not in recipe_ids(ablations=True):
+        raise unknown_name("recipe", name, recipe_ids(ablations=True))
+    if "/" not in name:
+        return read_yaml(CONFIGS / "recipes" / f"{name}.yaml")
+    path = CONFIGS / "ablations" / f"{name}.yaml"
+    variant = from_mapping(_Ablation, read_yaml(path), where=f"ablation {name}")
+    mapping = _recipe_mapping(variant.base)
+    mapping |= {"id": name, "title": variant.title, "published_as": dict(variant.published_as)}
+    for key, value in variant.set.items():
+        mapping = apply_overrides(mapping, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}"])
+    return mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ablation:
+    base: str
+    title: str
+    set: Mapping[str, Any]
+    published_as: Mapping[str, str] = field(default_factory=dict)
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the resolved recipe; `load_recipe(str(path))` gives it back equal."""
+    write_text(path, yaml.safe_dump(to_mapping(recipe), sort_keys=False, allow_unicode=True, width=110))
+
+
+def protocol_ids() -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / "protocols").glob("*.yaml"))
+
+
+def load_protocol(name: str) -> Protocol:
+    """The protocol `strict`, or one of the papers' (SYSTEMS 0.5)."""
+    if name not in protocol_ids():
+        raise unknown_name("protocol", name, protocol_ids())
+    return from_mapping(Protocol, read_yaml(CONFIGS / "protocols" / f"{name}.yaml"), where=f"protocol {name}")
+
+
+def protocol_of(track: Track, recipe_protocol: str) -> Protocol:
+    """The protocol that a track uses: `strict` has its own, `published` takes the recipe's."""
+    return load_protocol("strict" if track == "strict" else recipe_protocol)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="check the path", path=path) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
+    if not isinstance(value, dict):
+        raise InputError("holds no mapping", remedy="a recipe is a YAML mapping of keys", path=path)
+    return value

@@ -1,0 +1,232 @@
+"""The central types that every layer shares.
+
+Arrays are NumPy here; tensors appear only as annotations, so that this module never imports torch. Axis order is
+always `B C (D) H W`; spacing is in millimetres in the same order as the spatial axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LESION_LABELS = ("benign", "malignant", "normal")
+"""The class names that readers may give a case; `normal` means that no lesion is visible."""
+
+Label = Literal["benign", "malignant", "normal"]
+Task = Literal["seg", "cls", "joint"]
+
+
+class Box(NamedTuple):
+    """An axis-aligned lesion box in pixels of the original image; `stop` is exclusive."""
+
+    y_start: int
+    x_start: int
+    y_stop: int
+    x_stop: int
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the original grid was mapped to the network's grid, so that any map returns to it exactly.
+
+    The mapping is: crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to
+    `resized_size`, then pad `pad_before` before (and the rest after) to `network_size`. All are spatial
+    `(D) H W`; an image that was not prepared for a network has the last three equal to its own size.
+    """
+
+    original_size: tuple[int, ...]
+    spacing: tuple[float, ...] | None = None
+    origin: tuple[float, ...] | None = None
+    direction: tuple[float, ...] | None = None
+    crop_start: tuple[int, ...] | None = None
+    crop_size: tuple[int, ...] | None = None
+    resized_size: tuple[int, ...] | None = None
+    pad_before: tuple[int, ...] | None = None
+    network_size: tuple[int, ...] | None = None
+
+    @property
+    def dims(self) -> int:
+        return len(self.original_size)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One case with its pixels. Any annotation may be absent (None): partial labels are ordinary.
+
+    `image` is uint8 `C *S` (C = 1 grey or 3 RGB); `lesion_mask` is an instance map uint8 `*S` (0 = background,
+    1..n = lesions; all zero means "annotated, and no lesion"); `lesion_labels[i]` is the class of lesion i + 1;
+    `gland_mask` is bool `*S`. `other_masks` are further published structures by name, bool `*S`.
+    """
+
+    case_id: str
+    source: str
+    image: NDArray[np.uint8]
+    geometry: Geometry
+    patient_id: str | None = None
+    group_id: str | None = None
+    label: Label | None = None
+    lesion_mask: NDArray[np.uint8] | None = None
+    lesion_labels: tuple[Label | None, ...] = ()
+    gland_mask: NDArray[np.bool_] | None = None
+    other_masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    boxes: tuple[Box, ...] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a data set without its pixels: what is known before any image is decoded.
+
+    `files` holds every file that determines the sample, the image first (empty for generated cases); `load`
+    decodes them into a `Sample` and raises `InputError` for a broken file. `load` is picklable.
+    `official_fold` is the 0-based fold that the publishers assigned. `metadata` holds what the data set says
+    besides (BI-RADS, device, histology …), plain JSON values.
+    """
+
+    case_id: str
+    source: str
+    load: Callable[[], Sample] = field(repr=False, compare=False)
+    files: tuple[Path, ...] = ()
+    patient_id: str | None = None
+    label: Label | None = None
+    has_mask: bool = False
+    mask_files: int = 0
+    has_gland: bool = False
+    has_box: bool = False
+    spacing: tuple[float, ...] | None = None
+    official_fold: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a data set that its user should know; `kind` is a stable kebab-case word."""
+
+    kind: str
+    case_ids: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Cases of one or several sources, in a stable order, and what the readers noticed on the way."""
+
+    cases: tuple[Case, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class Batch:
+    """Stacked cases for a network of input size `*S`; absent annotations are zero and flagged as absent.
+
+    `image` float32 `B C *S`, normalised; `lesion_mask` int64 instance map `B *S`; `gland_mask` float32 `B *S`;
+    `label` int64 `B`, index into the recipe's classes, -1 where absent; `boxes` in network pixels, one list per
+    case; `has_*` bool `B`.
+    """
+
+    case_ids: list[str]
+    image: Tensor
+    lesion_mask: Tensor
+    gland_mask: Tensor
+    label: Tensor
+    has_mask: Tensor
+    has_gland: Tensor
+    has_box: Tensor
+    has_label: Tensor
+    boxes: list[list[Box]] = field(default_factory=list)
+
+
+class MultiTaskOutput(NamedTuple):
+    """What every network returns, in training and in evaluation: logits only.
+
+    `mask_logits` `B K *S` always has the input's spatial size; `class_logits` `B N`. `aux_masks` and `extras` are
+    named intermediate tensors for a loss that the recipe names.
+    """
+
+    mask_logits: Tensor | None
+    class_logits: Tensor | None
+    aux_masks: dict[str, Tensor] = {}  # noqa: RUF012  (a NamedTuple default; never written to)
+    extras: dict[str, Tensor] = {}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class MaskMeaning:
+    """How mask logits `B K *S` become a lesion probability map.
+
+    `softmax` or `sigmoid` over the K `channels`; the lesion probability is the sum of `lesion_channels`. The
+    binary mask is the arg-max channel being a lesion channel (`softmax`) or probability > 0.5 (`sigmoid`).
+    """
+
+    channels: tuple[str, ...]
+    activation: Literal["softmax", "sigmoid"]
+    lesion_channels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that the toolkit needs to know about a network; every zoo file defines one as `SPEC`.
+
+    `config_type` is a frozen dataclass; `tiny` an instance of it that is small enough for fast tests.
+    `build(config, in_channels=…, class_count=…, encoder_weights=…)` returns a module that maps float `B C *S`
+    to `MultiTaskOutput`; `encoder_weights` is None (random), "imagenet" or the path of a safetensors file.
+    `mask_meaning(config)` is None for a network without a mask. `without_gradient` lists parameter name prefixes
+    that are declared never to receive one (a kept but unused layer).
+    """
+
+    id: str
+    title: str
+    citation: str
+    dims: Literal[2, 3]
+    task: Task
+    config_type: type
+    tiny: Any
+    build: Callable[..., nn.Module]
+    mask_meaning: Callable[[Any], MaskMeaning | None]
+    deviations: tuple[str, ...] = ()
+    without_gradient: Callable[[Any], tuple[str, ...]] = lambda config: ()
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One predicted lesion, measured on the original grid.
+
+    `contour` is N x 2 (y, x) in pixels; lengths and area are in `unit` ("mm" when the spacing is known, else
+    "px") and its square.
+    """
+
+    contour: tuple[tuple[float, float], ...]
+    area: float
+    long_axis: float
+    short_axis: float
+    box: Box
+    probability: float
+    unit: Literal["mm", "px"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one case, on the ORIGINAL grid.
+
+    `probability` is the lesion probability, float32 `*S` in 0..1; `mask` bool `*S`; both None for a network
+    without a mask. `network_mask` is the mask on the network's grid, for protocols that score there.
+    `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the
+    most probable class name.
+    """
+
+    case_id: str
+    geometry: Geometry
+    probability: NDArray[np.float32] | None
+    mask: NDArray[np.bool_] | None
+    network_mask: NDArray[np.bool_] | None
+    class_probabilities: Mapping[str, float] | None
+    decision: str | None
+    lesions: tuple[Lesion, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,102 @@
+"""Data specs of the command line, `READER:PATH[?key=value&…]`, to a `Collection` of cases.
+
+The readers' folder is the registry: `readers/bus_bra.py` reads `bus-bra:PATH`. A reader offers
+`read(path, *, name, options) -> Collection` and `DESCRIPTION`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from bustle.core.errors import InputError, unknown_name
+from bustle.core.types import Collection
+
+
+@dataclass(frozen=True)
+class ReaderDescription:
+    """What the documentation says about a reader. `options` maps each option's name to its meaning."""
+
+    title: str
+    layout: str
+    licence: str
+    citation: str
+    obtain: str
+    options: Mapping[str, str]
+
+
+class Reader(Protocol):
+    """The interface of a reader's module."""
+
+    DESCRIPTION: ReaderDescription
+
+    def read(self, path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+        """List the cases below `path`; case ids are `<name>/<stem>`. Raises `InputError` for a wrong layout."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A parsed data spec. `path` is None where nothing stands before the options (`phantom:?cases=8`)."""
+
+    reader: str
+    path: Path | None
+    name: str
+    options: Mapping[str, str]
+
+
+def reader_ids() -> list[str]:
+    folder = Path(__file__).parent / "readers"
+    return sorted(p.stem.replace("_", "-") for p in folder.glob("*.py") if not p.stem.startswith("_"))
+
+
+def parse_spec(text: str) -> DataSpec:
+    """Parse one data spec; `name=` overrides the source's name, every other option belongs to the reader."""
+    reader, colon, rest = text.partition(":")
+    if not colon or not reader:
+        raise InputError(
+            f"'{text}' is not a data spec",
+            remedy=f"write READER:PATH, with one of: {', '.join(reader_ids())}",
+        )
+    if reader not in reader_ids():
+        raise unknown_name("reader", reader, reader_ids())
+    path, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=False))
+    name = options.pop("name", reader)
+    if not re.fullmatch(r"[\w.-]+", name) or set(name) <= {"."}:
+        raise InputError(f"'{name}' cannot name a source", remedy="use letters, digits, '-', '_' and '.' in name=")
+    return DataSpec(reader, Path(path) if path else None, name, options)
+
+
+def reader_module(reader: str) -> Reader:
+    return importlib.import_module(f"bustle.data.readers.{reader.replace('-', '_')}")  # type: ignore[return-value]
+
+
+def open_sources(specs: Sequence[str]) -> Collection:
+    """Read all data specs. Raises `InputError` for unknown options, missing paths and duplicate case ids."""
+    cases, findings = [], []
+    seen: dict[str, str] = {}
+    for text in specs:
+        spec = parse_spec(text)
+        reader = reader_module(spec.reader)
+        for option in spec.options:
+            if option not in reader.DESCRIPTION.options:
+                raise unknown_name(f"option of {spec.reader}", option, ["name", *reader.DESCRIPTION.options])
+        if spec.path is not None and not spec.path.exists():
+            raise InputError("does not exist", remedy=f"check the path in '{text}'", path=spec.path)
+        collection = reader.read(spec.path, name=spec.name, options=spec.options)
+        for case in collection.cases:
+            if case.case_id in seen:
+                raise InputError(
+                    f"case id '{case.case_id}' occurs in '{seen[case.case_id]}' and in '{text}'",
+                    remedy="give one of the sources another name with ?name=",
+                )
+            seen[case.case_id] = text
+        cases += collection.cases
+        findings += collection.findings
+    return Collection(tuple(cases), tuple(findings))
