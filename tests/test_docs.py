@@ -29,7 +29,8 @@ def test_commands_parse(page: Path) -> None:
         try:
             build_parser(words[0]).parse_args(words)
         except SystemExit as stop:
-            assert stop.code == 0, f"{page.name}: bustle {shlex.join(words)}"
+            if stop.code:
+                pytest.fail(f"{page.name}: bustle {shlex.join(words)}")
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
