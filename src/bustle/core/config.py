@@ -55,7 +55,7 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(expected)
     arguments = typing.get_args(expected)
     if origin is Literal:
-        if value not in arguments or isinstance(value, bool) != any(isinstance(a, bool) for a in arguments):
+        if not any(type(value) is type(argument) and value == argument for argument in arguments):
             raise _wrong(where, value, "one of " + ", ".join(map(str, arguments)))
         return value
     if origin in (typing.Union, types.UnionType):
@@ -151,8 +151,8 @@ def _inside(error: InputError, where: str) -> InputError:
 def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Apply `key.path=value` assignments (values as YAML; list items by position) to a copy of `mapping`.
 
-    The last key of a path may be new: whether it is known is decided when the mapping is converted. Raises
-    `InputError` for a malformed assignment or a path through something that is not there.
+    A path may name keys that the mapping leaves to their defaults: whether they are known is decided when the
+    mapping is converted. Raises `InputError` for a malformed assignment or a path through a plain value.
     """
     import copy
 
@@ -179,8 +179,8 @@ def _assign(target: Any, keys: list[str], value: Any, assignment: str) -> None:
                 raise InputError(f"'{assignment}': no item '{key}' in a list of {len(target)}", remedy="count from 0")
             index: Any = int(key)
         elif isinstance(target, dict):
-            if not last and key not in target:
-                raise unknown_name(f"key in '{assignment}':", key, target)
+            if not last:
+                target.setdefault(key, {})
             index = key
         else:
             raise InputError(f"'{assignment}': '{keys[position - 1]}' has no keys below it", remedy="shorten it")

@@ -152,12 +152,21 @@ def load_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:
 
     An ablation file holds only what differs: `{base: <recipe id>, title: …, set: {key.path: value, …}}`.
     """
-    mapping = _recipe_mapping(name)
-    return from_mapping(Recipe, apply_overrides(mapping, overrides), where="recipe")
+    mapping = apply_overrides(_recipe_mapping(name), overrides)
+    try:
+        return from_mapping(Recipe, mapping, where="recipe")
+    except InputError as error:
+        if error.path is None and _is_file_name(name):
+            error.path = Path(name)
+        raise
+
+
+def _is_file_name(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def _recipe_mapping(name: str) -> dict[str, Any]:
-    if name.endswith((".yaml", ".yml")):
+    if _is_file_name(name):
         return read_yaml(Path(name))
     if name not in recipe_ids(ablations=True):
         raise unknown_name("recipe", name, recipe_ids(ablations=True))

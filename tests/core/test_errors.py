@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from bustle.core.errors import BustleError, InputError, unknown_name
+
+
+def test_message_is_one_line_that_names_file_problem_and_remedy():
+    error = InputError("is not\n  an image", remedy="save it again", path=Path("a/b.png"))
+    assert str(error) == "a/b.png: is not an image; save it again"
+    assert isinstance(error, BustleError)
+
+
+def test_message_without_a_file():
+    assert str(InputError("nothing to do", remedy="give a file")) == "nothing to do; give a file"
+
+
+def test_unknown_name_lists_the_nearest_first_and_all_known():
+    error = unknown_name("reader", "bus-bar", ["folder", "bus-bra", "busi"])
+    assert error.problem == "unknown reader 'bus-bar'"
+    assert error.remedy.startswith("did you mean bus-bra")
+    assert error.remedy.endswith("Known: bus-bra, busi, folder")
+
+
+def test_unknown_name_without_a_near_one_or_without_any():
+    assert unknown_name("key", "zzzz", ["epochs"]).remedy == "known: epochs"
+    assert unknown_name("key", "zzzz", []).remedy == "known: none"
