@@ -1,0 +1,55 @@
+"""Cross entropy of the region map (RMTL-Net, eq. 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from bustle.core.errors import InputError
+from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.losses.cases import mean_over
+from bustle.losses.outputs import mask_logits_of
+from bustle.losses.region_map import BACKGROUND, PERITUMORAL, TUMOUR, region_map
+
+REGION_OF_CHANNEL = {"tumour": TUMOUR, "peritumoral": PERITUMORAL, "background": BACKGROUND}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`ring_width`: width of the peritumoral region in pixels of the network's grid."""
+
+    ring_width: float = 32
+
+    def __post_init__(self) -> None:
+        if self.ring_width < 0:
+            raise ValueError("ring_width must not be negative")
+
+
+class RegionCrossEntropy:
+    """Mean over pixels of the cross entropy with the region map, then mean over cases with a mask.
+
+    With the channels tumour and background alone, the ring counts as background.
+    """
+
+    options_type = Options
+
+    def __init__(self, options: Options, *, mask_meaning: MaskMeaning | None):
+        channels = mask_meaning.channels if mask_meaning else ()
+        if sorted(channels) not in (sorted(REGION_OF_CHANNEL), ["background", "tumour"]):
+            raise InputError(
+                f"region_cross_entropy cannot use the mask channels ({', '.join(channels) or 'none'})",
+                remedy="it needs tumour and background, with or without peritumoral",
+            )
+        self.channels = channels
+        self.ring_width = options.ring_width if "peritumoral" in channels else 0.0
+
+    def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
+        logits = mask_logits_of(output, "region_cross_entropy").float()
+        regions = region_map(batch.lesion_mask > 0, ring_width=self.ring_width)
+        ordered = [self.channels.index(name) for name in REGION_OF_CHANNEL if name in self.channels]
+        if len(ordered) == 2:
+            regions = (regions == BACKGROUND).long()
+        per_pixel = F.cross_entropy(logits[:, ordered], regions, reduction="none")
+        return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask)

@@ -1,0 +1,72 @@
+"""Regional attention: class features pooled over predicted regions (RMTL-Net, eq. 1 to 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RegionalAttention(nn.Module):
+    """Maps features `B C h w` and region logits `B K H W` to one vector `B C`.
+
+    `channels` are the region channels of the logits that take part. Several regions are fused by a 1x1
+    convolution over the region axis and a batch norm, six parameters for three regions, as the published counts
+    demand; one region needs no fusion.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        *,
+        threshold: float,
+        detach_probability: bool,
+        resize: Literal["nearest", "area"],
+        pool: Literal["global", "masked"],
+    ):
+        super().__init__()
+        self.channels = tuple(channels)
+        self.threshold = threshold
+        self.detach_probability = detach_probability
+        self.resize: Literal["nearest", "area"] = resize
+        self.pool: Literal["global", "masked"] = pool
+        self.fusion = None
+        if len(self.channels) > 1:
+            self.fusion = nn.Sequential(nn.Conv2d(len(self.channels), 1, kernel_size=1), nn.BatchNorm2d(1))
+
+    def forward(self, features: Tensor, region_logits: Tensor) -> Tensor:
+        probabilities = region_logits.softmax(dim=1)[:, list(self.channels)]
+        if self.detach_probability:
+            probabilities = probabilities.detach()
+        vectors = region_vectors(
+            features, probabilities, threshold=self.threshold, resize=self.resize, pool=self.pool
+        )
+        if self.fusion is None:
+            return vectors.squeeze(1)
+        return self.fusion(vectors.unsqueeze(2)).flatten(1)
+
+
+def region_vectors(
+    features: Tensor,
+    probabilities: Tensor,
+    *,
+    threshold: float,
+    resize: Literal["nearest", "area"] = "nearest",
+    pool: Literal["global", "masked"] = "global",
+) -> Tensor:
+    """The region vectors G, `B R C`, of features `B C h w` and probabilities `B R H W` (eq. 1 to 3).
+
+    Probabilities are brought to `h w` and kept where they exceed `threshold`; the gradient passes through what is
+    kept. `pool` "global" is the mean over all cells, as published; "masked" the mean over the region, weighted by
+    its probability, and zero where the region is empty.
+    """
+    coarse = F.interpolate(probabilities, size=features.shape[-2:], mode=resize)
+    kept = coarse * (coarse > threshold).detach()
+    weighted = torch.einsum("bchw,brhw->brc", features, kept.to(features.dtype))
+    if pool == "global":
+        return weighted / (features.shape[-2] * features.shape[-1])
+    mass = kept.sum(dim=(-2, -1)).unsqueeze(-1)
+    return weighted / mass.clamp_min(1e-6)

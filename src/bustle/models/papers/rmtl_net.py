@@ -1,0 +1,138 @@
+"""RMTL-Net: a U-Net with ResNet encoder whose class head looks at predicted regions.
+
+Xu, Huang, Qi, "A Regional-Attentive Multi-Task Learning Framework for Breast Ultrasound Image Segmentation and
+Classification", IEEE Access 2023. One class covers the paper's eight variants (`regions`), the segmentation-only
+UResNet (`classification: false`) and its λ, threshold and resize choices.
+
+Own choices where the paper is silent: the decoder's layout is the one whose parameter count equals the published
+one exactly; the threshold of the regional attention passes the gradient of what it keeps; regions are fused
+without an activation; dropout stands before the linear layer; maps that a stride does not divide are resized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.decoder import Decoder, resize_to
+from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.regional_attention import RegionalAttention
+
+Region = Literal["tumour", "peritumoral", "background"]
+REGIONS: tuple[Region, ...] = ("tumour", "peritumoral", "background")
+IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The network's switches.
+
+    `backbone`: any timm `features_only` encoder, with `backbone_options` for timm (for example `pad_type`).
+    `stem`: `deep` is the three-convolution stem that the published parameter counts demand. `decoder_channels`:
+    None is the published layout, each block as wide as its skip; or one width per block, coarse to fine.
+    `regions` that guide the class head; without any it is MTL-Net, which has two mask channels instead of three.
+    `threshold`, `detach_probability`, `region_resize`, `region_pool`: see `RegionalAttention`.
+    `classification` False leaves the class head out (UResNet). `keep_unused_fc` keeps ImageNet's 1000-class layer,
+    unused and frozen, which the published counts include.
+    """
+
+    backbone: str = "resnet101"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    stem: Literal["standard", "deep"] = "standard"
+    decoder_channels: tuple[int, ...] | None = None
+    regions: tuple[Region, ...] = REGIONS
+    threshold: float = 0.5
+    detach_probability: bool = False
+    region_resize: Literal["nearest", "area"] = "nearest"
+    region_pool: Literal["global", "masked"] = "global"
+    classification: bool = True
+    dropout: float = 0.5
+    keep_unused_fc: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.regions)) != len(self.regions):
+            raise ValueError("regions names a region twice")
+        if self.regions and not self.classification:
+            raise ValueError("regions guide the class head: classification false needs an empty list")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+        if not 0 <= self.threshold < 1:
+            raise ValueError("threshold must be at least 0 and below 1")
+        if any(width < 1 for width in self.decoder_channels or ()):
+            raise ValueError("decoder_channels must be at least 1")
+
+
+def mask_meaning(config: Config) -> MaskMeaning:
+    """Softmax over tumour, peritumoral, background; without regions over tumour and background."""
+    channels = REGIONS if config.regions else ("tumour", "background")
+    return MaskMeaning(channels=channels, activation="softmax", lesion_channels=(0,))
+
+
+class RmtlNet(nn.Module):
+    """Maps images `B C H W`, from 32 px per side, to mask logits `B K H W` and class logits `B N`."""
+
+    def __init__(self, config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None):
+        super().__init__()
+        self.encoder = build_encoder(
+            config.backbone,
+            in_channels=in_channels,
+            weights=encoder_weights,
+            stem=config.stem,
+            options=config.backbone_options,
+        )
+        width = self.encoder.channels[-1]
+        self.decoder = Decoder(self.encoder.channels, self.encoder.reductions, channels=config.decoder_channels)
+        self.mask_head = nn.Conv2d(self.decoder.out_channels, len(mask_meaning(config).channels), 3, padding=1)
+        self.attention = None
+        if config.regions:
+            self.attention = RegionalAttention(
+                [index for index, region in enumerate(REGIONS) if region in config.regions],
+                threshold=config.threshold,
+                detach_probability=config.detach_probability,
+                resize=config.region_resize,
+                pool=config.region_pool,
+            )
+        self.class_head = None
+        if config.classification:
+            self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(width, class_count))
+        if config.keep_unused_fc:
+            self.unused_fc = nn.Linear(width, IMAGENET_CLASSES).requires_grad_(False)
+
+    def forward(self, image: Tensor) -> MultiTaskOutput:
+        features = self.encoder(image)
+        mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
+        if self.class_head is None:
+            return MultiTaskOutput(mask_logits=mask_logits, class_logits=None)
+        deepest = features[-1]
+        pooled = deepest.mean(dim=(-2, -1)) if self.attention is None else self.attention(deepest, mask_logits)
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+
+
+def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> RmtlNet:
+    return RmtlNet(config, in_channels=in_channels, class_count=class_count, encoder_weights=encoder_weights)
+
+
+SPEC = ModelSpec(
+    id="rmtl_net",
+    title="RMTL-Net",
+    citation="Xu, Huang, Qi: A Regional-Attentive Multi-Task Learning Framework for Breast Ultrasound Image "
+    "Segmentation and Classification. IEEE Access 2023",
+    dims=2,
+    task="joint",
+    config_type=Config,
+    tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8)),
+    build=build,
+    mask_meaning=mask_meaning,
+    deviations=(
+        "The decoder's block layout and the batch norm after region fusion are inferred from the published "
+        "parameter counts, which they match exactly.",
+        "The gradient through the threshold of the regional attention is not described: it passes through kept "
+        "values and is zero elsewhere.",
+        "Maps of sizes that the strides do not divide are resized bilinearly; the paper uses 256 x 256 only.",
+    ),
+    without_gradient=lambda config: ("unused_fc.",) if config.keep_unused_fc else (),
+)

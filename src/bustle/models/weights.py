@@ -1,0 +1,111 @@
+"""Starting weights from local safetensors files, checked strictly against the network that takes them.
+
+Two kinds of file are understood: the weights of a whole bustle model (`best.safetensors` of a run), and the
+weights of an encoder under timm's names (as timm and torchvision publish them, classifier included or not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+
+
+def read_weights(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; raises `InputError` when it is absent or not such a file."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such weights file", remedy="give the path of a .safetensors file", path=path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        remedy = "weights must be a safetensors file; download or convert it again"
+        raise InputError(f"is not a readable safetensors file ({error})", remedy=remedy, path=path) from None
+
+
+def load_model_weights(model: nn.Module, path: Path | str) -> None:
+    """Start `model` from a whole model's weights or from an encoder's; the file's keys decide which.
+
+    Raises `InputError` unless a whole model's file fits key by key, or an encoder's file holds every tensor of
+    `model.encoder`.
+    """
+    weights = read_weights(path)
+    own = model.state_dict()
+    if own.keys() & weights.keys():
+        missing, unexpected = own.keys() - weights.keys(), weights.keys() - own.keys()
+        if missing or unexpected:
+            raise _other_network(path, missing, unexpected)
+        _copy(own, weights, path)
+        return
+    encoder = getattr(model, "encoder", None)
+    if encoder is None:
+        raise _other_network(path, own.keys(), weights.keys())
+    load_encoder_weights(encoder.body, path, weights=weights)
+
+
+def load_encoder_weights(body: nn.Module, path: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> None:
+    """Copy an encoder file under timm's names into `body`, a timm feature extractor.
+
+    Every tensor of `body` must be in the file (batch counters excepted); what else the file holds, such as a
+    classifier, is ignored. Filters of the first convolution are adapted to another number of input channels as
+    timm does. Raises `InputError` for missing tensors or other shapes.
+    """
+    weights = read_weights(path) if weights is None else weights
+    # A feature extractor joins the levels of a name with "_" where the whole network has "." (stages.0, stages_0).
+    by_flat_name = {_flat(key): key for key in weights}
+    own = body.state_dict()
+    chosen: dict[str, Tensor] = {}
+    missing: list[str] = []
+    for key, tensor in own.items():
+        source = by_flat_name.get(_flat(key))
+        if source is None:
+            missing += [] if key.endswith("num_batches_tracked") else [key]
+            continue
+        chosen[key] = weights[source]
+        if key in _first_filters(body) and chosen[key].shape[1] != tensor.shape[1]:
+            chosen[key] = timm.models.adapt_input_conv(tensor.shape[1], chosen[key])  # type: ignore[attr-defined]
+    if missing:
+        raise _other_network(path, missing, ())
+    _copy(own, chosen, path)
+
+
+def _copy(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path | str) -> None:
+    for key, tensor in weights.items():
+        if tensor.shape != own[key].shape:
+            problem = f"{key} has shape {_shape(tensor)}, the network's has {_shape(own[key])}"
+            raise InputError(problem, remedy="take the weights of the same network and settings", path=path)
+    with torch.no_grad():
+        for key, tensor in weights.items():
+            own[key].copy_(tensor)
+
+
+def _first_filters(body: nn.Module) -> tuple[str, ...]:
+    first = getattr(body, "pretrained_cfg", {}).get("first_conv") or ()
+    names = {_flat(f"{name}.weight") for name in ([first] if isinstance(first, str) else first)}
+    return tuple(key for key in body.state_dict() if _flat(key) in names)
+
+
+def _other_network(path: Path | str, missing: Iterable[str], unexpected: Iterable[str]) -> InputError:
+    problem = "these are the weights of another network: "
+    parts = [
+        f"{kind} {len(keys)} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
+        for kind, keys in (("missing", sorted(missing)), ("unexpected", sorted(unexpected)))
+        if keys
+    ]
+    remedy = "take weights made for model.config, or change model.config.backbone"
+    return InputError(problem + "; ".join(parts), remedy=remedy, path=path)
+
+
+def _flat(key: str) -> str:
+    return key.replace(".", "_")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
