@@ -1,0 +1,126 @@
+"""The classification part of `metrics.json`: point values with clustered bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.calibration import brier_scores, calibration_errors, equal_mass_bins, equal_width_bins
+from bustle.evaluation.classification import (
+    areas_under_roc,
+    average_precisions,
+    confusion_matrices,
+    decision_metrics,
+    per_class_metrics,
+)
+from bustle.evaluation.metrics import CLASSIFICATION
+from bustle.evaluation.statistics import percentile_interval
+
+FloatArray = NDArray[np.float64]
+
+
+def positive_class(protocol: Protocol, classes: Sequence[str]) -> str:
+    """The protocol's positive class; for a task without it (lesion or not) the last of the classes."""
+    return protocol.positive_class if protocol.positive_class in classes else classes[-1]
+
+
+def has_class_result(row: Mapping[str, Any], classes: Sequence[str]) -> bool:
+    """Whether a case counts in the class metrics: known class, and a probability of every class."""
+    return row["label"] in classes and all(row[f"probability_{name}"] is not None for name in classes)
+
+
+def summarise_classes(
+    rows: Sequence[Mapping[str, Any]], *, weights: FloatArray, protocol: Protocol, classes: Sequence[str]
+) -> dict[str, Any] | None:
+    """Class metrics of the rows that have a class result; `weights` is `resamples x rows`. None without any row.
+
+    The decided class is the most probable one (the positive one in a two-class tie at 0.5 or above).
+    """
+    used = [index for index, row in enumerate(rows) if has_class_result(row, classes)]
+    if not used:
+        return None
+    truth = np.array([classes.index(rows[index]["label"]) for index in used])
+    probability = np.array([[rows[index][f"probability_{name}"] for name in classes] for index in used], np.float64)
+    positive = list(classes).index(positive_class(protocol, classes))
+    decided = _decide(probability, positive)
+    bins = {
+        "ece_equal_width_15": equal_width_bins(probability[:, positive], 15),
+        "ece_equal_mass_10": equal_mass_bins(probability[:, positive], 10),
+    }
+
+    def values(weights: FloatArray) -> dict[str, FloatArray]:
+        confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=weights)
+        one_vs_rest = [
+            areas_under_roc(truth == k, probability[:, k], weights=weights)
+            for k in ([positive] if len(classes) == 2 else range(len(classes)))
+        ]
+        found = decision_metrics(confusion, positive=positive, average=protocol.class_average)
+        found["auc_macro_ovr"] = _mean_of_defined(one_vs_rest)
+        binary = protocol.class_average == "binary" and len(classes) > 2
+        found["auc"] = one_vs_rest[positive] if binary else found["auc_macro_ovr"]
+        outcome, score = truth == positive, probability[:, positive]
+        found["average_precision"] = average_precisions(outcome, score, weights=weights)
+        found["brier"] = brier_scores(outcome, score, weights=weights)
+        for name, bin_of_case in bins.items():
+            found[name] = calibration_errors(outcome, score, bin_of_case=bin_of_case, weights=weights)
+        return found
+
+    everything = np.ones((1, len(used)))
+    resampled = weights[:, used]
+    with np.errstate(invalid="ignore"):
+        point, spread = values(everything), values(resampled[resampled.any(axis=1)])
+    confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=everything)
+    each = per_class_metrics(confusion)
+    summary: dict[str, Any] = {
+        "classes": list(classes),
+        "positive_class": classes[positive],
+        "average": protocol.class_average,
+        "n": len(used),
+        "confusion": confusion[0].astype(int).tolist(),
+    }
+    summary |= {
+        name: {
+            "mean": _number(point[name][0]),
+            "sd": None,
+            "ci95": _interval(spread[name], defined=not np.isnan(point[name][0])),
+            "n": len(used),
+            "unit": metric.unit,
+        }
+        for name, metric in CLASSIFICATION.items()
+    }
+    summary["per_class"] = {
+        name: {
+            "n": int((truth == k).sum()),
+            **{metric: _number(values[0, k]) for metric, values in each.items()},
+            "auc": _number(areas_under_roc(truth == k, probability[:, k], weights=everything)[0]),
+        }
+        for k, name in enumerate(classes)
+    }
+    return summary
+
+
+def _decide(probability: FloatArray, positive: int) -> NDArray[np.int64]:
+    """The most probable class; the positive class wins a tie."""
+    decided = probability.argmax(axis=1)
+    decided[probability[:, positive] >= probability.max(axis=1)] = positive
+    return decided
+
+
+def _mean_of_defined(values: Sequence[FloatArray]) -> FloatArray:
+    """Mean over classes, leaving out a class whose AUC is undefined because it does not occur."""
+    table = np.stack(values)
+    defined = ~np.isnan(table)
+    return np.where(defined, table, 0.0).sum(axis=0) / defined.sum(axis=0)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _interval(resampled: FloatArray, *, defined: bool) -> list[float] | None:
+    interval = percentile_interval(resampled) if defined else None
+    return None if interval is None else list(interval)

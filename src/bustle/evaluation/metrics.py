@@ -1,0 +1,69 @@
+"""The catalogue of metrics: what each name means, its unit and which direction is better.
+
+The documentation's table and every printed number take their words from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`formula` is in words of pixel or case counts; `higher_is_better` is None where neither is."""
+
+    title: str
+    unit: str
+    formula: str
+    higher_is_better: bool | None = True
+
+
+SEGMENTATION = {
+    "dice": Metric("Dice", "fraction", "2TP / (2TP + FP + FN)"),
+    "iou": Metric("IoU (Jaccard)", "fraction", "TP / (TP + FP + FN)"),
+    "sensitivity": Metric("Pixel sensitivity (TPR, recall)", "fraction", "TP / (TP + FN)"),
+    "specificity": Metric("Pixel specificity", "fraction", "TN / (TN + FP)"),
+    "accuracy": Metric("Pixel accuracy", "fraction", "(TP + TN) / all pixels"),
+    "precision": Metric("Pixel precision", "fraction", "TP / (TP + FP)"),
+    "tfpr": Metric("tFPR", "ratio", "FP / (TP + FN); may exceed 1", False),
+    "fpr_union": Metric("FPR over the union", "fraction", "FP / (TP + FP + FN)", False),
+    "fpr_background": Metric("FPR over the background", "fraction", "FP / (FP + TN)", False),
+    "hd95_px": Metric("HD95", "px", "larger of the two directed 95th percentiles of surface distance", False),
+    "hd95_mm": Metric("HD95", "mm", "as hd95_px, with the pixel spacing", False),
+    "hd95_pooled_px": Metric("HD95, pooled", "px", "95th percentile of both directed lists together", False),
+    "hd95_pooled_mm": Metric("HD95, pooled", "mm", "as hd95_pooled_px, with the pixel spacing", False),
+    "asd_px": Metric("ASD", "px", "mean distance from the predicted surface to the true one", False),
+    "asd_mm": Metric("ASD", "mm", "as asd_px, with the pixel spacing", False),
+    "assd_px": Metric("ASSD", "px", "mean distance over the points of both surfaces", False),
+    "assd_mm": Metric("ASSD", "mm", "as assd_px, with the pixel spacing", False),
+}
+DETECTION = {
+    "missed_lesions": Metric("Lesions missed entirely", "fraction", "lesion cases with an empty prediction", False),
+    "fp_rate_on_normals": Metric(
+        "False-positive rate on normals", "fraction", "cases without a lesion in which one is drawn", False
+    ),
+    "false_positive_area": Metric(
+        "False-positive area on normals", "px", "pixels drawn per case without a lesion", False
+    ),
+}
+CLASSIFICATION = {
+    "auc": Metric("AUC", "fraction", "area under the ROC curve, ties counted half"),
+    "accuracy": Metric("Accuracy", "fraction", "cases decided rightly / all cases"),
+    "sensitivity": Metric("Sensitivity (recall)", "fraction", "TP / (TP + FN)"),
+    "specificity": Metric("Specificity", "fraction", "TN / (TN + FP)"),
+    "precision": Metric("Precision (PPV)", "fraction", "TP / (TP + FP)"),
+    "npv": Metric("NPV", "fraction", "TN / (TN + FN)"),
+    "f1": Metric("F1", "fraction", "2TP / (2TP + FP + FN)"),
+    "fpr": Metric("FPR", "fraction", "FP / (FP + TN)", False),
+    "balanced_accuracy": Metric("Balanced accuracy", "fraction", "mean recall of the classes that occur"),
+    "mcc": Metric("MCC", "correlation", "Matthews (with three classes Gorodkin's) correlation coefficient"),
+    "auc_macro_ovr": Metric("AUC, macro one-vs-rest", "fraction", "mean over the classes of each one's AUC"),
+    "average_precision": Metric("Average precision", "fraction", "precision summed over the steps of recall"),
+    "brier": Metric("Brier score", "fraction", "mean squared difference of probability and outcome", False),
+    "ece_equal_width_15": Metric(
+        "ECE, 15 bins of equal width", "fraction", "mean |probability - observed fraction| over the bins", False
+    ),
+    "ece_equal_mass_10": Metric(
+        "ECE, 10 bins of equal mass", "fraction", "mean |probability - observed fraction| over the bins", False
+    ),
+}

@@ -1,0 +1,225 @@
+"""From the rows of `cases.csv` to `metrics.json`, and from several folds' metrics to mean ± spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.class_summary import summarise_classes
+from bustle.evaluation.classification import decision_metrics
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
+from bustle.evaluation.statistics import cluster_weights, percentile_interval, t95_half_width, weighted_means
+from bustle.evaluation.strata import STRATA, size_strata
+
+FloatArray = NDArray[np.float64]
+Row = Mapping[str, Any]
+
+EMPTY_POLICIES = {
+    "strict": "lesion present and nothing drawn: Dice 0, distance = image diagonal; "
+    "no lesion: left out here, counted in the false positives on normals",
+    "undefined": "both empty: Dice 1, distance 0; one empty: Dice 0, distance undefined and left out",
+    "zero_distance": "both empty: Dice 1, distance 0; one empty: Dice 0, distance 0",
+}
+
+
+def summarise(
+    rows: Sequence[Row],
+    *,
+    protocol: Protocol,
+    classes: Sequence[str],
+    track: str,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The content of `metrics.json`: every metric with SD over cases and clustered 95 % interval.
+
+    `rows` as made by `score_case`. A part without any scored case is None, never a made-up number.
+    """
+    groups = [row["group_id"] for row in rows]
+    summary: dict[str, Any] = {
+        "track": track,
+        "protocol": protocol.id,
+        "resolution": protocol.resolution,
+        "empty_policy": protocol.empty_masks,
+        "headline_distance": protocol.hd95,
+        "n_cases": len(rows),
+        "n_groups": len(set(groups)),
+        "bootstrap": {"method": "percentile, whole groups resampled", "resamples": resamples, "seed": seed},
+    }
+    arguments = {"protocol": protocol, "classes": classes, "resamples": resamples, "seed": seed}
+    summary |= _parts(rows, **arguments)
+    sources = sorted({row["source"] for row in rows})
+    summary["by_source"] = {
+        source: _parts([row for row in rows if row["source"] == source], **arguments) for source in sources
+    }
+    labels = [label for label in (*classes, "normal") if any(row["label"] == label for row in rows)]
+    summary["by_label"] = {
+        label: _segmentation_only([row for row in rows if row["label"] == label], **arguments)
+        for label in dict.fromkeys(labels)
+    }
+    strata = size_strata(rows)
+    summary["by_size"] = None
+    if strata is not None:
+        summary["by_size"] = {
+            "unit": strata.unit,
+            "borders": list(strata.borders),
+            "strata": {
+                name: _parts([row for row in rows if strata.stratum(row) == name], **arguments) for name in STRATA
+            },
+        }
+    return summary
+
+
+def _parts(
+    rows: Sequence[Row], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
+) -> dict[str, Any]:
+    if not rows:
+        return {"n_cases": 0, "segmentation": None, "classification": None}
+    weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
+    return {
+        "n_cases": len(rows),
+        "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol),
+        "classification": summarise_classes(rows, weights=weights, protocol=protocol, classes=classes),
+    }
+
+
+def _segmentation_only(rows: Sequence[Row], **arguments: Any) -> dict[str, Any]:
+    parts = _parts(rows, **arguments)
+    del parts["classification"]  # of a single class it says nothing
+    return parts
+
+
+def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
+    scored = [row for row in rows if row["truth_empty"] is not None and row["prediction_empty"] is not None]
+    if not scored:
+        return None
+    table = np.array([[_value(row[name]) for name in SEGMENTATION] + _detection(row) for row in rows])
+    resampled = weighted_means(table, weights=weights)
+    summary = {}
+    for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
+        values = table[:, column][~np.isnan(table[:, column])]
+        interval = percentile_interval(resampled[:, column])
+        summary[name] = {
+            "mean": float(values.mean()) if values.size else None,
+            "sd": float(values.std(ddof=1)) if values.size > 1 else None,
+            "median": float(np.median(values)) if values.size else None,
+            "ci95": None if interval is None else list(interval),
+            "n": int(values.size),
+            "unit": metric.unit,
+        }
+        if name in SEGMENTATION:
+            summary[name] |= {
+                "n_undefined": _undefined(name, scored, protocol),
+                "empty_policy": protocol.empty_masks,
+            }
+    return summary
+
+
+def _value(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _detection(row: Row) -> list[float]:
+    """The values of `DETECTION`, each NaN where it does not concern the case."""
+    if row["truth_empty"] is None or row["prediction_empty"] is None:
+        return [np.nan] * 3
+    if row["truth_empty"]:
+        return [np.nan, float(not row["prediction_empty"]), float(row["false_positive_area"])]
+    return [float(row["prediction_empty"]), np.nan, np.nan]
+
+
+def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
+    """Cases that the policy includes and that still have no value."""
+    eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row["truth_empty"])]
+    if name.endswith("_mm"):
+        eligible = [row for row in eligible if row["area_mm2"] is not None]
+    return sum(row[name] is None for row in eligible)
+
+
+def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Protocol) -> dict[str, Any]:
+    """Mean ± spread over folds, as the papers print them, of all metrics, in all and per source.
+
+    `fold_metrics` are results of `summarise`. `sd` holds what the protocol's `spread` names: SD over folds (ddof 1
+    or 0), the half width of the t interval, or, for `case_sd`, SD over the pooled cases with class metrics of the
+    pooled confusion matrix.
+    """
+    sources = sorted({source for metrics in fold_metrics for source in metrics["by_source"]})
+    parts_by_source = {
+        source: [metrics["by_source"][source] for metrics in fold_metrics if source in metrics["by_source"]]
+        for source in sources
+    }
+    return {
+        "folds": len(fold_metrics),
+        "protocol": protocol.id,
+        "spread": protocol.spread,
+        **_fold_parts(fold_metrics, protocol),
+        "by_source": {source: _fold_parts(parts, protocol) for source, parts in parts_by_source.items()},
+    }
+
+
+def _fold_parts(parts: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
+    masks = [part["segmentation"] for part in parts if part["segmentation"]]
+    classes = [part["classification"] for part in parts if part["classification"]]
+    pool_cases = protocol.spread == "case_sd"
+    return {
+        "segmentation": {
+            name: _pooled_cases([fold[name] for fold in masks])
+            if pool_cases
+            else _over_folds([fold[name] for fold in masks], protocol)
+            for name in SEGMENTATION | DETECTION
+        }
+        if masks
+        else None,
+        "classification": _classes_over_folds(classes, protocol) if classes else None,
+    }
+
+
+def _classes_over_folds(classes: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
+    confusion = np.sum([fold["confusion"] for fold in classes], axis=0)
+    first = classes[0]
+    summary: dict[str, Any] = {key: first[key] for key in ("classes", "positive_class", "average")}
+    summary |= {"n": sum(fold["n"] for fold in classes), "confusion": confusion.tolist()}
+    summary |= {name: _over_folds([fold[name] for fold in classes], protocol) for name in CLASSIFICATION}
+    if protocol.spread == "case_sd":
+        pooled = decision_metrics(
+            confusion.astype(np.float64),
+            positive=first["classes"].index(first["positive_class"]),
+            average=protocol.class_average,
+        )
+        for name, value in pooled.items():
+            summary[name] |= {"mean": None if np.isnan(value) else float(value), "sd": None}
+    return summary
+
+
+def _over_folds(folds: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
+    values = [fold["mean"] for fold in folds if fold["mean"] is not None]
+    spread = None
+    if len(values) > 1 and protocol.spread == "t95":
+        spread = t95_half_width(values)
+    elif len(values) > 1 and protocol.spread in ("fold_sd", "fold_sd_population"):
+        spread = float(np.std(values, ddof=0 if protocol.spread == "fold_sd_population" else 1))
+    return {
+        "mean": float(np.mean(values)) if values else None,
+        "sd": spread,
+        "n": sum(fold["n"] for fold in folds),
+        "unit": folds[0]["unit"],
+        "folds": [fold["mean"] for fold in folds],
+    }
+
+
+def _pooled_cases(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and SD (ddof 1) over all folds' cases, from each fold's own mean, SD and count."""
+    used = [fold for fold in folds if fold["n"]]
+    n = sum(fold["n"] for fold in used)
+    mean = sum(fold["n"] * fold["mean"] for fold in used) / n if n else None
+    sd = None
+    if mean is not None and n > 1:
+        squares = sum(
+            (fold["n"] - 1) * (fold["sd"] or 0.0) ** 2 + fold["n"] * (fold["mean"] - mean) ** 2 for fold in used
+        )
+        sd = float(np.sqrt(squares / (n - 1)))
+    return {"mean": mean, "sd": sd, "n": n, "unit": folds[0]["unit"], "folds": [fold["mean"] for fold in folds]}

@@ -1,0 +1,228 @@
+"""From scored cases to metrics.json and to folds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from bustle.core.recipe import load_protocol
+from bustle.evaluation.case_table import case_columns, read_cases, write_cases
+from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.strata import size_strata, with_size_strata
+from bustle.evaluation.summary import summarise, summarise_folds
+
+CLASSES = ("benign", "malignant")
+
+
+def disc(radius, centre=(40, 50)):
+    y, x = np.mgrid[:80, :100]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2 if radius else np.zeros((80, 100), bool)
+
+
+def made_up_rows(count=40, *, seed=0, protocol="strict", spacing=(0.1, 0.1)):
+    """Cases of two sources, two images a patient, every tenth lesion missed and every eighth case normal."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index in range(count):
+        label = "normal" if index % 8 == 7 else CLASSES[index % 2]
+        radius = 0 if label == "normal" else 6 + index % 20
+        malignant = float(np.clip(0.35 * (label == "malignant") + 0.65 * rng.random(), 0, 1))
+        truth = TruthCase(
+            case_id=f"made/{index}",
+            source="left" if index < count // 2 else "right",
+            patient_id=str(index // 2),
+            label=label,
+            mask=disc(radius),
+            spacing=spacing,
+        )
+        drawn = 0 if index % 10 == 9 else radius
+        if index == 7:
+            drawn = 4
+        predicted = PredictedCase(
+            case_id=truth.case_id,
+            mask=disc(drawn, centre=(41, 52)),
+            class_probabilities={"benign": 1 - malignant, "malignant": malignant},
+        )
+        rows.append(score_case(truth, predicted, protocol=load_protocol(protocol), classes=CLASSES))
+    return with_size_strata(rows)
+
+
+ROWS = made_up_rows()
+
+
+def summary_of(rows, *, protocol="strict", classes=CLASSES, resamples=200):
+    return summarise(rows, protocol=load_protocol(protocol), classes=classes, track="strict", resamples=resamples)
+
+
+def test_point_values_are_means_over_the_rows():
+    metrics = summary_of(ROWS)
+    dice = [row["dice"] for row in ROWS if row["dice"] is not None]
+    found = metrics["segmentation"]["dice"]
+    assert found["mean"] == pytest.approx(np.mean(dice))
+    assert found["sd"] == pytest.approx(np.std(dice, ddof=1))
+    assert found["n"] == len(dice) == 35
+    assert found["ci95"][0] < found["mean"] < found["ci95"][1]
+    assert found["unit"] == "fraction"
+    assert found["empty_policy"] == "strict"
+    assert metrics["segmentation"]["hd95_mm"]["mean"] == pytest.approx(
+        metrics["segmentation"]["hd95_px"]["mean"] / 10
+    )
+
+
+def test_normals_count_only_in_false_positives():
+    segmentation = summary_of(ROWS)["segmentation"]
+    assert segmentation["fp_rate_on_normals"]["n"] == 5
+    assert segmentation["fp_rate_on_normals"]["mean"] == pytest.approx(1 / 5)
+    assert segmentation["false_positive_area"]["mean"] == pytest.approx(disc(4).sum() / 5)
+    assert segmentation["missed_lesions"]["mean"] == pytest.approx(3 / 35)  # 9, 19, 29; case 39 is a normal
+
+
+def test_undefined_distances_are_counted_and_left_out():
+    hd95 = summary_of(made_up_rows(protocol="rmtl"), protocol="rmtl")["segmentation"]["hd95_px"]
+    assert hd95["n_undefined"] == 4  # three missed lesions and one drawn on a normal
+    assert hd95["n"] == 36
+    zero = summary_of(made_up_rows(protocol="acsnet"), protocol="acsnet")["segmentation"]["hd95_px"]
+    assert zero["n_undefined"] == 0
+    assert zero["mean"] == pytest.approx(hd95["mean"] * 36 / 40)
+
+
+def test_class_metrics_leave_out_classes_that_the_model_does_not_know():
+    classification = summary_of(ROWS)["classification"]
+    known = [row for row in ROWS if row["label"] in CLASSES]
+    expected = roc_auc_score(
+        [row["label"] == "malignant" for row in known], [r["probability_malignant"] for r in known]
+    )
+    assert classification["n"] == len(known) == 35
+    assert classification["positive_class"] == "malignant"
+    assert classification["auc"]["mean"] == pytest.approx(expected)
+    assert np.sum(classification["confusion"]) == 35
+
+
+def test_benign_is_positive_in_rmtl_nets_protocol():
+    strict, rmtl = summary_of(ROWS)["classification"], summary_of(ROWS, protocol="rmtl")["classification"]
+    assert rmtl["positive_class"] == "benign"
+    assert rmtl["auc"]["mean"] == pytest.approx(strict["auc"]["mean"])
+    assert rmtl["sensitivity"]["mean"] == pytest.approx(strict["specificity"]["mean"])
+
+
+def test_three_classes():
+    rng = np.random.default_rng(0)
+    classes = ("benign", "malignant", "normal")
+    rows = []
+    for row in ROWS:
+        weights = rng.random(3) + [row["label"] == name for name in classes]
+        rows.append(
+            row | {f"probability_{name}": w for name, w in zip(classes, weights / weights.sum(), strict=True)}
+        )
+    found = summary_of(rows, classes=classes)["classification"]
+    truth = [classes.index(row["label"]) for row in rows]
+    table = np.array([[row[f"probability_{name}"] for name in classes] for row in rows])
+    assert found["auc_macro_ovr"]["mean"] == pytest.approx(roc_auc_score(truth, table, multi_class="ovr"))
+    assert found["auc"]["mean"] == pytest.approx(roc_auc_score(np.array(truth) == 1, table[:, 1]))
+    assert set(found["per_class"]) == set(classes)
+
+
+def test_sources_labels_and_sizes_have_their_own_rows():
+    metrics = summary_of(ROWS)
+    assert {name: part["n_cases"] for name, part in metrics["by_source"].items()} == {"left": 20, "right": 20}
+    assert set(metrics["by_label"]) == {"benign", "malignant", "normal"}
+    strata = metrics["by_size"]
+    assert strata["unit"] == "mm²"
+    assert sum(part["n_cases"] for part in strata["strata"].values()) == 35
+    assert strata["borders"] == sorted(strata["borders"])
+
+
+def test_strata_are_in_pixels_when_one_spacing_is_unknown():
+    rows = [*ROWS, *made_up_rows(3, spacing=None)]
+    assert size_strata(rows).unit == "px"
+    assert size_strata([row for row in ROWS if row["truth_empty"]]) is None
+
+
+def test_nothing_scored_is_null_and_the_whole_is_json():
+    rows = [row | {"label": None} for row in ROWS]
+    metrics = summary_of(rows)
+    assert metrics["classification"] is None
+    json.dumps(metrics, allow_nan=False)
+    unmasked = [dict.fromkeys(row) | {"group_id": "a", "source": "x", "label": "benign"} for row in ROWS[:3]]
+    assert summary_of(unmasked)["segmentation"] is None
+    one = summary_of(ROWS[:1])
+    assert one["segmentation"]["dice"]["sd"] is None
+    assert one["classification"]["auc"]["mean"] is None
+    json.dumps(one, allow_nan=False)
+
+
+def test_patients_are_resampled_whole():
+    metrics = summary_of(ROWS)
+    assert metrics["n_groups"] == 20
+    assert {row["group_id"] for row in ROWS[:2]} == {"left/0"}
+
+
+def test_a_leak_group_replaces_the_patient():
+    truth = TruthCase(case_id="a/1", source="a", patient_id="p", group_id="leak-3")
+    assert truth.cluster == "leak-3"
+    assert TruthCase(case_id="a/1", source="a").cluster == "a/1"
+
+
+def test_cases_csv_gives_the_same_metrics_again(tmp_path):
+    path = tmp_path / "cases.csv"
+    write_cases(path, ROWS, classes=CLASSES)
+    again = read_cases(path)
+    assert list(again[0]) == case_columns(CLASSES)
+    assert set(again[0]) == set(ROWS[0])
+    assert [row["truth_empty"] for row in again] == [row["truth_empty"] for row in ROWS]
+    assert summary_of(again)["segmentation"]["hd95_px"]["mean"] == pytest.approx(
+        summary_of(ROWS)["segmentation"]["hd95_px"]["mean"], rel=1e-7
+    )
+
+
+@pytest.mark.parametrize(("protocol", "ddof"), [("rmtl", 1), ("acsnet", 0)])
+def test_spread_over_folds(protocol, ddof):
+    folds = [
+        summary_of(made_up_rows(seed=seed, protocol=protocol), protocol=protocol, resamples=20) for seed in range(3)
+    ]
+    found = summarise_folds(folds, protocol=load_protocol(protocol))
+    values = [fold["classification"]["auc"]["mean"] for fold in folds]
+    assert found["classification"]["auc"]["mean"] == pytest.approx(np.mean(values))
+    assert found["classification"]["auc"]["sd"] == pytest.approx(np.std(values, ddof=ddof))
+    assert found["classification"]["auc"]["folds"] == values
+    assert set(found["by_source"]) == {"left", "right"}
+
+
+def test_the_abus_protocol_pools_cases_and_confusion():
+    parts = [ROWS[:16], ROWS[16:]]
+    folds = [summary_of(part, protocol="abus", resamples=20) for part in parts]
+    found = summarise_folds(folds, protocol=load_protocol("abus"))
+    whole = summary_of(ROWS, protocol="abus", resamples=20)
+    for name in ("dice", "hd95_px", "sensitivity"):
+        assert found["segmentation"][name]["mean"] == pytest.approx(whole["segmentation"][name]["mean"])
+        assert found["segmentation"][name]["sd"] == pytest.approx(whole["segmentation"][name]["sd"])
+    assert found["classification"]["confusion"] == whole["classification"]["confusion"]
+    assert found["classification"]["f1"]["mean"] == pytest.approx(whole["classification"]["f1"]["mean"])
+
+
+def test_la_nets_protocol_gives_the_half_width():
+    folds = [summary_of(ROWS, protocol="lanet", resamples=20) for _ in range(3)]
+    for fold, value in zip(folds, (0.438, 0.432, 0.445), strict=True):
+        fold["segmentation"]["iou"]["mean"] = value
+    found = summarise_folds(folds, protocol=load_protocol("lanet"))
+    assert found["segmentation"]["iou"]["sd"] == pytest.approx(0.0162, abs=5e-5)
+
+
+def test_all_intervals_equal_an_explicit_resampling_loop():
+    """Goal 9: exact, not only fast."""
+    from bustle.evaluation.statistics import cluster_weights
+
+    metrics = summary_of(ROWS, resamples=60)
+    weights = cluster_weights([row["group_id"] for row in ROWS], resamples=60, seed=0).astype(int)
+    loops = {"dice": [], "auc": [], "f1": []}
+    for times in weights:
+        resample = [row for row, count in zip(ROWS, times, strict=True) for _ in range(count)]
+        plain = summarise(resample, protocol=load_protocol("strict"), classes=CLASSES, track="strict", resamples=1)
+        loops["dice"].append(plain["segmentation"]["dice"]["mean"])
+        for name in ("auc", "f1"):
+            loops[name].append(plain["classification"][name]["mean"])
+    for name, part in (("dice", "segmentation"), ("auc", "classification"), ("f1", "classification")):
+        assert metrics[part][name]["ci95"] == pytest.approx(np.percentile(loops[name], [2.5, 97.5]).tolist())
