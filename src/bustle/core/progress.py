@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -15,3 +16,10 @@ def progress(
     from tqdm import tqdm
 
     yield from tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)
+
+
+def announce(text: str) -> None:
+    """Print one line on standard error without tearing a bar that is being shown."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)

@@ -1,0 +1,48 @@
+"""`bustle predict`: masks, classes and measurements for image files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+HELP = "Outline and classify lesions in image files with a trained model."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="PNG, JPEG, BMP or TIFF file, a folder (the images directly in it), or a pattern ('scans/**/*.png')",
+    )
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder of `bustle train`, or RUN/fold-K")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where DIR/<image name>/ is written")
+    parser.add_argument("--save-probability", action="store_true", help="also write probability.png (0..255 = 0..1)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from bustle.core.errors import InputError
+    from bustle.core.progress import announce
+    from bustle.experiments.predict import predict_files
+    from bustle.inference.inputs import find_images
+    from bustle.inference.predictor import Predictor
+
+    def skip(error: InputError) -> None:
+        announce(f"bustle: skipped: {error}")
+
+    images = find_images(arguments.inputs)
+    predictor = Predictor.open(Path(arguments.model), device=arguments.device)
+    out = Path(arguments.out)
+    done = predict_files(predictor, images, out, save_probability=arguments.save_probability, on_failure=skip)
+    for image in done.predicted:
+        finding = [] if image.decision is None else [f"{image.decision} {image.probability:.2f}"]
+        finding.append("1 lesion" if image.lesions == 1 else f"{image.lesions} lesions")
+        print(f"{image.name}: {', '.join(finding)}")
+    print(f"{len(done.predicted)} of {len(images)} images predicted, written to {out}")
+    if done.failures:
+        print(f"bustle: {len(done.failures)} of {len(images)} images could not be read", file=sys.stderr)
+        return 2
+    return 0

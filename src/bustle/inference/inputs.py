@@ -1,0 +1,87 @@
+"""From the words of a command line (files, folders, globs) to images with a name each."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.core.errors import InputError
+from bustle.io.raster import RASTER_SUFFIXES
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """An image file and the name of the folder that its prediction goes to."""
+
+    path: Path
+    name: str
+
+
+def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
+    """List image files in the given order, each once; folders stand for the images directly inside.
+
+    A name is the file's stem, with the parent folder's name before it where stems collide. A file that is named
+    itself may have any suffix. Raises `InputError` for a path that does not exist and for an input without images.
+    """
+    files: dict[Path, Path] = {}
+    for text in inputs:
+        for path in _expand(text):
+            files.setdefault(path.resolve(), path)
+    names = _names(list(files))
+    return tuple(InputImage(path, name) for path, name in zip(files.values(), names, strict=True))
+
+
+def _expand(text: str) -> list[Path]:
+    path = Path(text)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = _images_in(path)
+        if not found:
+            raise InputError(
+                "holds no images",
+                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES))} directly inside",
+                path=path,
+            )
+        return found
+    if glob.has_magic(text):
+        found = glob.glob(text, recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
+        matches = [Path(match) for match in sorted(found)]
+        images = [match for match in matches if match.is_file() and match.suffix.lower() in RASTER_SUFFIXES]
+        if not images:
+            raise InputError(f"no image matches '{text}'", remedy="check the pattern")
+        return images
+    raise InputError("does not exist", remedy="check the path", path=path)
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in RASTER_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Unique names: each path takes the shortest of its candidates that nobody else's same choice equals."""
+    choices = [_candidates(path) for path in paths]
+    names = [next(choice) for choice in choices]
+    while True:
+        times = Counter(name.casefold() for name in names)  # some file systems ignore case
+        clashing = [i for i, name in enumerate(names) if times[name.casefold()] > 1]
+        if not clashing:
+            return names
+        for i in clashing:
+            names[i] = next(choices[i], f"{names[i]}-{i}")
+
+
+def _candidates(path: Path) -> Iterator[str]:
+    yield path.stem
+    parents = [parent.name for parent in path.parents if parent.name]
+    for depth in range(1, len(parents) + 1):
+        folders = list(reversed(parents[:depth]))
+        yield "-".join([*folders, path.stem])
+        yield "-".join([*folders, path.name])

@@ -1,0 +1,229 @@
+"""Predictions as files: written by bustle, and read back for scoring whoever made them.
+
+Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`.
+Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (non-zero = lesion), and `DIR/probabilities.csv`.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.config import from_mapping, to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, write_json
+from bustle.core.types import Geometry, Prediction
+from bustle.inference.overlay import draw_overlay
+from bustle.io.raster import read_mask, write_png
+
+MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
+RECORD = "prediction.json"
+PROBABILITIES = "probabilities.csv"
+
+
+@dataclass(frozen=True)
+class StoredPrediction:
+    """A prediction read back from files; whatever a foreign tool did not write is None.
+
+    `mask` is bool `H W` on the original grid, `network_mask` bool `h w` on the network's grid.
+    """
+
+    mask: NDArray[np.bool_] | None
+    network_mask: NDArray[np.bool_] | None = None
+    class_probabilities: Mapping[str, float] | None = None
+    decision: str | None = None
+    geometry: Geometry | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prediction_folder(directory: Path, case_id: str) -> Path:
+    """The folder of one case, `directory/<source>/<stem>`.
+
+    Raises `InputError` for an id that could lead out of `directory` or is no portable file name.
+    """
+    parts = case_id.split("/")
+    printable = case_id.isprintable() and "\\" not in case_id
+    if len(parts) > 2 or not printable or any(part.strip(" .") == "" for part in parts):
+        raise InputError(
+            f"case id {case_id!r} cannot name a folder", remedy="rename the case: one '/' at most, no '..', no '\\'"
+        )
+    return directory.joinpath(*parts)
+
+
+def write_prediction(
+    prediction: Prediction,
+    folder: Path,
+    *,
+    image: NDArray[np.uint8] | None = None,
+    truth: NDArray[np.bool_] | None = None,
+    save_probability: bool = False,
+) -> None:
+    """Write one prediction's files into `folder`; `image` `C H W` gives the overlay, `truth` `H W` a second contour.
+
+    `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
+    folder cannot be written to.
+    """
+    pictures = {
+        MASK: prediction.mask,
+        NETWORK_MASK: prediction.network_mask,
+        PROBABILITY: _as_bytes(prediction.probability) if save_probability else None,
+        OVERLAY: None if image is None else draw_overlay(image, prediction, truth=truth),
+    }
+    (folder / RECORD).unlink(missing_ok=True)
+    for name, picture in pictures.items():
+        if picture is None:
+            (folder / name).unlink(missing_ok=True)  # of an earlier prediction
+        else:
+            write_png(folder / name, picture)
+    write_json(folder / RECORD, as_record(prediction))
+
+
+def _as_bytes(probability: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
+    return None if probability is None else np.round(probability * 255).astype(np.uint8)
+
+
+def as_record(prediction: Prediction) -> dict[str, Any]:
+    """The content of `prediction.json`; lengths and areas are in `unit` and its square."""
+    spacing = prediction.geometry.spacing
+    mask_area = None
+    if prediction.mask is not None:
+        mask_area = float(prediction.mask.sum()) * math.prod(spacing or (1.0,))
+    return {
+        "case_id": prediction.case_id,
+        "image_size": list(prediction.geometry.original_size),
+        "spacing_mm": None if spacing is None else list(spacing),
+        "unit": "px" if spacing is None else "mm",
+        "decision": prediction.decision,
+        "class_probabilities": None
+        if prediction.class_probabilities is None
+        else dict(prediction.class_probabilities),
+        "mask_area": mask_area,
+        "lesions": [
+            {
+                "area": lesion.area,
+                "long_axis": lesion.long_axis,
+                "short_axis": lesion.short_axis,
+                "probability": lesion.probability,
+                "box": lesion.box._asdict(),
+                "contour": to_mapping(lesion.contour),
+            }
+            for lesion in prediction.lesions
+        ],
+        "geometry": to_mapping(prediction.geometry),
+        "provenance": to_mapping(prediction.provenance),
+    }
+
+
+def read_prediction(path: Path) -> StoredPrediction:
+    """Read a case's folder, or the PNG mask of another tool. Raises `InputError` for broken files."""
+    if path.is_file():
+        return StoredPrediction(mask=read_mask(path))
+    mask = read_mask(path / MASK) if (path / MASK).exists() else None
+    if not (path / RECORD).exists():
+        if mask is None:
+            raise InputError("holds no prediction", remedy=f"it needs {MASK} or {RECORD}", path=path)
+        return StoredPrediction(mask=mask)
+    record = read_json(path / RECORD)
+    try:
+        geometry = from_mapping(Geometry, record["geometry"], where="geometry")
+        return StoredPrediction(
+            mask=mask,
+            network_mask=read_mask(path / NETWORK_MASK) if (path / NETWORK_MASK).exists() else None,
+            class_probabilities=record["class_probabilities"],
+            decision=record["decision"],
+            geometry=geometry,
+            provenance=record["provenance"],
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"lacks {error}", remedy="predict this case again", path=path / RECORD) from None
+
+
+def find_predictions(directory: Path, *, case_ids: Sequence[str]) -> dict[str, Path]:
+    """Which of the cases have a prediction below `directory`, and where (a folder or a PNG; see the top of the file).
+
+    A file that bears only the stem counts for the case with that stem. Raises `InputError` for a directory that
+    does not exist, and where one such file could belong to several of the cases.
+    """
+    if not directory.is_dir():
+        raise InputError("is not a folder", remedy="give the folder that holds the predictions", path=directory)
+    found: dict[str, Path] = {}
+    owner: dict[Path, str] = {}
+    for case_id in case_ids:
+        path = _find(directory, case_id)
+        if path is None:
+            continue
+        if path in owner:
+            raise InputError(
+                f"could belong to '{owner[path]}' or to '{case_id}'",
+                remedy=f"name the predictions by case id, as in {directory.name}/{case_id}/{MASK}",
+                path=path,
+            )
+        found[case_id] = path
+        owner[path] = case_id
+    return found
+
+
+def _find(directory: Path, case_id: str) -> Path | None:
+    for name in dict.fromkeys((case_id, case_id.split("/")[-1])):
+        folder = prediction_folder(directory, name)
+        if (folder / RECORD).exists() or (folder / MASK).exists():
+            return folder
+        picture = folder.with_name(folder.name + ".png")
+        if picture.exists():
+            return picture
+    return None
+
+
+def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Class probabilities by case id from `DIR/probabilities.csv` of another tool; empty where there is none.
+
+    Its columns are `case_id` (or the stem alone) and one per class. Rows of other cases are left out. Raises
+    `InputError` for missing columns, for values outside of 0..1, and for a row that fits several cases or none once.
+    """
+    path = directory / PROBABILITIES
+    if not path.exists():
+        return {}
+    by_stem: dict[str, list[str]] = {}
+    for case_id in case_ids:
+        by_stem.setdefault(case_id.split("/")[-1], []).append(case_id)
+    known, result = set(case_ids), {}
+    for line, row in enumerate(_rows(path), start=2):
+        name = (row.pop("case_id") or "").strip()
+        matches = [name] if name in known else by_stem.get(name, [])
+        if len(matches) > 1:
+            raise InputError(f"'{name}' in line {line} fits several cases", remedy="use full case ids", path=path)
+        for case_id in matches:
+            if case_id in result:
+                raise InputError(f"'{case_id}' occurs again in line {line}", remedy="keep one row", path=path)
+            result[case_id] = {label: _probability(text, path=path, line=line) for label, text in row.items()}
+    return result
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, restval="")
+            columns = [column.strip() for column in reader.fieldnames or []]
+            reader.fieldnames = columns
+            if "case_id" not in columns or len(columns) < 2:
+                raise InputError("lacks columns", remedy="it needs case_id and one column per class", path=path)
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"is not readable CSV ({error})", remedy="save it as UTF-8 CSV", path=path) from None
+
+
+def _probability(text: str, *, path: Path, line: int) -> float:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InputError(f"'{text}' in line {line} is not a probability", remedy="write a number 0..1", path=path)
+    return value

@@ -1,0 +1,130 @@
+"""The one way from an image to a `Prediction`: prepare, run the networks, return to the original grid, measure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.files import sha256_of_file
+from bustle.core.provenance import versions
+from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.types import Geometry, Prediction
+from bustle.data.preprocess import normalise, to_network_grid
+from bustle.inference.lesions import measure_lesions
+from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
+from bustle.inference.torch_backend import TorchBackend
+
+RECIPE, WEIGHTS, FINISHED = "recipe.yaml", "best.safetensors", "metrics.json"
+
+Item = tuple[str, NDArray[np.uint8], tuple[float, ...] | None]
+"""Case id, image uint8 `C H W`, spacing (y, x) in mm or None."""
+
+
+class Predictor:
+    """A trained model, ready to predict. Several folds of one run are averaged as probabilities."""
+
+    def __init__(self, recipe: Recipe, weights: Sequence[Path], *, device: str = "auto"):
+        self.recipe = recipe
+        self.classes = recipe.data.classes
+        self._backend = TorchBackend(recipe, weights=weights, device=device)
+        self._provenance: dict[str, Any] = {
+            "model": recipe.model.id,
+            "recipe": recipe.id,
+            "title": recipe.title,
+            "weights": [{"fold": path.parent.name, "sha256": sha256_of_file(path)} for path in weights],
+            "bustle": versions().get("bustle"),
+        }
+
+    @classmethod
+    def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
+        """Open a run folder (all its finished folds, or `fold`) or one fold's folder.
+
+        Raises `InputError` for a folder that is no run, has no finished fold, or holds broken weights.
+        """
+        recipe, weights = find_weights(Path(model), fold=fold)
+        return cls(load_recipe(str(recipe)), weights, device=device)
+
+    def predict(
+        self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
+    ) -> Prediction:
+        """Predict one image `C H W` (C = 1 or 3)."""
+        return next(self.predict_many([(case_id, image, spacing)]))
+
+    def predict_many(self, items: Iterable[Item], *, batch_size: int = 8) -> Iterator[Prediction]:
+        """Predict images of any sizes, in order; at most `batch_size` are held at a time."""
+        remaining = iter(items)
+        while batch := list(itertools.islice(remaining, batch_size)):
+            prepared = [
+                to_network_grid(image, section=self.recipe.data, spacing=spacing) for _, image, spacing in batch
+            ]
+            images = np.stack([normalise(image, section=self.recipe.data) for image, _ in prepared])
+            masks, classes = self._backend.run(images)
+            for i, ((case_id, _, _), (_, geometry)) in enumerate(zip(batch, prepared, strict=True)):
+                yield self._prediction(
+                    case_id,
+                    geometry,
+                    channels=None if masks is None else masks[i],
+                    classes=None if classes is None else classes[i],
+                )
+
+    def _prediction(
+        self,
+        case_id: str,
+        geometry: Geometry,
+        *,
+        channels: NDArray[np.float32] | None,
+        classes: NDArray[np.float32] | None,
+    ) -> Prediction:
+        probability = mask = network_mask = None
+        lesions = ()
+        meaning = self._backend.mask_meaning
+        if channels is not None and meaning is not None:
+            native = channels_on_original_grid(channels, geometry=geometry)
+            probability = lesion_probability(native, meaning=meaning)
+            mask = lesion_mask(native, meaning=meaning)
+            network_mask = lesion_mask(channels, meaning=meaning)
+            lesions = measure_lesions(mask, probability, spacing=geometry.spacing)
+        class_probabilities = None
+        if classes is not None:
+            class_probabilities = dict(zip(self.classes, map(float, classes), strict=True))
+        return Prediction(
+            case_id=case_id,
+            geometry=geometry,
+            probability=probability,
+            mask=mask,
+            network_mask=network_mask,
+            class_probabilities=class_probabilities,
+            decision=max(class_probabilities, key=class_probabilities.__getitem__) if class_probabilities else None,
+            lesions=lesions,
+            provenance=self._provenance,
+        )
+
+
+def find_weights(model: Path, *, fold: int | None = None) -> tuple[Path, list[Path]]:
+    """The recipe of a run folder or of one fold's folder, and the weights to use."""
+    if not model.is_dir():
+        raise InputError("is not a folder", remedy="give a run folder that `bustle train` made", path=model)
+    if (model / RECIPE).exists():
+        return model / RECIPE, _weights_of_run(model, fold)
+    run = model.resolve().parent
+    if (run / RECIPE).exists() and model.resolve().name.startswith("fold-"):
+        if not (model / WEIGHTS).exists():
+            raise InputError(f"has no {WEIGHTS} yet", remedy="finish its training with --resume", path=model)
+        return run / RECIPE, [model / WEIGHTS]
+    raise InputError(f"is not a run folder (no {RECIPE})", remedy="give one that `bustle train` made", path=model)
+
+
+def _weights_of_run(run: Path, fold: int | None) -> list[Path]:
+    if fold is not None:
+        return find_weights(run / f"fold-{fold}")[1]
+    folds = sorted(run.glob("fold-*"), key=lambda folder: (len(folder.name), folder.name))
+    weights = [folder / WEIGHTS for folder in folds if (folder / FINISHED).exists() and (folder / WEIGHTS).exists()]
+    if not weights:
+        raise InputError("has no finished fold", remedy="finish its training with --resume", path=run)
+    return weights

@@ -1,0 +1,120 @@
+"""Runs trained networks with PyTorch; the only file of inference that imports torch, and only when called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.core.types import MaskMeaning
+from bustle.models import zoo
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class NetworkOutput(NamedTuple):
+    """Probabilities of a batch: of the mask channels `B K h w` and of the classes `B N`, None where not predicted."""
+
+    mask_channels: NDArray[np.float32] | None
+    classes: NDArray[np.float32] | None
+
+
+class TorchBackend:
+    """One network, or several of one recipe (the folds) whose probabilities are averaged."""
+
+    def __init__(self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto"):
+        """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
+        config = from_mapping(zoo.get(recipe.model.id).config_type, recipe.model.config, where="model.config")
+        self.mask_meaning: MaskMeaning | None = zoo.get(recipe.model.id).mask_meaning(config)
+        self._device = find_device(device)
+        self._networks = [load_network(recipe, path).to(self._device) for path in weights]
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
+        import torch
+
+        with torch.inference_mode():
+            batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+            outputs = [self._probabilities(network, batch) for network in self._networks]
+        return NetworkOutput(_mean([masks for masks, _ in outputs]), _mean([classes for _, classes in outputs]))
+
+    def _probabilities(
+        self, network: nn.Module, batch: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        output = network(batch)
+        masks = classes = None
+        if output.mask_logits is not None and self.mask_meaning is not None:
+            logits = output.mask_logits.float()
+            masks = logits.softmax(dim=1) if self.mask_meaning.activation == "softmax" else logits.sigmoid()
+        if output.class_logits is not None:
+            classes = output.class_logits.float().softmax(dim=1)
+        return masks, classes
+
+
+def _mean(tensors: Sequence[torch.Tensor | None]) -> NDArray[np.float32] | None:
+    present = [tensor for tensor in tensors if tensor is not None]
+    if not present:
+        return None
+    mean = (sum(present[1:], start=present[0]) / len(present)).cpu().numpy()
+    if not np.isfinite(mean).all():
+        raise InputError("the network's output is not a number", remedy="its weights are spoilt: train it again")
+    return mean
+
+
+def find_device(device: str) -> torch.device:
+    """`auto` takes a CUDA device where there is one. Raises `InputError` when `cuda` is asked for in vain."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("no CUDA device was found", remedy="use --device cpu, or install a CUDA build of PyTorch")
+    return torch.device(device)
+
+
+def load_network(recipe: Recipe, weights: Path) -> nn.Module:
+    """The recipe's network with the weights of a safetensors file, every name and shape matching, in eval mode."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(weights)
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="give the folder of a finished run", path=weights) from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"is not a readable safetensors file ({error})", remedy="copy or train it again", path=weights
+        ) from None
+    network = _build(recipe)
+    try:
+        network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        raise InputError(
+            f"does not fit the network of its recipe ({_first_mismatch(error)})",
+            remedy="keep recipe.yaml and the weights of one run together",
+            path=weights,
+        ) from None
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _build(recipe: Recipe) -> nn.Module:
+    return zoo.build(
+        recipe.model.id,
+        recipe.model.config,
+        in_channels=recipe.data.channels,
+        class_count=len(recipe.data.classes),
+    )
+
+
+def _first_mismatch(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines()[1:]]
+    return lines[0][:160] if lines else str(error)[:160]
