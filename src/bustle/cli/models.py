@@ -1,0 +1,73 @@
+"""`bustle models`: which networks there are, what they cost and where they depart from their papers."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "list the shipped recipes and describe their networks"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="one line per recipe")
+    listing.add_argument("--variants", action="store_true", help="also list the ablations, RECIPE/VARIANT")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    show = actions.add_parser("show", help="one recipe's network in full")
+    show.add_argument("recipe", metavar="RECIPE", help="a shipped id, RECIPE/VARIANT, or the path of a YAML file")
+    show.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.action == "list":
+        return _list(variants=arguments.variants, as_json=arguments.json)
+    return _show(arguments.recipe, as_json=arguments.json)
+
+
+def _list(*, variants: bool, as_json: bool) -> int:
+    import json
+
+    from bustle.core.config import to_mapping
+    from bustle.core.recipe import load_recipe, recipe_ids
+    from bustle.models.description import describe
+
+    descriptions = [describe(load_recipe(name)) for name in recipe_ids(ablations=variants)]
+    if as_json:
+        print(json.dumps([to_mapping(d) for d in descriptions], indent=1, ensure_ascii=False))
+        return 0
+    rows = [("recipe", "task", "parameters", "GMACs", "title")]
+    rows += [(d.id, d.task, f"{d.params:,}", f"{d.gmacs:.2f}", d.title) for d in descriptions]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for recipe, task, params, gmacs, title in rows:
+        print(
+            f"{recipe:<{widths[0]}}  {task:<{widths[1]}}  {params:>{widths[2]}}  {gmacs:>{widths[3]}}  {title}",
+        )
+    return 0
+
+
+def _show(name: str, *, as_json: bool) -> int:
+    import json
+
+    from bustle.core.config import from_mapping, to_mapping
+    from bustle.core.recipe import load_recipe
+    from bustle.models import zoo
+    from bustle.models.description import describe
+
+    recipe = load_recipe(name)
+    description = describe(recipe)
+    if as_json:
+        print(json.dumps(to_mapping(description), indent=1, ensure_ascii=False))
+        return 0
+    size = " x ".join(map(str, recipe.data.size))
+    print(f"{description.id}: {description.title}")
+    print(f"  {description.citation}")
+    print(f"  task         {description.task}, {description.dims}D, classes {', '.join(recipe.data.classes)}")
+    print(f"  parameters   {description.params:,} ({description.trainable_params:,} trainable)")
+    print(f"  GMACs        {description.gmacs:.2f} for one image of {size}")
+    print("  config")
+    config = from_mapping(zoo.get(recipe.model.id).config_type, recipe.model.config, where="model.config")
+    for key, value in to_mapping(config).items():
+        print(f"    {key}: {value}")
+    print("  deviations from the paper, and decisions where it is silent")
+    for deviation in description.deviations:
+        print(f"    - {' '.join(deviation.split())}")
+    return 0
