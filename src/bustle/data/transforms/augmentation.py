@@ -1,0 +1,84 @@
+"""A recipe's `augmentation` list: which transforms, in which order, with which random ranges.
+
+Drawing is apart from applying, and a pure function of (seed, epoch, case): a run that is resumed, reordered or
+spread over processes draws the same. The geometric components are composed into one warp, so that an image is
+interpolated once. The warp stands where the first geometric component stands in the recipe: intensity components
+before that one are applied before the warp, all others after it, in their order. (A recipe that puts an intensity
+component between two geometric ones therefore sees it after both.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from numpy.random import Generator, Philox
+
+from bustle.core.config import Component, from_mapping
+from bustle.core.errors import InputError, unknown_name
+from bustle.data.transforms.drawn_transform import IDENTITY, DrawnTransform, composed
+from bustle.data.transforms.geometric_components import Crop, Flip, RightAngleRotate, Rotate, Scale, Translate
+from bustle.data.transforms.intensity_components import (
+    STEPS_PER_COMPONENT,
+    ColorJitter,
+    Gamma,
+    GaussianBlur,
+    MedianBlur,
+)
+
+GeometricComponent = Crop | Flip | RightAngleRotate | Rotate | Scale | Translate
+IntensityComponent = ColorJitter | Gamma | GaussianBlur | MedianBlur
+
+GEOMETRIC: dict[str, type[GeometricComponent]] = {
+    "crop": Crop,
+    "flip": Flip,
+    "right_angle_rotate": RightAngleRotate,
+    "rotate": Rotate,
+    "scale": Scale,
+    "translate": Translate,
+}
+INTENSITY: dict[str, type[IntensityComponent]] = {
+    "color_jitter": ColorJitter,
+    "gamma": Gamma,
+    "gaussian_blur": GaussianBlur,
+    "median_blur": MedianBlur,
+}
+
+
+class Augmentation:
+    """The transforms of a recipe for a network grid `size` = (h, w)."""
+
+    def __init__(self, components: Sequence[GeometricComponent | IntensityComponent], *, size: tuple[int, int]):
+        self.components = tuple(components)
+        self.size = size
+
+    @classmethod
+    def from_components(cls, components: Sequence[Component], *, size: tuple[int, ...]) -> Augmentation:
+        """Check the options of a recipe's components; raises `InputError` that names what is wrong."""
+        if len(size) != 2:
+            raise InputError(
+                f"these augmentations are for images, data.size is {list(size)}", remedy="it must be [height, width]"
+            )
+        known: dict[str, type[GeometricComponent | IntensityComponent]] = {**GEOMETRIC, **INTENSITY}
+        checked = []
+        for position, component in enumerate(components):
+            if component.name not in known:
+                raise unknown_name("augmentation", component.name, known)
+            where = f"augmentation.{position} ({component.name})"
+            checked.append(from_mapping(known[component.name], component.options, where=where))
+        return cls(checked, size=(size[0], size[1]))
+
+    def draw(self, case_id: str, *, seed: int, epoch: int) -> DrawnTransform:
+        """The transform of one case in one epoch: equal arguments give equal transforms, anywhere."""
+        digest = hashlib.blake2b(f"{seed}\0{epoch}\0{case_id}".encode(), digest_size=16).digest()
+        random = Generator(Philox(key=int.from_bytes(digest, "little")))
+        warp, before, after = IDENTITY, [], []
+        warped = False
+        for position, component in enumerate(self.components):
+            if isinstance(component, GeometricComponent):
+                warp = composed(warp, component.draw(random, size=self.size))
+                warped = True
+            else:
+                steps = component.draw(random, slot=position * STEPS_PER_COMPONENT)
+                (after if warped else before).extend(steps)
+        return DrawnTransform(warp, tuple(before), tuple(after))

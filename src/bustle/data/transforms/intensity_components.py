@@ -1,0 +1,104 @@
+"""The components of a recipe's `augmentation` that change intensities and leave masks alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from bustle.data.transforms.drawn_transform import IntensityStep
+from bustle.data.transforms.geometric_components import between, check_probability, check_range
+
+STEPS_PER_COMPONENT = 4
+
+
+def _check_kernel(kernel: int) -> None:
+    if kernel < 3 or kernel % 2 == 0:
+        raise ValueError("kernel must be an odd number of pixels, at least 3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianBlur:
+    """Blurred with a Gaussian whose standard deviation, in pixels, is drawn evenly from `sigma`."""
+
+    kernel: int
+    sigma: tuple[float, float]
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_kernel(self.kernel)
+        check_range(self.sigma, name="sigma", above=0)
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance, sigma = random.random(2).tolist()
+        if chance >= self.probability:
+            return ()
+        drawn = self.sigma[0] + (self.sigma[1] - self.sigma[0]) * sigma
+        return (IntensityStep("gaussian_blur", (self.kernel, drawn), slot),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedianBlur:
+    """Every pixel becomes the median of the `kernel` x `kernel` pixels about it."""
+
+    kernel: int
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_kernel(self.kernel)
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        applied = float(random.random()) < self.probability
+        return (IntensityStep("median_blur", (self.kernel,), slot),) if applied else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorJitter:
+    """Brightness, contrast, saturation and hue changed in random order, as torchvision's ColorJitter.
+
+    The first three are factors drawn evenly from [max(0, 1 - v), 1 + v]; hue turns the colour circle by
+    [-hue, hue] of a full turn. Saturation and hue do nothing to grey images.
+    """
+
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(self.brightness, self.contrast, self.saturation) < 0 or not 0 <= self.hue <= 0.5:
+            raise ValueError("brightness, contrast and saturation must be at least 0, hue within 0..0.5")
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        numbers = random.random(9).tolist()
+        if numbers[8] >= self.probability:
+            return ()
+        steps = []
+        for rank, position in enumerate(sorted(range(4), key=lambda number: numbers[4 + number])):
+            name = ("brightness", "contrast", "saturation", "hue")[position]
+            width = getattr(self, name)
+            if width > 0:
+                low, high = (-width, width) if name == "hue" else (max(0.0, 1 - width), 1 + width)
+                steps.append(IntensityStep(name, (low + (high - low) * numbers[position],), slot + rank))
+        return tuple(steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gamma:
+    """Intensities scaled to 0..1 raised to an exponent drawn evenly from `exponent`: above 1 is darker."""
+
+    exponent: tuple[float, float]
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range(self.exponent, name="exponent", above=0)
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        exponent = between(random, *self.exponent)
+        return (IntensityStep("gamma", (exponent,), slot),) if chance < self.probability else ()
