@@ -1,0 +1,103 @@
+"""Writes a phantom data set in the `folder` layout: images/, masks/, gland/ and labels.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, write_error, write_json, write_text
+from bustle.core.progress import progress
+from bustle.data.phantom.cases import phantom_case
+from bustle.data.phantom.plan import GENERATOR_VERSION, CasePlan, check_size, plan_case
+from bustle.io.raster import write_png
+
+SETTINGS_FILE = "phantom.json"
+"""Written first, it marks a folder as a phantom set and says how it was made."""
+
+PARTS = ("images", "masks", "gland")
+
+
+def plan_cases(count: int, *, seed: int) -> list[CasePlan]:
+    """The first `count` cases of the set `seed`. Raises `InputError` unless there is at least one."""
+    if count < 1:
+        raise InputError(f"a phantom set of {count} cases is empty", remedy="ask for at least 1 case")
+    return [plan_case(index, seed=seed) for index in range(count)]
+
+
+def write_phantom_set(
+    out: Path, *, cases: int, seed: int, size: int = 256, workers: int | None = None
+) -> list[CasePlan]:
+    """Write `cases` cases below `out` and return their plans; an interrupted run continues where it stopped.
+
+    A mask is 0/255 for one lesion and numbers the lesions 1..n for several; normals have an empty one. Threads
+    suffice for `workers` (default: the processors at hand), since nearly all time is spent outside the interpreter.
+    Raises `InputError` when `out` holds anything but this very set.
+    """
+    plans = plan_cases(cases, seed=seed)
+    settings = {"generator_version": GENERATOR_VERSION, "seed": seed, "size": check_size(size), "cases": cases}
+    _claim_folder(Path(out), settings)
+    missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
+    with ThreadPoolExecutor(workers or _processors()) as pool:
+        written = pool.map(lambda plan: _write_case(out, plan, size=size), missing)
+        try:
+            for _ in progress(written, description="phantom", total=len(missing)):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    write_text(out / "labels.csv", _labels_table(plans, size=size))
+    return plans
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _claim_folder(out: Path, settings: dict[str, Any]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        occupied = any(out.iterdir())
+    except OSError as error:
+        raise write_error(out, error) from error
+    marker = out / SETTINGS_FILE
+    if occupied and not marker.is_file():
+        raise InputError("is not empty and holds no phantom set", remedy="choose a new or empty folder", path=out)
+    if occupied and read_json(marker) != settings:
+        raise InputError("holds a phantom set made with other settings", remedy="choose another folder", path=out)
+    write_json(marker, settings)
+
+
+def _files(out: Path, plan: CasePlan) -> list[Path]:
+    return [out / part / f"{plan.stem}.png" for part in PARTS]
+
+
+def _write_case(out: Path, plan: CasePlan, *, size: int) -> None:
+    sample = phantom_case(plan.index, seed=plan.seed, size=size)
+    assert sample.lesion_mask is not None
+    assert sample.gland_mask is not None
+    image, mask, gland = _files(out, plan)
+    write_png(image, sample.image)
+    write_png(mask, _mask_values(sample.lesion_mask))
+    write_png(gland, sample.gland_mask)
+
+
+def _mask_values(instances: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.bool_]:
+    return instances if instances.max() > 1 else instances > 0
+
+
+def _labels_table(plans: Sequence[CasePlan], *, size: int) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["case_id", "label", "patient_id", "spacing_mm"])
+    for plan in plans:
+        writer.writerow([plan.stem, plan.patient.label, plan.patient_id, plan.spacing(size)[0]])
+    return table.getvalue()
