@@ -1,0 +1,192 @@
+"""Prepared cases into batches: which cases, in which order, augmented how - all a function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import Batch
+from bustle.data.cache import CaseCache
+from bustle.data.preprocess import LUMA, normalise
+from bustle.data.transforms import opencv_executor
+from bustle.data.transforms.augmentation import Augmentation
+from bustle.data.transforms.drawn_transform import DrawnTransform
+
+
+def batch_positions(count: int, *, batch_size: int) -> list[range]:
+    """Cut `count` places into batches. A last batch of one joins the one before: batch norm needs two cases."""
+    starts = list(range(0, count, batch_size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    return [range(start, stop) for start, stop in zip(starts, [*starts[1:], count], strict=True)]
+
+
+def shuffled(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of an epoch, drawn anew from (seed, epoch), so that no epoch depends on the ones before."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+class Assembly(Protocol):
+    """Makes a batch of the cases at `positions` of the cache; `drawn` holds one transform per case, or nothing."""
+
+    def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch: ...
+
+
+class MemoryMapAssembly:
+    """Batches from the memory map, one composed OpenCV warp per case."""
+
+    def __init__(self, cache: CaseCache, *, section: DataSection):
+        self.cache = cache
+        self.section = section
+
+    def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
+        cache = self.cache
+        images = [np.asarray(cache.images[i]) for i in positions]
+        lesions = [np.asarray(cache.lesion_masks[i]) for i in positions]
+        glands = [np.asarray(cache.gland_masks[i]) for i in positions]
+        for place, transform in enumerate(drawn):
+            masks = [lesions[place], glands[place]] if cache.has_gland[positions[place]] else [lesions[place]]
+            images[place], masks = opencv_executor.apply(images[place], masks, transform)
+            lesions[place] = masks[0]
+            if len(masks) == 2:
+                glands[place] = masks[1]
+        return _batch(
+            cache,
+            positions,
+            image=torch.from_numpy(normalise(np.stack(images), section=self.section)),
+            lesion_mask=torch.from_numpy(np.stack(lesions)).long(),
+            gland_mask=torch.from_numpy(np.stack(glands)).float(),
+            augmented=bool(drawn),
+        )
+
+
+class DeviceAssembly:
+    """Batches on an accelerator that holds the given cases as uint8 and warps whole batches."""
+
+    def __init__(self, cache: CaseCache, *, section: DataSection, device: torch.device, positions: NDArray[np.int64]):
+        from bustle.data.transforms import torch_executor
+
+        self.apply = torch_executor.apply
+        self.cache = cache
+        self.section = section
+        self.device = device
+        self.place_of = {int(position): place for place, position in enumerate(positions)}
+        self.images = torch.from_numpy(cache.images[positions]).to(device)
+        masks = np.stack([cache.lesion_masks[positions], cache.gland_masks[positions]], axis=1)
+        self.masks = torch.from_numpy(masks).to(device)
+        self.mean = torch.tensor(section.mean, device=device)[:, None, None]
+        self.std = torch.tensor(section.std, device=device)[:, None, None]
+        self.luma = torch.tensor(LUMA, device=device)[:, None, None]
+
+    def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
+        places = torch.tensor([self.place_of[int(p)] for p in positions]).to(self.device, non_blocking=True)
+        images, masks = self.images[places], self.masks[places]
+        if drawn:
+            images, masks = self.apply(images, masks, drawn)
+        return _batch(
+            self.cache,
+            positions,
+            image=self._normalised(images),
+            lesion_mask=masks[:, 0].long(),
+            gland_mask=masks[:, 1].float(),
+            augmented=bool(drawn),
+        )
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """`preprocess.normalise` on the device."""
+        values = images.float()
+        if self.section.channels == 1 and values.shape[1] == 3:
+            values = (values * self.luma).sum(dim=1, keepdim=True)
+        return values / (255 * self.std) - self.mean / self.std
+
+
+def _batch(
+    cache: CaseCache,
+    positions: NDArray[np.int64],
+    *,
+    image: torch.Tensor,
+    lesion_mask: torch.Tensor,
+    gland_mask: torch.Tensor,
+    augmented: bool,
+) -> Batch:
+    """Add the labels and flags. Boxes do not follow an augmentation, so augmented batches have none."""
+    on_device = {"device": image.device, "non_blocking": True}
+    boxed = cache.has_box[positions] & (not augmented)
+    return Batch(
+        case_ids=[cache.case_ids[i] for i in positions],
+        image=image,
+        lesion_mask=lesion_mask,
+        gland_mask=gland_mask,
+        label=torch.from_numpy(cache.labels[positions]).to(**on_device),
+        has_mask=torch.from_numpy(cache.has_mask[positions]).to(**on_device),
+        has_gland=torch.from_numpy(cache.has_gland[positions]).to(**on_device),
+        has_box=torch.from_numpy(boxed).to(**on_device),
+        has_label=torch.from_numpy(cache.has_label[positions]).to(**on_device),
+        boxes=[list(cache.boxes[i]) if boxed[place] else [] for place, i in enumerate(positions)],
+    )
+
+
+class TrainingBatches:
+    """The batches of one epoch, shuffled and augmented. Iterating again gives the same batches."""
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        positions: NDArray[np.int64],
+        *,
+        case_ids: Sequence[str],
+        augmentation: Augmentation,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+    ):
+        self.assembly = assembly
+        self.case_ids = case_ids
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = epoch
+        order = positions[shuffled(len(positions), seed=seed, epoch=epoch)]
+        self.batches = [order[places] for places in batch_positions(len(order), batch_size=batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for positions in self.batches:
+            drawn = [
+                self.augmentation.draw(self.case_ids[int(i)], seed=self.seed, epoch=self.epoch) for i in positions
+            ]
+            yield self.assembly(positions, drawn)
+
+
+class ValidationBatches:
+    """The cases in order, as they are."""
+
+    def __init__(self, assembly: Assembly, positions: NDArray[np.int64], *, batch_size: int):
+        self.assembly = assembly
+        self.batches = [positions[places] for places in batch_positions(len(positions), batch_size=batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for positions in self.batches:
+            yield self.assembly(positions, [])
+
+
+def positions_of(cache: CaseCache, case_ids: Sequence[str]) -> NDArray[np.int64]:
+    """Where these cases are in the cache; raises `InputError` for one that the data does not have."""
+    known = set(cache.case_ids)
+    missing = [case_id for case_id in case_ids if case_id not in known]
+    if missing:
+        raise InputError(
+            f"the split names {len(missing)} cases that the data does not have, such as '{missing[0]}'",
+            remedy="give the same --data as for the split",
+        )
+    return np.array([cache.index_of(case_id) for case_id in case_ids], np.int64)

@@ -1,0 +1,63 @@
+"""Keeps an epoch's losses and stops the training when one is not a finite number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bustle.core.errors import InputError
+from bustle.losses.build import LossValues
+
+CHECK_EVERY = 25
+"""On an accelerator the losses are looked at only after so many batches, because looking waits for the device."""
+
+NOT_FINITE_REMEDY = (
+    "lower the learning rate (--set optimizer.lr=…), clip the gradient (--set training.clip_gradient_norm=1) "
+    "or use --set training.precision=fp32"
+)
+
+
+class LossWatch:
+    """The losses of one epoch, weighted by the batches' sizes when averaged."""
+
+    def start(self, *, epoch: int, synchronous: bool) -> None:
+        """Begin an epoch (from 1). `synchronous`: look at every loss before its update is made."""
+        self.epoch = epoch
+        self.synchronous = synchronous
+        self.totals: list[Tensor] = []
+        self.terms: list[dict[str, Tensor]] = []
+        self.case_ids: list[list[str]] = []
+        self._seen = 0
+
+    def add(self, values: LossValues, *, case_ids: list[str]) -> None:
+        self.totals.append(values.total.detach().float())
+        self.terms.append({name: term.detach().float() for name, term in values.terms.items()})
+        self.case_ids.append(case_ids)
+        if self.synchronous or len(self.totals) - self._seen >= CHECK_EVERY:
+            self._look()
+
+    def means(self) -> dict[str, float]:
+        """The mean `loss` and term losses over the epoch's cases; raises `InputError` for a non-finite one."""
+        self._look()
+        sizes = torch.tensor([float(len(ids)) for ids in self.case_ids])
+        columns = {"loss": self.totals} | {name: [t[name] for t in self.terms] for name in self.terms[0]}
+        return {
+            name: float((torch.stack(values).cpu() * sizes).sum() / sizes.sum()) for name, values in columns.items()
+        }
+
+    def _look(self) -> None:
+        unseen = torch.stack(self.totals[self._seen :]) if self._seen < len(self.totals) else torch.zeros(0)
+        bad = (~torch.isfinite(unseen)).nonzero().flatten().tolist()
+        if bad:
+            raise self._not_finite(self._seen + bad[0])
+        self._seen = len(self.totals)
+
+    def _not_finite(self, place: int) -> InputError:
+        value = float(self.totals[place])
+        ids = self.case_ids[place]
+        named = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        return InputError(
+            f"the loss is {value} in epoch {self.epoch}, batch {place + 1} ({named}); "
+            "training has stopped and the checkpoint of the last good epoch is kept",
+            remedy=NOT_FINITE_REMEDY,
+        )

@@ -1,0 +1,139 @@
+"""The Lightning module: runs a training step on a batch, applies its updates, gathers what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.core.types import Batch, MaskMeaning
+from bustle.losses.build import CombinedLoss
+from bustle.training.batches import TrainingBatches, ValidationBatches
+from bustle.training.checkpoint import seed_epoch
+from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
+from bustle.training.optimisation import Moment, build_schedule
+from bustle.training.steps.build import build_step
+from bustle.training.validation import ValidationScores, ValidationTally
+from bustle.training.weight_average import WeightAverage
+
+
+class TrainingModule(lightning.LightningModule):
+    """Everything of one fold's training that has state; epochs count from `first_epoch` (0 = from the start)."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        network: nn.Module,
+        loss: CombinedLoss,
+        optimizer: torch.optim.Optimizer,
+        mask_meaning: MaskMeaning | None,
+        training_batches: Callable[[int], TrainingBatches],
+        validation_batches: ValidationBatches | None,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.recipe = recipe
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.mask_meaning = mask_meaning
+        self.training_batches = training_batches
+        self.validation_batches = validation_batches
+        self.step = build_step(recipe.training.step)
+        self.schedule = build_schedule(recipe.schedule)
+        self.base_lr = float(optimizer.defaults["lr"])
+        decay = recipe.training.ema_decay
+        self.average = None if decay is None else WeightAverage(network, decay=decay)
+        self.first_epoch = 0
+        self.steps_per_epoch = len(training_batches(0))
+        self.watch = LossWatch()
+        self.tally: ValidationTally | None = None
+        self.scores: ValidationScores | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The running epoch from 0, over interruptions."""
+        return self.first_epoch + self.current_epoch
+
+    @property
+    def judged_network(self) -> nn.Module:
+        """The network that is validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer
+
+    def train_dataloader(self) -> TrainingBatches:
+        return self.training_batches(self.epoch)
+
+    def val_dataloader(self) -> Any:
+        return self.validation_batches or []
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch  # it was assembled there
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.recipe.training.channels_last:
+            batch.image = batch.image.contiguous(memory_format=channels_last_format(batch.image.ndim))
+        return batch
+
+    def on_train_epoch_start(self) -> None:
+        seed_epoch(self.recipe.training.seed, self.epoch)
+        self.watch.start(epoch=self.epoch + 1, synchronous=self.device.type == "cpu")
+        self.scores = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        moment = Moment(
+            step=self.epoch * self.steps_per_epoch + batch_idx,
+            epoch=self.epoch,
+            total_steps=self.recipe.training.epochs * self.steps_per_epoch,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.lr(self.base_lr, moment)
+        values = self.step(batch, network=self.network, loss=self.loss, update=self._update)
+        self.watch.add(values, case_ids=batch.case_ids)
+
+    def _update(self, loss: Tensor) -> None:
+        """One optimiser update: backward, clipped (see `on_before_optimizer_step`), then the weight average."""
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss)
+        optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Gradients have their true scale here, in mixed precision too."""
+        limit = self.recipe.training.clip_gradient_norm
+        if limit is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, limit)
+
+    def on_validation_epoch_start(self) -> None:
+        self.tally = ValidationTally(meaning=self.mask_meaning, classes=self.recipe.data.classes)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        output = self.judged_network(batch.image)
+        assert self.tally is not None
+        self.tally.add(output, batch, loss=self.loss(output, batch).total)
+
+    def on_validation_epoch_end(self) -> None:
+        assert self.tally is not None
+        self.scores = self.tally.scores()
+        if not torch.isfinite(torch.tensor(self.scores.loss)):
+            raise InputError(
+                f"the validation loss is {self.scores.loss} in epoch {self.epoch + 1}; training has stopped and the "
+                "checkpoint of the last good epoch is kept",
+                remedy=NOT_FINITE_REMEDY,
+            )
+
+
+def channels_last_format(ndim: int) -> torch.memory_format:
+    """The memory format with channels last for tensors `B C H W` or `B C D H W`."""
+    return torch.channels_last if ndim == 4 else torch.channels_last_3d

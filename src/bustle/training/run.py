@@ -1,0 +1,282 @@
+"""Training of one fold, from cases to the weights of the chosen epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch import nn
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import Protocol, Recipe
+from bustle.core.types import Case
+from bustle.data.cache import CaseCache
+from bustle.data.transforms.augmentation import Augmentation
+from bustle.inference.torch_backend import find_device
+from bustle.losses.build import build_loss
+from bustle.models import zoo
+from bustle.models.weights import load_model_weights
+from bustle.training.batches import (
+    DeviceAssembly,
+    MemoryMapAssembly,
+    TrainingBatches,
+    ValidationBatches,
+    positions_of,
+)
+from bustle.training.checkpoint import read_checkpoint, seed_epoch
+from bustle.training.epoch_end import EpochEnd, Row
+from bustle.training.module import TrainingModule, channels_last_format
+from bustle.training.optimisation import build_optimizer, build_schedule, optimizer_settings
+from bustle.training.progress_bar import ProgressBar
+from bustle.training.selection import Selection
+from bustle.training.steps.build import build_step
+
+if TYPE_CHECKING:
+    from bustle.data.splits import Fold
+
+PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A trained fold: `best_epoch` (from 1) is the one in `best.safetensors`, `history` the rows of metrics.csv."""
+
+    folder: Path
+    best_epoch: int
+    epochs: int
+    history: Sequence[Row]
+
+    @property
+    def seconds(self) -> float:
+        return sum(float(row["seconds"] or 0) for row in self.history)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
+    spec = zoo.get(recipe.model.id)
+    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
+    if len(recipe.data.size) != spec.dims:
+        raise InputError(
+            f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
+        )
+    with torch.device("meta"):
+        _build_network(recipe, encoder_weights=None)
+    build_loss(recipe, mask_meaning=spec.mask_meaning(config))
+    optimizer_settings(recipe.optimizer)
+    build_schedule(recipe.schedule)
+    build_step(recipe.training.step)
+    Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
+    _check_training_section(recipe)
+
+
+def _check_training_section(recipe: Recipe) -> None:
+    training = recipe.training
+    wrong = {
+        "epochs": (training.epochs < 1, "at least 1"),
+        "batch_size": (training.batch_size < 2, "at least 2, because batch norm needs two cases"),
+        "patience": (training.patience is not None and training.patience < 1, "at least 1, or null"),
+        "ema_decay": (training.ema_decay is not None and not 0 < training.ema_decay < 1, "between 0 and 1, or null"),
+        "clip_gradient_norm": (
+            training.clip_gradient_norm is not None and training.clip_gradient_norm <= 0,
+            "positive, or null",
+        ),
+        "seed": (training.seed < 0, "at least 0"),
+    }
+    for name, (is_wrong, expected) in wrong.items():
+        if is_wrong:
+            raise InputError(f"training.{name} is {getattr(training, name)}", remedy=f"it must be {expected}")
+
+
+def train_fold(
+    recipe: Recipe,
+    *,
+    cases: Sequence[Case],
+    fold: Fold,
+    out: Path,
+    protocol: Protocol,
+    device: str = "auto",
+    resume: bool = False,
+    init: Path | None = None,
+    title: str = "training",
+) -> FoldResult:
+    """Train one fold into the folder `out`; `cases` must contain the fold's.
+
+    The epoch is chosen on the fold's validation part; without one (or where the protocol has none) the last epoch
+    is kept. `init` is a safetensors file of a whole model or an encoder to start from. With `resume` the training
+    goes on after the last finished epoch. Raises `InputError` when the loss is not finite, on Ctrl-C and when the
+    disk is full; the checkpoint of the last finished epoch is there in all three cases.
+    """
+    check_recipe(recipe)
+    chosen_device = _choose_device(device, precision=recipe.training.precision)
+    selection = Selection(recipe.training.monitor, recipe.training.patience)
+    end = EpochEnd(out, selection=selection, epochs=recipe.training.epochs)
+    resuming = end.checkpoint.exists()
+    if resuming and not resume:
+        raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
+    if resuming and (state := read_checkpoint(end.checkpoint))["finished"]:
+        return FoldResult(out, state["selection"]["best_epoch"], len(state["history"]), state["history"])
+    cache = CaseCache.open(cases, section=recipe.data)
+    validated = () if protocol.validation == "none" else fold.val
+    module = _build_module(
+        recipe, cache=cache, train=fold.train, val=validated, device=chosen_device, init=init, resuming=resuming
+    )
+    with _quiet(), _repeatable(chosen_device):
+        trainer = _trainer(recipe, device=chosen_device, callbacks=[end, ProgressBar(title, epoch_end=end)], out=out)
+        if resuming:
+            end.restore(module, trainer)
+        trainer.fit_loop.max_epochs = recipe.training.epochs - module.first_epoch
+        _fit(trainer, module)
+    return FoldResult(out, end.selection.best_epoch, len(end.history), end.history)
+
+
+def _trainer(
+    recipe: Recipe, *, device: torch.device, callbacks: list[lightning.Callback], out: Path
+) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="cpu" if device.type == "cpu" else "gpu",
+        devices=1,
+        precision=PRECISIONS[recipe.training.precision],
+        benchmark=device.type == "cuda",
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=str(out),
+    )
+
+
+def _choose_device(name: str, *, precision: str) -> torch.device:
+    chosen = find_device(name)
+    if precision == "fp16" and chosen.type == "cpu":
+        raise InputError("fp16 training needs a GPU", remedy="use --set training.precision=fp32 (or bf16)")
+    return chosen
+
+
+def _build_network(recipe: Recipe, *, encoder_weights: str | None) -> nn.Module:
+    return zoo.build(
+        recipe.model.id,
+        recipe.model.config,
+        in_channels=recipe.data.channels,
+        class_count=len(recipe.data.classes),
+        encoder_weights=encoder_weights,
+    )
+
+
+def _build_module(
+    recipe: Recipe,
+    *,
+    cache: CaseCache,
+    train: Sequence[str],
+    val: Sequence[str],
+    device: torch.device,
+    init: Path | None,
+    resuming: bool,
+) -> TrainingModule:
+    """Everything that has state, on its device. A resumed training needs no starting weights."""
+    spec = zoo.get(recipe.model.id)
+    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
+    training = recipe.training
+    if len(train) < 2:
+        raise InputError(f"the training part has {len(train)} cases", remedy="at least 2 are needed; add data")
+    train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
+    seed_epoch(training.seed, 0)  # the initial weights
+    network = _build_network(recipe, encoder_weights=None if init or resuming else recipe.model.encoder_weights)
+    if init and not resuming:
+        load_model_weights(network, init)
+    network = network.to(device)
+    if training.channels_last:
+        network = network.to(memory_format=channels_last_format(2 + spec.dims))
+    loss = build_loss(recipe, mask_meaning=spec.mask_meaning(config)).to(device)
+    if device.type == "cpu":
+        assembly: Any = MemoryMapAssembly(cache, section=recipe.data)
+    else:
+        used = np.concatenate([train_positions, val_positions])
+        assembly = DeviceAssembly(cache, section=recipe.data, device=device, positions=used)
+    training_batches = partial(
+        TrainingBatches,
+        assembly,
+        train_positions,
+        case_ids=cache.case_ids,
+        augmentation=Augmentation.from_components(recipe.augmentation, size=recipe.data.size),
+        batch_size=training.batch_size,
+        seed=training.seed,
+    )
+    return TrainingModule(
+        recipe,
+        network=network,
+        loss=loss,
+        optimizer=build_optimizer(
+            recipe.optimizer, network, without_gradient=spec.without_gradient(config), loss=loss
+        ),
+        mask_meaning=spec.mask_meaning(config),
+        training_batches=lambda epoch: training_batches(epoch=epoch),
+        validation_batches=(
+            ValidationBatches(assembly, val_positions, batch_size=training.batch_size) if len(val) else None
+        ),
+    )
+
+
+def _fit(trainer: lightning.Trainer, module: TrainingModule) -> None:
+    """Run Lightning, which answers Ctrl-C by leaving the process: here it becomes an error with its remedy."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+    if trainer.interrupted:
+        raise InputError(
+            f"training was interrupted in epoch {module.epoch + 1}; the epochs before it are saved",
+            remedy="go on with the same command and --resume",
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advertisements, and without warnings about code that is not ours to change."""
+    loggers = [logging.getLogger("lightning.pytorch"), logging.getLogger("lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Deterministic algorithms on the processor; on a GPU the fastest, some of which add in varying order."""
+    before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
+    if device.type == "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        settings.fill_uninitialized_memory = False  # for debugging only, and it costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        settings.fill_uninitialized_memory = fill

@@ -1,0 +1,39 @@
+"""Training steps by name. The folder is the registry: a file here that defines `STEP` is a step.
+
+`STEP` is a frozen dataclass of the step's options; it is called with a batch, and calls `update(loss)` for every
+optimiser update that it makes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor, nn
+
+from bustle.core.config import Component, from_mapping
+from bustle.core.errors import unknown_name
+from bustle.core.types import Batch
+
+if TYPE_CHECKING:
+    from bustle.losses.build import CombinedLoss, LossValues
+
+
+class TrainStep(Protocol):
+    def __call__(
+        self, batch: Batch, *, network: nn.Module, loss: CombinedLoss, update: Callable[[Tensor], None]
+    ) -> LossValues: ...
+
+
+def step_names() -> list[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "build"))
+
+
+def build_step(component: Component) -> TrainStep:
+    """The recipe's `training.step`; raises `InputError` for an unknown name or option."""
+    if component.name not in step_names():
+        raise unknown_name("training step", component.name, step_names())
+    module = importlib.import_module(f"bustle.training.steps.{component.name}")
+    return from_mapping(module.STEP, component.options, where="training.step")

@@ -1,0 +1,99 @@
+"""Scores on the validation part that choose the epoch, computed on the network's grid while training.
+
+They serve that choice only: reported figures always come from prediction files at the protocol's resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from torch import Tensor
+
+from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.losses.lesion_map import lesion_probability
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """`dice`: mean over the cases with a lesion; `auc`: malignant against the rest; None where undefined."""
+
+    loss: float
+    dice: float | None
+    auc: float | None
+
+    @property
+    def score(self) -> float | None:
+        """The mean of those of Dice and AUC that are defined."""
+        defined = [value for value in (self.dice, self.auc) if value is not None]
+        return sum(defined) / len(defined) if defined else None
+
+
+@dataclass
+class ValidationTally:
+    """Gathers the outputs of an epoch's validation batches; nothing leaves the device before `scores`."""
+
+    meaning: MaskMeaning | None
+    classes: Sequence[str]
+    _losses: list[Tensor] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)
+    _dice: list[Tensor] = field(default_factory=list)
+    _positive: list[Tensor] = field(default_factory=list)
+    _truth: list[Tensor] = field(default_factory=list)
+
+    def add(self, output: MultiTaskOutput, batch: Batch, *, loss: Tensor) -> None:
+        self._losses.append(loss.detach().float())
+        self._sizes.append(len(batch.case_ids))
+        if output.mask_logits is not None and self.meaning is not None:
+            dice = dice_per_case(lesion_mask(output.mask_logits, self.meaning), batch.lesion_mask > 0)
+            self._dice.append(torch.where(batch.has_mask, dice, torch.nan))
+        if output.class_logits is not None:
+            positive = output.class_logits.float().softmax(dim=1)[:, positive_index(self.classes)]
+            self._positive.append(torch.where(batch.has_label, positive, torch.nan))
+            self._truth.append(batch.label == positive_index(self.classes))
+
+    def scores(self) -> ValidationScores:
+        loss = np.average(torch.stack(self._losses).cpu().numpy(), weights=self._sizes)
+        dice = torch.cat(self._dice).cpu().numpy() if self._dice else np.array([np.nan])
+        auc = None
+        if self._positive:
+            positive, truth = torch.cat(self._positive).cpu().numpy(), torch.cat(self._truth).cpu().numpy()
+            auc = area_under_roc(positive[~np.isnan(positive)], truth[~np.isnan(positive)])
+        return ValidationScores(
+            loss=float(loss), dice=None if np.isnan(dice).all() else float(np.nanmean(dice)), auc=auc
+        )
+
+
+def positive_index(classes: Sequence[str]) -> int:
+    """Malignant where it is a class, else the last class."""
+    return classes.index("malignant") if "malignant" in classes else len(classes) - 1
+
+
+def lesion_mask(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
+    """Mask logits `B K *S` to the binary lesion mask `B *S` that `meaning` defines."""
+    if meaning.activation == "sigmoid":
+        return lesion_probability(mask_logits, meaning) > 0.5
+    winner = mask_logits.argmax(dim=1)
+    return torch.stack([winner == channel for channel in meaning.lesion_channels]).any(dim=0)
+
+
+def dice_per_case(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Dice of boolean masks `B *S`; NaN for a case without a lesion, which says nothing about overlap."""
+    predicted, truth = predicted.flatten(1), truth.flatten(1)
+    overlap = (predicted & truth).sum(dim=1)
+    dice = 2 * overlap / (predicted.sum(dim=1) + truth.sum(dim=1)).clamp(min=1)
+    return torch.where(truth.any(dim=1), dice, torch.nan)
+
+
+def area_under_roc(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> float | None:
+    """The probability that a positive scores above a negative, ties half; None without one of them."""
+    positives = int(truth.sum())
+    negatives = truth.size - positives
+    if not positives or not negatives:
+        return None
+    ranks = rankdata(scores)
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
