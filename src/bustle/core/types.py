@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-LESION_LABELS = ("benign", "malignant", "normal")
+Label = Literal["benign", "malignant", "normal"]
+
+LESION_LABELS: tuple[Label, ...] = ("benign", "malignant", "normal")
 """The class names that readers may give a case; `normal` means that no lesion is visible."""
 
-Label = Literal["benign", "malignant", "normal"]
 Task = Literal["seg", "cls", "joint"]
 
 

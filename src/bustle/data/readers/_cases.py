@@ -1,0 +1,165 @@
+"""From the files of a data set to its `Collection`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bustle.core.errors import InputError
+from bustle.core.types import Box, Case, Collection, Finding, Geometry, Label, Sample
+from bustle.data.case_ids import check_case_id
+from bustle.data.readers._folders import named
+from bustle.data.readers._lesions import LesionSource, checked_size
+from bustle.io.raster import image_size, read_image, read_mask
+
+
+class CollectionBuilder:
+    """Gathers the cases of one source in the order in which they are added, and what was noticed.
+
+    Looks at the headers of images and masks, so that masks of another size are reported before any training, but
+    never decodes pixels.
+    """
+
+    def __init__(self, source: str):
+        self.source = source
+        self._cases: dict[str, Case] = {}
+        self._findings: list[Finding] = []
+
+    def case_id(self, stem: str) -> str:
+        return f"{self.source}/{stem}"
+
+    def add(
+        self,
+        stem: str,
+        *,
+        image: Path,
+        lesions: LesionSource | None,
+        gland_mask: Path | None = None,
+        other_masks: Mapping[str, Path] | None = None,
+        boxes: tuple[Box, ...] | None = None,
+        label: Label | None = None,
+        patient_id: str | None = None,
+        spacing: tuple[float, float] | None = None,
+        official_fold: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tables: tuple[Path, ...] = (),
+        resizes_masks: bool = False,
+    ) -> None:
+        """Add one case; raises `InputError` for an id that is taken or that cannot name a folder.
+
+        `lesions` is None where lesions are not annotated; `tables` are further files that say something about it.
+        """
+        case_id = check_case_id(self.case_id(stem), path=image)
+        if case_id in self._cases:
+            raise InputError(
+                f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
+            )
+        others = dict(other_masks or {})
+        lesion_files = () if lesions is None else lesions.files
+        masks = (*lesion_files, *([gland_mask] if gland_mask else []), *others.values())
+        self._cases[case_id] = Case(
+            case_id=case_id,
+            source=self.source,
+            load=partial(
+                load_sample,
+                case_id=case_id,
+                source=self.source,
+                image_file=image,
+                lesions=lesions,
+                gland_file=gland_mask,
+                other_files=others,
+                boxes=boxes,
+                label=label,
+                patient_id=patient_id,
+                spacing=spacing,
+            ),
+            files=(image, *masks, *tables),
+            patient_id=patient_id,
+            label=label,
+            has_mask=lesions is not None,
+            mask_files=len(lesion_files),
+            has_gland=gland_mask is not None,
+            has_box=boxes is not None,
+            spacing=spacing,
+            official_fold=official_fold,
+            metadata=dict(metadata or {}),
+        )
+        self._compare_sizes(case_id, image, masks, resized=resizes_masks)
+
+    def note(self, kind: str, message: str, *, stems: list[str] | None = None) -> None:
+        """Record a finding about the cases of `stems`, or about the source as a whole."""
+        self._findings.append(Finding(kind, tuple(self.case_id(stem) for stem in stems or []), message))
+
+    def note_files(self, kind: str, what: str, files: list[Path]) -> None:
+        """Record a finding about files that belong to no case, if there are any."""
+        if files:
+            self.note(kind, f"{self.source}: {len(files)} {what}: {named(files)}")
+
+    def note_cases(self, kind: str, what: str, stems: list[str]) -> None:
+        """Record one finding about all cases of `stems`, if there are any."""
+        if stems:
+            self.note(kind, f"{self.source}: {len(stems)} {what}: {named(stems)}", stems=stems)
+
+    def collection(self) -> Collection:
+        return Collection(tuple(self._cases.values()), tuple(self._findings))
+
+    def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool) -> None:
+        for mask in masks:
+            try:
+                height, width = image_size(image)
+                mask_height, mask_width = image_size(mask)
+            except InputError:
+                continue  # loading the case says what is wrong with the file
+            if (height, width) != (mask_height, mask_width):
+                kind, what = ("mask-resized", "resized") if resized else ("mask-size-mismatch", "refused")
+                message = (
+                    f"{mask.name} is {mask_width} x {mask_height} pixels, its image {width} x {height}; "
+                    f"the mask is {what} when the case is loaded"
+                )
+                self._findings.append(Finding(kind, (case_id,), message))
+
+
+def load_sample(
+    *,
+    case_id: str,
+    source: str,
+    image_file: Path,
+    lesions: LesionSource | None,
+    gland_file: Path | None,
+    other_files: Mapping[str, Path],
+    boxes: tuple[Box, ...] | None,
+    label: Label | None,
+    patient_id: str | None,
+    spacing: tuple[float, float] | None,
+) -> Sample:
+    """Decode the files of one case. Raises `InputError` for a damaged file or a mask of another size."""
+    image = read_image(image_file)
+    size = (image.shape[1], image.shape[2])
+    lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size)
+    return Sample(
+        case_id=case_id,
+        source=source,
+        image=image,
+        geometry=Geometry(
+            original_size=size,
+            spacing=spacing,
+            crop_start=(0, 0),
+            crop_size=size,
+            resized_size=size,
+            pad_before=(0, 0),
+            network_size=size,
+        ),
+        patient_id=patient_id,
+        label=label,
+        lesion_mask=lesion_mask,
+        lesion_labels=lesion_labels,
+        gland_mask=None if gland_file is None else checked_size(read_mask(gland_file), size, path=gland_file),
+        other_masks={name: checked_size(read_mask(file), size, path=file) for name, file in other_files.items()},
+        boxes=boxes,
+        provenance={
+            "image": image_file.name,
+            "masks": [] if lesions is None else [file.name for file in lesions.files],
+        },
+    )

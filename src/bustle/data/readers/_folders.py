@@ -1,0 +1,70 @@
+"""Finding the files of a data set on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from bustle.core.errors import InputError
+from bustle.io.raster import RASTER_SUFFIXES
+
+
+def data_folder(path: Path | None, *, reader: str) -> Path:
+    """The path of a data spec, which must be a folder."""
+    if path is None:
+        raise InputError(f"the reader {reader} needs a folder", remedy=f"write {reader}:FOLDER")
+    if not path.is_dir():
+        raise InputError(
+            "is not a folder", remedy=f"give the folder of the unpacked data set to {reader}:", path=path
+        )
+    return path
+
+
+def subfolder(root: Path, name: str, *, reader: str) -> Path:
+    """The folder `root/name`, which must exist."""
+    folder = root / name
+    if not folder.is_dir():
+        raise InputError(
+            f"has no folder {name}/", remedy=f"the layout of {reader} is in docs/reference/readers.md", path=root
+        )
+    return folder
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The raster images directly in `folder`, hidden ones left out, in natural order ("2" before "10")."""
+    files = (p for p in folder.iterdir() if p.suffix.lower() in RASTER_SUFFIXES and not p.name.startswith("."))
+    return sorted(files, key=lambda path: natural_key(path.name))
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """A sort key that compares runs of digits as numbers."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    """Files by name without ending. Two files that differ only in the ending raise `InputError`."""
+    found: dict[str, Path] = {}
+    for file in files:
+        other = found.setdefault(file.stem, file)
+        if other is not file:
+            raise InputError(
+                f"'{other.name}' and '{file.name}' would have the same case id",
+                remedy="rename or remove one of them",
+                path=file.parent,
+            )
+    return found
+
+
+def no_images(folder: Path, *, reader: str) -> InputError:
+    return InputError(
+        "holds no images", remedy=f"check that it is the folder that {reader}: expects, and unpacked", path=folder
+    )
+
+
+def named(files: Iterable[Path | str], *, shown: int = 5) -> str:
+    """File names for a message, the first few of many."""
+    names = [file.name if isinstance(file, Path) else file for file in files]
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

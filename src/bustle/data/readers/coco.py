@@ -1,0 +1,186 @@
+"""COCO JSON: images with lesion outlines, boxes and classes, as most annotation tools export them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bustle.core.errors import InputError
+from bustle.core.files import read_json
+from bustle.core.types import LESION_LABELS, Box, Collection, Label
+from bustle.data.readers._cases import CollectionBuilder
+from bustle.data.readers._folders import named
+from bustle.data.readers._lesions import Lesions, LesionSource, paint_instances
+from bustle.data.readers._outlines import mask_from_segmentation
+from bustle.data.sources import ReaderDescription
+from bustle.io.raster import image_size
+
+DESCRIPTION = ReaderDescription(
+    title="COCO JSON",
+    layout="""
+annotations.json   images (file_name, width, height), annotations (bbox, segmentation), categories
+<file_name>        the images, beside the JSON file or in the folder of images=
+""",
+    licence="Your data's own",
+    citation="Your data's own; the format: Lin TY et al. Microsoft COCO. ECCV 2014",
+    obtain="Export from an annotation tool (CVAT, Label Studio, Roboflow, …)",
+    options={"images": "the folder of the images, relative to the JSON file's folder; default: that folder itself"},
+)
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The segmentations of one image's lesions, already in memory."""
+
+    file: Path
+    segmentations: tuple[Any, ...]
+    labels: tuple[Label | None, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
+
+    def read(self, size: tuple[int, int]) -> Lesions:
+        try:
+            masks = [mask_from_segmentation(segmentation, size=size) for segmentation in self.segmentations]
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"a segmentation cannot be read ({error})", remedy="export the annotations again", path=self.file
+            ) from error
+        instances, kept = paint_instances(masks, size=size)
+        return instances, tuple(self.labels[index] for index in kept)
+
+
+def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+    """Cases `coco/<stem of file_name>`; every annotation is a lesion.
+
+    A category named benign or malignant is the lesion's class, `normal` says that there is none; other names leave
+    the class open. A case is malignant if any of its lesions is. Images without annotations count as not annotated.
+    """
+    file = _json_file(path)
+    content = read_json(file)
+    folder = file.parent / options.get("images", "")
+    try:
+        categories = {entry["id"]: _category_label(entry["name"]) for entry in content["categories"]}
+        annotations = defaultdict(list)
+        for entry in content["annotations"]:
+            annotations[entry["image_id"]].append((categories[entry["category_id"]], entry))
+        images = [(entry["id"], str(entry["file_name"]), entry) for entry in content["images"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"is not a COCO annotation file ({error} is missing or unknown)",
+            remedy="it needs images, annotations and categories",
+            path=file,
+        ) from None
+    return _collection(name, file, folder, images, annotations)
+
+
+def _collection(
+    name: str,
+    file: Path,
+    folder: Path,
+    images: Sequence[tuple[Any, str, dict[str, Any]]],
+    annotations: Mapping[Any, list[tuple[Label | None, dict[str, Any]]]],
+) -> Collection:
+    builder = CollectionBuilder(name)
+    absent: list[Path] = []
+    bare: list[str] = []
+    boxed: list[str] = []
+    for image_id, file_name, entry in images:
+        image = folder / file_name
+        if not image.is_file():
+            absent.append(Path(file_name))
+            continue
+        found = annotations.get(image_id, [])
+        lesions = _lesions(found, file)
+        if not found:
+            bare.append(image.stem)
+        elif lesions is None:
+            boxed.append(image.stem)
+        builder.add(
+            image.stem,
+            image=image,
+            lesions=lesions,
+            boxes=_boxes(found, file),
+            label=_case_label([label for label, _ in found]),
+            tables=(file,),
+        )
+        _check_size(builder, image, entry)
+    known = {image_id for image_id, _, _ in images}
+    strays = sorted(str(image_id) for image_id in annotations if image_id not in known)
+    builder.note_files("row-without-image", "images of the JSON file do not exist", absent)
+    builder.note_files("mask-without-image", "image ids of annotations are not in images", [Path(s) for s in strays])
+    builder.note_cases("image-without-mask", "images have no annotation", bare)
+    builder.note_cases("lesion-without-outline", "images have a lesion with a box but no outline", boxed)
+    collection = builder.collection()
+    if not collection.cases:
+        what = f"none of its images exist in {folder} ({named(absent, shown=1)})" if images else "lists no images"
+        raise InputError(what, remedy="give their folder with ?images=FOLDER", path=file)
+    return collection
+
+
+def _json_file(path: Path | None) -> Path:
+    if path is None:
+        raise InputError("the reader coco needs a file", remedy="write coco:ANNOTATIONS.json?images=FOLDER")
+    if path.is_dir():
+        raise InputError("is a folder", remedy="give the annotation file itself, a .json", path=path)
+    return path
+
+
+def _category_label(category: str) -> Label | None:
+    text = str(category).strip().lower()
+    return next((label for label in LESION_LABELS if text == label), None)
+
+
+def _case_label(labels: Sequence[Label | None]) -> Label | None:
+    if "malignant" in labels:
+        return "malignant"
+    if None in labels or not labels:
+        return None
+    return "benign" if "benign" in labels else "normal"
+
+
+def _lesions(found: Sequence[tuple[Label | None, dict[str, Any]]], file: Path) -> LesionSource | None:
+    """None where nothing, or not every lesion, is outlined: half a mask would teach that the rest is background."""
+    shown = [annotation for annotation in found if annotation[0] != "normal"]
+    segmentations = tuple(entry.get("segmentation") for _, entry in shown)
+    if not found or not all(segmentations):
+        return None
+    return Outlines(file, segmentations, tuple(label for label, _ in shown))
+
+
+def _boxes(found: Sequence[tuple[Label | None, dict[str, Any]]], file: Path) -> tuple[Box, ...] | None:
+    """COCO's [x, y, width, height], widened to whole pixels."""
+    corners = [entry.get("bbox") for label, entry in found if label != "normal"]
+    if not corners or not all(corners):
+        return None
+    boxes = []
+    for corner in corners:
+        try:
+            x, y, width, height = map(float, corner)  # type: ignore[arg-type]
+            box = Box(math.floor(y), math.floor(x), math.ceil(y + height), math.ceil(x + width))
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(
+                f"the bbox {corner} is not [x, y, width, height]", remedy="export the annotations again", path=file
+            ) from None
+        boxes.append(box)
+    return tuple(boxes)
+
+
+def _check_size(builder: CollectionBuilder, image: Path, entry: Mapping[str, Any]) -> None:
+    try:
+        height, width = image_size(image)
+    except InputError:
+        return  # loading the case says what is wrong with the file
+    declared = (entry.get("width", width), entry.get("height", height))
+    if declared != (width, height):
+        builder.note(
+            "size-mismatch",
+            f"the JSON file gives {declared[0]} x {declared[1]} pixels for {image.name}, the image has "
+            f"{width} x {height}; its outlines may be misplaced",
+            stems=[image.stem],
+        )

@@ -1,0 +1,99 @@
+"""Any data set as folders of images and masks with the same names: the form to convert one's own data to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bustle.core.errors import InputError
+from bustle.core.types import Collection, Label
+from bustle.data.readers._cases import CollectionBuilder
+from bustle.data.readers._fields import parse_label, parse_spacing
+from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
+from bustle.data.readers._tables import Row, read_csv
+from bustle.data.sources import ReaderDescription
+
+DESCRIPTION = ReaderDescription(
+    title="Folders of images and masks",
+    layout="""
+images/<stem>.png        PNG, JPEG, BMP or TIFF
+masks/<stem>.png         optional: 0 = background, 255 = lesion, or 1..n = the lesions by number
+gland/<stem>.png         optional: non-zero = glandular tissue
+labels.csv               optional: case_id,label[,patient_id,spacing_mm], case_id = <stem>
+""",
+    licence="Your data's own",
+    citation="Your data's own",
+    obtain="Your own data, or `bustle data phantom`, which writes this layout",
+    options={},
+)
+
+_TABLE = "labels.csv"
+
+
+def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+    """Cases `folder/<stem>`. Masks, classes and everything else may be absent; a `normal` case needs no mask file.
+
+    Where masks/ or labels.csv exist, the images that they lack are a finding.
+    """
+    root = data_folder(path, reader="folder")
+    images = by_stem(image_files(subfolder(root, "images", reader="folder")))
+    if not images:
+        raise no_images(root / "images", reader="folder")
+    masks, glands = _optional(root / "masks"), _optional(root / "gland")
+    table = root / _TABLE
+    rows = _rows(table) if table.is_file() else {}
+
+    builder = CollectionBuilder(name)
+    without_mask, without_row = [], []
+    for stem, image in images.items():
+        row = rows.pop(stem, None)
+        mask = masks.pop(stem, None)
+        label = None if row is None else parse_label(row["label"], path=table)
+        lesions = lesions_of_file(mask, label)
+        if lesions is None:
+            without_mask.append(stem)
+        if row is None:
+            without_row.append(stem)
+        cells = row or {}
+        builder.add(
+            stem,
+            image=image,
+            lesions=lesions,
+            gland_mask=glands.pop(stem, None),
+            label=label,
+            patient_id=cells.get("patient_id") or None,
+            spacing=parse_spacing(cells.get("spacing_mm", ""), path=table),
+            metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
+            tables=(table,) if table.is_file() else (),
+        )
+    if (root / "masks").is_dir():
+        builder.note_cases("image-without-mask", "images have no mask", without_mask)
+    builder.note_files("mask-without-image", "masks belong to no image", [*masks.values(), *glands.values()])
+    if table.is_file():
+        builder.note_cases("image-without-row", f"images are not in {_TABLE}", without_row)
+        builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in rows])
+    return builder.collection()
+
+
+_KNOWN_COLUMNS = frozenset({"case_id", "label", "patient_id", "spacing_mm"})
+
+
+def lesions_of_file(mask: Path | None, label: Label | None) -> LesionSource | None:
+    """A mask file, or the empty mask that a normal case has without one; None where nothing is annotated."""
+    if mask is not None:
+        return NumberedMask(mask, label)
+    return UnitedMasks((), label) if label == "normal" else None
+
+
+def _optional(folder: Path) -> dict[str, Path]:
+    return by_stem(image_files(folder)) if folder.is_dir() else {}
+
+
+def _rows(table: Path) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for row in read_csv(table, required=("case_id", "label")):
+        if row["case_id"] in rows:
+            raise InputError(f"case_id '{row['case_id']}' occurs twice", remedy="remove one of the rows", path=table)
+        rows[row["case_id"]] = row
+    return rows

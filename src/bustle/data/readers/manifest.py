@@ -1,0 +1,122 @@
+"""A table with one row per image: for data that lie anywhere and have labels of any completeness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bustle.core.errors import InputError
+from bustle.core.types import Collection
+from bustle.data.readers._cases import CollectionBuilder
+from bustle.data.readers._fields import parse_boxes, parse_label, parse_spacing
+from bustle.data.readers._folders import named
+from bustle.data.readers._lesions import NumberedMask, UnitedMasks
+from bustle.data.readers._tables import Row, read_csv, read_parquet
+from bustle.data.sources import ReaderDescription
+
+DESCRIPTION = ReaderDescription(
+    title="Manifest (CSV or Parquet)",
+    layout="""
+manifest.csv or manifest.parquet, one row per image; paths are relative to the manifest's folder:
+  image        path of the image (the only column that must exist)
+  mask         path of the lesion mask: 0/255, or 1..n = the lesions by number
+  gland        path of the gland mask
+  label        benign, malignant or normal
+  patient_id   all images of a patient stay in one part of a split
+  case_id      name of the case; the image's name without ending where absent
+  spacing_mm   pixel size in mm, one number or "rows columns"
+  box          "y0 x0 y1 x1" in pixels, stops exclusive; several separated by ;
+  …            any other column is kept as metadata
+""",
+    licence="Your data's own",
+    citation="Your data's own",
+    obtain="Write the table with a spreadsheet or pandas",
+    options={},
+)
+
+_COLUMNS = frozenset({"image", "mask", "gland", "label", "patient_id", "case_id", "spacing_mm", "box"})
+
+
+def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+    """Cases `manifest/<case_id>`. Empty cells are absent annotations; files that do not exist are findings."""
+    table = _manifest_file(path)
+    rows = read_parquet(table, required=("image",)) if _is_parquet(table) else read_csv(table, required=("image",))
+    builder = CollectionBuilder(name)
+    absent_images: list[Path] = []
+    absent_masks: list[str] = []
+    for row in rows:
+        image = _file(row, "image", table)
+        if image is None:
+            raise InputError("a row has an empty image", remedy="fill in its path or remove the row", path=table)
+        if not image.is_file():
+            absent_images.append(Path(str(row["image"])))
+            continue
+        stem = str(row.get("case_id", "")) or image.stem
+        mask, gland = _file(row, "mask", table), _file(row, "gland", table)
+        if any(file is not None and not file.is_file() for file in (mask, gland)):
+            absent_masks.append(stem)
+        _add(builder, stem, image, row, table=table, mask=_existing(mask), gland=_existing(gland))
+    builder.note_files("row-without-image", "images in the manifest do not exist", absent_images)
+    builder.note_cases("image-without-mask", "masks in the manifest do not exist, of the cases", absent_masks)
+    collection = builder.collection()
+    if not collection.cases:
+        what = f"none of its images exist ({named(absent_images, shown=1)})" if rows else "has no rows"
+        raise InputError(what, remedy="write paths that are relative to the manifest's folder", path=table)
+    return collection
+
+
+def _add(
+    builder: CollectionBuilder,
+    stem: str,
+    image: Path,
+    row: Row,
+    *,
+    table: Path,
+    mask: Path | None,
+    gland: Path | None,
+) -> None:
+    label = parse_label(row.get("label", ""), path=table)
+    no_lesion = UnitedMasks((), label) if label == "normal" else None
+    builder.add(
+        stem,
+        image=image,
+        lesions=no_lesion if mask is None else NumberedMask(mask, label),
+        gland_mask=gland,
+        boxes=parse_boxes(row.get("box", ""), path=table),
+        label=label,
+        patient_id=_text(row.get("patient_id", "")),
+        spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
+        metadata={key: value for key, value in row.items() if key not in _COLUMNS},
+        tables=(table,),
+    )
+
+
+def _manifest_file(path: Path | None) -> Path:
+    if path is None:
+        raise InputError(
+            "the reader manifest needs a file", remedy="write manifest:FILE.csv or manifest:FILE.parquet"
+        )
+    if path.is_dir():
+        raise InputError("is a folder", remedy="give the manifest file itself, a .csv or .parquet", path=path)
+    return path
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+def _file(row: Row, column: str, table: Path) -> Path | None:
+    text = str(row.get(column, ""))
+    return table.parent / text if text else None
+
+
+def _existing(file: Path | None) -> Path | None:
+    return file if file is not None and file.is_file() else None
+
+
+def _text(value: Any) -> str | None:
+    """Text of an id cell; Parquet turns whole numbers with gaps into floats, and 7.0 is patient 7."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) or None

@@ -1,0 +1,78 @@
+"""UDIAT "Dataset B": 163 images, their masks and a table with the type of each lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bustle.core.types import Collection, Label
+from bustle.data.readers._cases import CollectionBuilder
+from bustle.data.readers._fields import parse_label
+from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._lesions import UnitedMasks
+from bustle.data.readers._tables import read_excel
+from bustle.data.sources import ReaderDescription
+
+DESCRIPTION = ReaderDescription(
+    title='UDIAT ("Dataset B")',
+    layout="""
+original/000001.png
+GT/000001.png
+DatasetB.xlsx      Image (1, 2, …), Type (Benign, Malignant)
+""",
+    licence="For research, after a signed agreement with the authors; may not be passed on",
+    citation=(
+        "Yap MH, Pons G, Martí J, et al. Automated breast ultrasound lesions detection using convolutional neural "
+        "networks. IEEE Journal of Biomedical and Health Informatics 22, 1218-1226 (2018). "
+        "doi:10.1109/JBHI.2017.2731873"
+    ),
+    obtain="Ask the authors for the agreement (M. H. Yap, Manchester Metropolitan University)",
+    options={},
+)
+
+_TABLE = "DatasetB.xlsx"
+
+
+def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+    """Cases `udiat/000001`, labelled by the table, which says 109 benign and 54 malignant (papers print 110 / 53)."""
+    root = data_folder(path, reader="udiat")
+    images = by_stem(image_files(subfolder(root, "original", reader="udiat")))
+    masks = by_stem(image_files(subfolder(root, "GT", reader="udiat")))
+    if not images:
+        raise no_images(root / "original", reader="udiat")
+    table = root / _TABLE
+    labels = _labels(table) if table.is_file() else {}
+
+    builder = CollectionBuilder(name)
+    without_mask, without_row = [], []
+    for stem, image in images.items():
+        mask = masks.pop(stem, None)
+        label = labels.pop(_number(stem), None)
+        if mask is None:
+            without_mask.append(stem)
+        if label is None:
+            without_row.append(stem)
+        builder.add(
+            stem,
+            image=image,
+            lesions=None if mask is None else UnitedMasks((mask,), label),
+            label=label,
+            tables=(table,) if table.is_file() else (),
+        )
+    builder.note_cases("image-without-mask", "images have no mask", without_mask)
+    builder.note_cases("image-without-row", f"images have no class in {_TABLE}", without_row)
+    builder.note_files("mask-without-image", "masks belong to no image", list(masks.values()))
+    builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in labels])
+    if not table.is_file():
+        builder.note("missing-table", f"{name}: {root.name} has no {_TABLE}; its images have no class")
+    return builder.collection()
+
+
+def _labels(table: Path) -> dict[str, Label | None]:
+    rows = read_excel(table, required=("Image", "Type"))
+    return {_number(Path(str(row["Image"])).stem): parse_label(row["Type"], path=table) for row in rows}
+
+
+def _number(text: str) -> str:
+    """The table counts 1, 2, …, the files 000001, 000002, …."""
+    return text.lstrip("0")

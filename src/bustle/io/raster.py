@@ -1,0 +1,183 @@
+"""Raster images (PNG, JPEG, BMP, TIFF) to arrays and back.
+
+Files come from strangers: the declared size is checked before anything is decoded, only the four formats are
+tried, and whatever a decoder stumbles over becomes one `InputError` that names the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bustle.core.errors import InputError
+from bustle.core.files import write_bytes
+
+RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+"""The file name endings, in lower case, that count as raster images."""
+
+MAX_PIXELS = 64_000_000
+"""Larger declared images are refused: no ultrasound frame comes near, and decoding one could exhaust the memory."""
+
+MIN_SIDE = 8
+
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+_BIT_DEPTHS = (8, 10, 12, 14, 16)
+_REPLACE = "restore the file from its source or leave it out"
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """The (height, width) that the file's header declares; no pixel is decoded.
+
+    Raises `InputError` for a missing, empty or unrecognisable file and for one of more than `MAX_PIXELS`.
+    """
+    with _opened(Path(path)) as image:
+        return image.height, image.width
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as uint8 `C H W`: C = 1 if grey (or RGB with equal channels), else 3 (RGB).
+
+    Transparent pixels are composited over black, the background of an ultrasound frame. 16-bit values are scaled
+    from the smallest of 8, 10, 12, 14 and 16 bits that holds them all. The first frame of several is read; an
+    EXIF orientation is not applied, so that image and mask keep the same grid. Raises `InputError` for a file
+    that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    pixels = _decode(path)
+    if min(pixels.shape[:2]) < MIN_SIDE:
+        height, width = pixels.shape[:2]
+        raise InputError(
+            f"is only {width} x {height} pixels", remedy=f"use images of at least {MIN_SIDE} pixels a side", path=path
+        )
+    pixels = _to_8_bit(pixels, path)
+    if pixels.ndim == 2:
+        return pixels[None]
+    if pixels.shape[2] == 4:
+        opacity = pixels[..., 3:].astype(np.uint16)
+        pixels = ((pixels[..., :3] * opacity + 127) // 255).astype(np.uint8)
+    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
+        return np.ascontiguousarray(pixels[None, ..., 0])
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read a mask as bool `H W`: a pixel belongs to it if its value or any of its colours is not zero.
+
+    A fully transparent pixel never belongs. In a JPEG, whose compression leaves faint noise around every edge, the
+    value must be at least half of the maximum. Raises `InputError` as `read_image` does.
+    """
+    path = Path(path)
+    pixels = _decode(path)
+    if pixels.ndim == 2:
+        return pixels != 0 if not _is_jpeg(path) else pixels >= 128
+    colours = pixels[..., :3].max(axis=2)
+    mask = colours != 0 if not _is_jpeg(path) else colours >= 128
+    return mask if pixels.shape[2] == 3 else mask & (pixels[..., 3] != 0)
+
+
+def read_instance_map(path: Path) -> NDArray[np.uint8]:
+    """Read a mask as an instance map uint8 `H W`.
+
+    A grey mask whose non-zero values are exactly 1..n (n < 255) numbers its lesions; any other mask (0/255, colours,
+    palette) is one lesion, whether or not it is connected.
+    """
+    path = Path(path)
+    pixels = _decode(path)
+    if pixels.ndim == 2 and not _is_jpeg(path):
+        values = np.unique(pixels)
+        lesions = values[values != 0]
+        if 0 < lesions.size < 255 and np.array_equal(lesions, np.arange(1, lesions.size + 1)):
+            return pixels.astype(np.uint8)
+    return read_mask(path).astype(np.uint8)
+
+
+def read_colours(path: Path) -> NDArray[np.uint8]:
+    """Read a colour-coded mask as uint8 `H W 3` (RGB); transparent pixels are black."""
+    image = read_image(path)
+    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
+
+
+def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
+    """Write `H W`, `1 H W` or `3 H W` (RGB) as an 8-bit PNG, atomically; bool becomes 0 and 255."""
+    if image.dtype not in (np.uint8, np.bool_):
+        raise TypeError(f"a PNG is written from uint8 or bool, not {image.dtype}")
+    pixels = image.astype(np.uint8) * np.uint8(255 if image.dtype == np.bool_ else 1)
+    if pixels.ndim == 3:
+        pixels = pixels[0] if pixels.shape[0] == 1 else pixels[::-1].transpose(1, 2, 0)
+    done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    if not done:
+        raise ValueError(f"cannot encode an array of shape {image.shape} as PNG")
+    write_bytes(Path(path), encoded.tobytes())
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file with its header read; every failure of the decoder inside the block becomes an `InputError`."""
+    try:
+        if path.stat().st_size == 0:
+            raise InputError("is empty (0 bytes)", remedy=_REPLACE, path=path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=_FORMATS)
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(path, f"declares {image.width} x {image.height} pixels")
+            yield image
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="check the path", path=path) from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(path, f"declares more than {MAX_PIXELS} pixels") from None
+    except Exception as error:  # a damaged file can make a decoder raise almost anything
+        raise InputError(
+            "is not a readable PNG, JPEG, BMP or TIFF image, or it is damaged", remedy=_REPLACE, path=path
+        ) from error
+
+
+def _too_large(path: Path, what: str) -> InputError:
+    limit = f"at most {MAX_PIXELS // 1_000_000} million pixels are read"
+    return InputError(f"{what}, {limit}", remedy="check the file; cut or scale the image if it is real", path=path)
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    """The file's own numbers: `H W`, or 8-bit `H W 3` (RGB) or `H W 4` (RGBA)."""
+    with _opened(path) as image:
+        if image.mode == "1":
+            image = image.convert("L")
+        elif image.mode in ("P", "PA"):
+            transparent = image.mode == "PA" or "transparency" in image.info
+            image = image.convert("RGBA" if transparent else "RGB")
+        elif image.mode in ("LA", "La", "RGBa"):
+            image = image.convert("RGBA")
+        elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+            image = image.convert("RGB")
+        return np.array(image)
+
+
+def _to_8_bit(pixels: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels
+    low, high = pixels.min(), pixels.max()
+    if not np.issubdtype(pixels.dtype, np.integer) or low < 0 or high >= 1 << 16:
+        raise InputError(
+            "holds neither 8-bit nor 16-bit values", remedy="save it as an 8-bit or 16-bit grey image", path=path
+        )
+    # Scanners store 10- and 12-bit values in 16-bit files: scaling those from 65535 would give a black image.
+    full_scale = next((1 << bits) - 1 for bits in _BIT_DEPTHS if high < 1 << bits)
+    return np.round(pixels * (255.0 / full_scale)).astype(np.uint8)
+
+
+def _is_jpeg(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(2) == b"\xff\xd8"
