@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bustle.core.errors import InputError
-from bustle.core.files import atomic_path, read_json, sha256_of_file, write_bytes, write_json, write_text
+from bustle.core.files import atomic_path, read_json, remove_file, sha256_of_file, write_bytes, write_json, write_text
 
 
 def test_writes_make_parent_folders_and_leave_nothing_else_behind(tmp_path: Path):
@@ -106,6 +106,16 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path):
         write_text(tmp_path / "out" / "a.txt", "x")
     with pytest.raises(InputError, match="a file is in the way"):
         write_text(tmp_path / "out" / "deeper" / "a.txt", "x")
+
+
+def test_removing_a_file(tmp_path: Path):
+    write_text(tmp_path / "a", "x")
+    remove_file(tmp_path / "a")
+    remove_file(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+    write_text(tmp_path / "a", "x")
+    with pytest.raises(InputError, match="a file is in the way"):
+        remove_file(tmp_path / "a" / "b")
 
 
 def test_json_refuses_what_json_does_not_have_and_keeps_the_old_file(tmp_path: Path):

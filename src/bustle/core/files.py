@@ -72,6 +72,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def remove_file(path: Path) -> None:
+    """Delete a file that may be absent; raises `InputError` where that is not allowed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def read_json(path: Path) -> Any:
     path = Path(path)
     try:

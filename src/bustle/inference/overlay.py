@@ -38,7 +38,7 @@ def draw_overlay(
 
 def _outline(canvas: NDArray[np.uint8], mask: NDArray[np.bool_], *, colour: tuple[int, ...], thickness: int) -> None:
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, contours, -1, colour, thickness, cv2.LINE_AA)
+    cv2.drawContours(canvas, contours, -1, colour, thickness)
 
 
 def captions(class_probabilities: Mapping[str, float] | None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import read_json, write_json
+from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.types import Geometry, Prediction
 from bustle.inference.overlay import draw_overlay
 from bustle.io.raster import read_mask, write_png
@@ -76,10 +76,10 @@ def write_prediction(
         PROBABILITY: _as_bytes(prediction.probability) if save_probability else None,
         OVERLAY: None if image is None else draw_overlay(image, prediction, truth=truth),
     }
-    (folder / RECORD).unlink(missing_ok=True)
+    remove_file(folder / RECORD)
     for name, picture in pictures.items():
         if picture is None:
-            (folder / name).unlink(missing_ok=True)  # of an earlier prediction
+            remove_file(folder / name)  # of an earlier prediction
         else:
             write_png(folder / name, picture)
     write_json(folder / RECORD, as_record(prediction))
@@ -195,7 +195,9 @@ def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dic
         by_stem.setdefault(case_id.split("/")[-1], []).append(case_id)
     known, result = set(case_ids), {}
     for line, row in enumerate(_rows(path), start=2):
-        name = (row.pop("case_id") or "").strip()
+        if None in row:  # where DictReader puts what stands after the last column
+            raise InputError(f"line {line} has more values than columns", remedy="mend the line", path=path)
+        name = row.pop("case_id").strip()
         matches = [name] if name in known else by_stem.get(name, [])
         if len(matches) > 1:
             raise InputError(f"'{name}' in line {line} fits several cases", remedy="use full case ids", path=path)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import Prediction
+from bustle.data.preprocess import network_geometry
+from bustle.inference.lesions import measure_lesions
+from bustle.inference.prediction_files import (
+    find_predictions,
+    prediction_folder,
+    read_class_probabilities,
+    read_prediction,
+    write_prediction,
+)
+from bustle.io.raster import write_png
+
+SIZE = (90, 120)
+
+
+@pytest.fixture
+def prediction() -> Prediction:
+    mask = np.zeros(SIZE, bool)
+    mask[20:40, 30:70] = True
+    probability = np.where(mask, 0.9, 0.2).astype(np.float32)
+    geometry = network_geometry(SIZE, section=DataSection(size=(64, 64), resize="letterbox"), spacing=(0.1, 0.1))
+    return Prediction(
+        case_id="site/a",
+        geometry=geometry,
+        probability=probability,
+        mask=mask,
+        network_mask=np.eye(64, dtype=bool),
+        class_probabilities={"benign": 0.25, "malignant": 0.75},
+        decision="malignant",
+        lesions=measure_lesions(mask, probability, spacing=geometry.spacing),
+        provenance={"recipe": "rmtl_net", "weights": [{"fold": "fold-0", "sha256": "ab"}]},
+    )
+
+
+def test_a_prediction_comes_back_from_its_files(prediction: Prediction, tmp_path: Path):
+    write_prediction(prediction, tmp_path / "p", image=np.zeros((1, *SIZE), np.uint8), save_probability=True)
+    stored = read_prediction(tmp_path / "p")
+    assert np.array_equal(stored.mask, prediction.mask)
+    assert np.array_equal(stored.network_mask, prediction.network_mask)
+    assert stored.class_probabilities == prediction.class_probabilities
+    assert stored.decision == "malignant"
+    assert stored.geometry == prediction.geometry
+    assert stored.provenance == prediction.provenance
+    probability = cv2.imread(str(tmp_path / "p" / "probability.png"), cv2.IMREAD_UNCHANGED)
+    assert probability.dtype == np.uint8
+    assert np.array_equal(probability, np.where(prediction.mask, 230, 51))  # 0.9 x 255 = 229.5, 0.2 x 255
+    assert cv2.imread(str(tmp_path / "p" / "overlay.png")).shape == (*SIZE, 3)
+
+
+def test_the_record(prediction: Prediction, tmp_path: Path):
+    write_prediction(prediction, tmp_path / "p")
+    record = json.loads((tmp_path / "p" / "prediction.json").read_text())
+    assert record["case_id"] == "site/a"
+    assert record["image_size"] == [90, 120]
+    assert (record["spacing_mm"], record["unit"]) == ([0.1, 0.1], "mm")
+    assert record["mask_area"] == pytest.approx(20 * 40 * 0.01)
+    (lesion,) = record["lesions"]
+    assert lesion["area"] == pytest.approx(8.0)
+    assert lesion["box"] == {"y_start": 20, "x_start": 30, "y_stop": 40, "x_stop": 70}
+    assert lesion["probability"] == pytest.approx(0.9)
+    assert 4.0 < lesion["long_axis"] < 4.5
+    assert [20.0, 30.0] in lesion["contour"]
+    assert not (tmp_path / "p" / "overlay.png").exists()
+    assert not (tmp_path / "p" / "probability.png").exists()
+
+
+def test_writing_again_leaves_no_file_of_the_earlier_prediction(prediction: Prediction, tmp_path: Path):
+    write_prediction(prediction, tmp_path / "p", image=np.zeros((1, *SIZE), np.uint8), save_probability=True)
+    without_mask = replace(prediction, mask=None, network_mask=None, probability=None, lesions=())
+    write_prediction(without_mask, tmp_path / "p")
+    assert [path.name for path in (tmp_path / "p").iterdir()] == ["prediction.json"]
+    stored = read_prediction(tmp_path / "p")
+    assert stored.mask is None
+    assert stored.decision == "malignant"
+
+
+def test_the_record_stands_only_when_all_else_is_written(prediction: Prediction, tmp_path: Path, monkeypatch):
+    write_prediction(prediction, tmp_path / "p")
+    from bustle.inference import prediction_files
+
+    def full(path: Path, image: np.ndarray) -> None:
+        raise InputError("no space left on the disk", remedy="free some", path=path)
+
+    monkeypatch.setattr(prediction_files, "write_png", full)
+    with pytest.raises(InputError, match="no space left"):
+        write_prediction(prediction, tmp_path / "p")
+    assert not (tmp_path / "p" / "prediction.json").exists()
+
+
+@pytest.mark.parametrize("case_id", ["busi/benign (433)", "1.2.840.1#3", "bus-bra/bus_0001-l", "größe/ä"])
+def test_case_ids_become_folders(case_id: str, tmp_path: Path):
+    assert prediction_folder(tmp_path, case_id) == tmp_path / case_id
+
+
+@pytest.mark.parametrize(
+    "case_id", ["../a", "a/..", "/etc", "a//b", "a/b/c", "", ".", "a\\b", "a\nb", "a/\x00", "a/ "]
+)
+def test_unsafe_case_ids_are_refused(case_id: str, tmp_path: Path):
+    with pytest.raises(InputError, match="cannot name a folder"):
+        prediction_folder(tmp_path, case_id)
+
+
+def test_broken_files_are_named(prediction: Prediction, tmp_path: Path):
+    folder = tmp_path / "p"
+    with pytest.raises(InputError, match="holds no prediction"):
+        read_prediction(folder)
+    write_prediction(prediction, folder)
+    record = json.loads((folder / "prediction.json").read_text())
+    del record["decision"]
+    (folder / "prediction.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="lacks 'decision'") as caught:
+        read_prediction(folder)
+    assert caught.value.path == folder / "prediction.json"
+    (folder / "prediction.json").write_text("[]")
+    with pytest.raises(InputError, match="lacks"):
+        read_prediction(folder)
+    (folder / "mask.png").write_bytes(b"no png")
+    with pytest.raises(InputError, match=r"mask\.png"):
+        read_prediction(folder)
+
+
+def test_foreign_masks_are_found_in_every_form(prediction: Prediction, tmp_path: Path):
+    mask = np.zeros(SIZE, np.uint8)
+    mask[10:20, 10:20] = 7  # any non-zero value
+    write_png(tmp_path / "plain.png", mask)
+    write_png(tmp_path / "site" / "nested" / "mask.png", mask)
+    write_png(tmp_path / "site" / "file.png", mask)
+    write_png(tmp_path / "stemmed (1)" / "mask.png", mask)
+    write_prediction(replace(prediction, case_id="site/own"), tmp_path / "site" / "own")
+    ids = ["site/plain", "site/nested", "site/file", "site/stemmed (1)", "site/own", "site/absent"]
+    found = find_predictions(tmp_path, case_ids=ids)
+    assert list(found) == ids[:-1]
+    for case_id in ids[:4]:
+        stored = read_prediction(found[case_id])
+        assert np.array_equal(stored.mask, mask > 0)
+        assert stored.class_probabilities is None
+        assert stored.geometry is None
+    assert read_prediction(found["site/own"]).decision == "malignant"
+
+
+def test_a_stem_that_two_cases_share_is_refused(tmp_path: Path):
+    write_png(tmp_path / "a.png", np.zeros(SIZE, np.uint8))
+    with pytest.raises(InputError, match="could belong to 'one/a' or to 'two/a'"):
+        find_predictions(tmp_path, case_ids=["one/a", "two/a"])
+    write_png(tmp_path / "one" / "a.png", np.zeros(SIZE, np.uint8))
+    found = find_predictions(tmp_path, case_ids=["one/a", "two/a"])
+    assert found == {"one/a": tmp_path / "one" / "a.png", "two/a": tmp_path / "a.png"}
+
+
+def test_a_directory_that_does_not_exist(tmp_path: Path):
+    with pytest.raises(InputError, match="is not a folder"):
+        find_predictions(tmp_path / "absent", case_ids=["a"])
+
+
+IDS = ["one/a", "one/b", "two/b", "two/c"]
+
+
+def probabilities(folder: Path, text: str) -> dict[str, dict[str, float]]:
+    (folder / "probabilities.csv").write_bytes(text.encode())
+    return read_class_probabilities(folder, case_ids=IDS)
+
+
+def test_foreign_class_probabilities(tmp_path: Path):
+    assert read_class_probabilities(tmp_path, case_ids=IDS) == {}
+    text = "\ufeffcase_id, benign,malignant\r\na,0.25,0.75\r\ntwo/b,1,0\r\nelsewhere,0.5,0.5\r\n"
+    assert probabilities(tmp_path, text) == {
+        "one/a": {"benign": 0.25, "malignant": 0.75},
+        "two/b": {"benign": 1.0, "malignant": 0.0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,benign\na,1\n", "lacks columns"),
+        ("case_id\na\n", "lacks columns"),
+        ("", "lacks columns"),
+        ("case_id,benign,malignant\na,0.5,much\n", "'much' in line 2 is not a probability"),
+        ("case_id,benign,malignant\na,0.5\n", "'' in line 2 is not a probability"),
+        ("case_id,benign,malignant\na,0.5,1.5\n", "'1.5' in line 2"),
+        ("case_id,benign,malignant\na,0.5,nan\n", "'nan' in line 2"),
+        ("case_id,benign,malignant\na,0.5,0.5,0.5\n", "line 2 has more values than columns"),
+        ("case_id,benign\na,1\none/a,1\n", "'one/a' occurs again in line 3"),
+        ("case_id,benign\nb,1\n", "'b' in line 2 fits several cases"),
+    ],
+)
+def test_wrong_class_probabilities_name_the_line(text: str, said: str, tmp_path: Path):
+    with pytest.raises(InputError, match=said) as caught:
+        probabilities(tmp_path, text)
+    assert caught.value.path == tmp_path / "probabilities.csv"
