@@ -1,0 +1,160 @@
+"""From prediction files to `cases.csv`, `metrics.json` and `report.html`; a model is predicted to files first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from bustle.core.errors import InputError
+from bustle.core.files import write_json
+from bustle.core.provenance import provenance
+from bustle.core.recipe import Protocol, Track, protocol_of
+from bustle.core.types import Case
+from bustle.evaluation.case_table import write_cases
+from bustle.evaluation.cases import score_case
+from bustle.evaluation.strata import with_size_strata
+from bustle.evaluation.summary import summarise
+from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pair, read_pairs
+from bustle.experiments.training_overlap import training_overlap
+from bustle.report.evaluation_page import write_evaluation_page
+from bustle.report.gallery import GalleryPicture, gallery_choice
+
+Rows = list[dict[str, Any]]
+
+
+def evaluate_predictions(
+    predictions: Path,
+    *,
+    cases: Sequence[Case],
+    out: Path,
+    track: Track,
+    protocol: Protocol,
+    classes: Sequence[str],
+    title: str,
+    groups: Mapping[str, str] | None = None,
+    companion: Protocol | None = None,
+    missing: Missing = "error",
+    warnings: Sequence[str] = (),
+    resamples: int = 2000,
+) -> dict[str, Any]:
+    """Score prediction files and write `cases.csv`, `metrics.json` and `report.html` into `out`.
+
+    `companion` is the other track's protocol: where the files allow it (masks on the network's grid exist), its
+    results are written beside as `cases_<track>.csv` and `metrics_<track>.json` and shown in the report. `groups`
+    gives leak groups by case id for the confidence intervals; cases without one count by patient, else alone.
+    Returns the content of `metrics.json`. Raises `InputError` for missing, broken or wrongly sized predictions.
+    """
+    scorable = [case for case in cases if case.has_mask or case.label is not None]
+    if not scorable:
+        raise InputError("none of the cases has a mask or a class", remedy="evaluate on annotated data")
+    index = index_predictions(predictions, cases=scorable, missing=missing)
+    (other,) = (name for name in get_args(Track) if name != track)
+    rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=groups or {})
+    notes = [*warnings, *index.warnings]
+    if len(scorable) < len(cases):
+        notes.append(f"{len(cases) - len(scorable)} cases without mask and class are left out")
+    facts = {"title": title, "model": model, "warnings": notes, "provenance": provenance()}
+    metrics = facts | summarise(rows, protocol=protocol, classes=classes, track=track, resamples=resamples)
+    write_cases(out / "cases.csv", rows, classes=classes)
+    write_json(out / "metrics.json", metrics)
+    beside = None
+    if companion is not None and other_rows is not None:
+        beside = facts | summarise(other_rows, protocol=companion, classes=classes, track=other, resamples=resamples)
+        write_cases(out / f"cases_{other}.csv", other_rows, classes=classes)
+        write_json(out / f"metrics_{other}.json", beside)
+    write_evaluation_page(
+        out / "report.html",
+        metrics=metrics,
+        rows=rows,
+        classes=classes,
+        protocol=protocol,
+        companion=beside,
+        companion_protocol=companion,
+        pictures=_pictures(rows, scorable, index, classes),
+    )
+    return metrics
+
+
+def _score(
+    cases: Sequence[Case],
+    index: PredictionIndex,
+    protocol: Protocol,
+    companion: Protocol | None,
+    *,
+    classes: Sequence[str],
+    groups: Mapping[str, str],
+) -> tuple[Rows, Rows | None, dict[str, Any] | None]:
+    """Rows of the chosen track, those of the other one (None where the files do not allow it), and the model."""
+    rows: Rows = []
+    other_rows: Rows | None = None if companion is None else []
+    models: list[dict[str, Any]] = []
+    for pair in read_pairs(cases, index=index):
+        group_id = groups.get(pair.case.case_id)
+        truth, predicted = pair.on_grid(protocol.resolution, group_id=group_id)
+        rows.append(score_case(truth, predicted, protocol=protocol, classes=classes))
+        if companion is not None and other_rows is not None:
+            if companion.resolution == "native" or pair.has_network_grid:
+                truth, predicted = pair.on_grid(companion.resolution, group_id=group_id)
+                other_rows.append(score_case(truth, predicted, protocol=companion, classes=classes))
+            else:
+                other_rows = None
+        models.append(dict(pair.stored.provenance))
+    model = models[0] if models[0] and all(entry == models[0] for entry in models) else None
+    return with_size_strata(rows), None if other_rows is None else with_size_strata(other_rows), model
+
+
+def _pictures(
+    rows: Rows, cases: Sequence[Case], index: PredictionIndex, classes: Sequence[str]
+) -> dict[str, list[GalleryPicture]]:
+    """Decode again the few cases that the report shows."""
+    by_id = {case.case_id: case for case in cases}
+    pictures: dict[str, list[GalleryPicture]] = {}
+    for section, chosen in gallery_choice(rows, classes=classes).items():
+        pictures[section] = []
+        for row in chosen:
+            pair = read_pair(by_id[row["case_id"]], index=index)
+            truth, predicted = pair.on_grid("native", group_id=None)
+            pictures[section].append(
+                GalleryPicture(row=row, image=pair.sample.image, truth=truth.mask, prediction=predicted.mask)
+            )
+    return pictures
+
+
+def evaluate_model(
+    model: Path,
+    *,
+    cases: Sequence[Case],
+    out: Path,
+    track: Track,
+    protocol: str | None = None,
+    groups: Mapping[str, str] | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Predict all cases into `out/predictions`, then score those files.
+
+    `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
+    one. A case that the run was trained on gives a warning that stands in the report.
+    """
+    from bustle.experiments.predict import predict_cases
+    from bustle.inference.predictor import Predictor
+
+    predictor = Predictor.open(model, device=device)
+    failures: list[InputError] = []
+    predict_cases(predictor, cases, out / "predictions", on_failure=failures.append)
+    if failures:
+        raise failures[0]
+    published = protocol or predictor.recipe.protocol
+    (other,) = (name for name in get_args(Track) if name != track)
+    return evaluate_predictions(
+        out / "predictions",
+        cases=cases,
+        out=out,
+        track=track,
+        protocol=protocol_of(track, published),
+        companion=protocol_of(other, published),
+        classes=predictor.classes,
+        groups=groups,
+        title=predictor.recipe.title,
+        warnings=training_overlap(model, cases),
+    )

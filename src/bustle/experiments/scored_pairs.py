@@ -1,0 +1,184 @@
+"""Bringing each case's truth together with its prediction files, on the grid that a protocol scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.progress import progress
+from bustle.core.types import Case, Geometry, Sample
+from bustle.data.preprocess import mask_to_network_grid
+from bustle.evaluation.cases import PredictedCase, TruthCase
+from bustle.inference.prediction_files import (
+    MASK,
+    RECORD,
+    StoredPrediction,
+    find_predictions,
+    read_class_probabilities,
+    read_prediction,
+)
+
+Missing = Literal["error", "as-empty"]
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class PredictionIndex:
+    """Where the predictions of a set of cases are, and what a person should know about them."""
+
+    directory: Path
+    paths: Mapping[str, Path]
+    class_probabilities: Mapping[str, Mapping[str, float]]
+    warnings: tuple[str, ...]
+
+    def read(self, case: Case, *, size: tuple[int, ...]) -> StoredPrediction:
+        """The stored prediction; an empty mask of `size` for a case without one, if the others have masks."""
+        path = self.paths.get(case.case_id)
+        if path is None:
+            mask = np.zeros(size, bool) if self.paths else None
+            return StoredPrediction(mask=mask, class_probabilities=self.class_probabilities.get(case.case_id))
+        stored = read_prediction(path)
+        if stored.mask is not None and stored.mask.shape != size:
+            raise InputError(
+                f"the predicted mask is {_by(stored.mask.shape)}, the image of '{case.case_id}' {_by(size)}",
+                remedy="write masks at the size of the original image (height x width)",
+                path=path,
+            )
+        probabilities = self.class_probabilities.get(case.case_id, stored.class_probabilities)
+        return StoredPrediction(
+            mask=stored.mask,
+            network_mask=stored.network_mask,
+            class_probabilities=probabilities,
+            decision=stored.decision,
+            geometry=stored.geometry,
+            provenance=stored.provenance,
+        )
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return " x ".join(map(str, size))
+
+
+def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missing) -> PredictionIndex:
+    """Find the predictions of all cases. Raises `InputError` where some are missing, unless they count as empty."""
+    case_ids = [case.case_id for case in cases]
+    paths = find_predictions(directory, case_ids=case_ids)
+    probabilities = read_class_probabilities(directory, case_ids=case_ids)
+    if not paths and not probabilities:
+        raise InputError(
+            "holds no prediction of these cases",
+            remedy=f"name them DIR/<stem>.png or DIR/<case_id>/{MASK}, for example {case_ids[0]}/{MASK}",
+            path=directory,
+        )
+    warnings = []
+    for found, what, remedy in (
+        (paths, "mask", "predict them too, or count each as an empty mask with --missing as-empty"),
+        (
+            probabilities,
+            "class probabilities",
+            "add their rows, or leave them out of the class metrics with --missing as-empty",
+        ),
+    ):
+        absent = [case_id for case_id in case_ids if case_id not in found]
+        if not found or not absent:
+            continue
+        problem = f"{len(absent)} of {len(case_ids)} cases have no {what} ({_some(absent)})"
+        if missing == "error":
+            raise InputError(problem, remedy=remedy, path=directory)
+        warnings.append(problem + (": counted as empty masks" if found is paths else ": not in the class metrics"))
+    surplus = _surplus(directory, paths)
+    if surplus:
+        warnings.append(f"{len(surplus)} predictions belong to none of the cases ({_some(surplus)})")
+    return PredictionIndex(directory, paths, probabilities, tuple(warnings))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+
+
+def _surplus(directory: Path, paths: Mapping[str, Path]) -> list[str]:
+    """Predictions in the folder that no case asked for, by their path below it."""
+    used = set(paths.values())
+    folders = {
+        file.parent for name in (MASK, RECORD) for depth in ("*", "*/*") for file in directory.glob(f"{depth}/{name}")
+    }
+    pictures = {file for file in directory.glob("*.png") if file.parent not in folders}
+    return sorted(str(path.relative_to(directory)) for path in (folders | pictures) - used)
+
+
+def true_mask(sample: Sample) -> NDArray[np.bool_] | None:
+    """The union of all lesions; empty for a case that is known to be normal, None where it is not annotated."""
+    if sample.lesion_mask is not None:
+        return sample.lesion_mask > 0
+    return np.zeros(sample.geometry.original_size, bool) if sample.label == "normal" else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One case with its truth and its stored prediction, both at the image's own size."""
+
+    case: Case
+    sample: Sample
+    stored: StoredPrediction
+
+    @property
+    def has_network_grid(self) -> bool:
+        """Whether it can be scored on the network's grid; a prediction without a mask needs none."""
+        return self.stored.mask is None or (self.stored.network_mask is not None and self.stored.geometry is not None)
+
+    def on_grid(
+        self, resolution: Literal["native", "network"], *, group_id: str | None
+    ) -> tuple[TruthCase, PredictedCase]:
+        """Truth and prediction at the image's own size, or on the grid of the network that predicted."""
+        mask, predicted = true_mask(self.sample), self.stored.mask
+        spacing = self.sample.geometry.spacing or self.case.spacing
+        geometry = self.stored.geometry
+        if resolution == "network" and predicted is not None:
+            if not self.has_network_grid or geometry is None:
+                raise InputError(
+                    f"the prediction of '{self.case.case_id}' has no mask on its network's grid",
+                    remedy="score it with --track strict",
+                )
+            predicted = self.stored.network_mask
+            mask = None if mask is None else mask_to_network_grid(mask, geometry=geometry)
+            spacing = _network_spacing(spacing, geometry)
+        truth = TruthCase(
+            case_id=self.case.case_id,
+            source=self.case.source,
+            patient_id=self.case.patient_id,
+            group_id=group_id,
+            label=self.case.label,
+            mask=mask,
+            spacing=spacing,
+        )
+        return truth, PredictedCase(
+            case_id=self.case.case_id,
+            mask=predicted,
+            class_probabilities=self.stored.class_probabilities,
+            decision=self.stored.decision,
+        )
+
+
+def _network_spacing(spacing: tuple[float, ...] | None, geometry: Geometry) -> tuple[float, ...] | None:
+    if spacing is None or geometry.crop_size is None or geometry.resized_size is None:
+        return None
+    return tuple(
+        step * old / new for step, old, new in zip(spacing, geometry.crop_size, geometry.resized_size, strict=True)
+    )
+
+
+def read_pairs(cases: Sequence[Case], *, index: PredictionIndex) -> Iterator[Pair]:
+    """Decode case after case, with a progress bar."""
+    for case in progress(cases, description="score"):
+        yield read_pair(case, index=index)
+
+
+def read_pair(case: Case, *, index: PredictionIndex) -> Pair:
+    sample = case.load()
+    return Pair(case, sample, index.read(case, size=sample.geometry.original_size))

@@ -1,0 +1,179 @@
+"""`report.html` of an evaluation: figures with their intervals, plots, the cases to look at, and every case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.class_summary import has_class_result
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.summary import EMPTY_POLICIES
+from bustle.report import plots
+from bustle.report.gallery import GalleryPicture, as_jpeg_uri, draw_contours
+from bustle.report.page import write_page
+from bustle.report.wording import number
+
+Metrics = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+class MetricLine(NamedTuple):
+    """One line of a table of metrics: the chosen track's entry and, where it exists, the other track's."""
+
+    metric: Metric
+    main: Mapping[str, Any]
+    other: Mapping[str, Any] | None
+
+
+class Card(NamedTuple):
+    title: str
+    entry: Mapping[str, Any]
+    remark: str
+
+
+class Plot(NamedTuple):
+    title: str
+    uri: str
+
+
+class Picture(NamedTuple):
+    title: str
+    caption: str
+    uri: str
+
+
+def write_evaluation_page(
+    path: Path,
+    *,
+    metrics: Metrics,
+    rows: Sequence[Row],
+    classes: Sequence[str],
+    protocol: Protocol,
+    pictures: Mapping[str, Sequence[GalleryPicture]],
+    companion: Metrics | None = None,
+    companion_protocol: Protocol | None = None,
+) -> None:
+    """Write the page. `metrics` and `companion` are the contents of the two tracks' JSON files."""
+    write_page(
+        path,
+        "evaluation.html",
+        metrics=metrics,
+        protocol=protocol,
+        companion=companion,
+        companion_protocol=companion_protocol,
+        policies=EMPTY_POLICIES,
+        cards=headline_cards(metrics),
+        segmentation=_lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
+        classification=_lines(CLASSIFICATION, metrics, companion, "classification"),
+        subsets=_subsets(metrics),
+        plots=_plots(metrics, rows, classes),
+        galleries={section: [_picture(shown) for shown in chosen] for section, chosen in pictures.items()},
+        rows=rows,
+        classes=classes,
+    )
+
+
+def headline_cards(metrics: Metrics) -> list[Card]:
+    """The few figures that stand on top of the page."""
+    cards = []
+    masks, classes = metrics["segmentation"], metrics["classification"]
+    if masks:
+        distance = metrics["headline_distance"]
+        physical = masks[f"{distance}_mm"]["n"] and masks[f"{distance}_mm"]["n"] == masks[f"{distance}_px"]["n"]
+        distance += "_mm" if physical else "_px"
+        for name in ("dice", distance, "missed_lesions", "fp_rate_on_normals"):
+            if masks[name]["n"]:
+                cards.append(Card((SEGMENTATION | DETECTION)[name].title, masks[name], _remark(masks[name])))
+    if classes:
+        of = f"{classes['positive_class']} positive" if classes["average"] == "binary" else "averaged over classes"
+        for name in ("auc", "sensitivity", "specificity"):
+            title = name.capitalize() if name != "auc" else "AUC"
+            cards.append(Card(title, classes[name], f"{of}, n = {classes[name]['n']}"))
+    return cards
+
+
+def _remark(entry: Mapping[str, Any]) -> str:
+    undefined = entry.get("n_undefined")
+    return f"n = {entry['n']}" + (f", {undefined} undefined" if undefined else "")
+
+
+def _lines(
+    catalogue: Mapping[str, Metric], metrics: Metrics, companion: Metrics | None, part: str
+) -> list[MetricLine] | None:
+    """Metrics with a value in either track; None for a part that was not scored."""
+    if metrics[part] is None:
+        return None
+    beside = companion[part] if companion else None
+    lines = [
+        MetricLine(metric, metrics[part][name], beside[name] if beside else None)
+        for name, metric in catalogue.items()
+    ]
+    return [line for line in lines if line.main["n"] or (line.other and line.other["n"])]
+
+
+def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
+    """Tables by source, class and lesion size; a table with a single row says nothing new and is left out."""
+    tables: dict[str, list[tuple[str, Metrics]]] = {
+        "By data source": list(metrics["by_source"].items()),
+        "By class": list(metrics["by_label"].items()),
+    }
+    by_size = metrics["by_size"]
+    if by_size:
+        low, high = (number(border, by_size["unit"]) for border in by_size["borders"])
+        unit = by_size["unit"]
+        names = {"small": f"small (≤ {low} {unit})", "medium": f"medium (≤ {high} {unit})", "large": "large"}
+        tables["By lesion size (thirds of the true areas)"] = [
+            (names[name], part) for name, part in by_size["strata"].items()
+        ]
+    return {title: parts for title, parts in tables.items() if len(parts) > 1}
+
+
+def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str]) -> list[Plot]:
+    found = []
+    if metrics["segmentation"] and metrics["segmentation"]["dice"]["n"]:
+        found.append(Plot("Dice of every case", plots.as_svg_uri(plots.dice_figure(rows))))
+        if metrics["by_size"]:
+            figure = plots.size_figure(rows, strata=metrics["by_size"])
+            found.append(Plot("Dice by lesion size", plots.as_svg_uri(figure)))
+    summary = metrics["classification"]
+    if summary:
+        figure = plots.confusion_figure(summary["confusion"], classes=summary["classes"])
+        found.append(Plot("Confusion matrix", plots.as_svg_uri(figure)))
+        found += _probability_plots(summary, [row for row in rows if has_class_result(row, classes)])
+    return found
+
+
+def _probability_plots(summary: Metrics, rows: Sequence[Row]) -> list[Plot]:
+    name = summary["positive_class"]
+    positive = np.array([row["label"] == name for row in rows])
+    score = np.array([row[f"probability_{name}"] for row in rows], np.float64)
+    if positive.all() or not positive.any():
+        return []
+    average = summary["average_precision"]["mean"]
+    error = summary["ece_equal_mass_10"]["mean"]
+    area = summary["per_class"][name]["auc"]
+    figures = {
+        "ROC curve": plots.roc_figure(positive, score, name=name, area=area),
+        "Precision and recall": plots.precision_recall_figure(positive, score, name=name, average_precision=average),
+        "Calibration": plots.calibration_figure(positive, score, name=name, error=error),
+    }
+    return [Plot(title, plots.as_svg_uri(figure)) for title, figure in figures.items()]
+
+
+def _picture(shown: GalleryPicture) -> Picture:
+    row = shown.row
+    words = []
+    if row["dice"] is not None:
+        words.append(f"Dice {row['dice']:.3f}")
+    if row["truth_empty"] and row["false_positive_area"]:
+        words.append(f"{row['false_positive_area']:,} px drawn")
+    if row["label"]:
+        words.append(f"truth {row['label']}")
+    if row["decision"]:
+        probability = row.get(f"probability_{row['decision']}")
+        words.append(f"says {row['decision']}" + ("" if probability is None else f" {probability:.2f}"))
+    return Picture(row["case_id"], ", ".join(words), as_jpeg_uri(draw_contours(shown)))

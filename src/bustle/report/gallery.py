@@ -1,0 +1,70 @@
+"""The pictures of a report: which cases are worth looking at, and their contours drawn on the image."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.inference.overlay import PREDICTED, TRUTH
+
+Row = Mapping[str, Any]
+WORST, FALSE_POSITIVE, CLASS_ERROR = "Worst outlines", "Lesions drawn on normals", "Most certain class errors"
+WIDTH = 360
+JPEG_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class GalleryPicture:
+    """One case to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None."""
+
+    row: Row
+    image: NDArray[np.uint8]
+    truth: NDArray[np.bool_] | None
+    prediction: NDArray[np.bool_] | None
+
+
+def gallery_choice(rows: Sequence[Row], *, classes: Sequence[str], each: int = 12) -> dict[str, list[Row]]:
+    """The cases to show, by section: lowest Dice, most pixels drawn on normals, most certain wrong decisions."""
+    outlined = [row for row in rows if row["dice"] is not None and not row["truth_empty"]]
+    drawn = [row for row in rows if row["truth_empty"] and row["false_positive_area"]]
+    mistaken = [row for row in rows if row["label"] in classes and row["decision"] not in (None, row["label"])]
+    sections = {
+        WORST: sorted(outlined, key=lambda row: (row["dice"], row["case_id"])),
+        FALSE_POSITIVE: sorted(drawn, key=lambda row: (-row["false_positive_area"], row["case_id"])),
+        CLASS_ERROR: sorted(mistaken, key=lambda row: (-_certainty(row), row["case_id"])),
+    }
+    return {section: chosen[:each] for section, chosen in sections.items() if chosen}
+
+
+def _certainty(row: Row) -> float:
+    return row.get(f"probability_{row['decision']}") or 0.0
+
+
+def draw_contours(picture: GalleryPicture, *, width: int = WIDTH) -> NDArray[np.uint8]:
+    """The image at `width` pixels, `H W 3` RGB, with the true contour and the predicted one over it."""
+    channels = np.repeat(picture.image, 3, axis=0) if picture.image.shape[0] == 1 else picture.image
+    height = max(1, round(channels.shape[1] * width / channels.shape[2]))
+    shrinks = channels.shape[2] > width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(channels.transpose(1, 2, 0), (width, height), interpolation=interpolation)
+    canvas = np.asarray(resized, np.uint8)
+    for mask, colour in ((picture.truth, TRUTH), (picture.prediction, PREDICTED)):
+        if mask is None:
+            continue
+        scaled = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        contours, _ = cv2.findContours(np.asarray(scaled), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(canvas, contours, -1, colour, 2, cv2.LINE_AA)
+    return canvas
+
+
+def as_jpeg_uri(canvas: NDArray[np.uint8]) -> str:
+    """A `data:` address that holds the picture `H W 3` itself."""
+    bgr = cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -1,0 +1,33 @@
+"""Rendering a page: one self-contained HTML file, with its style, pictures and script inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bustle.core.files import write_text
+from bustle.report.wording import interval, mean_and_spread, number, with_unit
+
+
+def render(template: str, **content: Any) -> str:
+    """Fill a template of this package; every value is escaped, an unknown name is an error."""
+    environment = Environment(
+        loader=PackageLoader("bustle.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "interval": interval,
+        "with_unit": with_unit,
+        "mean_and_spread": mean_and_spread,
+    }
+    return environment.get_template(template).render(**content)
+
+
+def write_page(path: Path, template: str, **content: Any) -> None:
+    write_text(path, render(template, **content))

@@ -1,0 +1,210 @@
+"""The figures of a report, each a matplotlib figure made from rows of `cases.csv` or of `metrics.csv`."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
+from bustle.evaluation.strata import STRATA
+
+Row = Mapping[str, Any]
+COLOURS = {"benign": "#2f6fb0", "malignant": "#c4512d", "normal": "#6d8a5b"}
+INK, SOFT, ACCENT = "#1f2a37", "#8a94a3", "#2f6fb0"
+FOLD_COLOURS = ("#2f6fb0", "#c4512d", "#6d8a5b", "#8a5fa8", "#b58a1c", "#3c8f8f", "#7d7d7d")
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
+    "font.size": 9,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e9ee",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bustle",
+}
+
+
+def _figure(*, width: float = 4.2, height: float = 3.4, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(rows, 1, squeeze=False, **options)
+    return figure, [row[0] for row in axes]
+
+
+def as_svg_uri(figure: Figure) -> str:
+    """A `data:` address that holds the figure itself, as SVG."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, area: float) -> Figure:
+    """ROC curve of P(`name`), with the point of the decision at 0.5."""
+    from sklearn.metrics import roc_curve
+
+    figure, (axes,) = _figure()
+    false_rate, true_rate, _ = roc_curve(positive, score)
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot(false_rate, true_rate, color=ACCENT, linewidth=2, label=f"{name}: AUC {area:.3f}")
+    decided = score >= 0.5
+    at = (decided[~positive].mean(), decided[positive].mean())
+    axes.plot(*at, "o", color=COLOURS["malignant"], markersize=6, label="probability 0.5")
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def precision_recall_figure(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, average_precision: float
+) -> Figure:
+    from sklearn.metrics import precision_recall_curve
+
+    figure, (axes,) = _figure()
+    precision, recall, _ = precision_recall_curve(positive, score)
+    axes.step(recall, precision, where="post", color=ACCENT, linewidth=2, label=f"{name}: AP {average_precision:.3f}")
+    axes.axhline(positive.mean(), color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="share of positives")
+    axes.set(xlabel="sensitivity (recall)", ylabel="precision (PPV)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+    axes.legend(loc="lower left")
+    return figure
+
+
+def calibration_figure(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, error: float, bins: int = 10
+) -> Figure:
+    """Observed share against predicted probability in bins of equal mass, and the probabilities' histogram."""
+    figure, (axes, below) = _figure(rows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)})
+    curve = reliability_curve(positive, score, bin_of_case=equal_mass_bins(score, bins))
+    low, high = _wilson(curve.observed, curve.cases)
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.errorbar(
+        curve.predicted,
+        curve.observed,
+        yerr=np.clip([curve.observed - low, high - curve.observed], 0, None),
+        color=ACCENT,
+        linewidth=1.6,
+        elinewidth=0.9,
+        marker="o",
+        markersize=4.5,
+        label=f"ECE {error:.3f}",
+    )
+    axes.set(ylabel=f"observed share of {name}", ylim=(-0.03, 1.03))
+    axes.legend(loc="upper left")
+    edges = np.linspace(0, 1, 21)
+    parts = (score[~positive], score[positive])
+    below.hist(parts, bins=edges.tolist(), stacked=True, color=[SOFT, COLOURS.get(name, ACCENT)])
+    below.set(xlabel=f"predicted probability of {name}", ylabel="cases", xlim=(-0.02, 1.02))
+    return figure
+
+
+def _wilson(share: NDArray[np.float64], cases: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 95 % Wilson interval of a share."""
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * cases)) / (1 + z2 / cases)
+    half = np.sqrt(z2 * share * (1 - share) / cases + z2**2 / (4 * cases**2)) / (1 + z2 / cases)
+    return centre - half, centre + half
+
+
+def confusion_figure(confusion: Sequence[Sequence[int]], *, classes: Sequence[str]) -> Figure:
+    table = np.asarray(confusion, np.float64)
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure, (axes,) = _figure()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(share):
+        text = f"{int(table[row, column])}\n{value:.0%}"
+        axes.text(column, row, text, ha="center", va="center", color="white" if value > 0.55 else INK, fontsize=11)
+    ticks = range(len(classes))
+    axes.set(xlabel="decided", ylabel="truth")
+    axes.set_xticks(ticks, classes)
+    axes.set_yticks(ticks, classes, rotation=90, va="center")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def dice_figure(rows: Sequence[Row]) -> Figure:
+    """Histogram of Dice by class."""
+    figure, (axes,) = _figure()
+    by_label = _by_label(rows)
+    values = [[row["dice"] for row in part] for part in by_label.values()]
+    axes.hist(
+        values,
+        bins=np.linspace(0, 1, 26).tolist(),
+        stacked=True,
+        color=[COLOURS.get(label, SOFT) for label in by_label],
+        label=list(by_label),
+    )
+    every = np.concatenate([np.asarray(part, np.float64) for part in values])
+    axes.axvline(every.mean(), color=INK, linewidth=1.2, label=f"mean {every.mean():.3f}")
+    middle = float(np.median(every))
+    axes.axvline(middle, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=f"median {middle:.3f}")
+    axes.set(xlabel="Dice", ylabel="cases", xlim=(-0.02, 1.02))
+    axes.legend(loc="upper left")
+    return figure
+
+
+def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
+    """Dice against the true lesion's area, with the borders of the size strata."""
+    column = "area_mm2" if strata["unit"] != "px" else "area"
+    figure, (axes,) = _figure()
+    for label, part in _by_label([row for row in rows if row["area"]]).items():
+        axes.plot(
+            [row[column] for row in part],
+            [row["dice"] for row in part],
+            "o",
+            markersize=3.2,
+            alpha=0.65,
+            markeredgewidth=0,
+            color=COLOURS.get(label, SOFT),
+            label=label,
+        )
+    axes.set_xscale("log")
+    for border in strata["borders"]:
+        axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.set(xlabel=f"true lesion area, {strata['unit']} (thirds: {', '.join(STRATA)})", ylabel="Dice")
+    axes.set_ylim(-0.03, 1.03)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _by_label(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    scored = [row for row in rows if row["dice"] is not None]
+    labels = sorted({row["label"] or "class unknown" for row in scored})
+    return {label: [row for row in scored if (row["label"] or "class unknown") == label] for label in labels}
+
+
+def curves_figure(curves: Mapping[str, Sequence[Row]], *, columns: Sequence[str], title: str) -> Figure:
+    """Columns of `metrics.csv` over the epochs, one colour per fold; the second column is dashed."""
+    figure, (axes,) = _figure()
+    dashes = ("-", (0, (3, 2)), (0, (1, 1)))
+    for number, (fold, rows) in enumerate(curves.items()):
+        for style, column in zip(dashes, columns, strict=False):
+            points = [(row["epoch"], row[column]) for row in rows if row.get(column) is not None]
+            if points:
+                colour = FOLD_COLOURS[number % len(FOLD_COLOURS)]
+                axes.plot(
+                    *zip(*points, strict=True), color=colour, linewidth=1.5, linestyle=style, label=f"{fold} {column}"
+                )
+    axes.set(xlabel="epoch", title=title)
+    if len(curves) * len(columns) <= 6:
+        axes.legend(loc="best")
+    return figure

@@ -1,0 +1,42 @@
+"""Numbers as a person reads them: the number of digits follows the unit, and nothing undefined looks like zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+SPREADS = {
+    "fold_sd": "SD over folds (ddof 1)",
+    "fold_sd_population": "SD over folds (ddof 0)",
+    "case_sd": "SD over all cases",
+    "t95": "half width of the 95 % t interval over folds",
+    "none": "no spread",
+}
+
+
+def number(value: float | None, unit: str) -> str:
+    """A value without its unit: fractions with three decimals, lengths with two significant decimals or fewer."""
+    if value is None:
+        return NOTHING
+    if unit in ("fraction", "ratio", "correlation"):
+        return f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def interval(bounds: tuple[float, float] | list[float] | None, unit: str) -> str:
+    return NOTHING if bounds is None else f"{number(bounds[0], unit)} to {number(bounds[1], unit)}"
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """`12.40 mm`; fractions carry no unit."""
+    text = number(value, unit)
+    return f"{text} {unit}" if value is not None and unit not in ("fraction", "ratio", "correlation") else text
+
+
+def mean_and_spread(entry: Mapping[str, Any] | None) -> str:
+    """`0.812 ± 0.021`."""
+    if entry is None or entry["mean"] is None:
+        return NOTHING
+    text = number(entry["mean"], entry["unit"])
+    return text if entry["sd"] is None else f"{text} ± {number(entry['sd'], entry['unit'])}"
