@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
-from bustle.losses.cases import mean_over
+from bustle.losses.case_mean import mean_over
 from bustle.losses.outputs import class_logits_of
 
 

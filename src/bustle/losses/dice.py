@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
-from bustle.losses.cases import mean_over
+from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.outputs import mask_logits_of
 

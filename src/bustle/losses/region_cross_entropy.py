@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
-from bustle.losses.cases import mean_over
+from bustle.losses.case_mean import mean_over
 from bustle.losses.outputs import mask_logits_of
 from bustle.losses.region_map import BACKGROUND, PERITUMORAL, TUMOUR, region_map
 

@@ -132,7 +132,7 @@ SPEC = ModelSpec(
         "parameter counts, which they match exactly.",
         "The gradient through the threshold of the regional attention is not described: it passes through kept "
         "values and is zero elsewhere.",
-        "The text after eq. 6 multiplies by the probabilities before the threshold, eq. 2 by those after it, as here.",
+        "The text after eq. 6 multiplies by the probabilities before the threshold, eq. 2 by those after it.",
         "Networks guided by some of the regions still predict all three, so that only the guidance changes.",
         "Maps of sizes that the strides do not divide are resized bilinearly; the paper uses 256 x 256 only.",
     ),

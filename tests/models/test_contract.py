@@ -1,0 +1,183 @@
+"""What every network of the zoo must keep, with its tiny settings (DESIGN 7)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bustle.core.config import to_mapping
+from bustle.core.recipe import load_recipe, recipe_ids
+from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.models import zoo
+
+TINY_PARAMETERS = {"rmtl_net": 498_651}
+"""Pinned: a change here is a change of the network, which old weights no longer fit."""
+
+SIZES_2D = [(64, 64), (32, 32), (33, 61), (50, 97)]
+
+
+@dataclass(frozen=True)
+class Subject:
+    spec: ModelSpec
+    model: nn.Module
+
+    def image(self, batch: int, *size: int, channels: int = 3) -> Tensor:
+        return torch.randn(batch, channels, *(size or (64,) * self.spec.dims))
+
+
+def build(spec: ModelSpec, *, in_channels: int = 3, class_count: int = 2, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return spec.build(spec.tiny, in_channels=in_channels, class_count=class_count, encoder_weights=None)
+
+
+@pytest.fixture(params=zoo.ids())
+def subject(request: pytest.FixtureRequest) -> Subject:
+    spec = zoo.get(request.param)
+    return Subject(spec, build(spec).eval())
+
+
+def check_output(
+    output: MultiTaskOutput, spec: ModelSpec, *, batch: int, size: tuple[int, ...], classes: int
+) -> None:
+    assert type(output) is MultiTaskOutput
+    meaning = spec.mask_meaning(spec.tiny)
+    assert (output.mask_logits is None) == (meaning is None)
+    if meaning is not None:
+        assert output.mask_logits is not None
+        assert output.mask_logits.shape == (batch, len(meaning.channels), *size)
+        assert set(meaning.lesion_channels) <= set(range(len(meaning.channels)))
+    if output.class_logits is not None:
+        assert output.class_logits.shape == (batch, classes)
+    tensors = [t for t in output[:2] if t is not None] + [*output.aux_masks.values(), *output.extras.values()]
+    assert tensors
+    for tensor in tensors:
+        assert tensor.dtype == torch.float32
+        assert torch.isfinite(tensor).all()
+
+
+def test_the_spec_names_its_file(subject: Subject):
+    assert subject.spec.id in zoo.ids()
+    assert isinstance(subject.spec.tiny, subject.spec.config_type)
+    assert subject.spec.citation
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_outputs_are_logits_at_the_inputs_size(subject: Subject, training: bool):
+    subject.model.train(training)
+    sizes = SIZES_2D if subject.spec.dims == 2 else [(32, 32, 32)]
+    for size in sizes:
+        with torch.no_grad():
+            output = subject.model(subject.image(2, *size))
+        check_output(output, subject.spec, batch=2, size=size, classes=2)
+
+
+def test_channels_and_classes_are_honoured(subject: Subject):
+    model = build(subject.spec, in_channels=1, class_count=4).eval()
+    size = (64,) * subject.spec.dims
+    with torch.no_grad():
+        output = model(subject.image(1, *size, channels=1))
+    check_output(output, subject.spec, batch=1, size=size, classes=4)
+
+
+def test_a_case_is_judged_alone(subject: Subject):
+    images = subject.image(3)
+    with torch.no_grad():
+        together, alone = subject.model(images), subject.model(images[1:2])
+    for joint, single in zip(together[:2], alone[:2], strict=True):
+        if joint is not None:
+            torch.testing.assert_close(joint[1:2], single, atol=1e-4, rtol=1e-4)
+
+
+def test_every_parameter_receives_gradient_after_a_perturbation(subject: Subject):
+    declared = subject.spec.without_gradient(subject.spec.tiny)
+    reached: set[str] = set()
+    for seed in range(3):  # a threshold may leave a region empty under one perturbation
+        model = build(subject.spec, seed=seed).eval()
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        output = model(subject.image(4))
+        sum(t.square().sum() for t in output[:2] if t is not None).backward()
+        reached |= {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+    expected = {n for n, _ in subject.model.named_parameters() if not n.startswith(declared or ("\0",))}
+    assert expected - reached == set()
+
+
+def test_weights_survive_a_strict_round_trip(subject: Subject, tmp_path: Path):
+    with torch.no_grad():
+        for tensor in subject.model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(0.1 * torch.rand_like(tensor))
+    save_file(subject.model.state_dict(), tmp_path / "weights.safetensors")
+    other = build(subject.spec, seed=1).eval()
+    other.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=True)
+    image = subject.image(1)
+    with torch.no_grad():
+        for first, second in zip(subject.model(image)[:2], other(image)[:2], strict=True):
+            assert first is second is None or torch.equal(first, second)
+
+
+def test_the_seed_decides_the_initial_weights(subject: Subject):
+    first, again, other = (build(subject.spec, seed=seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_the_parameter_count_is_pinned(subject: Subject):
+    assert sum(p.numel() for p in subject.model.parameters()) == TINY_PARAMETERS[subject.spec.id]
+
+
+def distinct_networks() -> list[str]:
+    """One recipe per network: those that differ in losses or schedule share one."""
+    by_network: dict[str, str] = {}
+    for name in recipe_ids(ablations=True):
+        recipe = load_recipe(name)
+        network = (recipe.model.id, recipe.model.config, recipe.data.channels, recipe.data.classes, recipe.data.size)
+        by_network.setdefault(json.dumps(to_mapping(network)), name)
+    return list(by_network.values())
+
+
+@pytest.mark.parametrize("name", distinct_networks())
+def test_every_recipe_builds_its_network_at_full_size(name: str):
+    recipe = load_recipe(name)
+    spec = zoo.get(recipe.model.id)
+    with torch.device("meta"):
+        model = zoo.build(
+            recipe.model.id,
+            recipe.model.config,
+            in_channels=recipe.data.channels,
+            class_count=len(recipe.data.classes),
+        )
+        output = model(torch.empty(2, recipe.data.channels, *recipe.data.size))
+    assert output.mask_logits is None or output.mask_logits.shape[2:] == recipe.data.size
+    assert output.class_logits is None or output.class_logits.shape == (2, len(recipe.data.classes))
+    assert spec.dims == len(recipe.data.size)
+
+
+def test_every_network_exports(subject: Subject):
+    image = subject.image(1)
+    program = torch.export.export(subject.model, (image,))
+    with torch.no_grad():
+        exported, eager = program.module()(image), subject.model(image)
+    assert type(exported) is MultiTaskOutput
+    for first, second in zip(exported[:2], eager[:2], strict=True):
+        assert first is second is None or torch.allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", recipe_ids())
+def test_every_recipe_runs_at_full_size(name: str):
+    recipe = load_recipe(name)
+    model = zoo.build(
+        recipe.model.id, recipe.model.config, in_channels=recipe.data.channels, class_count=len(recipe.data.classes)
+    ).eval()
+    with torch.no_grad():
+        output = model(torch.randn(1, recipe.data.channels, *recipe.data.size))
+    assert all(torch.isfinite(t).all() for t in output[:2] if t is not None)
