@@ -130,8 +130,17 @@ def bustle(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_an_unknown_verb(tmp_path: Path):
     done = bustle("predcit", cwd=tmp_path)
     assert done.returncode == 2
-    assert "predcit" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("bustle: error: argument VERB: invalid choice: 'predcit'")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["predict"], ["predict", "a.png", "--model", "m", "--out", "o", "--colour"]])
+def test_wrong_options_are_one_line(words: list[str], tmp_path: Path):
+    done = bustle(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "error: " in done.stderr
+    assert "--help" in done.stderr
 
 
 def test_version_and_no_verb(tmp_path: Path):

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from bustle.core.errors import InputError
 
@@ -24,28 +25,36 @@ def verb_module(verb: str) -> ModuleType:
     return importlib.import_module(f"bustle.cli.{verb}")
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Tells what is wrong with the words of a command in one line, without the usage text before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The whole parser; only the chosen verb's arguments are added, so that the others stay unimported."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="bustle",
         description="Breast ultrasound: outline lesions, classify them with an honest probability, "
         "and train, compare and trust the models that do it.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error (at any place)")
     commands = parser.add_subparsers(dest="verb", metavar="VERB")
     for verb in VERBS:
         module = verb_module(verb)
         command = commands.add_parser(verb, help=module.HELP, description=module.HELP)
         if verb == chosen:
             module.add_arguments(command)
-            command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS, default=argparse.SUPPRESS)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the process's exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in given if word != "--debug"]  # understood at any depth of sub-verbs
+    debug = words != given
     chosen = next((word for word in words if word in VERBS), None)
     parser = build_parser(chosen)
     parsed = parser.parse_args(words)
@@ -60,12 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return verb_module(parsed.verb).run(parsed)
     except InputError as error:
-        if parsed.debug:
+        if debug:
             raise
         print(f"bustle: error: {error}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:
-        if parsed.debug:
+        if debug:
             raise
         print("bustle: interrupted; nothing that was finished is lost, run the command again", file=sys.stderr)
         return USER_ERROR
@@ -73,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
-        if parsed.debug:
+        if debug:
             raise
         print(
             f"bustle: internal error: {type(error).__name__}: {error}; "
