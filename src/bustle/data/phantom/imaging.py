@@ -21,7 +21,7 @@ from bustle.data.phantom.tissue import TissueMaps
 SPEED_OF_SOUND = 1.54  # mm per microsecond
 PULSE_CYCLES = 2.0
 F_NUMBER = 2.0
-WHITE_DB, GREY_MAP_EXPONENT = 17.0, 1.6  # level shown as white, and the curve of the grey map
+WHITE_DB, GREY_MAP_EXPONENT = 19.0, 1.7  # level shown as white, and the curve of the grey map
 NOISE_DB, REVERBERATION_DB = -50.0, -34.0
 STEERING_DEGREES = {1: (0.0,), 2: (-6.0, 6.0), 3: (-9.0, 0.0, 9.0)}
 
@@ -126,7 +126,7 @@ def time_gain_residue_db(rng: np.random.Generator, *, grid: PixelGrid) -> Map:
     """What the time gain leaves over, per row: eight sliders set by hand, and fading beyond the penetration depth."""
     depth = np.linspace(0, 1, grid.rows)
     sliders = CubicSpline(np.linspace(0, 1, 8), rng.normal(0, 1.3, 8))(depth)
-    fading = rng.uniform(6, 38) * np.clip(depth - rng.uniform(0.45, 0.9), 0, None)
+    fading = rng.uniform(8, 55) * np.clip(depth - rng.uniform(0.35, 0.85), 0, None)
     return (sliders - fading)[:, None].astype(np.float32)
 
 
