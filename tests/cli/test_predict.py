@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,3 +172,15 @@ def test_a_real_image(run_folder: Path, real_data: Path, tmp_path: Path):
     assert predict(image, "--model", run_folder, "--out", tmp_path / "out") == 0
     mask = cv2.imread(str(tmp_path / "out" / "benign (1)" / "mask.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == cv2.imread(str(image)).shape[:2]
+
+
+def test_the_documented_python_runs(run_folder: Path, tmp_path: Path, monkeypatch, capsys):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "predict.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (tmp_path / "scans").mkdir()
+    Image.fromarray(speckle(80, 90)).save(tmp_path / "scans" / "case1.png")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "rmtl").symlink_to(run_folder)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(page), "exec"), {})
+    assert "benign" in capsys.readouterr().out
