@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bustle.core.config import Component
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.losses.build import LOSSES, build_loss
+
+THREE = MaskMeaning(("tumour", "peritumoral", "background"), "softmax", (0,))
+
+
+def recipe(*losses: Component, weighting: Component | None = None) -> Recipe:
+    return replace(load_recipe("rmtl_net"), losses=losses, weighting=weighting or Component("fixed"))
+
+
+def output(count: int = 2) -> MultiTaskOutput:
+    torch.manual_seed(0)
+    return MultiTaskOutput(
+        torch.randn(count, 3, 16, 16, requires_grad=True), torch.randn(count, 2, requires_grad=True)
+    )
+
+
+def test_the_total_is_the_weighted_sum(make_batch):
+    combined = build_loss(load_recipe("rmtl_net"), mask_meaning=THREE)  # λ = 0.9
+    values = combined(output(), make_batch(torch.ones(2, 16, 16), [0, 1]))
+    assert list(values.terms) == ["region_cross_entropy", "class_cross_entropy"]
+    terms = values.terms
+    expected = 0.9 * terms["region_cross_entropy"].item() + 0.1 * terms["class_cross_entropy"].item()
+    assert values.total.item() == pytest.approx(expected, rel=1e-6)
+    assert combined.state_dict() == {}
+
+
+def test_a_loss_weighs_one_unless_said_otherwise(make_batch):
+    values = build_loss(recipe(Component("dice")), mask_meaning=THREE)(
+        output(), make_batch(torch.ones(2, 16, 16), [0, 1])
+    )
+    assert values.total.item() == values.terms["dice"].item()
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_batch_without_its_annotation_costs_nothing_and_keeps_the_graph(name: str, make_batch):
+    out = output()
+    values = build_loss(recipe(Component(name)), mask_meaning=THREE)(
+        out, make_batch(torch.ones(2, 16, 16), [-1, -1], [False, False])
+    )
+    values.total.backward()
+    assert values.total.item() == 0
+    logits = out.class_logits if name.startswith("class") else out.mask_logits
+    assert logits is not None
+    assert logits.grad is not None
+    assert logits.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_unannotated_cases_get_no_gradient_and_change_nothing(name: str, make_batch):
+    loss = build_loss(recipe(Component(name)), mask_meaning=THREE)
+    out = output(3)
+    mixed = loss(out, make_batch(torch.ones(3, 16, 16), [1, -1, 0], [True, False, True]))
+    mixed.total.backward()
+    kept = MultiTaskOutput(out.mask_logits[[0, 2]].detach(), out.class_logits[[0, 2]].detach())  # type: ignore[index]
+    alone = loss(kept, make_batch(torch.ones(2, 16, 16), [1, 0]))
+    assert mixed.total.item() == pytest.approx(alone.total.item(), rel=1e-6)
+    logits = out.class_logits if name.startswith("class") else out.mask_logits
+    assert logits is not None
+    assert logits.grad is not None
+    assert [case.abs().max() > 0 for case in logits.grad] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("losses", "weighting", "message"),
+    [
+        ([Component("dyce")], None, "unknown loss 'dyce'; did you mean dice"),
+        ([Component("dice", {"smoth": 1})], None, "unknown key 'smoth' in loss dice; did you mean smooth"),
+        ([Component("dice", {"smooth": 0})], None, "loss dice: smooth must be positive"),
+        ([Component("region_cross_entropy", {"ring_width": -1})], None, "ring_width must not be negative"),
+        ([Component("dice", {"weight": -1})], None, "the weight of loss dice is -1"),
+        ([Component("dice", {"weight": True})], None, "the weight of loss dice is True"),
+        ([Component("dice"), Component("dice")], None, "names the loss dice twice"),
+        ([], None, "the recipe has no losses"),
+        ([Component("dice")], Component("dwa"), "unknown weighting 'dwa'; known: fixed"),
+        ([Component("dice")], Component("fixed", {"t": 2}), "unknown option of weighting fixed 't'"),
+    ],
+)
+def test_wrong_recipes_are_refused(losses: list[Component], weighting: Component | None, message: str):
+    with pytest.raises(InputError, match=message):
+        build_loss(recipe(*losses, weighting=weighting), mask_meaning=THREE)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import torch
+
+from bustle.core.types import MaskMeaning
+from bustle.losses.lesion_map import lesion_logit, lesion_probability
+
+
+def test_the_probability_sums_the_lesion_channels():
+    logits = torch.tensor([[1.0, 2.0, 0.5]]).log().reshape(1, 3, 1, 1)
+    meaning = MaskMeaning(("benign", "malignant", "background"), "softmax", (0, 1))
+    torch.testing.assert_close(lesion_probability(logits, meaning), torch.tensor([[[3 / 3.5]]]))
+    torch.testing.assert_close(lesion_logit(logits, meaning), torch.tensor([[[6.0]]]).log())
+
+
+def test_the_logit_belongs_to_the_probability():
+    logits = torch.randn(2, 3, 5, 6)
+    for meaning in (
+        MaskMeaning(("tumour", "peritumoral", "background"), "softmax", (0,)),
+        MaskMeaning(("gland", "lesion", "rest"), "sigmoid", (1,)),
+    ):
+        torch.testing.assert_close(lesion_logit(logits, meaning).sigmoid(), lesion_probability(logits, meaning))
+
+
+def test_half_precision_logits_are_computed_in_full():
+    meaning = MaskMeaning(("tumour", "background"), "softmax", (0,))
+    assert lesion_probability(torch.zeros(1, 2, 4, 4, dtype=torch.bfloat16), meaning).dtype == torch.float32
