@@ -99,11 +99,13 @@ def test_outside_is_zero():
 
 
 def test_arguments_stay_as_they_are_and_results_are_their_own():
-    image, mask = speckle(3), lesion()
+    image, mask = np.repeat(speckle(), 3, axis=0), lesion()
     image.setflags(write=False)
     mask.setflags(write=False)
     for drawn in (
         DrawnTransform(),
+        intensity("saturation", 0.5),
+        DrawnTransform(before=(IntensityStep("hue", (0.5,), 0),)),
         drawn_by({"name": "flip", "horizontal": 1}),
         drawn_by({"name": "color_jitter", "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.5}),
     ):

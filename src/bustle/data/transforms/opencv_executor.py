@@ -6,11 +6,12 @@ processes should call `cv2.setNumThreads(0)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from bustle.data.preprocess import LUMA
@@ -25,18 +26,19 @@ def apply(
     image: NDArray[np.uint8], masks: Sequence[NDArray[MaskPixel]], drawn: DrawnTransform
 ) -> tuple[NDArray[np.uint8], list[NDArray[MaskPixel]]]:
     """Transform an image uint8 `C h w` and its masks or instance maps `h w`; the arguments stay as they are."""
+    changed = image
     for step in drawn.before:
-        image = _change_intensities(image, step)
+        changed = _change_intensities(changed, step)
     if drawn.moves:
         matrix = np.array(drawn.source_from_target).reshape(2, 3)
         how = cv2.INTER_NEAREST if drawn.keeps_pixels_whole else cv2.INTER_LINEAR
-        image = np.stack([_warp(plane, matrix, how) for plane in image])
-        masks = [_warp(mask.view(np.uint8), matrix, cv2.INTER_NEAREST).view(mask.dtype) for mask in masks]
-    elif not drawn.before:
-        image = image.copy()
+        changed = _each_plane(changed, lambda plane: _warp(plane, matrix, how))
+        moved = [_warp(mask.view(np.uint8), matrix, cv2.INTER_NEAREST).view(mask.dtype) for mask in masks]
+    else:
+        moved = [mask.copy() for mask in masks]
     for step in drawn.after:
-        image = _change_intensities(image, step)
-    return image, list(masks) if drawn.moves else [mask.copy() for mask in masks]
+        changed = _change_intensities(changed, step)
+    return image.copy() if changed is image else changed, moved
 
 
 def _warp(plane: NDArray[np.uint8], matrix: NDArray[np.float64], how: int) -> NDArray[np.uint8]:
@@ -44,20 +46,28 @@ def _warp(plane: NDArray[np.uint8], matrix: NDArray[np.float64], how: int) -> ND
     return np.asarray(cv2.warpAffine(plane, matrix, size, flags=how | cv2.WARP_INVERSE_MAP), np.uint8)
 
 
+def _each_plane(image: NDArray[np.uint8], change: Callable[[NDArray[np.uint8]], MatLike]) -> NDArray[np.uint8]:
+    """Apply `change` to every channel: faster than OpenCV's interleaved channels, which need two copies more."""
+    if image.shape[0] == 1:
+        return np.asarray(change(image[0]), np.uint8)[None]
+    return np.stack([np.asarray(change(plane), np.uint8) for plane in image])
+
+
 def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArray[np.uint8]:
     if step.name == "gaussian_blur":
         kernel, sigma = int(step.values[0]), step.values[1]
-        return np.stack([np.asarray(cv2.GaussianBlur(plane, (kernel, kernel), sigma)) for plane in image])
+        return _each_plane(image, lambda plane: cv2.GaussianBlur(plane, (kernel, kernel), sigma))
     if step.name == "median_blur":
-        return np.stack([np.asarray(cv2.medianBlur(plane, int(step.values[0]))) for plane in image])
+        return _each_plane(image, lambda plane: cv2.medianBlur(plane, int(step.values[0])))
     value = step.values[0]
     if step.name == "brightness":
-        return _mapped(image, LEVELS * value)
+        return _each_plane(image, lambda plane: cv2.convertScaleAbs(plane, alpha=value))
     if step.name == "contrast":
-        mean = _luma_mean(image)
-        return _mapped(image, mean + (LEVELS - mean) * value)
+        offset = (1 - value) * _luma_mean(image)
+        return _each_plane(image, lambda plane: cv2.addWeighted(plane, value, plane, 0, offset))
     if step.name == "gamma":
-        return _mapped(image, 255 * (LEVELS / 255) ** value)
+        table = np.rint(255 * (LEVELS / 255) ** value).astype(np.uint8)
+        return _each_plane(image, lambda plane: cv2.LUT(plane, table))
     if image.shape[0] == 1 or (np.array_equal(image[0], image[1]) and np.array_equal(image[0], image[2])):
         return image  # grey has neither saturation nor hue
     pixels = cv2.merge([plane.astype(np.float32) for plane in image])
@@ -69,13 +79,6 @@ def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArra
         in_degrees[..., 0] = (in_degrees[..., 0] + 360 * value) % 360
         pixels = cv2.cvtColor(in_degrees, cv2.COLOR_HSV2RGB)
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8).transpose(2, 0, 1).copy()
-
-
-def _mapped(image: NDArray[np.uint8], levels: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Replace each of the 256 levels by a new one."""
-    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    flat = np.ascontiguousarray(image).reshape(-1, image.shape[-1])
-    return np.asarray(cv2.LUT(flat, table), np.uint8).reshape(image.shape)
 
 
 def _luma_mean(image: NDArray[np.uint8]) -> float:
