@@ -14,7 +14,7 @@ from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
 from bustle.data.preprocess import LUMA, normalise
-from bustle.data.transforms import opencv_executor
+from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.drawn_transform import DrawnTransform
 
@@ -70,9 +70,6 @@ class DeviceAssembly:
     """Batches on an accelerator that holds the given cases as uint8 and warps whole batches."""
 
     def __init__(self, cache: CaseCache, *, section: DataSection, device: torch.device, positions: NDArray[np.int64]):
-        from bustle.data.transforms import torch_executor
-
-        self.apply = torch_executor.apply
         self.cache = cache
         self.section = section
         self.device = device
@@ -88,7 +85,7 @@ class DeviceAssembly:
         places = torch.tensor([self.place_of[int(p)] for p in positions]).to(self.device, non_blocking=True)
         images, masks = self.images[places], self.masks[places]
         if drawn:
-            images, masks = self.apply(images, masks, drawn)
+            images, masks = torch_executor.apply(images, masks, drawn)
         return _batch(
             self.cache,
             positions,

@@ -68,7 +68,7 @@ class ProgressBar(lightning.Callback):
         values = [f"{text} {row[name]:.4f}" for name, text in names.items() if row.get(name) is not None]
         kept = "kept" if self.epoch_end.selection.best_epoch == number else "    "
         left = self._durations[-1] * (self.epochs - number)
-        timing = f"{duration(self._durations[-1])}, at most {duration(left)} to go" if left else "done"
+        timing = f"{duration(self._durations[-1])}, about {duration(left)} to go" if left else "done"
         tqdm.write(f"{self.title} epoch {number}/{self.epochs}  {'  '.join(values)}  {kept}  {timing}", sys.stderr)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

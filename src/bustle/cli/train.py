@@ -1,0 +1,78 @@
+"""`bustle train`: from images on disk to trained, tested folds and their scores."""
+
+from __future__ import annotations
+
+import argparse
+
+from bustle.core.errors import InputError
+
+HELP = "Train a recipe on data, predict the test part of each fold and score it."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe (`bustle models list`) or a YAML file")
+    parser.add_argument(
+        "--data", required=True, nargs="+", action="extend", metavar="SPEC", help="READER:PATH, one or several"
+    )
+    parser.add_argument("--out", required=True, metavar="RUN", help="the run folder to write")
+    division = parser.add_mutually_exclusive_group()
+    division.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")
+    division.add_argument("--holdout", type=float, metavar="F", help="one fold that tests on this fraction")
+    division.add_argument("--splits", metavar="FILE", help="a splits.json that `bustle data split` wrote")
+    parser.add_argument("--fold", type=int, metavar="K", help="train this fold only; folds count from 0")
+    parser.add_argument(
+        "--track",
+        choices=("strict", "published"),
+        default="strict",
+        help="how cases are split and scored: strictly (default), or as the paper did",
+    )
+    parser.add_argument("--protocol", metavar="ID", help="the published track's protocol (default: the recipe's own)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe, e.g. training.epochs=5 optimizer.lr=1e-3",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
+    parser.add_argument(
+        "--init", metavar="WEIGHTS", help="safetensors file to start from: a whole model, or a timm encoder"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from bustle.core.recipe import load_recipe
+    from bustle.experiments.run_table import print_run
+    from bustle.experiments.train import SplitChoice, run_training
+
+    out = Path(arguments.out)
+    recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
+    split = SplitChoice(
+        track=arguments.track,
+        published_protocol=arguments.protocol,
+        folds=arguments.folds,
+        holdout=arguments.holdout,
+        file=None if arguments.splits is None else Path(arguments.splits),
+    )
+    try:
+        summary = run_training(
+            recipe,
+            specs=arguments.data,
+            out=out,
+            split=split,
+            fold=arguments.fold,
+            resume=arguments.resume,
+            device=arguments.device,
+            init=None if arguments.init is None else Path(arguments.init),
+        )
+    except KeyboardInterrupt:
+        raise InputError(
+            "interrupted; what was finished is saved", remedy="go on with the same command and --resume", path=out
+        ) from None
+    print_run(summary, out)
+    return 0

@@ -1,0 +1,162 @@
+"""A run's own folder: what it was started with, and whether a later command may go on in it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, sha256_of_file, write_error, write_json
+from bustle.core.provenance import provenance
+from bustle.core.recipe import Recipe, load_recipe, save_recipe
+from bustle.core.types import Case
+from bustle.data.content_hashes import content_hashes
+
+if TYPE_CHECKING:
+    from bustle.data.splits import Splits
+
+RECIPE, SPLITS, PROVENANCE = "recipe.yaml", "splits.json", "provenance.json"
+
+
+def check_run_folder(out: Path, *, resume: bool) -> bool:
+    """Whether a run is there to go on with. Raises `InputError` for a folder that would be overwritten."""
+    try:
+        occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise write_error(out, error) from error
+    if not occupied:
+        return False
+    if not resume:
+        raise InputError(
+            "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
+        )
+    if not (out / PROVENANCE).exists():
+        if (out / RECIPE).exists():  # stopped before the run's first record was complete: nothing is lost
+            return False
+        raise InputError("is no run folder", remedy="choose a new or empty folder", path=out)
+    return True
+
+
+class RunFolder:
+    """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session."""
+
+    def __init__(self, path: Path, record: dict[str, Any]):
+        self.path = path
+        self._record = record
+        self._started = time.monotonic()
+
+    @classmethod
+    def create(
+        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
+    ) -> RunFolder:
+        from bustle.data.splits import write_splits
+
+        save_recipe(recipe, path / RECIPE)
+        write_splits(path / SPLITS, splits)
+        started_from = None if init is None else {"file": init.name, "sha256": sha256_of_file(init)}
+        run = cls(path, {"data": dict(fingerprints), "init": started_from, "sessions": []})
+        run._begin_session()
+        return run
+
+    @classmethod
+    def reopen(
+        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
+    ) -> RunFolder:
+        """Raises `InputError` that names what differs when this is not the run that the folder holds."""
+        from bustle.data.splits import read_splits
+
+        record = read_json(path / PROVENANCE)
+        differences = _recipe_differences(load_recipe(str(path / RECIPE)), recipe)
+        differences += _split_differences(read_splits(path / SPLITS), splits)
+        differences += [
+            f"the data of {source}"
+            for source in sorted(record["data"].keys() | fingerprints.keys())
+            if record["data"].get(source) != fingerprints.get(source)
+        ]
+        begun_with = (record["init"] or {}).get("sha256")
+        if begun_with != (None if init is None else sha256_of_file(init)):
+            differences.append("the --init weights")
+        if differences:
+            raise InputError(
+                f"holds another run: it differs in {'; '.join(differences)}",
+                remedy="repeat the command that began it, or choose another --out",
+                path=path,
+            )
+        run = cls(path, record)
+        run._begin_session()
+        return run
+
+    def _begin_session(self) -> None:
+        session = {**provenance(), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        self._record["sessions"].append({**session, "hardware": hardware(), "seconds": None})
+        write_json(self.path / PROVENANCE, self._record)
+
+    def end_session(self) -> None:
+        """Note the time that this command took."""
+        self._record["sessions"][-1]["seconds"] = round(time.monotonic() - self._started, 1)
+        write_json(self.path / PROVENANCE, self._record)
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, GPUs and the number of threads that torch computes with."""
+    import platform
+
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"processor": _processor() or platform.processor(), "threads": torch.get_num_threads(), "gpus": gpus}
+
+
+def _processor() -> str | None:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+
+
+def data_fingerprints(cases: Sequence[Case]) -> dict[str, Any]:
+    """Per source the number of cases, and a SHA-256 over all case ids, labels and file contents."""
+    hashes = content_hashes(file for case in cases for file in case.files)
+    fingerprints = {}
+    for source in sorted({case.source for case in cases}):
+        own = sorted((case for case in cases if case.source == source), key=lambda case: case.case_id)
+        digest = hashlib.sha256()
+        for case in own:
+            content = [hashes[file] for file in case.files] or sorted(case.metadata.items())
+            digest.update(repr((case.case_id, case.label, content)).encode())
+        fingerprints[source] = {"cases": len(own), "sha256": digest.hexdigest()}
+    return fingerprints
+
+
+def _recipe_differences(there: Recipe, here: Recipe) -> list[str]:
+    old, new = _flat(to_mapping(there)), _flat(to_mapping(here))
+    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    return [f"{key} ({old.get(key)} there, {new.get(key)} here)" for key in keys[:5]] + (
+        [f"{len(keys) - 5} more keys of the recipe"] if len(keys) > 5 else []
+    )
+
+
+def _flat(value: Any, *, prefix: str = "") -> dict[str, Any]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in items:
+        flat |= _flat(item, prefix=f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _split_differences(there: Splits, here: Splits) -> list[str]:
+    for name in ("track", "protocol", "seed"):
+        old, new = getattr(there, name), getattr(here, name)
+        if old != new:
+            return [f"the {name} ({old} there, {new} here)"]
+    if len(there.folds) != len(here.folds):
+        return [f"the number of folds ({len(there.folds)} there, {len(here.folds)} here)"]
+    return [] if there.folds == here.folds else ["which cases are in which fold"]

@@ -1,0 +1,145 @@
+"""What a run amounts to: `summary.json` and `report.html` over all of its scored folds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from bustle.core.files import read_json, write_json, write_text
+from bustle.core.provenance import provenance
+from bustle.core.recipe import Protocol, Recipe, Track
+from bustle.core.types import Case
+from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.strata import with_size_strata
+from bustle.evaluation.summary import summarise, summarise_folds
+from bustle.experiments.scored_pairs import index_predictions, read_pair
+from bustle.report.evaluation_page import write_evaluation_page
+from bustle.report.gallery import GalleryPicture, gallery_choice
+
+LAST_SCORED_FILE = "report.html"
+"""What the scoring of a fold writes last: where it stands, the fold is done."""
+
+
+def scored_folds(out: Path) -> dict[int, Path]:
+    """The folders of the folds whose predictions are scored, by number."""
+    numbers = sorted(int(folder.name.removeprefix("fold-")) for folder in out.glob("fold-*"))
+    folders = {number: out / f"fold-{number}" for number in numbers}
+    return {number: folder for number, folder in folders.items() if (folder / LAST_SCORED_FILE).exists()}
+
+
+def write_run_summary(
+    out: Path,
+    *,
+    recipe: Recipe,
+    track: Track,
+    protocol: Protocol,
+    companion: tuple[Track, Protocol],
+    cases: Mapping[str, Case],
+) -> dict[str, Any]:
+    """Write both files; returns the content of `summary.json`.
+
+    `over_folds` is the mean ± spread of the folds' figures, as papers print them; `pooled` scores the cases of all
+    folds as one set. The other track's figures stand under `companion` where every fold has them.
+    """
+    folders = scored_folds(out)
+    classes = recipe.data.classes
+    other_track, other_protocol = companion
+    main = _track_summary(folders, suffix="", track=track, protocol=protocol, classes=classes)
+    beside = None
+    if all((folder / f"metrics_{other_track}.json").exists() for folder in folders.values()):
+        beside = _track_summary(
+            folders, suffix=f"_{other_track}", track=other_track, protocol=other_protocol, classes=classes
+        )
+    summary = {
+        "title": recipe.title,
+        "recipe": recipe.id,
+        "track": track,
+        "protocol": protocol.id,
+        "folds": [_training_facts(number, folder) for number, folder in folders.items()],
+        "over_folds": main["over_folds"],
+        "pooled": main["pooled"],
+        "companion": beside and {"track": other_track, "protocol": other_protocol.id, **beside},
+    }
+    write_json(out / "summary.json", summary)
+    if len(folders) == 1:
+        (only,) = folders.values()
+        write_text(out / "report.html", (only / "report.html").read_text(encoding="utf-8"))
+        return summary
+    rows = with_size_strata(_pooled_rows(folders, suffix=""))
+    facts = {
+        "title": f"{recipe.title}, {len(folders)} folds together",
+        "model": None,
+        "warnings": [],
+        "provenance": provenance(),
+    }
+    write_evaluation_page(
+        out / "report.html",
+        metrics=facts | main["pooled"],
+        rows=rows,
+        classes=classes,
+        protocol=protocol,
+        companion=beside and facts | beside["pooled"],
+        companion_protocol=other_protocol,
+        pictures=_pictures(rows, folders, cases=cases, classes=classes),
+    )
+    return summary
+
+
+def _track_summary(
+    folders: Mapping[int, Path], *, suffix: str, track: Track, protocol: Protocol, classes: Sequence[str]
+) -> dict[str, Any]:
+    metrics = [read_json(folder / f"metrics{suffix}.json") for folder in folders.values()]
+    rows = _pooled_rows(folders, suffix=suffix)
+    return {
+        "over_folds": summarise_folds(metrics, protocol=protocol),
+        "pooled": summarise(rows, protocol=protocol, classes=classes, track=track),
+    }
+
+
+def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[dict[str, Any]]:
+    return [row for folder in folders.values() for row in read_cases(folder / f"cases{suffix}.csv")]
+
+
+def _training_facts(number: int, folder: Path) -> dict[str, Any]:
+    """The chosen epoch, its validation scores, and how long the training took."""
+    with safe_open(folder / "best.safetensors", framework="numpy") as weights:
+        best_epoch = int(weights.metadata()["epoch"])
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    best = rows[best_epoch - 1]
+    validation = {name: float(value) for name, value in best.items() if name.startswith("val_") and value}
+    return {
+        "fold": number,
+        "best_epoch": best_epoch,
+        "epochs": len(rows),
+        "training_seconds": round(sum(float(row["seconds"]) for row in rows), 1),
+        "validation": validation or None,
+    }
+
+
+def _pictures(
+    rows: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, Path],
+    *,
+    cases: Mapping[str, Case],
+    classes: Sequence[str],
+) -> dict[str, list[GalleryPicture]]:
+    """Decode the few cases that the report shows, each with the prediction of the fold that tested it."""
+    indexes = {}
+    for folder in folders.values():
+        tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
+        index = index_predictions(folder / "predictions", cases=tested, missing="error")
+        indexes |= {case.case_id: index for case in tested}
+    pictures: dict[str, list[GalleryPicture]] = {}
+    for section, chosen in gallery_choice(rows, classes=classes).items():
+        for row in chosen:
+            pair = read_pair(cases[row["case_id"]], index=indexes[row["case_id"]])
+            truth, predicted = pair.on_grid("native", group_id=None)
+            pictures.setdefault(section, []).append(
+                GalleryPicture(row=row, image=pair.sample.image, truth=truth.mask, prediction=predicted.mask)
+            )
+    return pictures

@@ -1,0 +1,53 @@
+"""The short table that a finished run prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
+from bustle.report.wording import interval, mean_and_spread, number
+
+LINES = (
+    ("segmentation", "dice"),
+    ("segmentation", "iou"),
+    ("segmentation", "hd95_px"),
+    ("segmentation", "asd_px"),
+    ("segmentation", "missed_lesions"),
+    ("classification", "auc"),
+    ("classification", "accuracy"),
+    ("classification", "sensitivity"),
+    ("classification", "specificity"),
+)
+
+
+def print_run(summary: Mapping[str, Any], out: Path) -> None:
+    """Both tracks side by side: mean ± spread over several folds, or one fold's value with its 95 % interval."""
+    tracks = [summary, *([summary["companion"]] if summary["companion"] else [])]
+    rows = [["", *(f"{track['track']} ({track['protocol']})" for track in tracks), "unit"]]
+    for part, name in LINES:
+        metric = (SEGMENTATION | DETECTION if part == "segmentation" else CLASSIFICATION)[name]
+        values = [_value(track, part, name) for track in tracks]
+        if any(values):
+            rows.append([metric.title, *(value or "-" for value in values), metric.unit])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    folds = summary["folds"]
+    numbers = ", ".join(str(fold["fold"]) for fold in folds)
+    print(
+        f"\n{summary['title']}: {summary['pooled']['n_cases']} test cases of fold{'s' * (len(folds) > 1)} {numbers}"
+    )
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    shown = "mean ± spread over folds" if len(folds) > 1 else "95 % interval in brackets"
+    print(f"{shown}; written to {out / 'summary.json'} and {out / 'report.html'}")
+
+
+def _value(track: Mapping[str, Any], part: str, name: str) -> str | None:
+    over_folds, pooled = track["over_folds"][part], track["pooled"][part]
+    if not over_folds or not pooled or over_folds[name]["mean"] is None:
+        return None
+    entry = over_folds[name]
+    if track["over_folds"]["folds"] > 1:
+        return mean_and_spread(entry)
+    return f"{number(entry['mean'], entry['unit'])} [{interval(pooled[name]['ci95'], entry['unit'])}]"

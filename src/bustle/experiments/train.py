@@ -1,0 +1,190 @@
+"""A whole run: split, train each fold, predict its test part to files, score the files, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
+from bustle.core.types import Case, Collection
+from bustle.data.splits import Splits, make_splits, read_splits
+from bustle.experiments.evaluate import evaluate_predictions
+from bustle.experiments.predict import predict_cases
+from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
+from bustle.experiments.run_summary import LAST_SCORED_FILE, write_run_summary
+from bustle.inference.predictor import Predictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitChoice:
+    """How the cases are divided: `file` as written by `bustle data split`, or by the track's protocol.
+
+    `folds` overrides the protocol's number; `holdout` makes one fold with that fraction as its test part.
+    """
+
+    track: Track = "strict"
+    published_protocol: str | None = None
+    folds: int | None = None
+    holdout: float | None = None
+    file: Path | None = None
+
+
+def run_training(
+    recipe: Recipe,
+    *,
+    specs: Sequence[str],
+    out: Path,
+    split: SplitChoice,
+    fold: int | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    init: Path | None = None,
+) -> dict[str, Any]:
+    """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
+
+    `fold` trains only that fold (from 0). Everything in the recipe is checked before data is read, and every image
+    before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C and a full disk;
+    `resume` then goes on after the last finished epoch.
+    """
+    from bustle.data.sources import open_sources
+    from bustle.training.run import check_recipe
+
+    check_recipe(recipe)
+    published = split.published_protocol or recipe.protocol
+    protocol = protocol_of(split.track, published)
+    reopening = check_run_folder(out, resume=resume)
+    if init is not None and not init.is_file():
+        raise InputError("no such file", remedy="check the path of --init", path=init)
+    collection = open_sources(specs)
+    splits = _splits(collection, recipe=recipe, protocol=protocol, choice=split)
+    if fold is not None and not 0 <= fold < len(splits.folds):
+        raise InputError(f"there is no fold {fold}", remedy=f"folds count from 0 to {len(splits.folds) - 1}")
+    begin = RunFolder.reopen if reopening else RunFolder.create
+    cases = _cases_in(splits, collection)
+    run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
+    (other,) = (name for name in get_args(Track) if name != split.track)
+    work = _Folds(
+        recipe,
+        cases=cases,
+        splits=splits,
+        out=out,
+        track=split.track,
+        protocol=protocol,
+        companion=protocol_of(other, published),
+        device=device,
+        init=init,
+    )
+    for number in range(len(splits.folds)) if fold is None else [fold]:
+        work.do(number, resume=reopening)
+    summary = write_run_summary(
+        out,
+        recipe=recipe,
+        track=split.track,
+        protocol=protocol,
+        companion=(other, work.companion),
+        cases=work.by_id,
+    )
+    run.end_session()
+    return summary
+
+
+def _splits(collection: Collection, *, recipe: Recipe, protocol: Protocol, choice: SplitChoice) -> Splits:
+    if choice.file is not None:
+        splits = read_splits(choice.file)
+        if splits.track != choice.track or splits.protocol != protocol.id:
+            raise InputError(
+                f"was made for the track '{splits.track}' and the protocol '{splits.protocol}'",
+                remedy=f"use --track {splits.track}"
+                + (f" --protocol {splits.protocol}" if splits.track == "published" else ""),
+                path=choice.file,
+            )
+        return splits
+    return make_splits(
+        collection,
+        protocol=protocol,
+        track=choice.track,
+        folds=choice.folds,
+        holdout=choice.holdout,
+        classes=recipe.data.classes,
+        multi_mask=recipe.data.multi_mask,
+    )
+
+
+def _cases_in(splits: Splits, collection: Collection) -> list[Case]:
+    """The cases of all folds, in the collection's order; raises `InputError` if the data lacks one."""
+    wanted = {case_id for fold in splits.folds for part in (fold.train, fold.val, fold.test) for case_id in part}
+    cases = [case for case in collection.cases if case.case_id in wanted]
+    missing = wanted - {case.case_id for case in cases}
+    if missing:
+        raise InputError(
+            f"the split names {len(missing)} cases that the data does not have, such as '{min(missing)}'",
+            remedy="give the same --data as for the split",
+        )
+    return cases
+
+
+class _Folds:
+    """The folds of one run, each done as far as it is not done yet."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        cases: Sequence[Case],
+        splits: Splits,
+        out: Path,
+        track: Track,
+        protocol: Protocol,
+        companion: Protocol,
+        device: str,
+        init: Path | None,
+    ):
+        self.recipe = recipe
+        self.cases = cases
+        self.by_id = {case.case_id: case for case in cases}
+        self.splits = splits
+        self.out = out
+        self.track: Track = track
+        self.protocol = protocol
+        self.companion = companion
+        self.device = device
+        self.init = init
+
+    def do(self, number: int, *, resume: bool) -> None:
+        from bustle.training.run import train_fold
+
+        folder, fold = self.out / f"fold-{number}", self.splits.folds[number]
+        train_fold(
+            self.recipe,
+            cases=self.cases,
+            fold=fold,
+            out=folder,
+            protocol=self.protocol,
+            device=self.device,
+            resume=resume,
+            init=self.init,
+            title=f"fold {number}",
+        )
+        if not (folder / LAST_SCORED_FILE).exists():
+            self._score(folder, [self.by_id[case_id] for case_id in fold.test], number)
+
+    def _score(self, folder: Path, cases: Sequence[Case], number: int) -> None:
+        failures: list[InputError] = []
+        predictor = Predictor.open(folder, device=self.device)
+        predict_cases(predictor, cases, folder / "predictions", on_failure=failures.append)
+        if failures:
+            raise failures[0]
+        evaluate_predictions(
+            folder / "predictions",
+            cases=cases,
+            out=folder,
+            track=self.track,
+            protocol=self.protocol,
+            companion=self.companion,
+            classes=self.recipe.data.classes,
+            groups=self.splits.groups,
+            title=f"{self.recipe.title}, fold {number}",
+        )

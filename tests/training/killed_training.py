@@ -1,0 +1,36 @@
+"""Trains in a process of its own that kills itself in the middle of an epoch. Usage: OUT EPOCH BATCH."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from bustle.data.splits import Fold
+
+from bustle.core.recipe import load_protocol, load_recipe
+from bustle.data.sources import open_sources
+from bustle.training import run
+from bustle.training.module import TrainingModule
+
+
+def main(out: Path, recipe: Path, specs: str, epoch: int, batch: int) -> None:
+    whole_step = TrainingModule.training_step
+
+    def deadly_step(module: TrainingModule, *arguments: object) -> None:
+        whole_step(module, *arguments)  # type: ignore[arg-type]
+        if module.epoch == epoch and arguments[1] == batch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    TrainingModule.training_step = deadly_step  # type: ignore[method-assign]
+    cases = open_sources([specs]).cases
+    ids = [case.case_id for case in cases]
+    fold = Fold(train=tuple(ids[:9]), val=tuple(ids[9:15]), test=tuple(ids[15:]))
+    run.train_fold(
+        load_recipe(str(recipe)), cases=cases, fold=fold, out=out, protocol=load_protocol("strict"), device="cpu"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

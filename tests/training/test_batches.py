@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.data.cache import CaseCache
+from bustle.data.transforms.augmentation import Augmentation
+from bustle.training.batches import (
+    DeviceAssembly,
+    MemoryMapAssembly,
+    TrainingBatches,
+    ValidationBatches,
+    batch_positions,
+    positions_of,
+    shuffled,
+)
+
+
+def batches(cache: CaseCache, recipe: Recipe, *, epoch: int, device: bool = False, augmented: bool = True):
+    positions = np.arange(len(cache))
+    assembly = MemoryMapAssembly(cache, section=recipe.data)
+    if device:
+        cpu = torch.device("cpu")
+        assembly = DeviceAssembly(cache, section=recipe.data, device=cpu, positions=positions)
+    components = recipe.augmentation if augmented else ()
+    return TrainingBatches(
+        assembly,
+        positions,
+        case_ids=cache.case_ids,
+        augmentation=Augmentation.from_components(components, size=recipe.data.size),
+        batch_size=4,
+        seed=5,
+        epoch=epoch,
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (1, [1]), (3, [3]), (5, [5])]
+)
+def test_no_batch_of_one_and_no_case_lost(count: int, sizes: list[int]) -> None:
+    places = batch_positions(count, batch_size=4)
+    assert [len(place) for place in places] == sizes
+    assert [i for place in places for i in place] == list(range(count))
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    first = shuffled(50, seed=1, epoch=3)
+    assert np.array_equal(first, shuffled(50, seed=1, epoch=3))
+    assert not np.array_equal(first, shuffled(50, seed=1, epoch=4))
+    assert not np.array_equal(first, shuffled(50, seed=2, epoch=3))
+    assert sorted(first) == list(range(50))
+
+
+def test_an_epoch_is_the_same_whenever_it_is_asked_for(cache: CaseCache, recipe: Recipe) -> None:
+    list(batches(cache, recipe, epoch=0))
+    once, again = batches(cache, recipe, epoch=1), batches(cache, recipe, epoch=1)
+    for left, right in zip(once, again, strict=True):
+        assert left.case_ids == right.case_ids
+        assert torch.equal(left.image, right.image)
+        assert torch.equal(left.lesion_mask, right.lesion_mask)
+    other = next(iter(batches(cache, recipe, epoch=2)))
+    assert other.case_ids != next(iter(once)).case_ids
+
+
+def test_batch_holds_what_the_cases_say(cache: CaseCache, recipe: Recipe) -> None:
+    seen = []
+    for batch in batches(cache, recipe, epoch=0, augmented=False):
+        assert batch.image.dtype == torch.float32
+        assert batch.lesion_mask.dtype == batch.label.dtype == torch.int64
+        for place, case_id in enumerate(batch.case_ids):
+            index = cache.index_of(case_id)
+            seen.append(case_id)
+            assert recipe.data.classes[int(batch.label[place])] == cache.cases[index].label
+            assert np.array_equal(batch.lesion_mask[place].numpy(), cache.lesion_masks[index])
+            expected = (cache.images[index] / 255 - 0.3) / 0.25
+            np.testing.assert_allclose(batch.image[place].numpy(), expected, atol=1e-5)
+    assert sorted(seen) == sorted(cache.case_ids)
+
+
+def test_both_assemblies_make_the_same_batches(cache: CaseCache, recipe: Recipe) -> None:
+    plain = zip(
+        batches(cache, recipe, epoch=0, augmented=False),
+        batches(cache, recipe, epoch=0, augmented=False, device=True),
+        strict=True,
+    )
+    for left, right in plain:
+        torch.testing.assert_close(left.image, right.image, atol=1e-5, rtol=0)
+        assert torch.equal(left.gland_mask, right.gland_mask)
+    augmented = zip(batches(cache, recipe, epoch=1), batches(cache, recipe, epoch=1, device=True), strict=True)
+    for left, right in augmented:
+        assert left.case_ids == right.case_ids
+        assert (left.image - right.image).abs().mean() < 2 / 255 / 0.25  # two grey levels, by interpolation
+        assert (left.lesion_mask != right.lesion_mask).float().mean() < 0.01
+
+
+def test_validation_keeps_the_order(cache: CaseCache, recipe: Recipe) -> None:
+    assembly = MemoryMapAssembly(cache, section=recipe.data)
+    found = list(ValidationBatches(assembly, np.array([4, 2, 7]), batch_size=2))
+    assert [batch.case_ids for batch in found] == [[cache.case_ids[i] for i in (4, 2, 7)]]
+
+
+def test_a_case_that_the_data_lacks_is_named(cache: CaseCache) -> None:
+    with pytest.raises(InputError, match="'busi/gone'"):
+        positions_of(cache, [cache.case_ids[0], "busi/gone"])

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from bustle.core.config import Component
+from bustle.core.errors import InputError
+from bustle.training.optimisation import Moment, build_optimizer, build_schedule
+
+
+def rates(name: str, *, epochs: int, steps: int, base: float, **options: float) -> list[float]:
+    schedule = build_schedule(Component(name, options))
+    total = epochs * steps
+    return [schedule.lr(base, Moment(step=s, epoch=s // steps, total_steps=total)) for s in range(total)]
+
+
+def test_step_falls_to_a_tenth_every_20_epochs() -> None:
+    found = rates("step", epochs=45, steps=2, base=1e-4, every=20, factor=0.1)
+    assert found[0] == found[39] == 1e-4
+    assert found[40] == found[79] == pytest.approx(1e-5)
+    assert found[80] == found[89] == pytest.approx(1e-6)
+
+
+def test_constant_and_cosine() -> None:
+    assert set(rates("constant", epochs=2, steps=3, base=0.5)) == {0.5}
+    found = rates("cosine", epochs=2, steps=4, base=1.0, floor=0.2)
+    assert found[0] == 1.0
+    assert found[4] == pytest.approx(0.6)  # half way
+    assert found[2] == pytest.approx(0.2 + 0.8 * (1 + math.cos(math.pi / 4)) / 2)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(3, 7), (30, 28), (1, 5)])
+def test_one_cycle_equals_torch(epochs: int, steps: int) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-3, total_steps=epochs * steps)
+    expected = []
+    for _ in range(epochs * steps):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(expected) < epochs * steps:
+            reference.step()
+    assert rates("one_cycle", epochs=epochs, steps=steps, base=1e-3) == pytest.approx(expected)
+    assert rates("one_cycle", epochs=epochs, steps=steps, base=9.0, max_lr=1e-3) == pytest.approx(expected)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(2, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.unused_fc = nn.Linear(3, 4)
+
+
+def test_parameters_without_gradient_are_left_out_and_frozen() -> None:
+    net = Net()
+    component = Component("adam", {"lr": 1e-4, "betas": [0.9, 0.99], "weight_decay": 1e-4})
+    optimizer = build_optimizer(component, net, without_gradient=["unused_fc."])
+    (group,) = optimizer.param_groups
+    assert [id(p) for p in group["params"]] == [id(p) for p in [*net.body.parameters(), *net.norm.parameters()]]
+    assert group["betas"] == (0.9, 0.99)
+    assert group["weight_decay"] == 1e-4
+    assert not net.unused_fc.weight.requires_grad
+
+
+def test_norms_and_biases_may_be_spared_the_weight_decay() -> None:
+    net = Net()
+    options = {"lr": 1e-3, "weight_decay": 0.1, "decay_norms": False}
+    optimizer = build_optimizer(Component("adamw", options), net)
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decays[id(net.body.weight)] == 0.1
+    assert decays[id(net.body.bias)] == decays[id(net.norm.weight)] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("component", "words"),
+    [
+        (Component("adan", {"lr": 1}), "did you mean adam"),
+        (Component("adam", {"lr": 1e-3, "beta": 1}), "did you mean betas"),
+        (Component("adam", {"lr": -1.0}), "must be positive"),
+        (Component("sgd", {"lr": 0.1, "nesterov": True}), "momentum"),
+        (Component("adam"), "lacks lr"),
+    ],
+)
+def test_wrong_optimizers_say_so(component: Component, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        build_optimizer(component, Net())
+
+
+@pytest.mark.parametrize(
+    ("component", "words"),
+    [
+        (Component("one_cycel"), "did you mean one_cycle"),
+        (Component("step", {"evry": 3}), "did you mean every"),
+        (Component("step", {"every": 0}), "at least 1"),
+    ],
+)
+def test_wrong_schedules_say_so(component: Component, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        build_schedule(component)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from bustle.data.splits import Fold
+from safetensors.torch import load_file
+
+from bustle.core import files
+from bustle.core.errors import InputError
+from bustle.core.recipe import Protocol, Recipe, load_protocol
+from bustle.core.types import Case
+from bustle.losses.build import CombinedLoss, LossValues
+from bustle.training import run
+from bustle.training.checkpoint import read_checkpoint
+from bustle.training.module import TrainingModule
+from bustle.training.run import FoldResult, check_recipe
+from bustle.training.validation import ValidationScores, ValidationTally
+
+HERE = Path(__file__).parent
+Train = Callable[..., FoldResult]
+
+
+@pytest.fixture
+def train(cases: Sequence[Case], fold: Fold, strict: Protocol) -> Train:
+    def train_fold(recipe: Recipe, out: Path, **changes: Any) -> FoldResult:
+        arguments = {"cases": cases, "fold": fold, "protocol": strict, "device": "cpu"} | changes
+        return run.train_fold(recipe, out=out, **arguments)
+
+    return train_fold
+
+
+@pytest.fixture(scope="session")
+def straight(
+    cases: Sequence[Case], fold: Fold, strict: Protocol, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> FoldResult:
+    """Three epochs without an interruption."""
+    out = tmp_path_factory.mktemp("straight") / "fold-0"
+    return run.train_fold(recipe, cases=cases, fold=fold, out=out, protocol=strict, device="cpu")
+
+
+def assert_same(left: Any, right: Any, *, where: str = "") -> None:
+    """Equal to the last bit, except for the measured seconds."""
+    if isinstance(left, torch.Tensor):
+        assert torch.equal(left, right), where
+    elif isinstance(left, dict):
+        assert left.keys() == right.keys(), where
+        for key in left:
+            if key != "seconds":
+                assert_same(left[key], right[key], where=f"{where}.{key}")
+    elif isinstance(left, list | tuple):
+        assert len(left) == len(right), where
+        for place, (a, b) in enumerate(zip(left, right, strict=True)):
+            assert_same(a, b, where=f"{where}.{place}")
+    else:
+        assert left == right, where
+
+
+def test_a_fold_leaves_its_files(straight: FoldResult) -> None:
+    folder = straight.folder
+    with (folder / "metrics.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    columns = "lr train_loss train_region_cross_entropy val_loss val_dice val_auc val_score seconds"
+    assert set(columns.split()) <= rows[0].keys()
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 3
+    assert state["finished"]
+    scores = [float(row["val_score"]) for row in rows]
+    assert straight.best_epoch == scores.index(max(scores)) + 1
+    assert list((folder / "tensorboard").glob("events.*"))
+    weights = load_file(folder / "best.safetensors")
+    assert weights.keys() == state["network"].keys()
+    assert not list(folder.rglob(".*"))  # no temporary file stays
+
+
+def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
+    straight: FoldResult, recipe: Recipe, train: Train, tmp_path: Path
+) -> None:
+    out = tmp_path / "fold-0"
+    command = [sys.executable, str(HERE / "killed_training.py"), str(out), str(HERE / "tiny.yaml")]
+    command += ["phantom:?cases=18&seed=0&size=64", "1", "1"]
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert read_checkpoint(out / "checkpoints" / "last.ckpt")["epoch"] == 1
+    torch.manual_seed(999)  # what happened before must not matter
+    resumed = train(recipe, out, resume=True)
+    assert resumed.best_epoch == straight.best_epoch
+    name = Path("checkpoints") / "last.ckpt"
+    assert_same(read_checkpoint(straight.folder / name), read_checkpoint(out / name))
+    assert_same(load_file(straight.folder / "best.safetensors"), load_file(out / "best.safetensors"))
+
+
+def test_a_finished_fold_is_not_trained_again(straight: FoldResult, recipe: Recipe, train: Train) -> None:
+    before = (straight.folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    again = train(recipe, straight.folder, resume=True)
+    assert again.best_epoch == straight.best_epoch
+    assert again.epochs == 3
+    assert (straight.folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe, straight.folder)
+
+
+def test_early_stopping_keeps_the_best_epoch(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = iter([0.2, 0.5, 0.4, 0.3, 0.9])
+    monkeypatch.setattr(ValidationTally, "scores", lambda self: ValidationScores(1.0, dice=next(dice), auc=None))
+    result = train(tiny_recipe("training.epochs=5", "training.patience=2", "training.ema_decay=null"), tmp_path)
+    assert (result.best_epoch, result.epochs) == (2, 4)
+    state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    assert state["finished"]
+    kept, last = load_file(tmp_path / "best.safetensors"), state["network"]
+    assert any(not torch.equal(kept[name], last[name]) for name in kept)
+
+
+def test_without_validation_the_last_epoch_is_kept(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe("training.epochs=2", "training.ema_decay=null", "training.patience=1")
+    result = train(recipe, tmp_path, protocol=load_protocol("rmtl"))
+    assert (result.best_epoch, result.epochs) == (2, 2)
+    assert "val_loss" not in result.history[0]
+    kept, last = load_file(tmp_path / "best.safetensors"), read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    assert_same(kept, dict(last["network"]))
+
+
+def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = CombinedLoss.forward
+    calls = iter(range(1000))
+
+    def spoilt(self: CombinedLoss, *arguments: Any) -> LossValues:
+        values = forward(self, *arguments)
+        return values if next(calls) < 4 else values._replace(total=values.total * torch.nan)
+
+    monkeypatch.setattr(CombinedLoss, "forward", spoilt)  # epoch 1: 2 training batches, then 1 of validation
+    with pytest.raises(InputError, match=r"loss is nan in epoch 2, batch 2 \(phantom/.*lower the learning rate") as e:
+        train(tiny_recipe("training.batch_size=5"), tmp_path)
+    assert "\n" not in str(e.value)
+    state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")
+    assert state["epoch"] == 1
+    assert all(torch.isfinite(tensor).all() for tensor in state["network"].values())
+
+
+def test_ctrl_c_names_resume_and_loses_nothing(
+    recipe: Recipe, straight: FoldResult, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = TrainingModule.training_step
+
+    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        if self.epoch == 1 and batch_idx == 1:
+            signal.raise_signal(signal.SIGINT)
+        step(self, batch, batch_idx)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingModule, "training_step", interrupted)
+            with pytest.raises(InputError, match=r"interrupted in epoch 2.*--resume"):
+                train(recipe, tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    train(recipe, tmp_path, resume=True)
+    name = Path("checkpoints") / "last.ckpt"
+    assert_same(read_checkpoint(straight.folder / name), read_checkpoint(tmp_path / name))
+
+
+def test_full_disk_while_writing_a_checkpoint_keeps_the_older_one(
+    recipe: Recipe, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, calls = torch.save, iter(range(10))
+
+    def on_full_disk(state: Any, stream: Any) -> None:
+        if next(calls) == 1:
+            stream.write(b"a part of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(state, stream)
+
+    monkeypatch.setattr(torch, "save", on_full_disk)
+    with pytest.raises(InputError, match=r"last\.ckpt: no space left on the disk; free some space"):
+        train(recipe, tmp_path)
+    assert read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["epoch"] == 1
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_weights_to_start_from(
+    tiny_recipe: Callable[..., Recipe], straight: FoldResult, train: Train, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe("training.epochs=1", "optimizer.lr=1e-12", "training.ema_decay=null")
+    train(recipe, tmp_path / "a", init=straight.folder / "best.safetensors")
+    started, kept = (load_file(f / "best.safetensors") for f in (straight.folder, tmp_path / "a"))
+    torch.testing.assert_close(kept["mask_head.weight"], started["mask_head.weight"], atol=1e-6, rtol=0)
+    (tmp_path / "no.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"no\.safetensors"):
+        train(recipe, tmp_path / "b", init=tmp_path / "no.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epoch=3", "did you mean epochs"),
+        ("model.config.backbon=resnet18", "did you mean backbone"),
+        ("losses.0.ring_widht=3", "did you mean ring_width"),
+        ("optimizer.learning_rate=1", "unknown key 'learning_rate'"),
+        ("augmentation.0.name=rotat", "did you mean rotate"),
+        ("training.step=jont", "did you mean joint"),
+        ("weighting=fixd", "did you mean fixed"),
+        ("model.id=rmtlnet", "did you mean rmtl_net"),
+        ("training.batch_size=1", "at least 2"),
+        ("training.ema_decay=1.5", "between 0 and 1"),
+        ("data.size=[64,64,64]", "axes"),
+    ],
+)
+def test_a_wrong_recipe_is_told_before_anything_is_read(
+    tiny_recipe: Callable[..., Recipe], override: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        check_recipe(tiny_recipe(override))
+
+
+def test_what_the_machine_cannot_do_is_told(tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fp16 training needs a GPU"):
+        train(tiny_recipe("training.precision=fp16"), tmp_path)
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="--device cpu"):
+            train(tiny_recipe(), tmp_path, device="cuda")
+
+
+def test_a_damaged_checkpoint_is_named(recipe: Recipe, train: Train, tmp_path: Path) -> None:
+    files.write_bytes(tmp_path / "checkpoints" / "last.ckpt", b"half")
+    with pytest.raises(InputError, match=r"last\.ckpt: is not a readable checkpoint"):
+        train(recipe, tmp_path, resume=True)
