@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,10 @@ def read_csv(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
         raise InputError("is not text in UTF-8", remedy="save it as CSV in UTF-8", path=path) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", remedy="check the file", path=path) from None
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
+    header = text.partition("\n")[0]
     delimiter = ";" if header.count(";") > header.count(",") else ","
     try:
-        rows = list(csv.reader(lines, delimiter=delimiter))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise InputError(f"is not readable CSV ({error})", remedy="save it as CSV again", path=path) from None
     return _as_rows(([cell.strip() for cell in row] for row in rows), required=required, path=path)

@@ -68,11 +68,17 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         categories = {entry["id"]: _category_label(entry["name"]) for entry in content["categories"]}
         annotations = defaultdict(list)
         for entry in content["annotations"]:
+            if entry["category_id"] not in categories:
+                raise InputError(
+                    f"an annotation has the category {entry['category_id']}, which is not in categories",
+                    remedy="export the annotations again",
+                    path=file,
+                )
             annotations[entry["image_id"]].append((categories[entry["category_id"]], entry))
         images = [(entry["id"], str(entry["file_name"]), entry) for entry in content["images"]]
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"is not a COCO annotation file ({error} is missing or unknown)",
+            f"is not a COCO annotation file ({error})",
             remedy="it needs images, annotations and categories",
             path=file,
         ) from None
@@ -154,7 +160,7 @@ def _lesions(found: Sequence[tuple[Label | None, dict[str, Any]]], file: Path) -
 
 
 def _boxes(found: Sequence[tuple[Label | None, dict[str, Any]]], file: Path) -> tuple[Box, ...] | None:
-    """COCO's [x, y, width, height], widened to whole pixels."""
+    """COCO's [x, y, width, height], widened to whole pixels; None where a lesion has no box, or one without area."""
     corners = [entry.get("bbox") for label, entry in found if label != "normal"]
     if not corners or not all(corners):
         return None
@@ -162,6 +168,8 @@ def _boxes(found: Sequence[tuple[Label | None, dict[str, Any]]], file: Path) -> 
     for corner in corners:
         try:
             x, y, width, height = map(float, corner)  # type: ignore[arg-type]
+            if not (width > 0 and height > 0):
+                return None
             box = Box(math.floor(y), math.floor(x), math.ceil(y + height), math.ceil(x + width))
         except (TypeError, ValueError, OverflowError):
             raise InputError(

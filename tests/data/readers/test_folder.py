@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bustle.core.errors import InputError
+from bustle.data.sources import open_sources
+
+
+def write_labels(folder: Path, text: str, *, encoding: str = "utf-8") -> None:
+    (folder / "labels.csv").write_text(text, encoding=encoding)
+
+
+def test_complete_layout(tmp_path: Path, put, block):
+    for stem in ("a10", "a2"):
+        put(f"images/{stem}.png")
+        put(f"masks/{stem}.png", block(5, 15, 5, 15))
+        put(f"gland/{stem}.png", block(0, 30, 0, 50))
+    write_labels(
+        tmp_path,
+        "case_id,label,patient_id,spacing_mm,scanner\na10, Malignant ,p1,0.07,X\na2,benign,p1,0.1 0.2,Y\n",
+    )
+    collection = open_sources([f"folder:{tmp_path}?name=site"])
+    assert collection.findings == ()
+    second, first = collection.cases
+    assert (second.case_id, first.case_id) == ("site/a2", "site/a10")
+    assert (first.label, first.patient_id, first.spacing, first.metadata) == (
+        "malignant",
+        "p1",
+        (0.07, 0.07),
+        {"scanner": "X"},
+    )
+    assert second.spacing == (0.1, 0.2)
+    assert (first.has_mask, first.has_gland, first.has_box, first.mask_files) == (True, True, False, 1)
+    sample = pickle.loads(pickle.dumps(first)).load()
+    assert sample.gland_mask.dtype == np.bool_
+    assert int(sample.gland_mask.sum()) == 30 * 50
+    np.testing.assert_array_equal(sample.lesion_mask, block(5, 15, 5, 15) > 0)
+    assert sample.lesion_labels == ("malignant",)
+    assert sample.geometry.spacing == (0.07, 0.07)
+    assert sample.source == "site"
+
+
+def test_images_alone_are_cases(tmp_path: Path, put):
+    put("images/a.png")
+    collection = open_sources([f"folder:{tmp_path}"])
+    (case,) = collection.cases
+    assert collection.findings == ()
+    assert (case.label, case.has_mask, case.has_gland, case.patient_id, case.spacing) == (
+        None,
+        False,
+        False,
+        None,
+        None,
+    )
+    sample = case.load()
+    assert sample.lesion_mask is None
+    assert sample.gland_mask is None
+    assert sample.boxes is None
+
+
+def test_image_and_mask_may_be_of_different_formats(tmp_path: Path, put, block):
+    for stem, ending in {"a": "jpg", "b": "bmp", "c": "tiff", "d": "PNG"}.items():
+        put(f"images/{stem}.{ending}")
+        put(f"masks/{stem}.png", block(5, 15, 5, 15))
+    collection = open_sources([f"folder:{tmp_path}"])
+    assert [case.load().lesion_mask.sum() for case in collection.cases] == [100] * 4
+    assert [case.load().image.shape for case in collection.cases] == [(1, 40, 50)] * 4
+
+
+def test_mask_without_image_and_image_without_mask_are_findings(tmp_path: Path, put, block):
+    for stem in ("a", "b", "c"):
+        put(f"images/{stem}.png")
+    put("masks/a.png", block(5, 15, 5, 15))
+    put("masks/z.png", block(5, 15, 5, 15))
+    put("gland/y.png", block(5, 15, 5, 15))
+    collection = open_sources([f"folder:{tmp_path}"])
+    findings = {finding.kind: finding for finding in collection.findings}
+    assert set(findings) == {"image-without-mask", "mask-without-image"}
+    assert findings["image-without-mask"].case_ids == ("folder/b", "folder/c")
+    assert "z.png, y.png" in findings["mask-without-image"].message
+    assert [case.has_mask for case in collection.cases] == [True, False, False]
+
+
+def test_normal_case_needs_no_mask(tmp_path: Path, put, block):
+    put("images/a.png")
+    put("images/b.png")
+    put("masks/a.png", block(5, 15, 5, 15))
+    write_labels(tmp_path, "case_id,label\na,benign\nb,normal\n")
+    collection = open_sources([f"folder:{tmp_path}"])
+    assert collection.findings == ()
+    assert collection.cases[1].has_mask
+    assert not collection.cases[1].load().lesion_mask.any()
+
+
+def test_mask_of_another_size_is_found_without_decoding_and_refused_when_loaded(
+    tmp_path: Path, put, block, monkeypatch: pytest.MonkeyPatch
+):
+    put("images/a.png")
+    put("masks/a.png", block(5, 15, 5, 15, size=(40, 49)))
+    put("images/b.png")
+    put("gland/b.png", block(5, 15, 5, 15, size=(41, 50)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+        collection = open_sources([f"folder:{tmp_path}"])
+    mismatches = [finding for finding in collection.findings if finding.kind == "mask-size-mismatch"]
+    assert [finding.case_ids for finding in mismatches] == [("folder/a",), ("folder/b",)]
+    assert "a.png is 49 x 40 pixels, its image 50 x 40" in mismatches[0].message
+    with pytest.raises(InputError, match=r"masks.a\.png: the mask is 49 x 40 pixels, its image 50 x 40; give"):
+        collection.cases[0].load()
+    with pytest.raises(InputError, match=r"gland.b\.png: the mask is 50 x 41 pixels"):
+        collection.cases[1].load()
+
+
+def test_byte_order_mark_and_semicolons(tmp_path: Path, put):
+    put("images/a.png")
+    for text in ("case_id,label\na,benign\n", "case_id;label\r\na;benign\r\n"):
+        write_labels(tmp_path, text, encoding="utf-8-sig")
+        assert open_sources([f"folder:{tmp_path}"]).cases[0].label == "benign"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "case_id,class\na,benign\n",
+            r"labels\.csv: has no column 'label'; add the column; .* found are: case_id, class",
+        ),
+        ("image,label\na,benign\n", r"labels\.csv: has no column 'case_id'"),
+        ("", r"labels\.csv: has no column 'case_id'; .* found are: none"),
+        (
+            "case_id,label\na,bening\n",
+            r"labels\.csv: unknown class name 'bening'; did you mean benign\? Known: benign, mal",
+        ),
+        ("case_id,label\na,benign\na,benign\n", r"labels\.csv: case_id 'a' occurs twice"),
+        ("case_id,label,spacing_mm\na,benign,wide\n", r"labels\.csv: 'wide' is not a pixel spacing"),
+        ("case_id,label,spacing_mm\na,benign,0\n", r"labels\.csv: '0' is not a pixel spacing"),
+    ],
+)
+def test_broken_labels(tmp_path: Path, put, text: str, said: str):
+    put("images/a.png")
+    write_labels(tmp_path, text)
+    with pytest.raises(InputError, match=said) as caught:
+        open_sources([f"folder:{tmp_path}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_in_another_encoding(tmp_path: Path, put):
+    put("images/a.png")
+    (tmp_path / "labels.csv").write_bytes("case_id,label\nä,benign\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels\.csv: is not text in UTF-8"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_labels_and_images_that_do_not_match_are_findings(tmp_path: Path, put):
+    put("images/a.png")
+    put("images/b.png")
+    put("images/c.png")
+    write_labels(tmp_path, "case_id,label\na,benign\nb,\nx,benign\n")
+    collection = open_sources([f"folder:{tmp_path}"])
+    assert {finding.kind: finding.case_ids for finding in collection.findings} == {
+        "image-without-row": ("folder/c",),
+        "row-without-image": (),
+    }
+    assert [case.label for case in collection.cases] == ["benign", None, None]
+
+
+def test_duplicate_ids(tmp_path: Path, put):
+    put("images/a.png")
+    put("images/a.bmp")
+    with pytest.raises(InputError, match=r"images: 'a\.bmp' and 'a\.png' would have the same case id; rename"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_duplicate_ids_across_sources(tmp_path: Path, put):
+    put("images/a.png")
+    spec = f"folder:{tmp_path}"
+    with pytest.raises(InputError, match=r"case id 'folder/a' occurs in .*; give one of the sources another name"):
+        open_sources([spec, spec])
+    assert [case.case_id for case in open_sources([spec, f"{spec}?name=b"]).cases] == ["folder/a", "b/a"]
+
+
+def test_unsafe_file_name(tmp_path: Path, put):
+    put("images/a..b.png")
+    with pytest.raises(InputError, match=r"'folder/a\.\.b' cannot be a case id: it contains '\.\.'; rename the file"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_empty_folder_and_wrong_layout(tmp_path: Path):
+    with pytest.raises(InputError, match="has no folder images/"):
+        open_sources([f"folder:{tmp_path}"])
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "Thumbs.db").touch()
+    (tmp_path / "images" / "._a.png").touch()
+    with pytest.raises(InputError, match="images: holds no images"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_damaged_files_do_not_stop_the_listing_but_name_themselves_when_loaded(tmp_path: Path, put, block):
+    put("images/good.png")
+    put("masks/good.png", block(5, 15, 5, 15))
+    for stem in ("corrupt", "empty"):
+        put(f"images/{stem}.png")
+        put(f"masks/{stem}.png", block(5, 15, 5, 15))
+    corrupt = tmp_path / "images" / "corrupt.png"
+    corrupt.write_bytes(corrupt.read_bytes()[:200])
+    (tmp_path / "masks" / "empty.png").write_bytes(b"")
+    cases = {case.case_id: case for case in open_sources([f"folder:{tmp_path}"]).cases}
+    assert len(cases) == 3
+    with pytest.raises(InputError, match=r"corrupt\.png: is not a readable"):
+        cases["folder/corrupt"].load()
+    with pytest.raises(InputError, match=r"empty\.png: is empty \(0 bytes\)"):
+        cases["folder/empty"].load()
+    assert cases["folder/good"].load().lesion_mask.any()
+
+
+def test_16_bit_and_palette_files(tmp_path: Path, put, block):
+    put("images/a.png", np.linspace(0, 65535, 2000).astype(np.uint16).reshape(40, 50))
+    palette = Image.fromarray(block(5, 15, 5, 15, value=1), mode="P")
+    palette.putpalette([0, 0, 0, 0, 200, 0])
+    (tmp_path / "masks").mkdir()
+    palette.save(tmp_path / "masks" / "a.png")
+    sample = open_sources([f"folder:{tmp_path}"]).cases[0].load()
+    assert sample.image.dtype == np.uint8
+    assert (sample.image.min(), sample.image.max()) == (0, 255)
+    np.testing.assert_array_equal(sample.lesion_mask, block(5, 15, 5, 15, value=1))
