@@ -19,6 +19,9 @@ from bustle.data.phantom.plan import LESION_CLASS
 ANGLES = 720
 """Directions in which an outline's radius is stored."""
 
+DEEPEST_SKIN_MM = 2.8
+"""Lesions stay below this depth: they grow in the breast, not in the skin."""
+
 
 @dataclass(frozen=True)
 class LesionKind:
@@ -190,7 +193,7 @@ def draw_lesions(
     first = _draw_lesion(rng, kinds[0], largest_height=0.55 * depth_mm, largest_width=0.62 * depth_mm)
     half = first.height_mm / 2
     low, high = top + 0.35 * half, max(bottom - 0.35 * half, top + 0.35 * half + 0.5)
-    z = float(np.clip(rng.uniform(low, high), half + 3, depth_mm - half - 4))
+    z = float(np.clip(rng.uniform(low, high), _reach_up(first) + DEEPEST_SKIN_MM, depth_mm - half - 4))
     x = float(np.clip(rng.normal(0, 0.13 * depth_mm), -0.3 * depth_mm, 0.3 * depth_mm))
     placed = [_moved(first, z=z, x=x)]
     for kind in kinds[1:]:
@@ -201,6 +204,11 @@ def draw_lesions(
         z = float(np.clip(z + rng.normal(0, 2.5), 7, depth_mm - 8))
         placed.append(_moved(second, z=z, x=x))
     return tuple(placed)
+
+
+def _reach_up(lesion: LesionShape) -> float:
+    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    return float(np.max(-np.sin(angle) * lesion.radius))
 
 
 def _moved(lesion: LesionShape, *, z: float, x: float) -> LesionShape:

@@ -16,7 +16,9 @@ from bustle.data.sources import ReaderDescription
 
 DESCRIPTION = ReaderDescription(
     title="Phantom: generated B-mode images of the breast",
-    layout="no files; `phantom:?cases=200&seed=0`",
+    layout="""
+phantom:?cases=200&seed=0      nothing on the disk: each case is made when it is loaded
+""",
     licence="no restriction on the images",
     citation="",
     obtain="made by bustle itself; `bustle data phantom` writes the same cases as files",
