@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bustle.core.config import to_mapping
+from bustle.core.config import Component, to_mapping
 from bustle.core.recipe import load_recipe, recipe_ids
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.types import Batch, ModelSpec, MultiTaskOutput
+from bustle.data.phantom.cases import phantom_case
+from bustle.losses.build import build_loss
+from bustle.losses.lesion_map import lesion_probability
 from bustle.models import zoo
 
 TINY_PARAMETERS = {"rmtl_net": 498_651}
@@ -181,3 +184,50 @@ def test_every_recipe_runs_at_full_size(name: str):
     with torch.no_grad():
         output = model(torch.randn(1, recipe.data.channels, *recipe.data.size))
     assert all(torch.isfinite(t).all() for t in output[:2] if t is not None)
+
+
+@pytest.mark.full
+def test_every_network_learns_four_phantoms_by_heart(subject: Subject):
+    meaning = subject.spec.mask_meaning(subject.spec.tiny)
+    names = ["dice", "mask_cross_entropy"] if subject.spec.task != "cls" else []
+    names += ["class_cross_entropy"] if subject.spec.task != "seg" else []
+    recipe = replace(load_recipe("rmtl_net"), losses=tuple(Component(name) for name in names))
+    loss, batch = build_loss(recipe, mask_meaning=meaning), four_phantoms()
+    model = subject.model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(120):
+        optimizer.zero_grad()
+        loss(model(batch.image), batch).total.backward()
+        optimizer.step()
+    with torch.no_grad():
+        output = model.eval()(batch.image)
+    if output.class_logits is not None:
+        assert output.class_logits.argmax(dim=1).tolist() == batch.label.tolist()
+    if meaning is not None:
+        found, truth = lesion_probability(output.mask_logits, meaning) > 0.5, batch.lesion_mask > 0
+        dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
+        assert dice > 0.9
+
+
+def four_phantoms() -> Batch:
+    """Two benign and two malignant phantoms at 64 px, three channels."""
+    wanted = ["benign", "malignant", "benign", "malignant"]
+    samples = []
+    for index in range(200):
+        sample = phantom_case(index, seed=0, size=64)
+        if len(samples) < 4 and sample.label == wanted[len(samples)]:
+            samples.append(sample)
+    images = torch.stack([torch.from_numpy(s.image[:1]).float().repeat(3, 1, 1) / 128 - 1 for s in samples])
+    masks = torch.stack([torch.from_numpy(s.lesion_mask).long() for s in samples])
+    yes = torch.ones(4, dtype=torch.bool)
+    return Batch(
+        case_ids=[s.case_id for s in samples],
+        image=images,
+        lesion_mask=masks,
+        gland_mask=torch.zeros(masks.shape),
+        label=torch.tensor([0, 1, 0, 1]),
+        has_mask=yes,
+        has_gland=~yes,
+        has_box=~yes,
+        has_label=yes,
+    )
