@@ -16,7 +16,7 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Box, Case, Geometry, Sample
-from bustle.data import cache as cache_module
+from bustle.data import cache_building
 from bustle.data.cache import CaseCache
 from bustle.data.content_hashes import content_hashes
 
@@ -256,7 +256,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache_module, "_write_array", full)
+    monkeypatch.setattr(cache_building, "_write_array", full)
     with pytest.raises(InputError, match="no space left"):
         open_cache(make_cases(tmp_path / "data"), tmp_path)
     assert not list((tmp_path / "cache").glob("*prepar*"))
@@ -282,8 +282,9 @@ def test_processes_that_build_the_same_cache_at_once_do_not_disturb_each_other(t
     assert not list((tmp_path / "cache").glob(".preparing-*"))
 
 
-def test_a_saved_copy_opens_without_the_original_files(tmp_path):
-    cases = make_cases(tmp_path / "data", ("plain", "gland", "boxed"))
+@pytest.mark.parametrize("colour", [(), (1,), (0, 1, 2)])
+def test_a_saved_copy_opens_without_the_original_files(tmp_path, colour):
+    cases = make_cases(tmp_path / "data", ("plain", "gland", "boxed"), colour=colour)
     original = open_cache(cases, tmp_path)
     original.save(tmp_path / "travel")
     for case in cases:
