@@ -168,3 +168,15 @@ def test_gamma_by_hand():
     image = np.array([0, 64, 128, 255], np.uint8).reshape(1, 1, 4)
     changed, _ = opencv_executor.apply(image, [], intensity("gamma", 2.0))
     assert changed.ravel().tolist() == [0, 16, 64, 255]
+
+
+def test_a_grey_image_in_three_channels_is_treated_like_grey():
+    grey = speckle()
+    drawn = drawn_by(
+        {"name": "color_jitter", "brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.1},
+        {"name": "rotate", "degrees": [7, 7]},
+        {"name": "gaussian_blur", "kernel": 5, "sigma": [1, 1]},
+    )
+    single, _ = opencv_executor.apply(grey, [], drawn)
+    tripled, _ = opencv_executor.apply(np.repeat(grey, 3, axis=0), [], drawn)
+    assert np.array_equal(tripled, np.repeat(single, 3, axis=0))

@@ -25,8 +25,12 @@ LEVELS = np.arange(256, dtype=np.float64)
 def apply(
     image: NDArray[np.uint8], masks: Sequence[NDArray[MaskPixel]], drawn: DrawnTransform
 ) -> tuple[NDArray[np.uint8], list[NDArray[MaskPixel]]]:
-    """Transform an image uint8 `C h w` and its masks or instance maps `h w`; the arguments stay as they are."""
-    changed = image
+    """Transform an image uint8 `C h w` and its masks or instance maps `h w`; the arguments stay as they are.
+
+    A grey image in three channels is changed once and repeated.
+    """
+    grey_as_colour = image.shape[0] == 3 and np.array_equal(image[0], image[1]) and np.array_equal(image[0], image[2])
+    changed = image[:1] if grey_as_colour else image
     for step in drawn.before:
         changed = _change_intensities(changed, step)
     if drawn.moves:
@@ -38,6 +42,8 @@ def apply(
         moved = [mask.copy() for mask in masks]
     for step in drawn.after:
         changed = _change_intensities(changed, step)
+    if grey_as_colour:
+        return np.repeat(changed, 3, axis=0), moved
     return image.copy() if changed is image else changed, moved
 
 
@@ -68,7 +74,7 @@ def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArra
     if step.name == "gamma":
         table = np.rint(255 * (LEVELS / 255) ** value).astype(np.uint8)
         return _each_plane(image, lambda plane: cv2.LUT(plane, table))
-    if image.shape[0] == 1 or (np.array_equal(image[0], image[1]) and np.array_equal(image[0], image[2])):
+    if image.shape[0] == 1:
         return image  # grey has neither saturation nor hue
     pixels = cv2.merge([plane.astype(np.float32) for plane in image])
     if step.name == "saturation":
