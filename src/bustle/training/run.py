@@ -37,6 +37,7 @@ from bustle.training.batches import (
 )
 from bustle.training.checkpoint import read_checkpoint, seed_epoch
 from bustle.training.epoch_end import EpochEnd, Row
+from bustle.training.memory_allocator import keep_freed_memory
 from bustle.training.module import TrainingModule, channels_last_format
 from bustle.training.optimisation import build_optimizer, build_schedule, optimizer_settings
 from bustle.training.progress_bar import ProgressBar
@@ -120,6 +121,8 @@ def train_fold(
     """
     check_recipe(recipe)
     chosen_device = _choose_device(device, precision=recipe.training.precision)
+    if chosen_device.type == "cpu":
+        keep_freed_memory()
     selection = Selection(recipe.training.monitor, recipe.training.patience)
     end = EpochEnd(out, selection=selection, epochs=recipe.training.epochs)
     resuming = end.checkpoint.exists()
