@@ -6,20 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import write_json
 from bustle.core.provenance import provenance
-from bustle.core.recipe import Protocol, Track, protocol_of
-from bustle.core.types import Case
+from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
+from bustle.core.types import LESION_LABELS, Case
 from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise
 from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pair, read_pairs
 from bustle.experiments.training_overlap import training_overlap
+from bustle.inference.prediction_files import (
+    PROBABILITIES,
+    find_predictions,
+    read_class_probabilities,
+    read_prediction,
+)
 from bustle.report.evaluation_page import write_evaluation_page
 from bustle.report.gallery import GalleryPicture, gallery_choice
 
+DEFAULT_CLASSES = ("benign", "malignant")
 Rows = list[dict[str, Any]]
 
 
@@ -158,3 +165,65 @@ def evaluate_model(
         title=predictor.recipe.title,
         warnings=training_overlap(model, cases),
     )
+
+
+def evaluate_foreign_predictions(
+    predictions: Path,
+    *,
+    cases: Sequence[Case],
+    out: Path,
+    track: Track,
+    protocol: str | None = None,
+    missing: Missing = "error",
+    groups: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Score prediction files of any tool; the classes are the columns of its `probabilities.csv`.
+
+    `protocol` names the published track's protocol, which the files do not tell: without it only `strict` is scored.
+    """
+    if protocol is None and track == "published":
+        published_ids = ", ".join(name for name in protocol_ids() if name != "strict")
+        raise InputError("the published track needs a protocol", remedy=f"add --protocol, one of {published_ids}")
+    published = None if protocol is None else protocol_of("published", protocol)
+    strict = protocol_of("strict", "strict")
+    main, companion = (strict, published) if track == "strict" else (published, strict)
+    assert main is not None
+    return evaluate_predictions(
+        predictions,
+        cases=cases,
+        out=out,
+        track=track,
+        protocol=main,
+        companion=companion,
+        classes=_foreign_classes(predictions, [case.case_id for case in cases]),
+        groups=groups,
+        title=f"Predictions of {predictions.resolve().name}",
+        missing=missing,
+    )
+
+
+def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, ...]:
+    """The classes of `probabilities.csv`, else those that prediction files in bustle's own form name."""
+    table = read_class_probabilities(predictions, case_ids=case_ids)
+    if not table:
+        found = find_predictions(predictions, case_ids=case_ids)
+        probabilities = read_prediction(next(iter(found.values()))).class_probabilities if found else None
+        return tuple(probabilities or DEFAULT_CLASSES)
+    path = predictions / PROBABILITIES
+    names = next(iter(table.values()))
+    for name in names:
+        if name not in LESION_LABELS:
+            raise unknown_name("class", name, LESION_LABELS, path=path)
+    absent = [name for name in DEFAULT_CLASSES if name not in names]
+    if absent:
+        raise InputError(
+            f"lacks the column {' and '.join(absent)}", remedy="it needs case_id,benign,malignant[,normal]", path=path
+        )
+    for case_id, probabilities in table.items():
+        if abs(sum(probabilities.values()) - 1) > 0.01:
+            raise InputError(
+                f"the probabilities of '{case_id}' sum to {sum(probabilities.values()):.3f}",
+                remedy="normalise them so that they sum to 1",
+                path=path,
+            )
+    return tuple(name for name in LESION_LABELS if name in names)

@@ -58,23 +58,44 @@ def write_evaluation_page(
     companion_protocol: Protocol | None = None,
 ) -> None:
     """Write the page. `metrics` and `companion` are the contents of the two tracks' JSON files."""
-    write_page(
-        path,
-        "evaluation.html",
+    content = page_content(
         metrics=metrics,
-        protocol=protocol,
-        companion=companion,
-        companion_protocol=companion_protocol,
-        policies=EMPTY_POLICIES,
-        cards=headline_cards(metrics),
-        segmentation=_lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
-        classification=_lines(CLASSIFICATION, metrics, companion, "classification"),
-        subsets=_subsets(metrics),
-        plots=_plots(metrics, rows, classes),
-        galleries={section: [_picture(shown) for shown in chosen] for section, chosen in pictures.items()},
         rows=rows,
         classes=classes,
+        protocol=protocol,
+        pictures=pictures,
+        companion=companion,
+        companion_protocol=companion_protocol,
     )
+    write_page(path, "evaluation.html", **content)
+
+
+def page_content(
+    *,
+    metrics: Metrics,
+    rows: Sequence[Row],
+    classes: Sequence[str],
+    protocol: Protocol,
+    pictures: Mapping[str, Sequence[GalleryPicture]],
+    companion: Metrics | None,
+    companion_protocol: Protocol | None,
+) -> dict[str, Any]:
+    """What the template `evaluation.html`, and every page that extends it, needs."""
+    return {
+        "metrics": metrics,
+        "protocol": protocol,
+        "companion": companion,
+        "companion_protocol": companion_protocol,
+        "policies": EMPTY_POLICIES,
+        "cards": headline_cards(metrics),
+        "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
+        "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
+        "subsets": _subsets(metrics),
+        "plots": _plots(metrics, rows, classes),
+        "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in pictures.items()},
+        "rows": rows,
+        "classes": classes,
+    }
 
 
 def headline_cards(metrics: Metrics) -> list[Card]:

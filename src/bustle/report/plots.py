@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
@@ -43,9 +44,8 @@ STYLE: Any = {
 
 
 def _figure(*, width: float = 4.2, height: float = 3.4, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, 1, squeeze=False, **options)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, 1, squeeze=False, **options)
     return figure, [row[0] for row in axes]
 
 
@@ -57,6 +57,7 @@ def as_svg_uri(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+@mpl.rc_context(STYLE)
 def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, area: float) -> Figure:
     """ROC curve of P(`name`), with the point of the decision at 0.5."""
     from sklearn.metrics import roc_curve
@@ -73,6 +74,7 @@ def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name:
     return figure
 
 
+@mpl.rc_context(STYLE)
 def precision_recall_figure(
     positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, average_precision: float
 ) -> Figure:
@@ -87,6 +89,7 @@ def precision_recall_figure(
     return figure
 
 
+@mpl.rc_context(STYLE)
 def calibration_figure(
     positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, error: float, bins: int = 10
 ) -> Figure:
@@ -123,6 +126,7 @@ def _wilson(share: NDArray[np.float64], cases: NDArray[np.int64]) -> tuple[NDArr
     return centre - half, centre + half
 
 
+@mpl.rc_context(STYLE)
 def confusion_figure(confusion: Sequence[Sequence[int]], *, classes: Sequence[str]) -> Figure:
     table = np.asarray(confusion, np.float64)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -141,6 +145,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], *, classes: Sequence[st
     return figure
 
 
+@mpl.rc_context(STYLE)
 def dice_figure(rows: Sequence[Row]) -> Figure:
     """Histogram of Dice by class."""
     figure, (axes,) = _figure()
@@ -162,6 +167,7 @@ def dice_figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+@mpl.rc_context(STYLE)
 def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
     """Dice against the true lesion's area, with the borders of the size strata."""
     column = "area_mm2" if strata["unit"] != "px" else "area"
@@ -182,7 +188,7 @@ def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     axes.set(xlabel=f"true lesion area, {strata['unit']} (thirds: {', '.join(STRATA)})", ylabel="Dice")
     axes.set_ylim(-0.03, 1.03)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
 
 
@@ -192,19 +198,21 @@ def _by_label(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {label: [row for row in scored if (row["label"] or "class unknown") == label] for label in labels}
 
 
-def curves_figure(curves: Mapping[str, Sequence[Row]], *, columns: Sequence[str], title: str) -> Figure:
-    """Columns of `metrics.csv` over the epochs, one colour per fold; the second column is dashed."""
+@mpl.rc_context(STYLE)
+def curves_figure(histories: Mapping[str, Sequence[Row]], *, columns: Sequence[str]) -> Figure:
+    """Up to three columns of `metrics.csv` over the epochs: a colour per fold, a line style per column."""
     figure, (axes,) = _figure()
-    dashes = ("-", (0, (3, 2)), (0, (1, 1)))
-    for number, (fold, rows) in enumerate(curves.items()):
-        for style, column in zip(dashes, columns, strict=False):
+    styles = dict(zip(columns, ("-", (0, (3, 2)), (0, (1, 1))), strict=False))
+    colours = {fold: FOLD_COLOURS[number % len(FOLD_COLOURS)] for number, fold in enumerate(histories)}
+    for fold, rows in histories.items():
+        for column, style in styles.items():
             points = [(row["epoch"], row[column]) for row in rows if row.get(column) is not None]
             if points:
-                colour = FOLD_COLOURS[number % len(FOLD_COLOURS)]
-                axes.plot(
-                    *zip(*points, strict=True), color=colour, linewidth=1.5, linestyle=style, label=f"{fold} {column}"
-                )
-    axes.set(xlabel="epoch", title=title)
-    if len(curves) * len(columns) <= 6:
-        axes.legend(loc="best")
+                epochs, values = zip(*points, strict=True)
+                axes.plot(epochs, values, color=colours[fold], linewidth=1.5, linestyle=style)
+    handles = [Line2D([], [], color=INK, linestyle=style, label=column) for column, style in styles.items()]
+    if len(histories) > 1:
+        handles += [Line2D([], [], color=colour, linewidth=3, label=fold) for fold, colour in colours.items()]
+    axes.set(xlabel="epoch")
+    axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure

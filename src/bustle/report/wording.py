@@ -16,12 +16,13 @@ SPREADS = {
 
 
 def number(value: float | None, unit: str) -> str:
-    """A value without its unit: fractions with three decimals, lengths with two significant decimals or fewer."""
+    """A value without its unit: three decimals for fractions, for others fewer the larger they are."""
     if value is None:
         return NOTHING
     if unit in ("fraction", "ratio", "correlation"):
         return f"{value:.3f}"
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+    digits = 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
+    return f"{value:,.{digits}f}"
 
 
 def interval(bounds: tuple[float, float] | list[float] | None, unit: str) -> str:

@@ -1,0 +1,120 @@
+"""`report.html` of a training run: the evaluation of all folds' cases together, every fold, and learning curves."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.report import plots
+from bustle.report.evaluation_page import Plot, page_content
+from bustle.report.gallery import GalleryPicture
+from bustle.report.page import write_page
+from bustle.report.wording import SPREADS
+
+Metrics = Mapping[str, Any]
+Row = Mapping[str, Any]
+PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc")}
+
+
+class FoldLine(NamedTuple):
+    """One metric: its value in every fold, and the mean and spread over them."""
+
+    metric: Metric
+    entry: Mapping[str, Any]
+
+
+class FoldTable(NamedTuple):
+    title: str
+    lines: list[FoldLine]
+
+
+def write_run_page(
+    path: Path,
+    *,
+    fold_folders: Mapping[int, Path],
+    over_folds: Metrics,
+    metrics: Metrics,
+    rows: Sequence[Row],
+    classes: Sequence[str],
+    protocol: Protocol,
+    pictures: Mapping[str, Sequence[GalleryPicture]],
+    companion_over_folds: Metrics | None = None,
+    companion: Metrics | None = None,
+    companion_protocol: Protocol | None = None,
+) -> None:
+    """Write the page: as `write_evaluation_page` for the pooled cases, with the folds' own figures before it.
+
+    `over_folds` is the result of `summarise_folds`, `companion_over_folds` that of the other track; the learning
+    curves come from each fold folder's `metrics.csv`.
+    """
+    content = page_content(
+        metrics=metrics,
+        rows=rows,
+        classes=classes,
+        protocol=protocol,
+        pictures=pictures,
+        companion=companion,
+        companion_protocol=companion_protocol,
+    )
+    tables = _tables(over_folds, track=metrics["track"])
+    if companion_over_folds is not None and companion is not None:
+        tables += _tables(companion_over_folds, track=companion["track"])
+    histories = {f"fold {number}": read_history(folder / "metrics.csv") for number, folder in fold_folders.items()}
+    write_page(
+        path,
+        "run.html",
+        folds=list(fold_folders),
+        spread=SPREADS[protocol.spread],
+        companion_spread=SPREADS[companion_protocol.spread] if companion_protocol else None,
+        fold_tables=tables,
+        curves=_learning_curves(histories),
+        **content,
+    )
+
+
+def _tables(over_folds: Metrics, *, track: str) -> list[FoldTable]:
+    """One table for all data, and one per source where there are several, as papers print them."""
+    tables = [FoldTable(f"{track}, all data", _lines(over_folds))]
+    sources = over_folds["by_source"]
+    if len(sources) > 1:
+        tables += [FoldTable(f"{track}, {source}", _lines(part)) for source, part in sources.items()]
+    return [table for table in tables if table.lines]
+
+
+def _lines(part: Metrics) -> list[FoldLine]:
+    return [
+        FoldLine(metric, entries[name])
+        for entries, catalogue in (
+            (part["segmentation"], SEGMENTATION | DETECTION),
+            (part["classification"], CLASSIFICATION),
+        )
+        if entries
+        for name, metric in catalogue.items()
+        if entries[name]["mean"] is not None
+    ]
+
+
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """The rows of a fold's `metrics.csv`, one per epoch; empty where there is none."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as handle:
+        return [
+            {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(handle)
+        ]
+
+
+def _learning_curves(histories: Mapping[str, Sequence[Row]]) -> list[Plot]:
+    """Losses and validation scores over the epochs, as far as they were logged."""
+    logged = {name for rows in histories.values() for row in rows for name, value in row.items() if value is not None}
+    found = []
+    for title, wanted in PANELS.items():
+        present = [name for name in wanted if name in logged]
+        if present:
+            figure = plots.curves_figure(histories, columns=present)
+            found.append(Plot(f"{title} over the epochs", plots.as_svg_uri(figure)))
+    return found

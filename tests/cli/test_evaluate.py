@@ -1,0 +1,62 @@
+"""`bustle evaluate` from the command line, on a data set and predictions in files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bustle.cli.main import main
+from bustle.io.raster import write_png
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Six images in `folder` layout, and masks of another tool that miss one lesion."""
+    rng = np.random.default_rng(0)
+    lines = ["case_id,label,patient_id,spacing_mm"]
+    for index in range(6):
+        mask = np.zeros((60, 80), bool)
+        mask[10:30, 10 : 30 + index] = True
+        write_png(tmp_path / "data" / "images" / f"s{index}.png", rng.integers(0, 255, (60, 80), dtype=np.uint8))
+        write_png(tmp_path / "data" / "masks" / f"s{index}.png", mask)
+        write_png(tmp_path / "masks" / f"s{index}.png", mask if index else np.zeros_like(mask))
+        lines.append(f"s{index},{'malignant' if index % 2 else 'benign'},p{index // 2},0.1")
+    (tmp_path / "data" / "labels.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def evaluate(scans, *options, data="data"):
+    paths = ["--predictions", str(scans / "masks"), "--data", f"folder:{scans / data}", "--out", str(scans / "out")]
+    return main(["evaluate", *paths, *options])
+
+
+def test_scores_the_masks_of_any_tool(scans, capsys):
+    assert evaluate(scans) == 0
+    printed = capsys.readouterr().out
+    metrics = json.loads((scans / "out" / "metrics.json").read_text())
+    assert f"{metrics['segmentation']['dice']['mean']:.3f}" in printed
+    assert metrics["segmentation"]["dice"]["mean"] == pytest.approx(5 / 6)
+    assert metrics["n_groups"] == 3
+    assert "report.html" in printed
+    assert {path.name for path in (scans / "out").iterdir()} == {"cases.csv", "metrics.json", "report.html"}
+
+
+def test_wrong_input_ends_in_one_line_and_code_2(scans, capsys):
+    (scans / "masks" / "s3.png").unlink()
+    assert evaluate(scans) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("bustle: error:")
+    assert "folder/s3" in error
+    assert "--missing as-empty" in error
+    assert evaluate(scans, "--missing", "as-empty") == 0
+    assert evaluate(scans, "--track", "published") == 2
+    assert evaluate(scans, data="nowhere") == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--model", "a", "--predictions", "b"]])
+def test_exactly_one_method_is_scored(arguments, tmp_path):
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", *arguments, "--data", "folder:x", "--out", str(tmp_path)])
+    assert caught.value.code == 2

@@ -1,0 +1,256 @@
+"""Prediction files of bustle and of other tools to cases.csv, metrics.json and report.html."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection, load_protocol
+from bustle.core.types import Case, Geometry, Prediction, Sample
+from bustle.data.preprocess import mask_to_network_grid, network_geometry
+from bustle.data.sources import open_sources
+from bustle.evaluation.case_table import read_cases
+from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_predictions
+from bustle.experiments.training_overlap import training_overlap
+from bustle.inference.prediction_files import prediction_folder, write_prediction
+from bustle.io.raster import write_png
+
+CLASSES = ("benign", "malignant")
+SECTION = DataSection(size=(32, 64))
+
+
+def lesion(index):
+    mask = np.zeros((64, 96), np.uint8)
+    mask[10 : 30 + index, 20:60] = 1
+    return mask
+
+
+def load(index, *, normal, annotated=True):
+    mask = np.zeros((64, 96), np.uint8) if normal else lesion(index)
+    return Sample(
+        case_id=f"made/{index}",
+        source="made",
+        image=np.full((1, 64, 96), 60 + index, np.uint8),
+        geometry=Geometry((64, 96), spacing=(0.1, 0.2)),
+        label="normal" if normal else CLASSES[index % 2],
+        lesion_mask=mask if annotated else None,
+    )
+
+
+def make_case(index, *, normal=False, annotated=True):
+    sample = load(index, normal=normal, annotated=annotated)
+    return Case(
+        case_id=sample.case_id,
+        source="made",
+        load=functools.partial(load, index, normal=normal, annotated=annotated),
+        label=sample.label,
+        has_mask=annotated,
+    )
+
+
+CASES = [
+    *(make_case(index) for index in range(8)),
+    make_case(8, normal=True),
+    make_case(9, normal=True, annotated=False),
+]
+
+
+def write_foreign(folder, *, skip=(), probabilities=True):
+    folder.mkdir()
+    for case in CASES:
+        number = int(case.case_id.split("/")[1])
+        if number not in skip:
+            mask = np.roll(lesion(number) > 0, 2, axis=1) if number < 8 else np.zeros((64, 96), bool)
+            write_png(folder / f"{number}.png", mask)
+    if probabilities:
+        lines = [f"{case.case_id},{0.9 - 0.08 * i:.3f},{0.1 + 0.08 * i:.3f}" for i, case in enumerate(CASES)]
+        (folder / "probabilities.csv").write_text("\n".join(["\ufeffcase_id,benign,malignant", *lines]), "utf-8")
+    return folder
+
+
+def write_own(folder):
+    for case in CASES:
+        sample = case.load()
+        geometry = network_geometry((64, 96), section=SECTION, spacing=(0.1, 0.2))
+        number = int(case.case_id.split("/")[1])
+        mask = np.roll(lesion(number) > 0, 2, axis=1) if number < 8 else np.zeros((64, 96), bool)
+        prediction = Prediction(
+            case_id=case.case_id,
+            geometry=geometry,
+            probability=None,
+            mask=mask,
+            network_mask=mask_to_network_grid(mask, geometry=geometry),
+            class_probabilities={"benign": 0.4, "malignant": 0.6},
+            decision="malignant",
+            lesions=(),
+            provenance={"model": "made_up"},
+        )
+        write_prediction(prediction, prediction_folder(folder, case.case_id), image=sample.image)
+    return folder
+
+
+def score(folder, out, **options):
+    arguments = {"track": "strict", "protocol": load_protocol("strict"), "classes": CLASSES, "title": "Made up"}
+    return evaluate_predictions(folder, cases=CASES, out=out, resamples=50, **(arguments | options))
+
+
+def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
+    metrics = evaluate_foreign_predictions(
+        write_foreign(tmp_path / "masks"), cases=CASES, out=tmp_path / "out", track="strict"
+    )
+    rows = read_cases(tmp_path / "out" / "cases.csv")
+    assert [row["case_id"] for row in rows] == [case.case_id for case in CASES]
+    assert rows[0]["dice"] == pytest.approx(38 / 40)
+    assert rows[0]["hd95_px"] == pytest.approx(2)
+    assert rows[0]["hd95_mm"] == pytest.approx(0.4)
+    assert rows[0]["probability_malignant"] == pytest.approx(0.1)
+    assert rows[8]["dice"] is None
+    assert metrics["segmentation"]["dice"]["n"] == 8
+    assert metrics["segmentation"]["fp_rate_on_normals"]["n"] == 2  # a normal needs no mask file to be known empty
+    assert metrics["classification"]["n"] == 8
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
+    assert "Predictions of masks" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_both_tracks_from_own_files(tmp_path):
+    metrics = score(write_own(tmp_path / "own"), tmp_path / "out", companion=load_protocol("rmtl"))
+    other = json.loads((tmp_path / "out" / "metrics_published.json").read_text())
+    assert metrics["resolution"] == "native"
+    assert other["resolution"] == "network"
+    assert metrics["model"] == {"model": "made_up"}
+    native, network = (read_cases(tmp_path / "out" / name)[0] for name in ("cases.csv", "cases_published.csv"))
+    assert native["area"] == 20 * 40
+    geometry = network_geometry((64, 96), section=SECTION)
+    assert network["area"] == mask_to_network_grid(lesion(0) > 0, geometry=geometry).sum()
+    assert network["area_mm2"] == pytest.approx(native["area_mm2"], rel=0.1)  # the same square millimetres
+    assert native["hd95_mm"] == pytest.approx(0.4)
+    assert network["hd95_mm"] == pytest.approx(0.4, abs=0.3)
+    assert other["classification"]["positive_class"] == "benign"
+
+
+def test_the_published_track_of_foreign_masks_is_refused_or_left_out(tmp_path):
+    folder = write_foreign(tmp_path / "masks")
+    with pytest.raises(InputError, match="no mask on its network's grid"):
+        score(folder, tmp_path / "out", track="published", protocol=load_protocol("rmtl"))
+    score(folder, tmp_path / "out", companion=load_protocol("rmtl"))
+    assert not (tmp_path / "out" / "metrics_published.json").exists()
+    with pytest.raises(InputError, match="needs a protocol"):
+        evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="published")
+
+
+def test_missing_predictions_stop_or_count_as_empty(tmp_path):
+    folder = write_foreign(tmp_path / "masks", skip=(0, 3))
+    with pytest.raises(InputError, match=r"2 of 10 cases have no mask \(made/0, made/3\).*as-empty"):
+        score(folder, tmp_path / "out")
+    metrics = score(folder, tmp_path / "out", missing="as-empty")
+    assert metrics["segmentation"]["missed_lesions"]["mean"] == pytest.approx(2 / 8)
+    assert any("2 of 10" in warning for warning in metrics["warnings"])
+
+
+def test_missing_probabilities_stop(tmp_path):
+    folder = write_foreign(tmp_path / "masks")
+    table = folder / "probabilities.csv"
+    table.write_text("\n".join(table.read_text("utf-8").splitlines()[:5]), "utf-8")
+    with pytest.raises(InputError, match="6 of 10 cases have no class probabilities"):
+        score(folder, tmp_path / "out")
+    metrics = score(folder, tmp_path / "out", missing="as-empty")
+    assert metrics["classification"]["n"] == 4
+    assert metrics["segmentation"]["dice"]["n"] == 8
+
+
+def test_probabilities_alone_are_scored(tmp_path):
+    folder = write_foreign(tmp_path / "masks", skip=range(10))
+    metrics = score(folder, tmp_path / "out")
+    assert metrics["segmentation"] is None
+    assert metrics["classification"]["n"] == 8
+
+
+def test_predictions_of_unknown_cases_are_mentioned(tmp_path):
+    folder = write_foreign(tmp_path / "masks")
+    write_png(folder / "elsewhere.png", lesion(0) > 0)
+    write_png(folder / "made" / "77" / "mask.png", lesion(0) > 0)
+    warnings = score(folder, tmp_path / "out")["warnings"]
+    assert warnings == ["2 predictions belong to none of the cases (elsewhere.png, made/77)"]
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path):
+    folder = write_foreign(tmp_path / "masks")
+    write_png(folder / "4.png", np.ones((64, 95), bool))
+    with pytest.raises(InputError, match=r"4.png: the predicted mask is 64 x 95, the image of 'made/4' 64 x 96"):
+        score(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("case_id,benign", "lacks the column malignant"),
+        ("case_id,benign,malignant,cyst", "unknown class 'cyst'"),
+        ("id,benign,malignant", "lacks columns"),
+    ],
+)
+def test_wrong_probability_columns_are_named(tmp_path, header, problem):
+    folder = write_foreign(tmp_path / "masks", probabilities=False)
+    columns = header.count(",")
+    rows = [",".join([case.case_id, *["0.5"] * columns]) for case in CASES]
+    (folder / "probabilities.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(InputError, match=problem):
+        evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="strict")
+
+
+def test_probabilities_must_sum_to_one(tmp_path):
+    folder = write_foreign(tmp_path / "masks", probabilities=False)
+    rows = [f"{case.case_id},0.5,0.9" for case in CASES]
+    (folder / "probabilities.csv").write_text("\n".join(["case_id,benign,malignant", *rows]))
+    with pytest.raises(InputError, match=r"sum to 1\.400"):
+        evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="strict")
+
+
+def test_nothing_to_score_is_an_error(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no prediction of these cases"):
+        score(tmp_path / "empty", tmp_path / "out")
+    unlabelled = Case(case_id="made/1", source="made", load=CASES[1].load)
+    with pytest.raises(InputError, match="none of the cases has a mask or a class"):
+        evaluate_foreign_predictions(tmp_path, cases=[unlabelled], out=tmp_path / "out", track="strict")
+
+
+def test_leak_groups_are_what_is_resampled(tmp_path):
+    folder = write_foreign(tmp_path / "masks")
+    groups = {case.case_id: "same" for case in CASES[:4]}
+    metrics = score(folder, tmp_path / "out", groups=groups)
+    assert metrics["n_groups"] == 7
+
+
+def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):
+    folds = [
+        {"train": ["made/0", "made/1"], "val": ["made/2"], "test": ["made/3"]},
+        {"train": ["made/3"], "val": [], "test": ["made/0"]},
+    ]
+    (tmp_path / "fold-0").mkdir()
+    (tmp_path / "splits.json").write_text(json.dumps({"folds": folds}))
+    (warning,) = training_overlap(tmp_path, CASES)
+    assert "LEAK: 4 of 10 cases" in warning
+    assert training_overlap(tmp_path / "fold-0", CASES[3:]) == []
+    assert "LEAK: 3 of 4" in training_overlap(tmp_path / "fold-0", CASES[:4])[0]
+
+
+def test_real_masks_shifted_by_three_pixels(tmp_path: Path, real_data: Path):
+    cases = [
+        case
+        for case in open_sources([f"busi:{real_data / 'busi'}"]).cases
+        if case.case_id in ("busi/benign (1)", "busi/malignant (3)", "busi/normal (5)", "busi/benign (100)")
+    ]
+    for case in cases:
+        mask = case.load().lesion_mask
+        assert mask is not None
+        write_png(tmp_path / "masks" / f"{case.case_id}.png", np.roll(mask > 0, 3, axis=0))
+    metrics = evaluate_foreign_predictions(tmp_path / "masks", cases=cases, out=tmp_path / "out", track="strict")
+    lesions = [row for row in read_cases(tmp_path / "out" / "cases.csv") if row["label"] != "normal"]
+    assert len(lesions) == 3
+    assert all(row["hd95_px"] == pytest.approx(3) for row in lesions)
+    assert metrics["segmentation"]["fp_rate_on_normals"]["mean"] == 0

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+import pytest
+
+from bustle.inference.overlay import PREDICTED, TRUTH
+from bustle.report.gallery import (
+    CLASS_ERROR,
+    FALSE_POSITIVE,
+    WORST,
+    GalleryPicture,
+    as_jpeg_uri,
+    draw_contours,
+    gallery_choice,
+)
+
+
+def test_the_worst_outlines_come_first(rows):
+    worst = gallery_choice(rows, classes=("benign", "malignant"), each=5)[WORST]
+    dice = [row["dice"] for row in worst]
+    assert dice == sorted(row["dice"] for row in rows if row["dice"] is not None)[:5]
+    assert worst[0]["case_id"] == "made/0"
+
+
+def test_only_normals_with_something_drawn_are_false_positives(rows):
+    assert [row["case_id"] for row in gallery_choice(rows, classes=("benign", "malignant"))[FALSE_POSITIVE]] == [
+        "made/2"
+    ]
+
+
+def test_class_errors_are_ordered_by_certainty(rows):
+    errors = gallery_choice(rows, classes=("benign", "malignant"))[CLASS_ERROR]
+    certainty = [row[f"probability_{row['decision']}"] for row in errors]
+    assert certainty == sorted(certainty, reverse=True)
+    assert all(row["decision"] != row["label"] for row in errors)
+
+
+def test_a_section_without_cases_is_left_out(rows):
+    perfect = [row | {"decision": row["label"], "false_positive_area": 0} for row in rows]
+    assert list(gallery_choice(perfect, classes=("benign", "malignant"))) == [WORST]
+
+
+@pytest.mark.parametrize(("channels", "width"), [(1, 120), (3, 900)])
+def test_contours_stand_on_the_scaled_image(channels, width):
+    image = np.full((channels, 300, width), 90, np.uint8)
+    truth, prediction = np.zeros((2, 300, width), bool)
+    truth[50:150, 20:100] = True
+    prediction[180:250, 20:100] = True
+    canvas = draw_contours(GalleryPicture({}, image, truth, prediction), width=360)
+    assert canvas.shape == (300 * 360 // width, 360, 3)
+    assert (canvas == TRUTH).all(axis=2).any()
+    assert (canvas == PREDICTED).all(axis=2).any()
+    plain = draw_contours(GalleryPicture({}, image, None, None), width=360)
+    assert (plain == 90).all()
+
+
+def test_a_picture_travels_inside_its_address():
+    canvas = np.zeros((20, 30, 3), np.uint8)
+    canvas[..., 0] = 200
+    head, _, content = as_jpeg_uri(canvas).partition(",")
+    assert head == "data:image/jpeg;base64"
+    decoded = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
+    assert decoded[10, 10, 2] == pytest.approx(200, abs=4)  # OpenCV's order is blue, green, red

@@ -1,0 +1,144 @@
+"""The pages are self-contained, well formed, say what they must and escape what they are given."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from bustle.core.recipe import load_protocol
+from bustle.evaluation.summary import summarise_folds
+from bustle.report.evaluation_page import headline_cards, write_evaluation_page
+from bustle.report.gallery import WORST, GalleryPicture
+from bustle.report.run_page import read_history, write_run_page
+
+CLASSES = ("benign", "malignant")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Checker(HTMLParser):
+    """Collects text and addresses and checks that every element that opens also closes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.addresses, self.words = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def checked(path):
+    page = Checker()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    assert all(address.startswith("data:") for address in page.addresses)
+    return " ".join(" ".join(page.words).split())
+
+
+def write(path, rows, metrics, **options):
+    picture = GalleryPicture(rows[0], np.zeros((1, 48, 64), np.uint8), np.ones((48, 64), bool), None)
+    arguments = {
+        "rows": rows,
+        "metrics": metrics,
+        "classes": CLASSES,
+        "protocol": load_protocol("strict"),
+        "pictures": {WORST: [picture]},
+    }
+    write_evaluation_page(path, **(arguments | options))
+    return checked(path)
+
+
+def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metrics):
+    text = write(tmp_path / "report.html", rows, metrics)
+    dice = metrics["segmentation"]["dice"]
+    assert f"{dice['mean']:.3f}" in text
+    assert f"{dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f}" in text
+    assert "Positive class: malignant" in text
+    assert "lesion present and nothing drawn: Dice 0, distance = image diagonal" in text
+    assert WORST in text
+    for row in rows:
+        assert row["case_id"] in text
+
+
+def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
+    other = made_up_metrics(made_up_rows(protocol="rmtl"), protocol="rmtl", track="published")
+    text = write(tmp_path / "report.html", rows, metrics, companion=other, companion_protocol=load_protocol("rmtl"))
+    assert "published" in text
+    assert "their sensitivity is the specificity of most other work" in text
+    assert f"{other['segmentation']['dice']['mean']:.3f}" in text
+
+
+def test_names_from_data_cannot_inject_markup(tmp_path, rows, metrics):
+    wicked = [row | {"case_id": "made/<script>alert(1)</script>"} for row in rows]
+    write(tmp_path / "report.html", wicked, metrics | {"warnings": ["<b>careful</b>"]})
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in content
+    assert "&lt;b&gt;careful" in content
+
+
+@pytest.mark.parametrize("without", ["class", "mask"])
+def test_a_page_without_classes_or_without_masks(tmp_path, rows, made_up_metrics, without):
+    if without == "class":
+        partial = [row | {f"probability_{name}": None for name in CLASSES} for row in rows]
+    else:
+        kept = ("case_id", "patient_id", "group_id", "source", "label", "decision", "size_stratum")
+        partial = [
+            {name: value if name in kept or name.startswith("probability") else None for name, value in row.items()}
+            for row in rows
+        ]
+    metrics = made_up_metrics(partial)
+    text = write(tmp_path / "report.html", partial, metrics)
+    assert ("ROC curve" in text) == (without == "mask")
+    assert ("Dice of every case" in text) == (without == "class")
+    assert bool(headline_cards(metrics))
+
+
+def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, rows, made_up_metrics):
+    assert "HD95" in {card.title for card in headline_cards(metrics) if card.entry["unit"] == "mm"}
+    half = [row | ({"hd95_mm": None, "area_mm2": None} if index % 2 else {}) for index, row in enumerate(rows)]
+    units = {card.entry["unit"] for card in headline_cards(made_up_metrics(half))}
+    assert "px" in units
+    assert "mm" not in units
+
+
+def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
+    folders = {}
+    folds = []
+    for number in range(3):
+        folders[number] = tmp_path / f"fold-{number}"
+        folders[number].mkdir()
+        (folders[number] / "metrics.csv").write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
+        folds.append(made_up_metrics(made_up_rows(seed=number)))
+    over_folds = summarise_folds(folds, protocol=load_protocol("strict"))
+    write_run_page(
+        tmp_path / "report.html",
+        fold_folders=folders,
+        over_folds=over_folds,
+        metrics=metrics,
+        rows=rows,
+        classes=CLASSES,
+        protocol=load_protocol("strict"),
+        pictures={},
+    )
+    text = checked(tmp_path / "report.html")
+    auc = over_folds["classification"]["auc"]
+    assert f"{auc['mean']:.3f} ± {auc['sd']:.3f}" in text
+    assert "Loss over the epochs" in text
+    assert "Validation over the epochs" in text
+    assert "SD over folds (ddof 1)" in text
+
+
+def test_history_of_a_fold(tmp_path):
+    path = tmp_path / "metrics.csv"
+    assert read_history(path) == []
+    path.write_text("epoch,val_dice\n1,\n2,0.5\n")
+    assert read_history(path) == [{"epoch": 1.0, "val_dice": None}, {"epoch": 2.0, "val_dice": 0.5}]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import base64
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from bustle.report import plots
+
+RNG = np.random.default_rng(0)
+POSITIVE = RNG.random(80) < 0.4
+SCORE = np.clip(0.3 * POSITIVE + 0.7 * RNG.random(80), 0, 1)
+HISTORIES = {"fold 0": [{"epoch": 1.0, "val_dice": 0.5}, {"epoch": 2.0, "val_dice": None}], "fold 1": []}
+
+
+def figures(rows, metrics):
+    yield plots.roc_figure(POSITIVE, SCORE, name="malignant", area=0.9)
+    yield plots.precision_recall_figure(POSITIVE, SCORE, name="malignant", average_precision=0.8)
+    yield plots.calibration_figure(POSITIVE, SCORE, name="malignant", error=0.05)
+    yield plots.confusion_figure([[3, 1], [0, 0]], classes=("benign", "malignant"))
+    yield plots.dice_figure(rows)
+    yield plots.size_figure(rows, strata=metrics["by_size"])
+    yield plots.curves_figure(HISTORIES, columns=["val_dice"])
+
+
+def test_every_figure_is_well_formed_svg_without_foreign_addresses(rows, metrics):
+    for figure in figures(rows, metrics):
+        head, _, content = plots.as_svg_uri(figure).partition(",")
+        assert head == "data:image/svg+xml;base64"
+        tree = ElementTree.fromstring(base64.b64decode(content))
+        assert tree.tag.endswith("svg")
+        assert not [name for element in tree.iter() for name in element.attrib if name == "src"]
+
+
+def test_a_figure_is_the_same_twice(rows):
+    assert plots.as_svg_uri(plots.dice_figure(rows)) == plots.as_svg_uri(plots.dice_figure(rows))
+
+
+def test_the_roc_curve_marks_the_decision():
+    axes = plots.roc_figure(POSITIVE, SCORE, name="malignant", area=0.9).axes[0]
+    x, y = axes.lines[2].get_xydata()[0]
+    assert x == pytest.approx((SCORE[~POSITIVE] >= 0.5).mean())
+    assert y == pytest.approx((SCORE[POSITIVE] >= 0.5).mean())
+
+
+def test_calibration_intervals_hold_their_points():
+    axes = plots.calibration_figure(POSITIVE, SCORE, name="malignant", error=0.05).axes[0]
+    segments = axes.collections[0].get_segments()
+    for (_, observed), segment in zip(axes.lines[1].get_xydata(), segments, strict=True):
+        assert segment[0][1] - 1e-9 <= observed <= segment[1][1] + 1e-9

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from bustle.report.wording import interval, mean_and_spread, number, with_unit
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.8125, "fraction", "0.812"),
+        (None, "fraction", "–"),
+        (12.345, "mm", "12.35"),
+        (123.45, "px", "123.5"),
+        (12345.6, "px", "12,346"),
+        (1.25, "ratio", "1.250"),
+    ],
+)
+def test_digits_follow_the_unit(value, unit, text):
+    assert number(value, unit) == text
+
+
+def test_units_stand_only_where_there_is_one():
+    assert with_unit(3.0, "mm") == "3.00 mm"
+    assert with_unit(0.5, "fraction") == "0.500"
+    assert with_unit(None, "mm") == "–"
+
+
+def test_intervals_and_spreads():
+    assert interval([0.1, 0.25], "fraction") == "0.100 to 0.250"
+    assert interval(None, "px") == "–"
+    assert mean_and_spread({"mean": 0.8, "sd": 0.02, "unit": "fraction"}) == "0.800 ± 0.020"
+    assert mean_and_spread({"mean": 0.8, "sd": None, "unit": "fraction"}) == "0.800"
+    assert mean_and_spread({"mean": None, "sd": None, "unit": "fraction"}) == "–"
