@@ -138,11 +138,15 @@ def change_label(cases, tmp_path):
     return [dataclasses.replace(cases[0], label="normal"), *cases[1:]]
 
 
+def read_the_mask_as_a_gland(cases, tmp_path):
+    return [dataclasses.replace(cases[0], has_gland=True), *cases[1:]]
+
+
 def leave_one_out(cases, tmp_path):
     return cases[1:]
 
 
-@pytest.mark.parametrize("change", [change_pixels, change_label, leave_one_out])
+@pytest.mark.parametrize("change", [change_pixels, change_label, read_the_mask_as_a_gland, leave_one_out])
 def test_stale_caches_are_made_again(tmp_path, change):
     cases = make_cases(tmp_path / "data")
     open_cache(cases, tmp_path)
@@ -305,6 +309,15 @@ def test_a_saved_copy_opens_without_the_original_files(tmp_path, colour):
         CaseCache.load(tmp_path / "travel", section=SECTION)
     with pytest.raises(InputError, match="index"):
         CaseCache.load(tmp_path / "nowhere", section=SECTION)
+
+
+def test_a_table_of_many_cases_is_read_once(tmp_path, monkeypatch):
+    table = tmp_path / "labels.csv"
+    table.write_text("case_id,label")
+    read = []
+    monkeypatch.setattr("bustle.data.content_hashes.sha256_of_file", lambda file: read.append(file) or "0")
+    content_hashes([table] * 5, directory=tmp_path / "cache")
+    assert read == [table]
 
 
 def test_file_hashes_are_remembered_and_follow_changes(tmp_path, monkeypatch):

@@ -122,6 +122,7 @@ def _key(cases: Sequence[Case], *, section: DataSection, root: Path) -> str:
             "patient_id": case.patient_id,
             "label": case.label,
             "spacing": case.spacing,
+            "annotations": [case.has_mask, case.mask_files, case.has_gland, case.has_box],
             "files": [hashes[file] for file in case.files] or dict(case.metadata),
         }
         for case in cases
