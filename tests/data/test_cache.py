@@ -19,6 +19,7 @@ from bustle.core.types import Box, Case, Geometry, Sample
 from bustle.data import cache_building
 from bustle.data.cache import CaseCache
 from bustle.data.content_hashes import content_hashes
+from bustle.data.preprocess import map_to_original_grid
 
 SECTION = DataSection(size=(32, 48))
 DECODED: list[str] = []
@@ -334,3 +335,17 @@ def test_file_hashes_are_remembered_and_follow_changes(tmp_path, monkeypatch):
     (tmp_path / "cache" / "content-hashes.json").write_text("[1]")
     path.write_bytes(b"one")
     assert content_hashes([path], directory=tmp_path / "cache") == first
+
+
+def test_real_cases_keep_their_lesions(real_data, tmp_path):
+    from bustle.data.sources import open_sources
+
+    cases = open_sources([f"breast:{real_data / 'breast'}"]).cases[:6]
+    for resize in ("stretch", "letterbox"):
+        cache = open_cache(cases, tmp_path, DataSection(resize=resize))
+        for number, case in enumerate(cases):
+            native = case.load().lesion_mask > 0
+            geometry = cache.geometries[number]
+            back = map_to_original_grid((cache.lesion_masks[number] > 0).astype(np.float32), geometry=geometry) > 0.5
+            assert geometry.original_size == native.shape
+            assert (native & back).sum() / max((native | back).sum(), 1) > 0.95 or not native.any()
