@@ -110,7 +110,9 @@ class Protocol:
     kept in every fold; `per_source`: each source is split by itself, so that fold i tests on every source.
     `validation`: `none`; `inner` = `validation_fraction` of the training part; `fold` = one of the training folds;
     `test` = the test fold itself (a leak that a published protocol has). `exclude_conflicts`: leave out duplicate
-    groups whose members carry different classes.
+    groups whose members carry different classes. `holdout`: instead of folds, one test part of this fraction, and
+    `folds` counts repetitions with other validation parts; `equal_test`: the test part has as many cases of every
+    class.
 
     Scoring. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
     `macro_recall_weighted_precision`. `resolution`: masks are compared at `native` size or on the `network` grid.
@@ -123,6 +125,8 @@ class Protocol:
     id: str
     title: str
     folds: int = 5
+    holdout: float | None = None
+    equal_test: bool = False
     group_by: Literal["case", "patient", "leak_group"]
     stratify: bool
     per_source: bool = False

@@ -1,0 +1,85 @@
+"""Whole groups into parts so that every stratum is divided as evenly as the groups allow.
+
+Greedy assignment of the largest groups first, then moves and swaps for as long as they bring the counts closer to
+the ideal. Groups with the same counts are interchangeable, so the search runs over kinds of groups, not groups.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIZE_WEIGHT = 0.05
+"""Weight of a part's total size beside its strata: decides where the odd case of each stratum goes."""
+
+_EPSILON = 1e-9
+
+
+def balanced_parts(
+    counts: NDArray[np.int64], targets: NDArray[np.float64], *, random: np.random.Generator, fixed: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The part of every group, int `G`.
+
+    `counts` `G S`: cases of each stratum in each group; `targets` `P S`: the ideal cases of each stratum in each
+    part; `fixed` `G`: the part that a group must have, or -1. Minimises the squared deviations.
+    """
+    part = fixed.copy()
+    deviation = -targets.astype(np.float64)
+    np.add.at(deviation, part[part >= 0], counts[part >= 0])
+    metric = np.eye(counts.shape[1]) + _SIZE_WEIGHT
+    free = np.flatnonzero(fixed < 0)
+    free = random.permutation(free)
+    free = free[np.argsort(-counts[free].sum(axis=1), kind="stable")]
+    for group in free:  # the part whose cost grows least
+        growth = deviation @ metric @ counts[group]
+        part[group] = int(np.argmin(growth))
+        deviation[part[group]] += counts[group]
+    _improve(part, free, counts, deviation, metric)
+    return part
+
+
+def _improve(
+    part: NDArray[np.int64],
+    free: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    deviation: NDArray[np.float64],
+    metric: NDArray[np.float64],
+) -> None:
+    """Move groups, or swap two, while that lowers the cost; changes `part` and `deviation` in place."""
+    if len(free) == 0:
+        return
+    kinds, kind_of = np.unique(counts[free], axis=0, return_inverse=True)
+    kind_of = kind_of.reshape(-1)
+    vectors = np.vstack([kinds, np.zeros_like(kinds[:1])])  # the last kind is "nothing": a move is a swap with it
+    nothing = len(kinds)
+    members: dict[tuple[int, int], list[int]] = {}
+    for group, kind in zip(free.tolist(), kind_of.tolist(), strict=True):
+        members.setdefault((kind, int(part[group])), []).append(group)
+    out_kind, in_kind = (index.ravel() for index in np.indices((len(kinds), len(vectors))))
+    change = (vectors[out_kind] - vectors[in_kind]).astype(np.float64)
+    own_cost = 2 * np.einsum("ks,st,kt->k", change, metric, change)
+    parts = range(len(deviation))
+    while True:
+        available = np.array(
+            [[kind == nothing or bool(members.get((kind, p))) for p in parts] for kind in range(len(vectors))]
+        )
+        best = (-_EPSILON, -1, -1, -1)
+        for source in parts:
+            for target in parts:
+                if source == target:
+                    continue
+                gain = own_cost + 2 * change @ metric @ (deviation[target] - deviation[source])
+                gain[~(available[out_kind, source] & available[in_kind, target])] = np.inf
+                choice = int(np.argmin(gain))
+                if gain[choice] < best[0] - _EPSILON:
+                    best = (float(gain[choice]), choice, source, target)
+        _, choice, source, target = best
+        if choice < 0:
+            return
+        for kind, start, end in ((out_kind[choice], source, target), (in_kind[choice], target, source)):
+            if kind != nothing:
+                group = members[int(kind), start].pop()
+                members.setdefault((int(kind), end), []).append(group)
+                part[group] = end
+        deviation[source] -= change[choice]
+        deviation[target] += change[choice]
