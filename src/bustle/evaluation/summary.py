@@ -51,15 +51,22 @@ def summarise(
         "bootstrap": {"method": "percentile, whole groups resampled", "resamples": resamples, "seed": seed},
     }
     arguments = {"protocol": protocol, "classes": classes, "resamples": resamples, "seed": seed}
-    summary |= _parts(rows, **arguments)
+    whole = summarise_parts(rows, **arguments)
+    summary |= whole
     sources = sorted({row["source"] for row in rows})
     summary["by_source"] = {
-        source: _parts([row for row in rows if row["source"] == source], **arguments) for source in sources
+        source: whole
+        if len(sources) == 1
+        else summarise_parts([row for row in rows if row["source"] == source], **arguments)
+        for source in sources
     }
-    labels = [label for label in (*classes, "normal") if any(row["label"] == label for row in rows)]
+    labels = {row["label"] for row in rows}
     summary["by_label"] = {
-        label: _segmentation_only([row for row in rows if row["label"] == label], **arguments)
-        for label in dict.fromkeys(labels)
+        label: _masks_of_label(
+            [row for row in rows if row["label"] == label], protocol=protocol, resamples=resamples, seed=seed
+        )
+        for label in dict.fromkeys((*classes, "normal"))
+        if label in labels
     }
     strata = size_strata(rows)
     summary["by_size"] = None
@@ -68,15 +75,17 @@ def summarise(
             "unit": strata.unit,
             "borders": list(strata.borders),
             "strata": {
-                name: _parts([row for row in rows if strata.stratum(row) == name], **arguments) for name in STRATA
+                name: summarise_parts([row for row in rows if strata.stratum(row) == name], **arguments)
+                for name in STRATA
             },
         }
     return summary
 
 
-def _parts(
+def summarise_parts(
     rows: Sequence[Row], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
 ) -> dict[str, Any]:
+    """`segmentation` and `classification` of one set of cases, from the same resamples."""
     if not rows:
         return {"n_cases": 0, "segmentation": None, "classification": None}
     weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
@@ -87,10 +96,10 @@ def _parts(
     }
 
 
-def _segmentation_only(rows: Sequence[Row], **arguments: Any) -> dict[str, Any]:
-    parts = _parts(rows, **arguments)
-    del parts["classification"]  # of a single class it says nothing
-    return parts
+def _masks_of_label(rows: Sequence[Row], *, protocol: Protocol, resamples: int, seed: int) -> dict[str, Any]:
+    """Only `segmentation`: class metrics of a single class say nothing."""
+    weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
+    return {"n_cases": len(rows), "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol)}
 
 
 def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:

@@ -1,0 +1,112 @@
+"""Goal 8: HD95, ASD and ASSD of a pair of masks, exact to 1e-6, against the field's libraries.
+
+Every peer computes the three distances of the same pairs, in turn with bustle; the results must agree. medpy and
+MONAI are measured where they are installed (extra `bench`); the distance transform of the whole image, the plain
+way with scipy, always is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bustle.evaluation.surface import surface_distances
+
+Mask = NDArray[np.bool_]
+Pair = tuple[Mask, Mask]
+SIZES = {"256 x 256": (256, 256), "native, 500 x 600": (500, 600)}
+PAIRS, REPEATS = 8, 7
+
+
+def run() -> list[dict[str, Any]]:
+    """One row per peer and image size."""
+    rows = []
+    for size, shape in SIZES.items():
+        pairs = [lesion_pair(shape, seed=seed) for seed in range(PAIRS)]
+        for peer, measure in peers().items():
+            for pair in pairs:
+                np.testing.assert_allclose(measure(*pair), like(peer, *pair), atol=1e-6, err_msg=f"{peer} disagrees")
+            ratios = [seconds(measure, pairs) / seconds(own, pairs) for _ in range(REPEATS)]
+            rows.append(
+                {
+                    "goal": f"8: HD95 + ASD + ASSD, {size}",
+                    "peer": peer,
+                    "ratio": {"min": min(ratios), "median": float(np.median(ratios)), "max": max(ratios)},
+                    "roofline_fraction": None,
+                }
+            )
+    return rows
+
+
+def lesion_pair(shape: tuple[int, int], *, seed: int) -> Pair:
+    """A lobulated lesion of a tenth of the image, and a prediction of it that is moved and rough."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    centre = np.array(shape) * rng.uniform(0.4, 0.6, 2)
+    angle = np.arctan2(y - centre[0], x - centre[1])
+    radius = 0.18 * min(shape) * (1 + 0.15 * np.sin(3 * angle + rng.uniform(0, 6)))
+    distance = np.hypot(y - centre[0], x - centre[1])
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), 6)
+    rough = distance < radius * (1 + 0.12 * noise / noise.std())
+    return distance < radius, np.roll(rough, rng.integers(-8, 9, 2), (0, 1))
+
+
+def seconds(measure: Callable[[Mask, Mask], tuple[float, ...]], pairs: list[Pair]) -> float:
+    start = time.process_time()
+    for pair in pairs:
+        measure(*pair)
+    return time.process_time() - start
+
+
+def own(truth: Mask, prediction: Mask) -> tuple[float, ...]:
+    distances = surface_distances(truth, prediction)
+    return distances.hd95(), distances.asd(), distances.assd()
+
+
+def like(peer: str, truth: Mask, prediction: Mask) -> tuple[float, ...]:
+    """Bustle's values under the peer's own definitions of HD95 and ASSD."""
+    distances = surface_distances(truth, prediction)
+    if peer == "medpy":
+        return distances.hd95_pooled(), distances.asd(), (distances.asd() + float(distances.to_prediction.mean())) / 2
+    return own(truth, prediction)
+
+
+def peers() -> dict[str, Callable[[Mask, Mask], tuple[float, ...]]]:
+    """The peers that can be imported here."""
+    found: dict[str, Callable[[Mask, Mask], tuple[float, ...]]] = {"scipy, whole-image distance transform": _scipy}
+    if importlib.util.find_spec("medpy"):
+        found["medpy"] = _medpy
+    if importlib.util.find_spec("monai"):
+        found["MONAI"] = _monai
+    return found
+
+
+def _scipy(truth: Mask, prediction: Mask) -> tuple[float, ...]:
+    surfaces = [mask & ~ndimage.binary_erosion(mask) for mask in (truth, prediction)]
+    to_truth, to_prediction = (np.asarray(ndimage.distance_transform_edt(~surface)) for surface in surfaces)
+    first, second = to_truth[surfaces[1]], to_prediction[surfaces[0]]
+    both = np.concatenate([first, second])
+    return max(np.percentile(first, 95), np.percentile(second, 95)), first.mean(), both.mean()
+
+
+def _medpy(truth: Mask, prediction: Mask) -> tuple[float, ...]:
+    from medpy.metric import binary  # pyright: ignore[reportMissingImports]
+
+    return binary.hd95(prediction, truth), binary.asd(prediction, truth), binary.assd(prediction, truth)
+
+
+def _monai(truth: Mask, prediction: Mask) -> tuple[float, ...]:
+    import torch
+    from monai import metrics  # pyright: ignore[reportMissingImports]
+
+    masks = [torch.from_numpy(mask)[None, None].float() for mask in (prediction, truth)]
+    hd95 = metrics.compute_hausdorff_distance(*masks, include_background=True, percentile=95)
+    asd = metrics.compute_average_surface_distance(*masks, include_background=True)
+    assd = metrics.compute_average_surface_distance(*masks, include_background=True, symmetric=True)
+    return float(hd95), float(asd), float(assd)
