@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
@@ -15,9 +15,7 @@ from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
-
-if TYPE_CHECKING:
-    from bustle.data.splits import Splits
+from bustle.data.splits import Splits, read_splits, write_splits
 
 RECIPE, SPLITS, PROVENANCE = "recipe.yaml", "splits.json", "provenance.json"
 
@@ -53,8 +51,6 @@ class RunFolder:
     def create(
         cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
     ) -> RunFolder:
-        from bustle.data.splits import write_splits
-
         save_recipe(recipe, path / RECIPE)
         write_splits(path / SPLITS, splits)
         started_from = None if init is None else {"file": init.name, "sha256": sha256_of_file(init)}
@@ -67,8 +63,6 @@ class RunFolder:
         cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
     ) -> RunFolder:
         """Raises `InputError` that names what differs when this is not the run that the folder holds."""
-        from bustle.data.splits import read_splits
-
         record = read_json(path / PROVENANCE)
         differences = _recipe_differences(load_recipe(str(path / RECIPE)), recipe)
         differences += _split_differences(read_splits(path / SPLITS), splits)

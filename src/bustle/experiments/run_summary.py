@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
-from bustle.core.files import read_json, write_json, write_text
+from bustle.core.files import read_json, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe, Track
 from bustle.core.types import Case
@@ -17,8 +16,8 @@ from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
 from bustle.experiments.scored_pairs import index_predictions, read_pair
-from bustle.report.evaluation_page import write_evaluation_page
 from bustle.report.gallery import GalleryPicture, gallery_choice
+from bustle.report.run_page import read_history, write_run_page
 
 LAST_SCORED_FILE = "report.html"
 """What the scoring of a fold writes last: where it stands, the fold is done."""
@@ -65,26 +64,26 @@ def write_run_summary(
         "companion": beside and {"track": other_track, "protocol": other_protocol.id, **beside},
     }
     write_json(out / "summary.json", summary)
-    if len(folders) == 1:
-        (only,) = folders.values()
-        write_text(out / "report.html", (only / "report.html").read_text(encoding="utf-8"))
-        return summary
     rows = with_size_strata(_pooled_rows(folders, suffix=""))
+    plural = f"{len(folders)} folds together" if len(folders) > 1 else f"fold {next(iter(folders))}"
     facts = {
-        "title": f"{recipe.title}, {len(folders)} folds together",
+        "title": f"{recipe.title}, {plural}",
         "model": None,
         "warnings": [],
         "provenance": provenance(),
     }
-    write_evaluation_page(
+    write_run_page(
         out / "report.html",
+        fold_folders=folders,
+        over_folds=main["over_folds"],
         metrics=facts | main["pooled"],
         rows=rows,
         classes=classes,
         protocol=protocol,
+        pictures=_pictures(rows, folders, cases=cases, classes=classes),
+        companion_over_folds=beside and beside["over_folds"],
         companion=beside and facts | beside["pooled"],
         companion_protocol=other_protocol,
-        pictures=_pictures(rows, folders, cases=cases, classes=classes),
     )
     return summary
 
@@ -108,15 +107,13 @@ def _training_facts(number: int, folder: Path) -> dict[str, Any]:
     """The chosen epoch, its validation scores, and how long the training took."""
     with safe_open(folder / "best.safetensors", framework="numpy") as weights:
         best_epoch = int(weights.metadata()["epoch"])
-    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as table:
-        rows = list(csv.DictReader(table))
-    best = rows[best_epoch - 1]
-    validation = {name: float(value) for name, value in best.items() if name.startswith("val_") and value}
+    rows = read_history(folder / "metrics.csv")
+    validation = {name: value for name, value in rows[best_epoch - 1].items() if name.startswith("val_")}
     return {
         "fold": number,
         "best_epoch": best_epoch,
         "epochs": len(rows),
-        "training_seconds": round(sum(float(row["seconds"]) for row in rows), 1),
+        "training_seconds": round(sum(row["seconds"] or 0.0 for row in rows), 1),
         "validation": validation or None,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def _cases_in(splits: Splits, collection: Collection) -> list[Case]:
 
 
 class _Folds:
-    """The folds of one run, each done as far as it is not done yet."""
+    """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
 
     def __init__(
         self,
@@ -157,8 +158,9 @@ class _Folds:
         from bustle.training.run import train_fold
 
         folder, fold = self.out / f"fold-{number}", self.splits.folds[number]
+        training = dataclasses.replace(self.recipe.training, seed=self.recipe.training.seed + number)
         train_fold(
-            self.recipe,
+            dataclasses.replace(self.recipe, training=training),
             cases=self.cases,
             fold=fold,
             out=folder,

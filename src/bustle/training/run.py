@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning.pytorch as lightning
 import numpy as np
@@ -23,6 +23,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.cache import CaseCache
+from bustle.data.splits import Fold
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.inference.torch_backend import find_device
 from bustle.losses.build import build_loss
@@ -43,9 +44,6 @@ from bustle.training.optimisation import build_optimizer, build_schedule, optimi
 from bustle.training.progress_bar import ProgressBar
 from bustle.training.selection import Selection
 from bustle.training.steps.build import build_step
-
-if TYPE_CHECKING:
-    from bustle.data.splits import Fold
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bustle.cli.main import main
+from bustle.core.recipe import load_recipe
+from bustle.training.checkpoint import read_checkpoint
+from bustle.training.module import TrainingModule
+
+RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
+DATA = "phantom:?cases=24&seed=3&size=64"
+FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "--device", "cpu"]
+Words = Callable[..., list[str]]
+
+
+def words(out: Path, *more: str) -> list[str]:
+    return ["train", str(RECIPE), "--data", DATA, "--out", str(out), *FAST, *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("train") / "run"
+    assert main(words(out, "--folds", "2")) == 0
+    return out
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def error_of(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """The one line that a wrong command prints."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bustle: error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_run_folder_holds_everything(finished: Path) -> None:
+    assert load_recipe(str(finished / "recipe.yaml")).training.epochs == 1
+    splits = read(finished / "splits.json")
+    assert splits["track"] == "strict"
+    assert len(splits["folds"]) == 2
+    for number, fold in enumerate(splits["folds"]):
+        folder = finished / f"fold-{number}"
+        for name in ("best.safetensors", "metrics.csv", "cases.csv", "metrics.json", "checkpoints/last.ckpt"):
+            assert (folder / name).is_file(), name
+        predicted = {str(p.parent.relative_to(folder / "predictions")) for p in folder.rglob("prediction.json")}
+        assert predicted == set(fold["test"])
+    record = read(finished / "provenance.json")
+    assert record["data"]["phantom"]["cases"] == 24 - len(splits["excluded"])
+    assert record["sessions"][0]["versions"]["torch"]
+    assert record["sessions"][0]["seconds"] > 0
+
+
+def test_the_summary_sums_up(finished: Path) -> None:
+    summary = read(finished / "summary.json")
+    tested = [len(fold["test"]) for fold in read(finished / "splits.json")["folds"]]
+    assert summary["pooled"]["n_cases"] == sum(tested)
+    dice = summary["over_folds"]["segmentation"]["dice"]
+    folds = [read(finished / f"fold-{k}" / "metrics.json")["segmentation"]["dice"]["mean"] for k in (0, 1)]
+    assert dice["folds"] == folds
+    assert dice["mean"] == pytest.approx(sum(folds) / 2)
+    assert [fold["best_epoch"] for fold in summary["folds"]] == [1, 1]
+    assert summary["companion"]["protocol"] == "rmtl"
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert "fold 0" in page
+
+
+def test_folds_train_with_different_seeds(finished: Path) -> None:
+    states = [read_checkpoint(finished / f"fold-{k}" / "checkpoints" / "last.ckpt") for k in (0, 1)]
+    numpy_keys = [state["random_state"]["numpy"][1] for state in states]
+    assert not (numpy_keys[0] == numpy_keys[1]).all()
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "is not empty; go on with the run in it with --resume" in error_of(capsys, words(run, "--folds", "2"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert "is no run folder" in error_of(capsys, words(tmp_path / "mine", "--resume"))
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_resuming_another_run_names_what_differs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_of(capsys, words(run, "--folds", "2", "--resume", "--set", "optimizer.lr=0.5"))
+    assert "optimizer.lr (0.001 there, 0.5 here)" in line
+    assert "the number of folds (2 there, 3 here)" in error_of(capsys, words(run, "--folds", "3", "--resume"))
+    line = error_of(capsys, words(run, "--folds", "2", "--track", "published", "--resume"))
+    assert "the track (strict there, published here)" in line
+    other = [word.replace("seed=3", "seed=4") for word in words(run, "--folds", "2", "--resume")]
+    assert "the data of phantom" in error_of(capsys, other)
+
+
+def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = (run / "fold-0" / "best.safetensors").stat().st_mtime_ns
+    before = read(run / "summary.json")
+    shutil.rmtree(run / "fold-1")
+    (run / "fold-0" / "report.html").unlink()  # trained, but its scoring was interrupted
+    assert main(words(run, "--folds", "2", "--resume")) == 0
+    assert (run / "fold-0" / "best.safetensors").stat().st_mtime_ns == weights
+    after = read(run / "summary.json")
+    assert after["pooled"] == before["pooled"]
+    assert len(read(run / "provenance.json")["sessions"]) == 2
+    assert "test cases of folds 0, 1" in capsys.readouterr().out
+
+
+def test_one_fold_of_a_split_file(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    split = ["--splits", str(finished / "splits.json")]
+    assert main(words(tmp_path / "run", *split, "--fold", "1")) == 0
+    assert sorted(path.name for path in (tmp_path / "run").glob("fold-*")) == ["fold-1"]
+    assert read(tmp_path / "run" / "splits.json") == read(finished / "splits.json")
+    assert "test cases of fold 1" in capsys.readouterr().out
+    assert "there is no fold 2; folds count from 0 to 1" in error_of(
+        capsys, words(tmp_path / "b", *split, "--fold", "2")
+    )
+    line = error_of(capsys, words(tmp_path / "b", *split, "--track", "published"))
+    assert "splits.json: was made for the track 'strict'" in line
+    few = [word.replace("cases=24", "cases=6") for word in words(tmp_path / "b", *split)]
+    assert "that the data does not have" in error_of(capsys, few)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--set", "training.epoch=2"], "did you mean epochs"),
+        (["--set", "losses.0.ring_widht=2"], "did you mean ring_width"),
+        (["--set", "model.config.backbone=resnet1"], "resnet1"),
+        (["--protocol", "rmlt", "--track", "published"], "did you mean rmtl"),
+        (["--data", "folder:nowhere"], "nowhere: does not exist"),
+        (["--init", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
+        (["--holdout", "1.5"], "between 0 and 1"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(
+    change: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in error_of(capsys, words(tmp_path / "run", *change))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert "file" in error_of(capsys, words(tmp_path / "file" / "run"))
+    if os.geteuid() == 0:
+        return  # the superuser may write everywhere
+    tmp_path.chmod(0o500)
+    assert "choose a folder that you may write to" in error_of(capsys, words(tmp_path / "run"))
+    tmp_path.chmod(0o700)
+
+
+def test_ctrl_c_is_one_line_that_names_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingModule, "training_step", interrupted)
+            assert "--resume" in error_of(capsys, words(tmp_path / "run", "--holdout", "0.3"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert main(words(tmp_path / "run", "--holdout", "0.3", "--resume")) == 0
