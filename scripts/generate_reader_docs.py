@@ -41,7 +41,7 @@ a mask file has an empty lesion mask. Where the outlines of two lesions overlap,
 """
 
 
-def page() -> str:
+def render() -> str:
     sections = [_section(reader) for reader in reader_ids()]
     return "\n".join([INTRODUCTION, *sections])
 

@@ -10,6 +10,7 @@ import pytest
 
 from bustle.core.published import published_for
 from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids
+from bustle.data.sources import reader_ids
 from bustle.losses.build import LOSSES, build_loss
 from bustle.models import zoo
 
@@ -70,7 +71,19 @@ def test_every_protocol_loads(name: str):
     assert load_protocol(name).id == name
 
 
-def test_the_systems_page_is_current():
-    page = ROOT / "docs" / "reference" / "systems.md"
-    rendered = script("generate_systems_table").render()
-    assert page.read_text(encoding="utf-8") == rendered, "run scripts/generate_systems_table.py"
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("generate_systems_table", "systems.md"),
+        ("generate_reader_docs", "readers.md"),
+        ("generate_results_page", "results.md"),
+    ],
+)
+def test_generated_pages_are_current(name: str, page: str):
+    written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    assert written == script(name).render(), f"run scripts/{name}.py"
+
+
+@pytest.mark.parametrize("reader", reader_ids())
+def test_every_reader_has_a_section_in_the_documentation(reader: str):
+    assert f"## `{reader}`: " in (ROOT / "docs" / "reference" / "readers.md").read_text(encoding="utf-8")
