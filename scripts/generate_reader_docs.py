@@ -56,4 +56,4 @@ def _section(reader: str) -> str:
 
 
 if __name__ == "__main__":
-    write_text(PAGE, page())
+    write_text(PAGE, render())
