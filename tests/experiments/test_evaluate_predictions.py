@@ -12,6 +12,7 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_protocol
 from bustle.core.types import Case, Geometry, Prediction, Sample
+from bustle.data.leak_groups import find_leak_groups
 from bustle.data.preprocess import mask_to_network_grid, network_geometry
 from bustle.data.sources import open_sources
 from bustle.evaluation.case_table import read_cases
@@ -174,7 +175,7 @@ def test_predictions_of_unknown_cases_are_mentioned(tmp_path):
     folder = write_foreign(tmp_path / "masks")
     write_png(folder / "elsewhere.png", lesion(0) > 0)
     write_png(folder / "made" / "77" / "mask.png", lesion(0) > 0)
-    warnings = score(folder, tmp_path / "out")["warnings"]
+    warnings = score(folder, tmp_path / "out", groups={})["warnings"]
     assert warnings == ["2 predictions belong to none of the cases (elsewhere.png, made/77)"]
 
 
@@ -224,6 +225,29 @@ def test_leak_groups_are_what_is_resampled(tmp_path):
     groups = {case.case_id: "same" for case in CASES[:4]}
     metrics = score(folder, tmp_path / "out", groups=groups)
     assert metrics["n_groups"] == 7
+
+
+def test_without_groups_patients_count_and_what_is_unknown_is_said(tmp_path):
+    metrics = score(write_foreign(tmp_path / "masks"), tmp_path / "out")
+    assert metrics["resampled"] == "images"
+    assert any("10 images of unknown patients" in warning for warning in metrics["warnings"])
+
+
+def test_near_duplicates_that_were_found_before_are_resampled_together(tmp_path):
+    speckle = np.random.default_rng(0).rayleigh(40, (200, 240)).clip(0, 255).astype(np.uint8)
+    other = np.random.default_rng(1).rayleigh(40, (200, 240)).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((200, 240), bool)
+    mask[50:100, 60:120] = True
+    for name, image in (("a", speckle), ("b", speckle), ("c", other)):
+        write_png(tmp_path / "data" / "images" / f"{name}.png", image)
+        write_png(tmp_path / "data" / "masks" / f"{name}.png", mask)
+        write_png(tmp_path / "masks" / f"{name}.png", mask)
+    cases = open_sources([f"folder:{tmp_path / 'data'}"]).cases
+    find_leak_groups(cases, progress=False)
+    metrics = evaluate_foreign_predictions(tmp_path / "masks", cases=cases, out=tmp_path / "out", track="strict")
+    assert metrics["n_groups"] == 2
+    assert metrics["resampled"] == "patients and near-duplicate images"
+    assert metrics["warnings"] == []
 
 
 def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):

@@ -11,7 +11,13 @@ from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise
 
 CLASSES = ("benign", "malignant")
-FACTS = {"title": "Made-up model", "model": None, "warnings": [], "provenance": {"versions": {"bustle": "0"}}}
+FACTS = {
+    "title": "Made-up model",
+    "model": None,
+    "warnings": [],
+    "resampled": "patients",
+    "provenance": {"versions": {"bustle": "0"}},
+}
 
 
 def block(top, size):

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """`formula` is in words of pixel or case counts; `higher_is_better` is None where neither is."""
+    """`formula` is in words of pixel or case counts."""
 
     title: str
     unit: str
     formula: str
-    higher_is_better: bool | None = True
+    higher_is_better: bool = True
 
 
 SEGMENTATION = {

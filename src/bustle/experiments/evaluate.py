@@ -15,6 +15,7 @@ from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise
+from bustle.experiments.resampling_groups import ResamplingGroups, resampling_groups
 from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pair, read_pairs
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import (
@@ -49,7 +50,7 @@ def evaluate_predictions(
 
     `companion` is the other track's protocol: where the files allow it (masks on the network's grid exist), its
     results are written beside as `cases_<track>.csv` and `metrics_<track>.json` and shown in the report. `groups`
-    gives leak groups by case id for the confidence intervals; cases without one count by patient, else alone.
+    gives leak groups by case id for the confidence intervals, None takes those of `resampling_groups`.
     Returns the content of `metrics.json`. Raises `InputError` for missing, broken or wrongly sized predictions.
     """
     scorable = [case for case in cases if case.has_mask or case.label is not None]
@@ -57,11 +58,18 @@ def evaluate_predictions(
         raise InputError("none of the cases has a mask or a class", remedy="evaluate on annotated data")
     index = index_predictions(predictions, cases=scorable, missing=missing)
     (other,) = (name for name in get_args(Track) if name != track)
-    rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=groups or {})
-    notes = [*warnings, *index.warnings]
+    known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), "leak groups", ())
+    rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=known.group_of)
+    notes = [*warnings, *index.warnings, *known.warnings]
     if len(scorable) < len(cases):
         notes.append(f"{len(cases) - len(scorable)} cases without mask and class are left out")
-    facts = {"title": title, "model": model, "warnings": notes, "provenance": provenance()}
+    facts = {
+        "title": title,
+        "model": model,
+        "warnings": notes,
+        "resampled": known.meaning,
+        "provenance": provenance(),
+    }
     metrics = facts | summarise(rows, protocol=protocol, classes=classes, track=track, resamples=resamples)
     write_cases(out / "cases.csv", rows, classes=classes)
     write_json(out / "metrics.json", metrics)
