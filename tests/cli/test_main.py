@@ -189,7 +189,7 @@ def test_output_that_nobody_reads_any_more_is_no_error(tmp_path: Path, monkeypat
     ],
 )
 def test_a_wrong_data_spec(spec: str, said: str, tmp_path: Path):
-    done = bustle("data", "audit", spec, "--out", "out", cwd=tmp_path)
+    done = bustle("evaluate", "--predictions", ".", "--data", spec, "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("bustle: error: ")
     assert said in done.stderr
