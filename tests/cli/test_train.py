@@ -12,21 +12,32 @@ import pytest
 
 from bustle.cli.main import main
 from bustle.core.recipe import load_recipe
+from bustle.data.phantom.dataset import write_phantom_set
+from bustle.io.raster import read_image, write_png
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.module import TrainingModule
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
-DATA = "phantom:?cases=24&seed=3&size=64"
 FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "--device", "cpu"]
 Words = Callable[..., list[str]]
 
 
-def words(out: Path, *more: str) -> list[str]:
-    return ["train", str(RECIPE), "--data", DATA, "--out", str(out), *FAST, *more]
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small phantoms."""
+    folder = tmp_path_factory.mktemp("data") / "phantoms"
+    write_phantom_set(folder, cases=24, seed=3, size=64)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def words(data: Path) -> Words:
+    """A quick training command; a later option replaces an earlier one."""
+    return lambda out, *more: ["train", str(RECIPE), "--data", f"folder:{data}", "--out", str(out), *FAST, *more]
+
+
+@pytest.fixture(scope="module")
+def finished(words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("train") / "run"
     assert main(words(out, "--folds", "2")) == 0
     return out
@@ -62,7 +73,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         predicted = {str(p.parent.relative_to(folder / "predictions")) for p in folder.rglob("prediction.json")}
         assert predicted == set(fold["test"])
     record = read(finished / "provenance.json")
-    assert record["data"]["phantom"]["cases"] == 24 - len(splits["excluded"])
+    assert record["data"]["folder"]["cases"] == 24 - len(splits["excluded"])
     assert record["sessions"][0]["versions"]["torch"]
     assert record["sessions"][0]["seconds"] > 0
 
@@ -88,7 +99,7 @@ def test_folds_train_with_different_seeds(finished: Path) -> None:
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:
     assert "is not empty; go on with the run in it with --resume" in error_of(capsys, words(run, "--folds", "2"))
     (tmp_path / "mine").mkdir()
@@ -97,17 +108,27 @@ def test_a_folder_that_is_not_empty_is_left_alone(
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
-def test_resuming_another_run_names_what_differs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resuming_another_run_names_what_differs(run: Path, capsys: pytest.CaptureFixture[str], words: Words) -> None:
     line = error_of(capsys, words(run, "--folds", "2", "--resume", "--set", "optimizer.lr=0.5"))
     assert "optimizer.lr (0.001 there, 0.5 here)" in line
     assert "the number of folds (2 there, 3 here)" in error_of(capsys, words(run, "--folds", "3", "--resume"))
     line = error_of(capsys, words(run, "--folds", "2", "--track", "published", "--resume"))
     assert "the track (strict there, published here)" in line
-    other = [word.replace("seed=3", "seed=4") for word in words(run, "--folds", "2", "--resume")]
-    assert "the data of phantom" in error_of(capsys, other)
 
 
-def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resuming_with_changed_images_is_refused(
+    run: Path, words: Words, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "copy"))
+    image = next(iter(sorted((copy / "images").iterdir())))
+    pixels = read_image(image)
+    pixels[0, 0, 0] ^= 255
+    write_png(image, pixels)
+    changed = [word.replace(str(data), str(copy)) for word in words(run, "--folds", "2", "--resume")]
+    assert "the data of folder" in error_of(capsys, changed)
+
+
+def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixture[str], words: Words) -> None:
     weights = (run / "fold-0" / "best.safetensors").stat().st_mtime_ns
     before = read(run / "summary.json")
     shutil.rmtree(run / "fold-1")
@@ -120,7 +141,9 @@ def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixtu
     assert "test cases of folds 0, 1" in capsys.readouterr().out
 
 
-def test_one_fold_of_a_split_file(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_fold_of_a_split_file(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
     split = ["--splits", str(finished / "splits.json")]
     assert main(words(tmp_path / "run", *split, "--fold", "1")) == 0
     assert sorted(path.name for path in (tmp_path / "run").glob("fold-*")) == ["fold-1"]
@@ -131,8 +154,8 @@ def test_one_fold_of_a_split_file(finished: Path, tmp_path: Path, capsys: pytest
     )
     line = error_of(capsys, words(tmp_path / "b", *split, "--track", "published"))
     assert "splits.json: was made for the track 'strict'" in line
-    few = [word.replace("cases=24", "cases=6") for word in words(tmp_path / "b", *split)]
-    assert "that the data does not have" in error_of(capsys, few)
+    other = [word + "?name=other" * word.startswith("folder:") for word in words(tmp_path / "b", *split)]
+    assert "that the data does not have" in error_of(capsys, other)
     assert not (tmp_path / "b").exists()
 
 
@@ -149,13 +172,15 @@ def test_one_fold_of_a_split_file(finished: Path, tmp_path: Path, capsys: pytest
     ],
 )
 def test_wrong_words_are_told_in_one_line(
-    change: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:
     assert message in error_of(capsys, words(tmp_path / "run", *change))
     assert not (tmp_path / "run").exists()
 
 
-def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
     (tmp_path / "file").write_text("")
     assert "file" in error_of(capsys, words(tmp_path / "file" / "run"))
     if os.geteuid() == 0:
@@ -166,7 +191,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys
 
 
 def test_ctrl_c_is_one_line_that_names_resume(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: Words
 ) -> None:
     def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
         signal.raise_signal(signal.SIGINT)
