@@ -1,0 +1,84 @@
+"""A run folder on a data set: predicted to files, both tracks scored, training cases called out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bustle.cli.main import main
+from bustle.core.config import to_mapping
+from bustle.core.recipe import load_recipe, save_recipe
+from bustle.evaluation.case_table import read_cases
+from bustle.io.raster import write_png
+from bustle.models import zoo
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of a tiny, untrained RMTL-Net whose first fold was trained on scan s0."""
+    folder = tmp_path / "run"
+    recipe = load_recipe("rmtl_net", overrides=["model.encoder_weights=null", "data.size=[64, 64]"])
+    tiny = to_mapping(zoo.get("rmtl_net").tiny)
+    save_recipe(replace(recipe, model=replace(recipe.model, config=tiny)), folder / "recipe.yaml")
+    torch.manual_seed(0)
+    network = zoo.build("rmtl_net", tiny, in_channels=3, class_count=2)
+    (folder / "fold-0").mkdir()
+    save_file(network.state_dict(), folder / "fold-0" / "best.safetensors")
+    (folder / "fold-0" / "metrics.json").write_text("{}")
+    split = {"train": ["folder/s0"], "val": [], "test": ["folder/s1"]}
+    (folder / "splits.json").write_text(json.dumps({"folds": [split]}))
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    lines = ["case_id,label,patient_id,spacing_mm"]
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        mask = np.zeros((60, 80), bool)
+        mask[10:30, 10 : 30 + index] = index != 3
+        write_png(tmp_path / "data" / "images" / f"s{index}.png", rng.integers(0, 255, (60, 80), dtype=np.uint8))
+        write_png(tmp_path / "data" / "masks" / f"s{index}.png", mask)
+        lines.append(f"s{index},{('benign', 'malignant', 'benign', 'normal')[index]},p{index},0.1")
+    (tmp_path / "data" / "labels.csv").write_text("\n".join(lines))
+    return f"folder:{tmp_path / 'data'}"
+
+
+@pytest.mark.parametrize(("track", "protocol"), [("strict", "strict"), ("published", "rmtl")])
+def test_a_run_is_scored_on_both_tracks(run, data, tmp_path, capsys, track, protocol):
+    out = tmp_path / "out"
+    assert main(["evaluate", "--model", str(run), "--data", data, "--out", str(out), "--track", track]) == 0
+    assert "LEAK: 1 of 4 cases" in capsys.readouterr().out
+    metrics = json.loads((out / "metrics.json").read_text())
+    other = "published" if track == "strict" else "strict"
+    beside = json.loads((out / f"metrics_{other}.json").read_text())
+    assert (metrics["track"], metrics["protocol"]) == (track, protocol)
+    assert beside["track"] == other
+    assert {metrics["resolution"], beside["resolution"]} == {"native", "network"}
+    assert metrics["classification"]["n"] == 3
+    assert metrics["model"]["recipe"] == "rmtl_net"
+    assert {row["case_id"] for row in read_cases(out / "cases.csv")} == {f"folder/s{index}" for index in range(4)}
+    assert (out / "predictions" / "folder" / "s0" / "network_mask.png").exists()
+    assert "LEAK" in (out / "report.html").read_text()
+
+
+def test_one_fold_knows_what_it_was_trained_on(run, data, tmp_path, capsys):
+    arguments = ["--model", str(run / "fold-0"), "--data", data, "--out", str(tmp_path / "out")]
+    assert main(["evaluate", *arguments]) == 0
+    assert "LEAK: 1 of 4 cases" in capsys.readouterr().out
+    assert main(["evaluate", *arguments, "--missing", "as-empty"]) == 2
+    assert "--missing belongs to --predictions" in capsys.readouterr().err
+
+
+def test_prediction_files_of_a_run_can_be_scored_again(run, data, tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert main(["evaluate", "--model", str(run), "--data", data, "--out", str(first)]) == 0
+    options = ["--protocol", "rmtl", "--out", str(again)]
+    assert main(["evaluate", "--predictions", str(first / "predictions"), "--data", data, *options]) == 0
+    for name in ("cases.csv", "cases_published.csv"):
+        assert (first / name).read_text() == (again / name).read_text()
