@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import case_columns, read_cases, write_cases
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
@@ -226,3 +227,14 @@ def test_all_intervals_equal_an_explicit_resampling_loop():
             loops[name].append(plain["classification"][name]["mean"])
     for name, part in (("dice", "segmentation"), ("auc", "classification"), ("f1", "classification")):
         assert metrics[part][name]["ci95"] == pytest.approx(np.percentile(loops[name], [2.5, 97.5]).tolist())
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "no such file"), ("dice\nhigh\n", "wrong value"), ("a,b\n1\n", "wrong value")]
+)
+def test_a_broken_cases_csv_is_named(tmp_path, content, problem):
+    path = tmp_path / "cases.csv"
+    if content:
+        path.write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_cases(path)

@@ -18,7 +18,8 @@ from bustle.core.errors import InputError
 
 OK, BUG, USER_ERROR = 0, 1, 2
 
-VERBS = ("models", "train", "evaluate", "predict")  # each verb adds itself here when its file lands, in the order that --help prints
+# Each verb adds itself here when its file lands, in the order that --help prints.
+VERBS = ("models", "train", "evaluate", "predict")
 
 
 def verb_module(verb: str) -> ModuleType:
