@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from bustle.data.splits import Fold
 from safetensors.torch import load_file
 
 from bustle.core import files
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_protocol
 from bustle.core.types import Case
+from bustle.data.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
 from bustle.training import run
 from bustle.training.checkpoint import read_checkpoint
@@ -222,6 +222,7 @@ def test_weights_to_start_from(
         ("training.batch_size=1", "at least 2"),
         ("training.ema_decay=1.5", "between 0 and 1"),
         ("data.size=[64,64,64]", "axes"),
+        ("model.encoder_weights=gone.safetensors", "gone.safetensors: no such file"),
     ],
 )
 def test_a_wrong_recipe_is_told_before_anything_is_read(
@@ -229,6 +230,21 @@ def test_a_wrong_recipe_is_told_before_anything_is_read(
 ) -> None:
     with pytest.raises(InputError, match=words):
         check_recipe(tiny_recipe(override))
+
+
+def test_bf16_trains_on_the_processor_with_clipped_gradients(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+    clip = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda parameters, limit: limits.append(limit) or clip(parameters, limit)
+    )
+    result = train(tiny_recipe("training.precision=bf16", "training.epochs=1"), tmp_path)
+    assert limits == [1.0, 1.0]  # nine cases in batches of four and five
+    assert 0 < float(result.history[0]["train_loss"] or 0) < 5
+    weights = load_file(tmp_path / "best.safetensors")
+    assert weights["mask_head.weight"].dtype == torch.float32
 
 
 def test_what_the_machine_cannot_do_is_told(tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path) -> None:

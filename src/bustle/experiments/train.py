@@ -56,6 +56,8 @@ def run_training(
     check_recipe(recipe)
     published = split.published_protocol or recipe.protocol
     protocol = protocol_of(split.track, published)
+    (other,) = (name for name in get_args(Track) if name != split.track)
+    companion = protocol_of(other, published)
     reopening = check_run_folder(out, resume=resume)
     if init is not None and not init.is_file():
         raise InputError("no such file", remedy="check the path of --init", path=init)
@@ -66,7 +68,6 @@ def run_training(
     begin = RunFolder.reopen if reopening else RunFolder.create
     cases = _cases_in(splits, collection)
     run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
-    (other,) = (name for name in get_args(Track) if name != split.track)
     work = _Folds(
         recipe,
         cases=cases,
@@ -74,7 +75,7 @@ def run_training(
         out=out,
         track=split.track,
         protocol=protocol,
-        companion=protocol_of(other, published),
+        companion=companion,
         device=device,
         init=init,
     )
@@ -85,7 +86,7 @@ def run_training(
         recipe=recipe,
         track=split.track,
         protocol=protocol,
-        companion=(other, work.companion),
+        companion=(other, companion),
         cases=work.by_id,
     )
     run.end_session()

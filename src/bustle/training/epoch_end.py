@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import time
@@ -123,7 +124,8 @@ class EpochEnd(lightning.Callback):
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if self._board is not None:
-            self._board.close()
+            with contextlib.suppress(OSError):  # every epoch was flushed; an error on its way must stay visible
+                self._board.close()
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -72,6 +72,9 @@ def check_recipe(recipe: Recipe) -> None:
         )
     with torch.device("meta"):
         _build_network(recipe, encoder_weights=None)
+    weights = recipe.model.encoder_weights
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
     build_loss(recipe, mask_meaning=spec.mask_meaning(config))
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
@@ -146,7 +149,7 @@ def _trainer(
     recipe: Recipe, *, device: torch.device, callbacks: list[lightning.Callback], out: Path
 ) -> lightning.Trainer:
     return lightning.Trainer(
-        accelerator="cpu" if device.type == "cpu" else "gpu",
+        accelerator=device.type,
         devices=1,
         precision=PRECISIONS[recipe.training.precision],
         benchmark=device.type == "cuda",
