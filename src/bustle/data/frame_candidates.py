@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bustle.data.frame_features import FrameFeatures, mirrored_descriptors, unit_descriptors
+from bustle.data.frame_features import SAME_FRAMING, FrameFeatures, mirrored_descriptors, unit_descriptors
 
 _CELL_SIZE = 1200
 _MAX_TRAINING = 60_000
@@ -21,7 +21,6 @@ _SAME_POINT = 0.96
 """Cosine of two descriptors above which they may show the same point; speckle of other frames rarely gets there."""
 
 _VOTES = 6
-_THUMBNAIL_CORRELATION = 0.85
 _MIRROR_KEYPOINTS = 200
 _BLOCK = 16_384
 
@@ -56,12 +55,22 @@ def _voted_pairs(
             apart = owner[i] < owner[j]
             found.append(np.unique(i[apart].astype(np.int64) * len(owner) + j[apart]))
     same = np.unique(np.concatenate(found))  # a pair of descriptors may have met in two cells
-    i, j = owner[same // len(owner)], owner[same % len(owner)]
-    votes = sparse.coo_matrix((np.ones(len(i), np.int32), (i, j)), shape=(frames, frames)).tocsr()
-    votes.sum_duplicates()
-    voted = votes.tocoo()
-    chosen = voted.data >= _VOTES
-    return set(zip(voted.row[chosen].tolist(), voted.col[chosen].tolist(), strict=True))
+    left, right = same // len(owner), same % len(owner)
+    # a pattern that repeats within a frame counts once: both frames must contribute enough distinct points
+    by_left = _enough_votes(left * frames + owner[right], owner, frames)
+    by_right = {(j, i) for i, j in _enough_votes(right * frames + owner[left], owner, frames)}
+    return by_left & by_right
+
+
+def _enough_votes(seen: NDArray[np.int64], owner: NDArray[np.intp], frames: int) -> set[tuple[int, int]]:
+    """Pairs (i, j) in which enough different points of frame i found something in frame j.
+
+    `seen` holds point * frames + j, possibly repeated.
+    """
+    distinct = np.unique(seen)
+    pairs, votes = np.unique(owner[distinct // frames] * frames + distinct % frames, return_counts=True)
+    chosen = pairs[votes >= _VOTES]
+    return set(zip((chosen // frames).tolist(), (chosen % frames).tolist(), strict=True))
 
 
 def _cell_centres(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -109,7 +118,7 @@ def _thumbnail_pairs(frames: Sequence[FrameFeatures], *, mirror: bool) -> set[tu
     other = pictures.reshape(-1, side, side)[:, :, ::-1].reshape(pictures.shape) if mirror else pictures
     pairs: set[tuple[int, int]] = set()
     for start in range(0, len(pictures), _BLOCK // 8):
-        i, j = np.nonzero(pictures[start : start + _BLOCK // 8] @ other.T > _THUMBNAIL_CORRELATION)
+        i, j = np.nonzero(pictures[start : start + _BLOCK // 8] @ other.T > SAME_FRAMING)
         i = i + start
         pairs |= set(zip(i[i < j].tolist(), j[i < j].tolist(), strict=True))
     return pairs

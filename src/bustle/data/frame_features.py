@@ -14,14 +14,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.data.burned_in import burned_in_marks, colour_overlay
+
 LONG_SIDE = 320
 """The longer side of the small copy, in pixels; keypoints are in its coordinates."""
+
+SAME_FRAMING = 0.85
+"""Correlation of two thumbnails from which the frames may show the same field, whatever their features say."""
 
 _KEYPOINTS = 500
 _DESCRIPTOR_SCALE = 512.0
 _BLACK, _WHITE = 6, 250
-_COLOUR_SPREAD = 48
 _THUMBNAIL = 24
+_MARK_MARGIN = 9
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,12 @@ class FrameFeatures:
 def frame_features(image: NDArray[np.uint8]) -> FrameFeatures:
     """Features of an image uint8 `C H W` with C = 1 or 3 (RGB)."""
     original = to_grey(image)
-    coloured = colour_overlay(image)
     height, width = original.shape
     scale = LONG_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     grey = cv2.resize(original, size, interpolation=interpolation).astype(np.uint8)
-    tissue = (grey > _BLACK) & (grey < _WHITE)
-    if coloured is not None:
-        tissue &= cv2.resize(coloured.astype(np.uint8), size, interpolation=cv2.INTER_AREA) == 0
+    tissue = (grey > _BLACK) & (grey < _WHITE) & ~_overlay(image, original, size)
     points, descriptors = _local_features(grey, tissue)
     return FrameFeatures(grey, tissue, points, descriptors, _thumbnail(grey), _hash(original))
 
@@ -64,19 +66,13 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.cvtColor(np.ascontiguousarray(image.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY).astype(np.uint8)
 
 
-def colour_overlay(image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where strongly coloured pixels lie (calipers, Doppler boxes, logos), bool `H W`; None for a grey image.
-
-    A tint that the whole picture shares is no overlay: the spread of the channels is compared with the median
-    spread at comparable brightness, the picture's own tint.
-    """
-    if image.shape[0] == 1:
-        return None
-    brightest = image.max(axis=0)
-    spread = (brightest - image.min(axis=0)).astype(np.float32)
-    bright = brightest > _COLOUR_SPREAD
-    tint = float(np.median(spread[bright])) if bright.any() else 0.0
-    return spread > _COLOUR_SPREAD + 2 * tint
+def _overlay(image: NDArray[np.uint8], original: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Burned-in text, calipers and colour with their surroundings, on the small grid (`size` is width, height)."""
+    marks = burned_in_marks(original)
+    coloured = colour_overlay(image)
+    ink = (marks if coloured is None else marks | coloured).astype(np.float32)
+    touched = (cv2.resize(ink, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+    return cv2.dilate(touched, np.ones((_MARK_MARGIN, _MARK_MARGIN), np.uint8)) > 0
 
 
 def _local_features(

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.data.frame_features import FrameFeatures, unit_descriptors
+from bustle.data.frame_features import SAME_FRAMING, FrameFeatures, unit_descriptors
 
 COPY_CORRELATION = 0.95
 """Median speckle correlation from which two frames are copies. The copies in BUSI score 0.99 or more, copies of
@@ -61,9 +61,9 @@ def match_frames(first: FrameFeatures, second: FrameFeatures) -> FrameMatch | No
     For a mirrored copy, pass `mirrored(second)`.
     """
     found = _align_by_features(first, second)
-    if found is None:
-        found = _same_framing(first, second), 0
-    transform, matches = found
+    if found is None and float(first.thumbnail @ second.thumbnail) < SAME_FRAMING:
+        return None
+    transform, matches = (_same_framing(first, second), 0) if found is None else found
     match = _compare(first, second, transform, matches)
     if match is None or not 0.3 < match.speckle < COPY_CORRELATION:
         return match

@@ -9,24 +9,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_SIZE_WEIGHT = 0.05
-"""Weight of a part's total size beside its strata: decides where the odd case of each stratum goes."""
-
 _EPSILON = 1e-9
 
 
 def balanced_parts(
-    counts: NDArray[np.int64], targets: NDArray[np.float64], *, random: np.random.Generator, fixed: NDArray[np.int64]
+    counts: NDArray[np.int64],
+    targets: NDArray[np.float64],
+    *,
+    metric: NDArray[np.float64],
+    random: np.random.Generator,
+    fixed: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """The part of every group, int `G`.
 
     `counts` `G S`: cases of each stratum in each group; `targets` `P S`: the ideal cases of each stratum in each
-    part; `fixed` `G`: the part that a group must have, or -1. Minimises the squared deviations.
+    part; `fixed` `G`: the part that a group must have, or -1. Minimises, over all parts, the sum of d' `metric` d
+    of the deviations d from the targets; `metric` is `S S`, symmetric and positive definite.
     """
     part = fixed.copy()
     deviation = -targets.astype(np.float64)
     np.add.at(deviation, part[part >= 0], counts[part >= 0])
-    metric = np.eye(counts.shape[1]) + _SIZE_WEIGHT
     free = np.flatnonzero(fixed < 0)
     free = random.permutation(free)
     free = free[np.argsort(-counts[free].sum(axis=1), kind="stable")]

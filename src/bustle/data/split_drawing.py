@@ -32,12 +32,22 @@ class CaseTable:
         self.strata = sorted(set(strata))
         stratum_index = {stratum: number for number, stratum in enumerate(self.strata)}
         self.stratum = np.array([stratum_index[stratum] for stratum in strata])
+        self.metric = _metric(self.strata)
 
     def counts(self, rows: np.ndarray) -> np.ndarray:
         """Cases of each stratum in each group, `G S`, of the cases in `rows` only."""
         counts = np.zeros((len(self.group_names), len(self.strata)), np.int64)
         np.add.at(counts, (self.group_index[rows], self.stratum[rows]), 1)
         return counts
+
+
+def _metric(strata: Sequence[tuple[str, str]]) -> np.ndarray:
+    """How deviations weigh: each stratum by itself, then classes over all sources, then the size of a part.
+
+    The lesser weights decide where the odd case of each stratum goes, so that the oddities do not add up.
+    """
+    classes = np.array([label for _, label in strata])
+    return np.eye(len(strata)) + 0.2 * (classes[:, None] == classes[None, :]) + 0.05
 
 
 class Drawing:
@@ -165,6 +175,7 @@ class Drawing:
         part[present] = balanced_parts(
             counts[present],
             targets,
+            metric=table.metric,
             random=np.random.default_rng([self.seed, purpose]),
             fixed=np.full(len(present), -1) if fixed is None else fixed[present],
         )

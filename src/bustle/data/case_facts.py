@@ -1,0 +1,99 @@
+"""What an audit looks at in one case, and the small picture that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import Label, Sample
+from bustle.data.burned_in import burned_in_marks, colour_overlay
+from bustle.data.frame_features import FrameFeatures, frame_features, to_grey
+
+PICTURE_WIDTH = 220
+_MIN_MARK_PIXELS = 12
+_MIN_COLOUR_PIXELS = 30
+_MIN_COMPONENT = 20
+_CORNER = 0.08
+_LESION_COLOUR = (60, 230, 90)
+_MARK_COLOUR = (255, 70, 200)
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """Facts from the pixels of one case.
+
+    `size` is (height, width); `marks` and `coloured` say whether text or calipers, and colour, are burned in
+    (the orientation mark in a corner does not count); `lesions` is the number of outlined lesions, None without
+    annotation; `lesion_area` their pixels; `at_border` whether one touches the picture's edge; `picture` is a JPEG.
+    """
+
+    size: tuple[int, int]
+    label: Label | None
+    marks: bool
+    coloured: bool
+    lesions: int | None
+    lesion_area: int
+    at_border: bool
+    picture: bytes
+    features: FrameFeatures
+
+
+def case_facts(sample: Sample) -> CaseFacts:
+    """Look at one decoded case."""
+    grey = to_grey(sample.image)
+    ink = _without_corner(burned_in_marks(grey))
+    colour = colour_overlay(sample.image)
+    lesion = None if sample.lesion_mask is None else sample.lesion_mask > 0
+    return CaseFacts(
+        size=(grey.shape[0], grey.shape[1]),
+        label=sample.label,
+        marks=int(ink.sum()) >= _MIN_MARK_PIXELS,
+        coloured=colour is not None and int(colour.sum()) >= _MIN_COLOUR_PIXELS,
+        lesions=None if sample.lesion_mask is None else lesion_count(sample.lesion_mask),
+        lesion_area=0 if lesion is None else int(lesion.sum()),
+        at_border=lesion is not None and bool(_edge(lesion).any()),
+        picture=_picture(sample.image, lesion, ink),
+        features=frame_features(sample.image),
+    )
+
+
+def lesion_count(instance_map: NDArray[np.uint8]) -> int:
+    """Lesions in an instance map: its instances, each counted once per separate part of at least 20 pixels."""
+    count = 0
+    for instance in np.unique(instance_map[instance_map > 0]):
+        parts, _, statistics, _ = cv2.connectedComponentsWithStats((instance_map == instance).astype(np.uint8))
+        large = int((statistics[1:parts, cv2.CC_STAT_AREA] >= _MIN_COMPONENT).sum())
+        count += max(1, large)
+    return count
+
+
+def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+
+
+def _without_corner(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without the probe orientation mark, a small sign that most scanners put into an upper corner."""
+    kept = marks.copy()
+    height, width = round(_CORNER * marks.shape[0]), round(_CORNER * marks.shape[1])
+    kept[:height, :width] = False
+    kept[:height, -width:] = False
+    return kept
+
+
+def _picture(image: NDArray[np.uint8], lesion: NDArray[np.bool_] | None, marks: NDArray[np.bool_]) -> bytes:
+    channels = np.repeat(image, 3, axis=0) if image.shape[0] == 1 else image
+    size = (PICTURE_WIDTH, max(8, round(image.shape[1] * PICTURE_WIDTH / image.shape[2])))
+    interpolation = cv2.INTER_AREA if image.shape[2] > PICTURE_WIDTH else cv2.INTER_LINEAR
+    canvas = np.ascontiguousarray(cv2.resize(channels.transpose(1, 2, 0), size, interpolation=interpolation))
+    for mask, colour, margin in ((lesion, _LESION_COLOUR, 1), (marks, _MARK_COLOUR, 9)):
+        if mask is None or not mask.any():
+            continue
+        small = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.1).astype(np.uint8)
+        grown = cv2.dilate(small, np.ones((margin, margin), np.uint8))
+        contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(canvas, contours, -1, colour, 1, cv2.LINE_AA)
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 75])
+    return encoded.tobytes()

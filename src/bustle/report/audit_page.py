@@ -1,0 +1,107 @@
+"""`audit.html`: the counts of a collection and the pictures of every finding, in one self-contained file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bustle.core.provenance import provenance
+from bustle.data.audit import Audit, audit_as_json
+from bustle.report.page import write_page
+
+SHOWN = 48
+"""Pictures shown of one finding that concerns many cases; the rest is listed by name."""
+
+TITLES = {
+    "conflicting-labels": "Copies of one frame with different classes",
+    "copies-across-patients": "Copies of one frame under different patients",
+    "identical-images": "Images with equal pixels",
+    "near-duplicates": "Cropped, rescaled or re-annotated copies",
+    "same-scene": "Frames of the same scene",
+    "unreadable": "Files that cannot be read",
+    "empty-mask": "Lesion class, but an empty mask",
+    "lesion-in-normal": "Normal, but a lesion is outlined",
+    "several-lesions": "Several lesions",
+    "lesion-at-border": "Lesions that the picture cuts off",
+    "burned-in-marks": "Text or calipers in the picture",
+    "colour-overlay": "Colour in the picture",
+    "missing-label": "No class",
+    "missing-mask": "No lesion annotation",
+    "missing-patient": "No patient id",
+    "missing-spacing": "No pixel size",
+}
+WITHOUT_PICTURES = ("missing-patient", "missing-spacing")
+
+
+class Picture(NamedTuple):
+    case_id: str
+    label: str
+    uri: str
+
+
+class Entry(NamedTuple):
+    """One finding: its sentence, pictures of its cases, and how many more there are."""
+
+    message: str
+    pictures: list[Picture]
+    more: list[str]
+
+
+class Section(NamedTuple):
+    kind: str
+    title: str
+    entries: list[Entry]
+
+
+def write_audit_page(path: Path, found: Audit) -> None:
+    """Write the page with its pictures inside."""
+    write_page(
+        path,
+        "audit.html",
+        summary=audit_as_json(found),
+        sections=_sections(found),
+        provenance=provenance(),
+    )
+
+
+def _sections(found: Audit) -> list[Section]:
+    labels = {case.case_id: case.label or "no class" for case in found.cases}
+    by_kind: dict[str, list[Entry]] = {}
+    for finding in found.findings:
+        seen = [name for name in finding.case_ids if name in found.facts]
+        shown = [] if finding.kind in WITHOUT_PICTURES else seen[:SHOWN]
+        pictures = [Picture(name, labels[name], _uri(found, name)) for name in shown]
+        more = [] if finding.kind in WITHOUT_PICTURES else [name for name in finding.case_ids if name not in shown]
+        by_kind.setdefault(finding.kind, []).append(Entry(finding.message, pictures, more))
+    order = [*TITLES, *sorted(set(by_kind) - set(TITLES))]
+    return [Section(kind, _title(kind), by_kind[kind]) for kind in order if kind in by_kind]
+
+
+def _title(kind: str) -> str:
+    return TITLES.get(kind, kind.replace("-", " ").capitalize())
+
+
+def _uri(found: Audit, case_id: str) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(found.facts[case_id].picture).decode("ascii")
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The counts of `audit.json` as lines for the terminal, findings of one kind summed up."""
+    lines = [f"{'source':<14}{'cases':>7}{'groups':>8}  classes"]
+    for source, facts in summary["sources"].items():
+        labels = ", ".join(f"{n} {label}" for label, n in facts["by_label"].items())
+        lines.append(f"{source:<14}{facts['cases']:>7}{facts['leak_groups']:>8}  {labels}")
+    kinds: dict[str, list[int]] = {}
+    for finding in summary["findings"]:
+        count = kinds.setdefault(finding["kind"], [0, 0])
+        count[0] += 1
+        count[1] += len(finding["case_ids"])
+    if kinds:
+        lines += ["", f"{'finding':<24}{'number':>7}{'cases':>7}"]
+    known = [kind for kind in TITLES if kind in kinds]
+    lines += [
+        f"{kind:<24}{kinds[kind][0]:>7}{kinds[kind][1]:>7}" for kind in [*known, *sorted(set(kinds) - set(known))]
+    ]
+    return lines
