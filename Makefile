@@ -37,7 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs site
 
 clean:
 	rm -rf $(VENV) $(DEMO) site build
