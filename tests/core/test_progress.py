@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bustle.core.progress import announce, progress
+from bustle.core.progress import announce, end_bars, progress
 
 
 def test_every_item_comes_through_and_the_bar_goes_to_standard_error(capsys: pytest.CaptureFixture):
@@ -18,3 +18,18 @@ def test_a_line_in_between_is_a_line_of_its_own(capsys: pytest.CaptureFixture):
         announce(f"about {item}")
     err = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert [line.strip() for line in err if line.startswith("about") or " about" in line] == ["about a", "about b"]
+
+
+def test_what_follows_an_error_in_the_loop_begins_a_line(capsys: pytest.CaptureFixture):
+    def read_all() -> None:
+        for item in progress("abc", description="read"):
+            raise ValueError(item)
+
+    with pytest.raises(ValueError, match="a") as caught:
+        read_all()
+    assert caught.traceback  # which keeps the loop and its bar alive
+    end_bars()
+    before = capsys.readouterr().err
+    assert before.startswith("\rread: ")
+    assert before.endswith("\n")
+    assert "\n" not in before[:-1]

@@ -51,6 +51,14 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def say(text: str) -> None:
+    """One line on standard error, below any progress bar that an error has left unfinished."""
+    from bustle.core.progress import end_bars
+
+    end_bars()
+    print(f"bustle: {text}", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the process's exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -72,12 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         if debug:
             raise
-        print(f"bustle: error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return USER_ERROR
     except KeyboardInterrupt:
         if debug:
             raise
-        print("bustle: interrupted; nothing that was finished is lost, run the command again", file=sys.stderr)
+        say("interrupted; nothing that was finished is lost, run the command again")
         return USER_ERROR
     except BrokenPipeError:  # the reader of our output has gone, as in `bustle models list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,10 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        print(
-            f"bustle: internal error: {type(error).__name__}: {error}; "
-            "please report it with the output of the same command with --debug",
-            file=sys.stderr,
+        say(
+            f"internal error: {type(error).__name__}: {error}; "
+            "please report it with the output of the same command with --debug"
         )
         return BUG
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Item = TypeVar("Item")
+
+_shown: list[tqdm] = []
 
 
 def progress(
@@ -15,7 +20,24 @@ def progress(
     """Iterate over `items` with a bar that shows the count, the rate and the time to go."""
     from tqdm import tqdm
 
-    yield from tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)
+    bar = tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=redraw_interval())
+    _shown.append(bar)
+    try:
+        yield from bar
+    finally:
+        bar.close()
+        _shown.remove(bar)
+
+
+def redraw_interval() -> float:
+    """Seconds between two states of a bar: a terminal is redrawn twice a second, a log file gets one now and then."""
+    return 0.5 if sys.stderr.isatty() else 20.0
+
+
+def end_bars() -> None:
+    """End the bars of loops that an error left, so that what is printed next begins a line."""
+    for bar in _shown:
+        bar.close()
 
 
 def announce(text: str) -> None:

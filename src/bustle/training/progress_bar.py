@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from tqdm import tqdm
 
+from bustle.core.progress import redraw_interval
 from bustle.training.epoch_end import EpochEnd
 from bustle.training.module import TrainingModule
 
@@ -27,14 +28,12 @@ class ProgressBar(lightning.Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
         self._started = time.monotonic()
-        # A terminal is redrawn twice a second; a log file gets a line now and then.
-        interval = 0.5 if sys.stderr.isatty() else 20.0
         self._bar = tqdm(
             total=pl_module.steps_per_epoch,
             desc=f"{self.title} epoch {pl_module.epoch + 1}/{self.epochs}",
             unit="batch",
             dynamic_ncols=True,
-            mininterval=interval,
+            mininterval=redraw_interval(),
             leave=False,
         )
 
