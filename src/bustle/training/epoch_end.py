@@ -80,7 +80,8 @@ class EpochEnd(lightning.Callback):
         module = pl_module
         self.history.append(self._row(module))
         if self.selection.offer(module.scores):
-            metadata = {"recipe": module.recipe.id, "epoch": str(self.selection.epoch)}
+            # One entry only: safetensors writes several in random order, and equal weights are to be equal files.
+            metadata = {"epoch": str(self.selection.epoch)}
             write_weights(self.folder / "best.safetensors", module.judged_network, metadata=metadata)
         finished = len(self.history) == self.epochs or self.selection.exhausted
         write_checkpoint(self.checkpoint, self._state(module, trainer, finished=finished))
