@@ -25,3 +25,10 @@ def test_unknown_name_lists_the_nearest_first_and_all_known():
 def test_unknown_name_without_a_near_one_or_without_any():
     assert unknown_name("key", "zzzz", ["epochs"]).remedy == "known: epochs"
     assert unknown_name("key", "zzzz", []).remedy == "known: none"
+
+
+def test_hundreds_of_known_names_are_not_all_listed():
+    remedy = unknown_name("backbone", "net-7x", [f"net-{number}" for number in range(900)]).remedy
+    assert remedy.startswith("did you mean net-7")
+    assert remedy.endswith("… (900 in all)")
+    assert len(remedy) < 500

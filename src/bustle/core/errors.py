@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+LISTED = 40
+"""So many known names still make a line that a person reads."""
+
 
 class BustleError(Exception):
     """Base of every error that bustle raises on purpose."""
@@ -37,8 +40,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, path: Path | str
     """An `InputError` for a name that does not exist, listing the nearest known names first."""
     known = sorted(known)
     nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if nearest:
-        remedy = f"did you mean {' or '.join(nearest)}? Known: {', '.join(known)}"
-    else:
-        remedy = f"known: {', '.join(known) or 'none'}"
+    listed = ", ".join(known[:LISTED]) + (f", … ({len(known)} in all)" if len(known) > LISTED else "")
+    remedy = f"did you mean {' or '.join(nearest)}? Known: {listed}" if nearest else f"known: {listed or 'none'}"
     return InputError(f"unknown {kind} '{name}'", remedy=remedy, path=path)
