@@ -120,6 +120,11 @@ def test_the_data_section_checks_itself():
         DataSection(channels=1)
     with pytest.raises(ValueError, match="at least 32"):
         DataSection(size=(16, 256))
+    with pytest.raises(ValueError, match="std must be positive"):
+        DataSection(std=(0.2, 0.0, 0.2))
+    for classes in ((), ("benign", "benign")):
+        with pytest.raises(ValueError, match="at least one class, and each only once"):
+            DataSection(classes=classes)
 
 
 def test_protocols():

@@ -55,6 +55,10 @@ class DataSection:
             raise ValueError(f"mean and std need {self.channels} values, one per channel")
         if not all(edge >= 32 for edge in self.size):
             raise ValueError("size must be at least 32 along every axis")
+        if not all(value > 0 for value in self.std):
+            raise ValueError("std must be positive")
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes must name at least one class, and each only once")
 
 
 @dataclass(frozen=True, kw_only=True)
