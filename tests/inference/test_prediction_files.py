@@ -174,7 +174,7 @@ def probabilities(folder: Path, text: str) -> dict[str, dict[str, float]]:
 
 def test_foreign_class_probabilities(tmp_path: Path):
     assert read_class_probabilities(tmp_path, case_ids=IDS) == {}
-    text = "\ufeffcase_id, benign,malignant\r\na,0.25,0.75\r\ntwo/b,1,0\r\nelsewhere,0.5,0.5\r\n"
+    text = "\ufeffcase_id, Benign,MALIGNANT\r\na,0.25,0.75\r\ntwo/b,1,0\r\nelsewhere,0.5,0.5\r\n"
     assert probabilities(tmp_path, text) == {
         "one/a": {"benign": 0.25, "malignant": 0.75},
         "two/b": {"benign": 1.0, "malignant": 0.0},

@@ -212,7 +212,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, restval="")
-            columns = [column.strip() for column in reader.fieldnames or []]
+            columns = [column.strip().lower() for column in reader.fieldnames or []]
             reader.fieldnames = columns
             if "case_id" not in columns or len(columns) < 2:
                 raise InputError("lacks columns", remedy="it needs case_id and one column per class", path=path)
