@@ -167,7 +167,7 @@ def test_one_fold_of_a_split_file(
         (["--set", "model.config.backbone=resnet1"], "resnet1"),
         (["--protocol", "rmlt", "--track", "published"], "did you mean rmtl"),
         (["--data", "folder:nowhere"], "nowhere: does not exist"),
-        (["--init", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
+        (["--init", "nowhere.safetensors"], "nowhere.safetensors: no such weights file"),
         (["--holdout", "1.5"], "between 0 and 1"),
     ],
 )
@@ -188,6 +188,52 @@ def test_an_output_folder_that_cannot_be_written_is_named(
     tmp_path.chmod(0o500)
     assert "choose a folder that you may write to" in error_of(capsys, words(tmp_path / "run"))
     tmp_path.chmod(0o700)
+
+
+def test_wrong_starting_weights_and_an_absent_gpu_leave_no_run_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(bytes(range(256)))
+    assert "is not a readable safetensors file" in error_of(capsys, words(tmp_path / "run", "--init", str(weights)))
+    fp16 = words(tmp_path / "run", "--set", "training.precision=fp16")
+    assert "fp16 training needs a GPU" in error_of(capsys, fp16)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_image_leaves_no_run_behind_and_the_error_is_a_line_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words, data: Path
+) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "copy"))
+    image = next(iter(sorted((copy / "images").iterdir())))
+    image.write_bytes(image.read_bytes()[:200])
+    broken = [word.replace(str(data), str(copy)) for word in words(tmp_path / "run", "--folds", "2")]
+    assert image.name in error_of(capsys, broken)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_finished_epoch_resume_begins_anew_even_with_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    one_fold = words(tmp_path / "run", "--folds", "2", "--fold", "0")
+    line = error_of(capsys, [*one_fold, "--set", "optimizer.lr=1e30", "training.clip_gradient_norm=null"])
+    assert "the loss is nan" in line
+    assert main([*one_fold, "--resume"]) == 0
+    assert load_recipe(str(tmp_path / "run" / "recipe.yaml")).optimizer.options["lr"] == 1e-3
+
+
+def test_what_the_reader_noticed_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words, data: Path
+) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "copy"))
+    image = next(iter(sorted((copy / "images").iterdir())))
+    image.unlink()
+    lonely = [word.replace(str(data), str(copy)) for word in words(tmp_path / "run", "--folds", "2", "--fold", "0")]
+    assert main(lonely) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bustle: warning:")]
+    assert [image.stem in line for line in warnings] == [True, True]
+    assert "2 masks belong to no image" in warnings[0]
+    assert "rows of labels.csv have no image" in warnings[1]
 
 
 def test_ctrl_c_is_one_line_that_names_resume(

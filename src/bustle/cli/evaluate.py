@@ -39,14 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from bustle.data.sources import open_sources
-    from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
-    from bustle.report.evaluation_page import headline_cards
-    from bustle.report.wording import interval, with_unit
+    from bustle.data.sources import check_specs, open_sources
 
     if arguments.out.is_file():
         raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
-    cases = open_sources(arguments.data).cases
+    check_specs(arguments.data)  # before the imports that take seconds
+    from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
+    from bustle.experiments.reader_findings import tell_findings
+    from bustle.report.evaluation_page import headline_cards
+    from bustle.report.wording import interval, with_unit
+
+    collection = open_sources(arguments.data)
+    tell_findings(collection)
+    cases = collection.cases
     shared = {"cases": cases, "out": arguments.out, "track": arguments.track, "protocol": arguments.protocol}
     if arguments.model is not None:
         if arguments.missing != "error":

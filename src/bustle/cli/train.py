@@ -47,11 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from bustle.core.recipe import load_recipe
-    from bustle.experiments.run_table import print_run
-    from bustle.experiments.train import SplitChoice, run_training
+    from bustle.data.sources import check_specs
 
     out = Path(arguments.out)
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
+    check_specs(arguments.data)  # before the imports that take seconds
+    from bustle.experiments.run_table import print_run
+    from bustle.experiments.train import SplitChoice, run_training
+
     split = SplitChoice(
         track=arguments.track,
         published_protocol=arguments.protocol,

@@ -77,19 +77,25 @@ def reader_module(reader: str) -> Reader:
     return importlib.import_module(f"bustle.data.readers.{reader.replace('-', '_')}")  # type: ignore[return-value]
 
 
+def check_specs(specs: Sequence[str]) -> list[DataSpec]:
+    """Parse all data specs, reading nothing; raises `InputError` for an unknown option or a path that is absent."""
+    parsed = [parse_spec(text) for text in specs]
+    for spec, text in zip(parsed, specs, strict=True):
+        known = reader_module(spec.reader).DESCRIPTION.options
+        for option in spec.options:
+            if option not in known:
+                raise unknown_name(f"option of {spec.reader}", option, ["name", *known])
+        if spec.path is not None and not spec.path.exists():
+            raise InputError("does not exist", remedy=f"check the path in '{text}'", path=spec.path)
+    return parsed
+
+
 def open_sources(specs: Sequence[str]) -> Collection:
     """Read all data specs. Raises `InputError` for unknown options, missing paths and duplicate case ids."""
     cases, findings = [], []
     seen: dict[str, str] = {}
-    for text in specs:
-        spec = parse_spec(text)
-        reader = reader_module(spec.reader)
-        for option in spec.options:
-            if option not in reader.DESCRIPTION.options:
-                raise unknown_name(f"option of {spec.reader}", option, ["name", *reader.DESCRIPTION.options])
-        if spec.path is not None and not spec.path.exists():
-            raise InputError("does not exist", remedy=f"check the path in '{text}'", path=spec.path)
-        collection = reader.read(spec.path, name=spec.name, options=spec.options)
+    for spec, text in zip(check_specs(specs), specs, strict=True):
+        collection = reader_module(spec.reader).read(spec.path, name=spec.name, options=spec.options)
         for case in collection.cases:
             if case.case_id in seen:
                 raise InputError(

@@ -21,22 +21,24 @@ RECIPE, SPLITS, PROVENANCE = "recipe.yaml", "splits.json", "provenance.json"
 
 
 def check_run_folder(out: Path, *, resume: bool) -> bool:
-    """Whether a run is there to go on with. Raises `InputError` for a folder that would be overwritten."""
+    """Whether a run with a finished epoch is there to go on with.
+
+    Raises `InputError` for a folder that would be overwritten.
+    """
     try:
         occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     except OSError as error:
         raise write_error(out, error) from error
     if not occupied:
         return False
+    if not (out / RECIPE).exists():
+        raise InputError("is not empty and is no run folder", remedy="choose a new or empty folder", path=out)
     if not resume:
         raise InputError(
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
-    if not (out / PROVENANCE).exists():
-        if (out / RECIPE).exists():  # stopped before the run's first record was complete: nothing is lost
-            return False
-        raise InputError("is no run folder", remedy="choose a new or empty folder", path=out)
-    return True
+    # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
+    return (out / PROVENANCE).exists() and any(out.glob("fold-*/checkpoints/last.ckpt"))
 
 
 class RunFolder:

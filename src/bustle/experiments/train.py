@@ -11,9 +11,12 @@ from typing import Any, get_args
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
 from bustle.core.types import Case, Collection
+from bustle.data.cache import CaseCache
 from bustle.data.splits import Splits, make_splits, read_splits
+from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import evaluate_predictions
 from bustle.experiments.predict import predict_cases
+from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import LAST_SCORED_FILE, write_run_summary
 from bustle.inference.predictor import Predictor
@@ -51,22 +54,28 @@ def run_training(
     `resume` then goes on after the last finished epoch.
     """
     from bustle.data.sources import open_sources
-    from bustle.training.run import check_recipe
+    from bustle.training.run import check_init, check_recipe, choose_device
 
     check_recipe(recipe)
+    choose_device(device, precision=recipe.training.precision)
     published = split.published_protocol or recipe.protocol
     protocol = protocol_of(split.track, published)
     (other,) = (name for name in get_args(Track) if name != split.track)
     companion = protocol_of(other, published)
     reopening = check_run_folder(out, resume=resume)
-    if init is not None and not init.is_file():
-        raise InputError("no such file", remedy="check the path of --init", path=init)
+    if init is not None:
+        check_init(recipe, init)
     collection = open_sources(specs)
+    tell_findings(collection)
     splits = _splits(collection, recipe=recipe, protocol=protocol, choice=split)
     if fold is not None and not 0 <= fold < len(splits.folds):
         raise InputError(f"there is no fold {fold}", remedy=f"folds count from 0 to {len(splits.folds) - 1}")
-    begin = RunFolder.reopen if reopening else RunFolder.create
     cases = _cases_in(splits, collection)
+    numbers = range(len(splits.folds)) if fold is None else [fold]
+    for number in numbers:
+        check_annotations(splits.folds[number], title=f"fold {number}", cases=cases, recipe=recipe, protocol=protocol)
+    CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
+    begin = RunFolder.reopen if reopening else RunFolder.create
     run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
     work = _Folds(
         recipe,
@@ -79,7 +88,7 @@ def run_training(
         device=device,
         init=init,
     )
-    for number in range(len(splits.folds)) if fold is None else [fold]:
+    for number in numbers:
         work.do(number, resume=reopening)
     summary = write_run_summary(
         out,

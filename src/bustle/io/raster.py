@@ -138,7 +138,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(path, f"declares more than {MAX_PIXELS} pixels") from None
+        raise _too_large(path, "declares far more pixels than a frame has") from None
     except Exception as error:  # a damaged file can make a decoder raise almost anything
         raise InputError(
             "is not a readable PNG, JPEG, BMP or TIFF image, or it is damaged", remedy=_REPLACE, path=path

@@ -83,6 +83,11 @@ def check_recipe(recipe: Recipe) -> None:
     _check_training_section(recipe)
 
 
+def check_init(recipe: Recipe, init: Path) -> None:
+    """Raises `InputError` unless `init` holds weights that the recipe's network can start from."""
+    load_model_weights(_build_network(recipe, encoder_weights=None), init)
+
+
 def _check_training_section(recipe: Recipe) -> None:
     training = recipe.training
     wrong = {
@@ -121,7 +126,7 @@ def train_fold(
     disk is full; the checkpoint of the last finished epoch is there in all three cases.
     """
     check_recipe(recipe)
-    chosen_device = _choose_device(device, precision=recipe.training.precision)
+    chosen_device = choose_device(device, precision=recipe.training.precision)
     if chosen_device.type == "cpu":
         keep_freed_memory()
     selection = Selection(recipe.training.monitor, recipe.training.patience)
@@ -165,7 +170,8 @@ def _trainer(
     )
 
 
-def _choose_device(name: str, *, precision: str) -> torch.device:
+def choose_device(name: str, *, precision: str) -> torch.device:
+    """Raises `InputError` for a GPU that is not there, and for a precision that the device does not train in."""
     chosen = find_device(name)
     if precision == "fp16" and chosen.type == "cpu":
         raise InputError("fp16 training needs a GPU", remedy="use --set training.precision=fp32 (or bf16)")

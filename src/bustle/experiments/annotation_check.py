@@ -1,0 +1,44 @@
+"""Whether the folds hold what a training learns from and what its epoch is chosen by, asked before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bustle.core.errors import InputError
+from bustle.core.progress import announce
+from bustle.core.recipe import Protocol, Recipe
+from bustle.core.types import Case
+from bustle.data.splits import Fold
+
+
+def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: Recipe, protocol: Protocol) -> None:
+    """Raises `InputError` for a fold that teaches nothing, or whose validation part cannot choose an epoch.
+
+    A training part of one class only is said, since such a model's class probabilities mean nothing.
+    """
+    by_id = {case.case_id: case for case in cases}
+    train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
+    labels = {case.label for case in train if case.label is not None}
+    if not labels and not any(case.has_mask for case in train):
+        raise InputError(
+            f"none of the {len(train)} training cases of {title} has a mask or a class",
+            remedy="train on annotated data",
+        )
+    if len(labels) == 1:
+        announce(f"bustle: warning: every training case of {title} is {min(labels)}: classes cannot be learned")
+    if protocol.validation != "none" and val and recipe.training.monitor not in _measurable(val, recipe.data.classes):
+        raise InputError(
+            f"the {len(val)} validation cases of {title} cannot measure training.monitor={recipe.training.monitor}",
+            remedy="add annotated data, or choose the epoch with --set training.monitor=loss",
+        )
+
+
+def _measurable(cases: Sequence[Case], classes: Sequence[str]) -> set[str]:
+    """The values of `training.monitor` that these cases may define."""
+    positive = "malignant" if "malignant" in classes else classes[-1]
+    found = {"loss"}
+    if any(case.has_mask and case.label != "normal" for case in cases):
+        found |= {"dice", "score"}
+    if len({case.label == positive for case in cases if case.label is not None}) == 2:
+        found |= {"auc", "score"}
+    return found
