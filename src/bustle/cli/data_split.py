@@ -8,11 +8,17 @@ from bustle.core.errors import InputError
 
 HELP = "Split cases into folds so that no patient and no copied frame is in two parts; writes splits.json."
 
+DEFAULT_PROTOCOL = "rmtl"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="data, READER:PATH[?key=value&...]")
     parser.add_argument("--track", choices=("strict", "published"), default="strict", help="default: strict")
-    parser.add_argument("--protocol", metavar="ID", help="protocol of the published track: rmtl, lanet, acsnet, ...")
+    parser.add_argument(
+        "--protocol",
+        metavar="ID",
+        help="protocol of the published track: rmtl, lanet, acsnet, abus or ctg (default: rmtl)",
+    )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")
     amount.add_argument(
@@ -32,22 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from bustle.core.recipe import load_protocol
+    from bustle.core.recipe import protocol_of
     from bustle.data.sources import open_sources
     from bustle.data.split_table import split_lines
     from bustle.data.splits import make_splits, write_splits
 
-    if arguments.track == "strict":
-        if arguments.protocol not in (None, "strict"):
-            raise InputError(
-                f"the strict track has its own protocol, not '{arguments.protocol}'",
-                remedy="add --track published, or leave out --protocol",
-            )
-        protocol = load_protocol("strict")
-    else:
-        if arguments.protocol is None:
-            raise InputError("the published track needs a protocol", remedy="add --protocol, such as rmtl")
-        protocol = load_protocol(arguments.protocol)
+    if arguments.track == "strict" and arguments.protocol not in (None, "strict"):
+        raise InputError(
+            f"the strict track has its own protocol, not '{arguments.protocol}'",
+            remedy="add --track published, or leave out --protocol",
+        )
+    protocol = protocol_of(arguments.track, arguments.protocol or DEFAULT_PROTOCOL)
+    if arguments.track == "published" and protocol.id == "strict":
+        raise InputError("'strict' is a track of its own", remedy="leave out --track published")
     out = Path(arguments.out)
     if out.is_dir():
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)

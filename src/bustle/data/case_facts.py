@@ -13,7 +13,7 @@ from bustle.data.burned_in import burned_in_marks, colour_overlay
 from bustle.data.frame_features import FrameFeatures, frame_features, to_grey
 
 PICTURE_WIDTH = 220
-_MIN_MARK_PIXELS = 12
+_MIN_MARK_PIXELS = 40
 _MIN_COLOUR_PIXELS = 30
 _MIN_COMPONENT = 20
 _CORNER = 0.08

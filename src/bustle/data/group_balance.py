@@ -1,7 +1,8 @@
 """Whole groups into parts so that every stratum is divided as evenly as the groups allow.
 
 Greedy assignment of the largest groups first, then moves and swaps for as long as they bring the counts closer to
-the ideal. Groups with the same counts are interchangeable, so the search runs over kinds of groups, not groups.
+the ideal (an iterated local search). Groups with the same counts are interchangeable, so the search runs over kinds
+of groups, not groups.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EPSILON = 1e-9
+_KICKS = 30
+"""The search can get stuck: while a stratum is off by a case or more, a few groups are displaced at random and it
+goes on from there."""
 
 
 def balanced_parts(
@@ -26,18 +30,38 @@ def balanced_parts(
     part; `fixed` `G`: the part that a group must have, or -1. Minimises, over all parts, the sum of d' `metric` d
     of the deviations d from the targets; `metric` is `S S`, symmetric and positive definite.
     """
-    part = fixed.copy()
-    deviation = -targets.astype(np.float64)
-    np.add.at(deviation, part[part >= 0], counts[part >= 0])
-    free = np.flatnonzero(fixed < 0)
-    free = random.permutation(free)
+    free = random.permutation(np.flatnonzero(fixed < 0))
     free = free[np.argsort(-counts[free].sum(axis=1), kind="stable")]
+    part = fixed.copy()
+    deviation = _deviation(part, counts, targets)
     for group in free:  # the part whose cost grows least
         growth = deviation @ metric @ counts[group]
         part[group] = int(np.argmin(growth))
         deviation[part[group]] += counts[group]
     _improve(part, free, counts, deviation, metric)
+    for _ in range(_KICKS):
+        if np.abs(deviation).max(initial=0) < 1 or len(free) == 0:
+            break
+        kicked = part.copy()
+        moved = random.choice(free, min(len(free), len(targets)), replace=False)
+        kicked[moved] = random.integers(len(targets), size=len(moved))
+        after = _deviation(kicked, counts, targets)
+        _improve(kicked, free, counts, after, metric)
+        if _cost(after, metric) < _cost(deviation, metric) + _EPSILON:
+            part, deviation = kicked, after
     return part
+
+
+def _deviation(
+    part: NDArray[np.int64], counts: NDArray[np.int64], targets: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    deviation = -targets.astype(np.float64)
+    np.add.at(deviation, part[part >= 0], counts[part >= 0])
+    return deviation
+
+
+def _cost(deviation: NDArray[np.float64], metric: NDArray[np.float64]) -> float:
+    return float(np.einsum("ps,st,pt->", deviation, metric, deviation))
 
 
 def _improve(

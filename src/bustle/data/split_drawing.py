@@ -47,7 +47,7 @@ def _metric(strata: Sequence[tuple[str, str]]) -> np.ndarray:
     The lesser weights decide where the odd case of each stratum goes, so that the oddities do not add up.
     """
     classes = np.array([label for _, label in strata])
-    return np.eye(len(strata)) + 0.2 * (classes[:, None] == classes[None, :]) + 0.05
+    return np.eye(len(strata)) + 0.05 * (classes[:, None] == classes[None, :]) + 0.01
 
 
 class Drawing:
