@@ -97,3 +97,15 @@ def test_broken_table(tmp_path: Path, spec: str):
     (tmp_path / "INFO.csv").write_text("Image;Label\nALWI_000.png;cancer\n")
     with pytest.raises(InputError, match=r"INFO\.csv: unknown class name 'cancer'"):
         open_sources([spec])
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_a_white_mask_tells_no_class(tmp_path: Path, spec: str, put, has_table: bool):
+    white = np.zeros((*SIZE, 3), np.uint8)
+    white[5:20, 5:20] = 255
+    put("masks/ALWI_001.png", white)
+    if not has_table:
+        (tmp_path / "INFO.csv").unlink()
+    with pytest.raises(InputError, match="neither green nor red") as caught:
+        [case.load() for case in open_sources([spec]).cases]
+    assert caught.value.path == tmp_path / "masks" / "ALWI_001.png"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
@@ -59,7 +60,7 @@ class ColouredMask:
             colours = np.asarray(resized, np.uint8)
         masks: list[NDArray[np.bool_]] = []
         labels: list[Label] = []
-        for label, region in _regions(colours).items():
+        for label, region in _regions(colours, file=self.file).items():
             numbered, count = ndimage.label(region, structure=np.ones((3, 3)))  # type: ignore[misc]
             masks += [numbered == number for number in range(1, count + 1)]
             labels.extend(itertools.repeat(label, count))
@@ -115,14 +116,24 @@ def _label(row: Row, mask: Path | None, table: Path) -> Label | None:
     label = parse_label(row.get("Label", ""), path=table)
     if label is not None or mask is None:
         return label
-    present = list(_regions(read_colours(mask)))
+    present = list(_regions(read_colours(mask), file=mask))
     return present[-1] if present else "normal"
 
 
-def _regions(colours: NDArray[np.uint8]) -> dict[Label, NDArray[np.bool_]]:
-    """The classes present in a mask `H W 3`, benign first, with their pixels: those bright in the class's channel."""
+def _regions(colours: NDArray[np.uint8], *, file: Path) -> dict[Label, NDArray[np.bool_]]:
+    """The classes present in a mask `H W 3`, benign first, with their pixels: those bright in the class's channel.
+
+    Raises `InputError` for a mask that is mostly grey or white, which tells no class.
+    """
     strongest = colours.argmax(axis=2)
     painted = colours.max(axis=2) >= 128
+    grey = painted & (np.ptp(colours, axis=2) < 64)
+    if 2 * grey.sum() > painted.sum():
+        raise InputError(
+            "is neither green nor red where it is painted",
+            remedy="BUS-UCLM's masks have colours; read masks without them with folder:",
+            path=file,
+        )
     regions: dict[Label, NDArray[np.bool_]] = {}
     for label, channel in _COLOURS:
         region = painted & (strongest == channel)
