@@ -228,6 +228,7 @@ def test_official_folds_are_the_test_parts_and_leaks_leave_the_training_part() -
         ({"holdout": 1.0}, "holdout"),
         ({"folds": 3, "holdout": 0.2}, "both"),
         ({"folds": 21}, "20 groups"),
+        ({"seed": -1}, "the seed is -1"),
         ({"classes": ("benin",)}, "did you mean benign"),
         ({"classes": ("normal",)}, "no case is left"),
         ({"holdout": 0.001}, "leaves a part empty"),

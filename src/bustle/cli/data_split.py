@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.data.sources import open_sources
     from bustle.data.split_table import split_lines
     from bustle.data.splits import make_splits, write_splits
+    from bustle.experiments.reader_findings import tell_findings
 
     if arguments.track == "strict" and arguments.protocol not in (None, "strict"):
         raise InputError(
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if out.is_dir():
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)
     collection = open_sources(arguments.specs)
+    tell_findings(collection)
     splits = make_splits(
         collection,
         protocol=protocol,

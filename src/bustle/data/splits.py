@@ -71,6 +71,8 @@ def make_splits(
         raise InputError(f"{folds} folds cannot be made", remedy="use at least 2, or --holdout with a fraction")
     if holdout is not None and not 0 < holdout < 1:
         raise InputError(f"the holdout is {holdout}", remedy="use a fraction between 0 and 1, such as 0.2")
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}", remedy="use 0 or more")
     drawing = Drawing(protocol, seed=protocol.seed if seed is None else seed)
     excluded = _unwanted(collection.cases, classes=classes, multi_mask=multi_mask)
     group_of, conflicts = _groups(collection.cases, protocol, progress=progress)
