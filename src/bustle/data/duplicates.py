@@ -30,7 +30,7 @@ from bustle.data.frame_match import FrameMatch, match_frames
 Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
 COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
 
-_VERSION = 2
+_VERSION = 3
 """Part of the key of remembered results; to be raised with every change of what is found."""
 
 

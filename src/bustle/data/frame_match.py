@@ -28,6 +28,7 @@ _SCENE_SPECKLE = 0.05
 _MIN_MATCHES = 8
 _MIN_OVERLAP = 0.25
 _MIN_TEXTURED_BLOCKS = 12
+_MIN_TEXTURED_PART = 0.3
 _BLOCK = 20
 _MATCH_SIMILARITY = 0.86
 
@@ -200,7 +201,7 @@ def _block_correlation(
     full = _BLOCK * _BLOCK
     textured = (count > 0.6 * full) & (np.minimum(var_a, var_b) > 0.1 * mean_count)
     whole = _block_sums(blocks_of.astype(np.float32)) > 0.6 * full
-    if textured.sum() < max(_MIN_TEXTURED_BLOCKS, 0.1 * whole.sum()):
+    if textured.sum() < max(_MIN_TEXTURED_BLOCKS, _MIN_TEXTURED_PART * whole.sum()):
         return None
     return float(np.median(covariance[textured] / np.sqrt(var_a[textured] * var_b[textured])))
 
