@@ -55,6 +55,16 @@ def test_wrong_input_ends_in_one_line_and_code_2(scans, capsys):
     assert evaluate(scans, data="nowhere") == 2
 
 
+@pytest.mark.parametrize("mark", ["recipe.yaml", "checkpoints/last.ckpt"])
+def test_a_runs_own_folder_is_left_alone(mark, scans, capsys):
+    file = scans / "out" / mark
+    file.parent.mkdir(parents=True)
+    file.write_text("the run's")
+    assert evaluate(scans) == 2
+    assert "holds a training run; choose another --out" in capsys.readouterr().err
+    assert [path for path in (scans / "out").rglob("*") if path.is_file()] == [file]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--model", "a", "--predictions", "b"]])
 def test_exactly_one_method_is_scored(arguments, tmp_path):
     with pytest.raises(SystemExit) as caught:

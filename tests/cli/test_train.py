@@ -116,6 +116,12 @@ def test_resuming_another_run_names_what_differs(run: Path, capsys: pytest.Captu
     assert "the track (strict there, published here)" in line
 
 
+def test_a_damaged_record_is_named(run: Path, capsys: pytest.CaptureFixture[str], words: Words) -> None:
+    for text in ("{}", "[]", "{"):
+        (run / "provenance.json").write_text(text)
+        assert "provenance.json: is not" in error_of(capsys, words(run, "--folds", "2", "--resume"))
+
+
 def test_resuming_with_changed_images_is_refused(
     run: Path, words: Words, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,7 +144,10 @@ def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixtu
     after = read(run / "summary.json")
     assert after["pooled"] == before["pooled"]
     assert len(read(run / "provenance.json")["sessions"]) == 2
-    assert "test cases of folds 0, 1" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "test cases of folds 0, 1" in printed
+    (positive,) = [line for line in printed.splitlines() if line.startswith("Positive class")]
+    assert positive.split()[2:] == ["malignant", "benign"]  # the strict track's, and the paper's
 
 
 def test_one_fold_of_a_split_file(

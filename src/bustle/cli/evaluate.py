@@ -46,9 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_specs(arguments.data)  # before the imports that take seconds
     from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
     from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.run_folder import refuse_run_folder
     from bustle.report.evaluation_page import headline_cards
     from bustle.report.wording import interval, with_unit
 
+    refuse_run_folder(arguments.out)
     collection = open_sources(arguments.data)
     tell_findings(collection)
     cases = collection.cases

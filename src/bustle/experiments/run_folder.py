@@ -41,6 +41,12 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
     return (out / PROVENANCE).exists() and any(out.glob("fold-*/checkpoints/last.ckpt"))
 
 
+def refuse_run_folder(out: Path) -> None:
+    """Raises `InputError` for a run's or a fold's own folder: other results there would replace the run's."""
+    if (out / RECIPE).exists() or (out / "checkpoints").exists():
+        raise InputError("holds a training run", remedy="choose another --out, so that its results stay", path=out)
+
+
 class RunFolder:
     """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session."""
 
@@ -66,6 +72,8 @@ class RunFolder:
     ) -> RunFolder:
         """Raises `InputError` that names what differs when this is not the run that the folder holds."""
         record = read_json(path / PROVENANCE)
+        if not isinstance(record, dict) or not record.keys() >= {"data", "init", "sessions"}:
+            raise InputError("is not the record of a run", remedy="restore it", path=path / PROVENANCE)
         differences = _recipe_differences(load_recipe(str(path / RECIPE)), recipe)
         differences += _split_differences(read_splits(path / SPLITS), splits)
         differences += [

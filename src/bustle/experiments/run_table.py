@@ -31,6 +31,9 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
         values = [_value(track, part, name) for track in tracks]
         if any(values):
             rows.append([metric.title, *(value or "-" for value in values), metric.unit])
+    if all(track["pooled"]["classification"] for track in tracks):
+        positive = [track["pooled"]["classification"]["positive_class"] for track in tracks]
+        rows.append(["Positive class", *positive, ""])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     folds = summary["folds"]
     numbers = ", ".join(str(fold["fold"]) for fold in folds)
