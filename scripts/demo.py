@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
     run("train", "demo", "--data", f"folder:{phantoms}", "--holdout", str(HELD_OUT), "--out", folder / "run")
     run("data", "phantom", "--cases", "40", "--seed", "1", "--size", "192", "--out", unseen)
     evaluation = folder / "evaluation"
-    run("evaluate", "--model", folder / "run", "--data", f"folder:{unseen}", "--out", evaluation)
+    run("evaluate", "--model", folder / "run", "--data", f"folder:{unseen}?name=unseen", "--out", evaluation)
     run("predict", unseen / "images", "--model", folder / "run", "--out", folder / "predictions")
 
     metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
