@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from bustle.core.types import MaskMeaning
-from bustle.losses.lesion_map import lesion_logit, lesion_probability
+from bustle.losses.lesion_map import channels_of, lesion_logit, lesion_probability
 
 
 def test_the_probability_sums_the_lesion_channels():
@@ -25,3 +25,14 @@ def test_the_logit_belongs_to_the_probability():
 def test_half_precision_logits_are_computed_in_full():
     meaning = MaskMeaning(("tumour", "background"), "softmax", (0,))
     assert lesion_probability(torch.zeros(1, 2, 4, 4, dtype=torch.bfloat16), meaning).dtype == torch.float32
+
+
+def test_channels_chosen_first_in_inference_can_be_trained_on():
+    maps = torch.randn(2, 7, 3, requires_grad=True)
+    with torch.inference_mode():
+        channels_of(maps, (5, 2))
+    chosen = channels_of(maps, (5, 2))
+    assert torch.equal(chosen, maps[:, [5, 2]])
+    (chosen**2).sum().backward()
+    assert maps.grad is not None
+    assert maps.grad[:, [5, 2]].abs().min() > 0

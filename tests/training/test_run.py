@@ -18,6 +18,7 @@ from bustle.core import files
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_protocol
 from bustle.core.types import Case
+from bustle.data.cache import CaseCache
 from bustle.data.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
 from bustle.training import run
@@ -245,6 +246,35 @@ def test_bf16_trains_on_the_processor_with_clipped_gradients(
     assert 0 < float(result.history[0]["train_loss"] or 0) < 5
     weights = load_file(tmp_path / "best.safetensors")
     assert weights["mask_head.weight"].dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_training_step_never_waits_for_the_gpu(
+    tiny_recipe: Callable[..., Recipe], cases: Sequence[Case], fold: Fold
+) -> None:
+    jitter = "{name: color_jitter, brightness: 0.2, contrast: 0.2}"
+    blurs = "{name: gaussian_blur, kernel: 5, sigma: [0.1, 1.5]}, {name: median_blur, kernel: 5}"
+    recipe = tiny_recipe(f"augmentation=[{{name: rotate, degrees: 10}}, {jitter}, {blurs}]")
+    module = run._build_module(
+        recipe,
+        cache=CaseCache.open(cases, section=recipe.data, progress=False),
+        train=fold.train,
+        val=fold.val,
+        device=torch.device("cuda"),
+        init=None,
+        resuming=False,
+    )
+
+    def one_epoch() -> None:
+        for batch in module.training_batches(0):
+            module.step(batch, network=module.network, loss=module.loss, update=lambda loss: loss.backward())
+
+    one_epoch()  # what is made once, may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        one_epoch()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_what_the_machine_cannot_do_is_told(tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path) -> None:

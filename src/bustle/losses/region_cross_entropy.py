@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
+from bustle.losses.lesion_map import channels_of
 from bustle.losses.outputs import mask_logits_of
 from bustle.losses.region_map import BACKGROUND, PERITUMORAL, TUMOUR, region_map
 
@@ -51,5 +52,5 @@ class RegionCrossEntropy:
         ordered = [self.channels.index(name) for name in REGION_OF_CHANNEL if name in self.channels]
         if len(ordered) == 2:
             regions = (regions == BACKGROUND).long()
-        per_pixel = F.cross_entropy(logits[:, ordered], regions, reduction="none")
+        per_pixel = F.cross_entropy(channels_of(logits, ordered), regions, reduction="none")
         return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask)

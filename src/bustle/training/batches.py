@@ -62,12 +62,16 @@ class MemoryMapAssembly:
             image=torch.from_numpy(normalise(np.stack(images), section=self.section)),
             lesion_mask=torch.from_numpy(np.stack(lesions)).long(),
             gland_mask=torch.from_numpy(np.stack(glands)).float(),
+            annotations=_annotations(cache, positions),
             augmented=bool(drawn),
         )
 
 
 class DeviceAssembly:
-    """Batches on an accelerator that holds the given cases as uint8 and warps whole batches."""
+    """Batches on an accelerator that holds the given cases as uint8 and warps whole batches.
+
+    Nothing here waits for the device: it is still busy with the step before while a batch is prepared.
+    """
 
     def __init__(self, cache: CaseCache, *, section: DataSection, device: torch.device, positions: NDArray[np.int64]):
         self.cache = cache
@@ -77,12 +81,13 @@ class DeviceAssembly:
         self.images = torch.from_numpy(cache.images[positions]).to(device)
         masks = np.stack([cache.lesion_masks[positions], cache.gland_masks[positions]], axis=1)
         self.masks = torch.from_numpy(masks).to(device)
+        self.annotations = {name: values.to(device) for name, values in _annotations(cache, positions).items()}
         self.mean = torch.tensor(section.mean, device=device)[:, None, None]
         self.std = torch.tensor(section.std, device=device)[:, None, None]
         self.luma = torch.tensor(LUMA, device=device)[:, None, None]
 
     def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
-        places = torch.tensor([self.place_of[int(p)] for p in positions]).to(self.device, non_blocking=True)
+        places = torch_executor.on_device(torch.tensor([self.place_of[int(p)] for p in positions]), self.device)
         images, masks = self.images[places], self.masks[places]
         if drawn:
             images, masks = torch_executor.apply(images, masks, drawn)
@@ -92,6 +97,7 @@ class DeviceAssembly:
             image=self._normalised(images),
             lesion_mask=masks[:, 0].long(),
             gland_mask=masks[:, 1].float(),
+            annotations={name: values[places] for name, values in self.annotations.items()},
             augmented=bool(drawn),
         )
 
@@ -103,6 +109,18 @@ class DeviceAssembly:
         return values / (255 * self.std) - self.mean / self.std
 
 
+def _annotations(cache: CaseCache, positions: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+    """Labels and flags of the cases, by their names in `Batch`."""
+    columns = {
+        "label": cache.labels,
+        "has_mask": cache.has_mask,
+        "has_gland": cache.has_gland,
+        "has_box": cache.has_box,
+        "has_label": cache.has_label,
+    }
+    return {name: torch.from_numpy(values[positions]) for name, values in columns.items()}
+
+
 def _batch(
     cache: CaseCache,
     positions: NDArray[np.int64],
@@ -110,22 +128,19 @@ def _batch(
     image: torch.Tensor,
     lesion_mask: torch.Tensor,
     gland_mask: torch.Tensor,
+    annotations: dict[str, torch.Tensor],
     augmented: bool,
 ) -> Batch:
-    """Add the labels and flags. Boxes do not follow an augmentation, so augmented batches have none."""
-    on_device = {"device": image.device, "non_blocking": True}
-    boxed = cache.has_box[positions] & (not augmented)
+    """Put a batch together. Boxes do not follow an augmentation, so augmented batches have none."""
+    if augmented:
+        annotations = annotations | {"has_box": torch.zeros_like(annotations["has_box"])}
     return Batch(
         case_ids=[cache.case_ids[i] for i in positions],
         image=image,
         lesion_mask=lesion_mask,
         gland_mask=gland_mask,
-        label=torch.from_numpy(cache.labels[positions]).to(**on_device),
-        has_mask=torch.from_numpy(cache.has_mask[positions]).to(**on_device),
-        has_gland=torch.from_numpy(cache.has_gland[positions]).to(**on_device),
-        has_box=torch.from_numpy(boxed).to(**on_device),
-        has_label=torch.from_numpy(cache.has_label[positions]).to(**on_device),
-        boxes=[list(cache.boxes[i]) if boxed[place] else [] for place, i in enumerate(positions)],
+        boxes=[[] if augmented or not cache.has_box[i] else list(cache.boxes[i]) for i in positions],
+        **annotations,
     )
 
 

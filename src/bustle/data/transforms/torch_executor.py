@@ -39,6 +39,11 @@ def apply(images: Tensor, masks: Tensor, drawn: Sequence[DrawnTransform]) -> tup
         return changed.to(images.dtype), masks
 
 
+def on_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy small values from the processor; a GPU at work is not waited for, which needs memory that stays put."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
+
+
 def _sampling_grid(drawn: Sequence[DrawnTransform], *, height: int, width: int, device: torch.device) -> Tensor:
     """Where each target pixel is read, `B h w 2` (x, y) in grid_sample's coordinates.
 
@@ -50,7 +55,7 @@ def _sampling_grid(drawn: Sequence[DrawnTransform], *, height: int, width: int, 
     first_pixel = (1 - size) / 2  # of a grid whose origin is the picture's centre
     linear_scaled = linear * size / size[:, None]
     shift_scaled = 2 * (linear @ -first_pixel + shift[..., 0] + first_pixel) / size
-    theta = torch.cat([linear_scaled, shift_scaled[..., None]], dim=-1).to(torch.float32).to(device)
+    theta = on_device(torch.cat([linear_scaled, shift_scaled[..., None]], dim=-1).to(torch.float32), device)
     return functional.affine_grid(theta, [len(drawn), 1, height, width], align_corners=False)
 
 
@@ -62,8 +67,8 @@ def _change_intensities(images: Tensor, steps: Sequence[Sequence[IntensityStep]]
             together.setdefault((step.slot, step.name), []).append((case, step))
     for slot, name in sorted(together):
         members = together[slot, name]
-        cases = torch.tensor([case for case, _ in members], device=images.device)
-        values = torch.tensor([step.values for _, step in members], dtype=torch.float32).to(images.device)
+        cases = on_device(torch.tensor([case for case, _ in members]), images.device)
+        values = on_device(torch.tensor([step.values for _, step in members], dtype=torch.float32), images.device)
         images[cases] = _changed(images[cases], name, members[0][1], values[:, :, None, None, None])
 
 
@@ -92,7 +97,7 @@ def _changed(images: Tensor, name: str, example: IntensityStep, values: Tensor) 
 def _grey(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor(LUMA, device=images.device)
+    weights = on_device(torch.tensor(LUMA), images.device)
     return (images * weights[:, None, None]).sum(dim=1, keepdim=True)
 
 

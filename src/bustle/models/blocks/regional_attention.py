@@ -18,6 +18,8 @@ class RegionalAttention(nn.Module):
     demand; one region needs no fusion.
     """
 
+    channels: Tensor
+
     def __init__(
         self,
         channels: Sequence[int],
@@ -28,17 +30,18 @@ class RegionalAttention(nn.Module):
         pool: Literal["global", "masked"],
     ):
         super().__init__()
-        self.channels = tuple(channels)
+        # On the network's device: indexing with a list would copy it there, and wait for it, in every pass.
+        self.register_buffer("channels", torch.tensor(list(channels)), persistent=False)
         self.threshold = threshold
         self.detach_probability = detach_probability
         self.resize: Literal["nearest", "area"] = resize
         self.pool: Literal["global", "masked"] = pool
         self.fusion = None
-        if len(self.channels) > 1:
-            self.fusion = nn.Sequential(nn.Conv2d(len(self.channels), 1, kernel_size=1), nn.BatchNorm2d(1))
+        if len(channels) > 1:
+            self.fusion = nn.Sequential(nn.Conv2d(len(channels), 1, kernel_size=1), nn.BatchNorm2d(1))
 
     def forward(self, features: Tensor, region_logits: Tensor) -> Tensor:
-        probabilities = region_logits.softmax(dim=1)[:, list(self.channels)]
+        probabilities = region_logits.softmax(dim=1)[:, self.channels]
         if self.detach_probability:
             probabilities = probabilities.detach()
         vectors = region_vectors(
