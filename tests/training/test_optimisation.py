@@ -46,6 +46,11 @@ def test_one_cycle_equals_torch(epochs: int, steps: int) -> None:
     assert rates("one_cycle", epochs=epochs, steps=steps, base=9.0, max_lr=1e-3) == pytest.approx(expected)
 
 
+def test_one_cycle_without_a_rise() -> None:
+    found = rates("one_cycle", epochs=1, steps=4, base=1.0, pct_start=0.25)  # its first step is the top
+    assert found == pytest.approx([1.0, 0.75, 0.25, 0.0], abs=1e-5)
+
+
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()

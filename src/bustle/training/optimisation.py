@@ -176,7 +176,7 @@ class OneCycle:
         top = base if self.max_lr is None else self.max_lr
         start = top / self.div_factor
         turn = self.pct_start * moment.total_steps - 1
-        if moment.step <= turn:
+        if turn > 0 and moment.step <= turn:
             return _cosine(start, top, moment.step / turn)
         rest = max(1e-9, moment.total_steps - 1 - turn)
         return _cosine(top, start / self.final_div_factor, min(1.0, (moment.step - turn) / rest))
