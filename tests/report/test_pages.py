@@ -73,8 +73,25 @@ def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, m
     other = made_up_metrics(made_up_rows(protocol="rmtl"), protocol="rmtl", track="published")
     text = write(tmp_path / "report.html", rows, metrics, companion=other, companion_protocol=load_protocol("rmtl"))
     assert "published" in text
+    assert "strict: malignant is the positive class. published: benign is the positive class." in text
     assert "their sensitivity is the specificity of most other work" in text
     assert f"{other['segmentation']['dice']['mean']:.3f}" in text
+
+
+def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path, rows, metrics):
+    text = write(tmp_path / "report.html", rows, metrics)
+    by_class, by_size = text[text.index("By class") :].split("By lesion size")
+    assert "AUC" not in by_class
+    assert "AUC" in by_size
+    assert "HD95 px" in by_size
+    pooled = metrics | {"headline_distance": "hd95_pooled"}
+    assert "IoU HD95, pooled, px HD95, pooled, mm" in write(tmp_path / "report.html", rows, pooled)
+
+
+def test_the_model_is_named_in_words(tmp_path, rows, metrics):
+    model = {"recipe": "demo", "weights": [{"fold": "fold-0", "sha256": "aa"}, {"fold": "fold-1", "sha256": "bb"}]}
+    text = write(tmp_path / "report.html", rows, metrics | {"model": model})
+    assert "recipe demo weights fold-0 aa fold-1 bb" in text
 
 
 def test_names_from_data_cannot_inject_markup(tmp_path, rows, metrics):

@@ -1,6 +1,6 @@
 """The catalogue of metrics: what each name means, its unit and which direction is better.
 
-The documentation's table and every printed number take their words from here.
+Every printed number takes its words from here; a test compares the documentation's tables with it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ SEGMENTATION = {
     "fpr_union": Metric("FPR over the union", "fraction", "FP / (TP + FP + FN)", False),
     "fpr_background": Metric("FPR over the background", "fraction", "FP / (FP + TN)", False),
     "hd95_px": Metric("HD95", "px", "larger of the two directed 95th percentiles of surface distance", False),
-    "hd95_mm": Metric("HD95", "mm", "as hd95_px, with the pixel spacing", False),
+    "hd95_mm": Metric("HD95", "mm", "the same, with the pixel spacing", False),
     "hd95_pooled_px": Metric("HD95, pooled", "px", "95th percentile of both directed lists together", False),
-    "hd95_pooled_mm": Metric("HD95, pooled", "mm", "as hd95_pooled_px, with the pixel spacing", False),
-    "asd_px": Metric("ASD", "px", "mean distance from the predicted surface to the true one", False),
-    "asd_mm": Metric("ASD", "mm", "as asd_px, with the pixel spacing", False),
-    "assd_px": Metric("ASSD", "px", "mean distance over the points of both surfaces", False),
-    "assd_mm": Metric("ASSD", "mm", "as assd_px, with the pixel spacing", False),
+    "hd95_pooled_mm": Metric("HD95, pooled", "mm", "the same, with the pixel spacing", False),
+    "asd_px": Metric("ASD", "px", "average distance from the predicted surface to the true one", False),
+    "asd_mm": Metric("ASD", "mm", "the same, with the pixel spacing", False),
+    "assd_px": Metric("ASSD", "px", "average symmetric distance, over the points of both surfaces", False),
+    "assd_mm": Metric("ASSD", "mm", "the same, with the pixel spacing", False),
 }
 DETECTION = {
     "missed_lesions": Metric("Lesions missed entirely", "fraction", "lesion cases with an empty prediction", False),
@@ -52,7 +52,7 @@ CLASSIFICATION = {
     "sensitivity": Metric("Sensitivity (recall)", "fraction", "TP / (TP + FN)"),
     "specificity": Metric("Specificity", "fraction", "TN / (TN + FP)"),
     "precision": Metric("Precision (PPV)", "fraction", "TP / (TP + FP)"),
-    "npv": Metric("NPV", "fraction", "TN / (TN + FN)"),
+    "npv": Metric("NPV", "fraction", "negative predictive value: TN / (TN + FN)"),
     "f1": Metric("F1", "fraction", "2TP / (2TP + FP + FN)"),
     "fpr": Metric("FPR", "fraction", "FP / (FP + TN)", False),
     "balanced_accuracy": Metric("Balanced accuracy", "fraction", "mean recall of the classes that occur"),
@@ -61,9 +61,15 @@ CLASSIFICATION = {
     "average_precision": Metric("Average precision", "fraction", "precision summed over the steps of recall"),
     "brier": Metric("Brier score", "fraction", "mean squared difference of probability and outcome", False),
     "ece_equal_width_15": Metric(
-        "ECE, 15 bins of equal width", "fraction", "mean |probability - observed fraction| over the bins", False
+        "ECE, 15 bins of equal width",
+        "fraction",
+        "expected calibration error: mean |probability - observed fraction| over the bins",
+        False,
     ),
     "ece_equal_mass_10": Metric(
-        "ECE, 10 bins of equal mass", "fraction", "mean |probability - observed fraction| over the bins", False
+        "ECE, 10 bins of equal mass",
+        "fraction",
+        "expected calibration error: mean |probability - observed fraction| over the bins",
+        False,
     ),
 }
