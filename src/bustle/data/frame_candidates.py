@@ -23,6 +23,8 @@ _SAME_POINT = 0.96
 _VOTES = 6
 _MIRROR_KEYPOINTS = 200
 _BLOCK = 16_384
+_SIMILARITIES = 8_000_000
+"""Descriptors times cells that are compared at once, which bounds the memory."""
 
 
 def candidate_pairs(frames: Sequence[FrameFeatures], *, mirror: bool) -> list[tuple[int, int]]:
@@ -80,7 +82,9 @@ def _cell_centres(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
     sample = unit_descriptors(descriptors[np.sort(training)])
     centres = sample[random.choice(len(sample), min(count, len(sample)), replace=False)]
     for _ in range(3):
-        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in _blocks(sample)])
+        rows = max(1, _SIMILARITIES // len(centres))
+        parts = [sample[start : start + rows] for start in range(0, len(sample), rows)]
+        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in parts])
         assignment = sparse.csr_matrix(
             (np.ones(len(sample), np.float32), (nearest, np.arange(len(sample)))), shape=(len(centres), len(sample))
         )
@@ -93,11 +97,12 @@ def _cell_centres(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _nearest_cells(descriptors: NDArray[np.uint8], centres: NDArray[np.float32]) -> NDArray[np.intp]:
     """The two nearest cells of each descriptor, `N 2` (one column where there is one cell)."""
     keep = min(2, len(centres))
-    parts = []
-    for part in _blocks(descriptors):
-        similarity = unit_descriptors(part) @ centres.T
-        parts.append(np.argpartition(-similarity, keep - 1, axis=1)[:, :keep])
-    return np.concatenate(parts)
+    nearest = np.empty((len(descriptors), keep), np.intp)
+    rows = max(1, _SIMILARITIES // len(centres))  # there are more cells where there are more descriptors
+    for start in range(0, len(descriptors), rows):
+        distance = unit_descriptors(descriptors[start : start + rows]) @ -centres.T
+        nearest[start : start + rows] = np.argpartition(distance, keep - 1, axis=1)[:, :keep]
+    return nearest
 
 
 def _members(cells: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
@@ -106,10 +111,6 @@ def _members(cells: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
     bounds = np.searchsorted(flat[order], np.arange(count + 1))
     rows = order // cells.shape[1]
     return [rows[bounds[c] : bounds[c + 1]] for c in range(count)]
-
-
-def _blocks(array: NDArray) -> list[NDArray]:
-    return [array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK)]
 
 
 def _thumbnail_pairs(frames: Sequence[FrameFeatures], *, mirror: bool) -> set[tuple[int, int]]:
