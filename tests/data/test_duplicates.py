@@ -16,6 +16,7 @@ from bustle.data.content_hashes import cache_directory
 from bustle.data.duplicates import compare_frames, find_duplicate_groups, groups_of_pairs, related_frames
 from bustle.data.frame_features import frame_features
 from bustle.data.readers import busi, folder
+from bustle.data.sources import open_sources
 
 COPIES = {
     "crop": made.crop,
@@ -97,6 +98,17 @@ def test_results_are_remembered_by_the_content_of_the_files(tmp_path: Path, monk
     made.write_folder_set(root, {"c": made.brighten(made.frame(1, 1))}, labels, {})
     cases = folder.read(root, name="set", options={}).cases
     assert find_duplicate_groups(cases, progress=False) == (("set/a", "set/b", "set/c"),)
+
+
+def test_generated_cases_are_remembered_by_their_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    def phantoms(seed: int) -> tuple[Case, ...]:
+        return open_sources([f"phantom:?cases=3&size=64&seed={seed}"]).cases
+
+    expected = related_frames(phantoms(0), progress=False)
+    monkeypatch.setattr(duplicates, "each_sample", lambda *_, **__: pytest.fail("the frames were looked at again"))
+    assert related_frames(phantoms(0), progress=False) == expected
+    with pytest.raises(pytest.fail.Exception):
+        related_frames(phantoms(1), progress=False)
 
 
 def test_a_damaged_memory_is_replaced(tmp_path: Path) -> None:

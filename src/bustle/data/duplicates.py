@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -166,7 +166,10 @@ def _remember(cases: Sequence[Case], pairs: Sequence[FramePair]) -> None:
 
 
 def _memory_path(cases: Sequence[Case]) -> Path | None:
-    """Where the result for these cases is kept: the key is the content of their images, in order."""
+    """Where the result for these cases is kept: the key is the content of their images, in order.
+
+    Generated cases are known by their metadata; None where there is neither a file nor metadata.
+    """
     try:
         hashes = content_hashes([case.files[0] for case in cases if case.files])
     except InputError:
@@ -175,9 +178,8 @@ def _memory_path(cases: Sequence[Case]) -> Path | None:
     for case in cases:
         if case.files:
             digest.update(hashes[case.files[0]].encode())
-            continue
-        try:  # a generated case is what its loader makes of its arguments
-            digest.update(pickle.dumps(case.load))
-        except (pickle.PicklingError, AttributeError, TypeError):
+        elif case.metadata:
+            digest.update(json.dumps(dict(case.metadata), sort_keys=True, default=str).encode())
+        else:
             return None
     return cache_directory() / "related-frames" / f"{digest.hexdigest()}.json"
