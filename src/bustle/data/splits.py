@@ -54,16 +54,15 @@ def make_splits(
     seed: int | None = None,
     classes: tuple[str, ...] | None = None,
     multi_mask: str = "union",
-    official_folds: bool = True,
     progress: bool = True,
 ) -> Splits:
     """Split a collection by a protocol.
 
     `folds` or `holdout` (one fold with that fraction as its test part) override the protocol's own. Cases of a
     class outside `classes` are left out, unlabelled ones stay; `multi_mask` = `drop` leaves out cases with several
-    mask files. Where readers give cases the publishers' folds (`folds=official`), these are the test parts unless
-    `official_folds` is False; other cases are balanced around them. Raises `InputError` for settings that
-    contradict each other and for too few groups.
+    mask files. Where readers give cases the publishers' folds (`folds=official`), these are the test parts, and other
+    cases are balanced around them. Raises `InputError` for settings that contradict each other and for too few
+    groups.
     """
     if folds is not None and holdout is not None:
         raise InputError("both folds and a holdout are asked for", remedy="give only one of them")
@@ -82,7 +81,7 @@ def make_splits(
     if not cases:
         raise InputError("no case is left to split", remedy="check the data and the classes")
     table = CaseTable(cases, {case.case_id: group_of[case.case_id] for case in cases}, protocol)
-    official = _official(cases) if official_folds else {}
+    official = _official(cases)
     if official:
         if holdout is not None or folds not in (None, len(set(official.values()))):
             raise InputError(
