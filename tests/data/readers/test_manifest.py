@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from bustle.core.errors import InputError
@@ -74,16 +75,16 @@ def test_parquet(tmp_path: Path, put):
     put("a.png")
     put("b.png")
     put("c.png")
-    table = pandas.DataFrame(
+    table = pyarrow.table(
         {
             "image": ["a.png", "b.png", "c.png"],
             "label": ["benign", None, "Malignant"],
-            "patient_id": [7, None, 8],
-            "spacing_mm": [0.1, np.nan, 0.2],
-            "acquired": pandas.to_datetime(["2020-01-02", None, "2020-01-03"]),
+            "patient_id": [7.0, float("nan"), 8.0],  # as pandas writes whole numbers with gaps
+            "spacing_mm": [0.1, float("nan"), 0.2],
+            "acquired": [datetime.datetime(2020, 1, 2), None, datetime.datetime(2020, 1, 3)],
         }
     )
-    table.to_parquet(tmp_path / "m.parquet")
+    pyarrow.parquet.write_table(table, tmp_path / "m.parquet")
     cases = open_sources([f"manifest:{tmp_path / 'm.parquet'}"]).cases
     assert [case.label for case in cases] == ["benign", None, "malignant"]
     assert [case.patient_id for case in cases] == ["7", None, "8"]
