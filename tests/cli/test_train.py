@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -90,6 +91,16 @@ def test_the_summary_sums_up(finished: Path) -> None:
     assert summary["companion"]["protocol"] == "rmtl"
     page = (finished / "report.html").read_text(encoding="utf-8")
     assert "fold 0" in page
+
+
+def test_intervals_keep_patients_together_where_the_published_split_does_not(words: Words, tmp_path: Path) -> None:
+    assert main(words(tmp_path / "run", "--track", "published", "--folds", "2", "--fold", "0")) == 0
+    metrics = read(tmp_path / "run" / "fold-0" / "metrics.json")
+    with (tmp_path / "run" / "fold-0" / "cases.csv").open(encoding="utf-8") as handle:
+        patients = {row["patient_id"] for row in csv.DictReader(handle)}
+    assert len(patients) < metrics["n_cases"]
+    assert metrics["n_groups"] <= len(patients)
+    assert f"resamples of whole groups ({metrics['resampled']})" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_folds_train_with_different_seeds(finished: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.summary import summarise_folds
-from bustle.report.evaluation_page import headline_cards, write_evaluation_page
+from bustle.report.evaluation_page import Results, headline_cards, write_evaluation_page
 from bustle.report.gallery import WORST, GalleryPicture
 from bustle.report.run_page import read_history, write_run_page
 
@@ -53,7 +53,7 @@ def write(path, rows, metrics, **options):
         "protocol": load_protocol("strict"),
         "pictures": {WORST: [picture]},
     }
-    write_evaluation_page(path, **(arguments | options))
+    write_evaluation_page(path, Results(**(arguments | options)))
     return checked(path)
 
 
@@ -136,16 +136,8 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
         (folders[number] / "metrics.csv").write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
         folds.append(made_up_metrics(made_up_rows(seed=number)))
     over_folds = summarise_folds(folds, protocol=load_protocol("strict"))
-    write_run_page(
-        tmp_path / "report.html",
-        fold_folders=folders,
-        over_folds=over_folds,
-        metrics=metrics,
-        rows=rows,
-        classes=CLASSES,
-        protocol=load_protocol("strict"),
-        pictures={},
-    )
+    results = Results(metrics=metrics, rows=rows, classes=CLASSES, protocol=load_protocol("strict"), pictures={})
+    write_run_page(tmp_path / "report.html", results, fold_folders=folders, over_folds=over_folds)
     text = checked(tmp_path / "report.html")
     auc = over_folds["classification"]["auc"]
     assert f"{auc['mean']:.3f} ± {auc['sd']:.3f}" in text

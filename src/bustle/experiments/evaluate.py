@@ -15,8 +15,9 @@ from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise
-from bustle.experiments.resampling_groups import ResamplingGroups, resampling_groups
-from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pair, read_pairs
+from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.resampling_groups import LEAK_GROUPS, ResamplingGroups, resampling_groups
+from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pairs
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import (
     PROBABILITIES,
@@ -24,8 +25,7 @@ from bustle.inference.prediction_files import (
     read_class_probabilities,
     read_prediction,
 )
-from bustle.report.evaluation_page import write_evaluation_page
-from bustle.report.gallery import GalleryPicture, gallery_choice
+from bustle.report.evaluation_page import Results, write_evaluation_page
 
 DEFAULT_CLASSES = ("benign", "malignant")
 Rows = list[dict[str, Any]]
@@ -58,7 +58,7 @@ def evaluate_predictions(
         raise InputError("none of the cases has a mask or a class", remedy="evaluate on annotated data")
     index = index_predictions(predictions, cases=scorable, missing=missing)
     (other,) = (name for name in get_args(Track) if name != track)
-    known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), "leak groups", ())
+    known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), LEAK_GROUPS, ())
     rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=known.group_of)
     notes = [*warnings, *index.warnings, *known.warnings]
     if len(scorable) < len(cases):
@@ -78,16 +78,17 @@ def evaluate_predictions(
         beside = facts | summarise(other_rows, protocol=companion, classes=classes, track=other, resamples=resamples)
         write_cases(out / f"cases_{other}.csv", other_rows, classes=classes)
         write_json(out / f"metrics_{other}.json", beside)
-    write_evaluation_page(
-        out / "report.html",
+    by_id = {case.case_id: case for case in scorable}
+    results = Results(
         metrics=metrics,
         rows=rows,
         classes=classes,
         protocol=protocol,
         companion=beside,
         companion_protocol=companion,
-        pictures=_pictures(rows, scorable, index, classes),
+        pictures=gallery_pictures(rows, cases=by_id, index_of=dict.fromkeys(by_id, index), classes=classes),
     )
+    write_evaluation_page(out / "report.html", results)
     return metrics
 
 
@@ -117,23 +118,6 @@ def _score(
         models.append(dict(pair.stored.provenance))
     model = models[0] if models[0] and all(entry == models[0] for entry in models) else None
     return with_size_strata(rows), None if other_rows is None else with_size_strata(other_rows), model
-
-
-def _pictures(
-    rows: Rows, cases: Sequence[Case], index: PredictionIndex, classes: Sequence[str]
-) -> dict[str, list[GalleryPicture]]:
-    """Decode again the few cases that the report shows."""
-    by_id = {case.case_id: case for case in cases}
-    pictures: dict[str, list[GalleryPicture]] = {}
-    for section, chosen in gallery_choice(rows, classes=classes).items():
-        pictures[section] = []
-        for row in chosen:
-            pair = read_pair(by_id[row["case_id"]], index=index)
-            truth, predicted = pair.on_grid("native", group_id=None)
-            pictures[section].append(
-                GalleryPicture(row=row, image=pair.sample.image, truth=truth.mask, prediction=predicted.mask)
-            )
-    return pictures
 
 
 def evaluate_model(

@@ -9,6 +9,8 @@ from bustle.core.types import Case
 from bustle.data.duplicates import COPIES, groups_of_pairs, remembered_pairs
 from bustle.data.leak_groups import leak_groups, patient_groups
 
+LEAK_GROUPS = "patients and near-duplicate images"
+
 
 class ResamplingGroups(NamedTuple):
     """Group id by case id, what a group is, and a warning where something better could be had."""
@@ -26,9 +28,7 @@ def resampling_groups(cases: Sequence[Case]) -> ResamplingGroups:
     pairs = remembered_pairs(cases)
     if pairs is not None:
         duplicates = groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene"))
-        return ResamplingGroups(
-            leak_groups(cases, duplicate_groups=duplicates), "patients and near-duplicate images", ()
-        )
+        return ResamplingGroups(leak_groups(cases, duplicate_groups=duplicates), LEAK_GROUPS, ())
     alone = sum(case.patient_id is None for case in cases)
     if not alone:
         return ResamplingGroups(patient_groups(cases), "patients", ())

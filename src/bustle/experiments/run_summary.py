@@ -15,8 +15,9 @@ from bustle.core.types import Case
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
-from bustle.experiments.scored_pairs import index_predictions, read_pair
-from bustle.report.gallery import GalleryPicture, gallery_choice
+from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
+from bustle.report.evaluation_page import Results
 from bustle.report.run_page import read_history, write_run_page
 
 LAST_SCORED_FILE = "report.html"
@@ -66,24 +67,29 @@ def write_run_summary(
     write_json(out / "summary.json", summary)
     rows = with_size_strata(_pooled_rows(folders, suffix=""))
     plural = f"{len(folders)} folds together" if len(folders) > 1 else f"fold {next(iter(folders))}"
+    scored = [read_json(folder / "metrics.json") for folder in folders.values()]
     facts = {
         "title": f"{recipe.title}, {plural}",
         "model": None,
-        "warnings": [],
+        "warnings": list(dict.fromkeys(warning for metrics in scored for warning in metrics["warnings"])),
+        "resampled": "; ".join(dict.fromkeys(metrics["resampled"] for metrics in scored)),
         "provenance": provenance(),
     }
-    write_run_page(
-        out / "report.html",
-        fold_folders=folders,
-        over_folds=main["over_folds"],
+    results = Results(
         metrics=facts | main["pooled"],
         rows=rows,
         classes=classes,
         protocol=protocol,
-        pictures=_pictures(rows, folders, cases=cases, classes=classes),
-        companion_over_folds=beside and beside["over_folds"],
+        pictures=gallery_pictures(rows, cases=cases, index_of=_prediction_indexes(folders, cases), classes=classes),
         companion=beside and facts | beside["pooled"],
         companion_protocol=other_protocol,
+    )
+    write_run_page(
+        out / "report.html",
+        results,
+        fold_folders=folders,
+        over_folds=main["over_folds"],
+        companion_over_folds=beside and beside["over_folds"],
     )
     return summary
 
@@ -118,25 +124,11 @@ def _training_facts(number: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def _pictures(
-    rows: Sequence[Mapping[str, Any]],
-    folders: Mapping[int, Path],
-    *,
-    cases: Mapping[str, Case],
-    classes: Sequence[str],
-) -> dict[str, list[GalleryPicture]]:
-    """Decode the few cases that the report shows, each with the prediction of the fold that tested it."""
+def _prediction_indexes(folders: Mapping[int, Path], cases: Mapping[str, Case]) -> dict[str, PredictionIndex]:
+    """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
     for folder in folders.values():
         tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
         index = index_predictions(folder / "predictions", cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}
-    pictures: dict[str, list[GalleryPicture]] = {}
-    for section, chosen in gallery_choice(rows, classes=classes).items():
-        for row in chosen:
-            pair = read_pair(cases[row["case_id"]], index=indexes[row["case_id"]])
-            truth, predicted = pair.on_grid("native", group_id=None)
-            pictures.setdefault(section, []).append(
-                GalleryPicture(row=row, image=pair.sample.image, truth=truth.mask, prediction=predicted.mask)
-            )
-    return pictures
+    return indexes

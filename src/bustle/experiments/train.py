@@ -197,6 +197,7 @@ class _Folds:
             protocol=self.protocol,
             companion=self.companion,
             classes=self.recipe.data.classes,
-            groups=self.splits.groups,
+            # A split by images takes every image for its own group; copies and patients stay together in intervals.
+            groups=self.splits.groups if self.protocol.group_by == "leak_group" else None,
             title=f"{self.recipe.title}, fold {number}",
         )

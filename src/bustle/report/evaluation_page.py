@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,22 @@ from bustle.report.wording import number
 
 Metrics = Mapping[str, Any]
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a page is made of: the contents of the two tracks' JSON files, the rows of `cases.csv`, and pictures.
+
+    `companion` is the other track, None where it was not scored.
+    """
+
+    metrics: Metrics
+    rows: Sequence[Row]
+    classes: Sequence[str]
+    protocol: Protocol
+    pictures: Mapping[str, Sequence[GalleryPicture]]
+    companion: Metrics | None = None
+    companion_protocol: Protocol | None = None
 
 
 class MetricLine(NamedTuple):
@@ -46,55 +63,27 @@ class Picture(NamedTuple):
     uri: str
 
 
-def write_evaluation_page(
-    path: Path,
-    *,
-    metrics: Metrics,
-    rows: Sequence[Row],
-    classes: Sequence[str],
-    protocol: Protocol,
-    pictures: Mapping[str, Sequence[GalleryPicture]],
-    companion: Metrics | None = None,
-    companion_protocol: Protocol | None = None,
-) -> None:
-    """Write the page. `metrics` and `companion` are the contents of the two tracks' JSON files."""
-    content = page_content(
-        metrics=metrics,
-        rows=rows,
-        classes=classes,
-        protocol=protocol,
-        pictures=pictures,
-        companion=companion,
-        companion_protocol=companion_protocol,
-    )
-    write_page(path, "evaluation.html", **content)
+def write_evaluation_page(path: Path, results: Results) -> None:
+    write_page(path, "evaluation.html", **page_content(results))
 
 
-def page_content(
-    *,
-    metrics: Metrics,
-    rows: Sequence[Row],
-    classes: Sequence[str],
-    protocol: Protocol,
-    pictures: Mapping[str, Sequence[GalleryPicture]],
-    companion: Metrics | None,
-    companion_protocol: Protocol | None,
-) -> dict[str, Any]:
+def page_content(results: Results) -> dict[str, Any]:
     """What the template `evaluation.html`, and every page that extends it, needs."""
+    metrics, companion = results.metrics, results.companion
     return {
         "metrics": metrics,
-        "protocol": protocol,
+        "protocol": results.protocol,
         "companion": companion,
-        "companion_protocol": companion_protocol,
+        "companion_protocol": results.companion_protocol,
         "policies": EMPTY_POLICIES,
         "cards": headline_cards(metrics),
         "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
         "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
         "subsets": _subsets(metrics),
-        "plots": _plots(metrics, rows, classes),
-        "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in pictures.items()},
-        "rows": rows,
-        "classes": classes,
+        "plots": _plots(metrics, results.rows, results.classes),
+        "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in results.pictures.items()},
+        "rows": results.rows,
+        "classes": results.classes,
     }
 
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bustle.core.recipe import Protocol
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
 from bustle.report import plots
-from bustle.report.evaluation_page import Plot, page_content
-from bustle.report.gallery import GalleryPicture
+from bustle.report.evaluation_page import Plot, Results, page_content
 from bustle.report.page import write_page
 from bustle.report.wording import SPREADS
 
@@ -34,45 +32,30 @@ class FoldTable(NamedTuple):
 
 def write_run_page(
     path: Path,
+    results: Results,
     *,
     fold_folders: Mapping[int, Path],
     over_folds: Metrics,
-    metrics: Metrics,
-    rows: Sequence[Row],
-    classes: Sequence[str],
-    protocol: Protocol,
-    pictures: Mapping[str, Sequence[GalleryPicture]],
     companion_over_folds: Metrics | None = None,
-    companion: Metrics | None = None,
-    companion_protocol: Protocol | None = None,
 ) -> None:
     """Write the page: as `write_evaluation_page` for the pooled cases, with the folds' own figures before it.
 
     `over_folds` is the result of `summarise_folds`, `companion_over_folds` that of the other track; the learning
     curves come from each fold folder's `metrics.csv`.
     """
-    content = page_content(
-        metrics=metrics,
-        rows=rows,
-        classes=classes,
-        protocol=protocol,
-        pictures=pictures,
-        companion=companion,
-        companion_protocol=companion_protocol,
-    )
-    tables = _tables(over_folds, track=metrics["track"])
-    if companion_over_folds is not None and companion is not None:
-        tables += _tables(companion_over_folds, track=companion["track"])
+    tables = _tables(over_folds, track=results.metrics["track"])
+    if companion_over_folds is not None and results.companion is not None:
+        tables += _tables(companion_over_folds, track=results.companion["track"])
     histories = {f"fold {number}": read_history(folder / "metrics.csv") for number, folder in fold_folders.items()}
     write_page(
         path,
         "run.html",
         folds=list(fold_folders),
-        spread=SPREADS[protocol.spread],
-        companion_spread=SPREADS[companion_protocol.spread] if companion_protocol else None,
+        spread=SPREADS[results.protocol.spread],
+        companion_spread=SPREADS[results.companion_protocol.spread] if results.companion_protocol else None,
         fold_tables=tables,
         curves=_learning_curves(histories),
-        **content,
+        **page_content(results),
     )
 
 
