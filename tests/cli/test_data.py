@@ -93,15 +93,17 @@ def test_wrong_settings_are_one_line(
 
 
 def test_a_path_that_is_missing_or_in_the_way_is_told(
-    data_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["data", "audit", f"folder:{tmp_path / 'gone'}", "--out", str(tmp_path / "a")]) == 2
     assert "gone: does not exist" in capsys.readouterr().err
     assert main(["data", "split", f"folder:{data_set}", "--out", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert main(["data", "audit", f"folder:{data_set}", "--out", str(tmp_path / "file")]) == 2
-    assert "a file is in the way" in capsys.readouterr().err
+    monkeypatch.setattr("bustle.data.readers._cases.read_image", lambda path: pytest.fail("it went to work first"))
+    for words in (["audit", "--out", str(tmp_path / "file")], ["split", "--out", str(tmp_path / "file" / "s.json")]):
+        assert main(["data", *words, f"folder:{data_set}"]) == 2
+        assert "a file is in the way" in capsys.readouterr().err
 
 
 def test_every_help_answers_without_torch() -> None:

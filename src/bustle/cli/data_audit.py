@@ -16,13 +16,15 @@ def run(arguments: argparse.Namespace) -> int:
     """The exit code is 0 whatever was found: to find broken cases is what an audit is for."""
     from pathlib import Path
 
-    from bustle.core.files import write_json
+    from bustle.core.files import make_folder, write_json
     from bustle.data.audit import audit, audit_as_json
     from bustle.data.sources import open_sources
     from bustle.report.audit_page import summary_lines, write_audit_page
 
     out = Path(arguments.out)
-    found = audit(open_sources(arguments.specs))
+    collection = open_sources(arguments.specs)
+    make_folder(out)
+    found = audit(collection)
     summary = audit_as_json(found)
     write_json(out / "audit.json", summary)
     write_audit_page(out / "audit.html", found)

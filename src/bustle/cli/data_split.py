@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from bustle.core.files import make_folder
     from bustle.core.recipe import protocol_of
     from bustle.data.sources import open_sources
     from bustle.data.split_table import split_lines
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)
     collection = open_sources(arguments.specs)
     tell_findings(collection)
+    make_folder(out.parent)
     splits = make_splits(
         collection,
         protocol=protocol,
