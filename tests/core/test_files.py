@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bustle.core.errors import InputError
 from bustle.core import files
+from bustle.core.errors import InputError
 from bustle.core.files import (
     atomic_path,
     make_folder,
