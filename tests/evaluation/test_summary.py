@@ -192,6 +192,18 @@ def test_spread_over_folds(protocol, ddof):
     assert set(found["by_source"]) == {"left", "right"}
 
 
+@pytest.mark.parametrize("protocol", ["strict", "abus"])
+def test_a_fold_without_scored_cases_keeps_its_place(protocol):
+    left = [row for row in ROWS if row["source"] == "left"]
+    unlabelled = [row | {"probability_malignant": None} for row in ROWS]
+    folds = [summary_of(rows, protocol=protocol, resamples=20) for rows in (left, unlabelled, ROWS)]
+    found = summarise_folds(folds, protocol=load_protocol(protocol))
+    assert [value is None for value in found["classification"]["auc"]["folds"]] == [False, True, False]
+    right = found["by_source"]["right"]["segmentation"]["dice"]
+    assert [value is None for value in right["folds"]] == [True, False, False]
+    assert right["n"] == sum(fold["by_source"]["right"]["segmentation"]["dice"]["n"] for fold in folds[1:])
+
+
 def test_the_abus_protocol_pools_cases_and_confusion():
     parts = [ROWS[:16], ROWS[16:]]
     folds = [summary_of(part, protocol="abus", resamples=20) for part in parts]

@@ -144,6 +144,8 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
     assert "Loss over the epochs" in text
     assert "Validation over the epochs" in text
     assert "SD over folds (ddof 1)" in text
+    assert "strict: malignant is the positive class." in text.split("Folds")[1].split("HD95")[0]
+    assert "HD95 px" in text
 
 
 def test_history_of_a_fold(tmp_path):

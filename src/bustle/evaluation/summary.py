@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bustle.evaluation.strata import STRATA, size_strata
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
 
+NOTHING_SCORED: Mapping[str, Any] = {"n_cases": 0, "segmentation": None, "classification": None}
 EMPTY_POLICIES = {
     "strict": "lesion present and nothing drawn: Dice 0, distance = image diagonal; "
     "no lesion: left out here, counted in the false positives on normals",
@@ -87,7 +89,7 @@ def summarise_parts(
 ) -> dict[str, Any]:
     """`segmentation` and `classification` of one set of cases, from the same resamples."""
     if not rows:
-        return {"n_cases": 0, "segmentation": None, "classification": None}
+        return dict(NOTHING_SCORED)
     weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
     return {
         "n_cases": len(rows),
@@ -158,8 +160,7 @@ def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Prot
     """
     sources = sorted({source for metrics in fold_metrics for source in metrics["by_source"]})
     parts_by_source = {
-        source: [metrics["by_source"][source] for metrics in fold_metrics if source in metrics["by_source"]]
-        for source in sources
+        source: [metrics["by_source"].get(source, NOTHING_SCORED) for metrics in fold_metrics] for source in sources
     }
     return {
         "folds": len(fold_metrics),
@@ -171,28 +172,26 @@ def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Prot
 
 
 def _fold_parts(parts: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
-    masks = [part["segmentation"] for part in parts if part["segmentation"]]
-    classes = [part["classification"] for part in parts if part["classification"]]
-    pool_cases = protocol.spread == "case_sd"
+    masks = [part["segmentation"] for part in parts]
+    classes = [part["classification"] for part in parts]
+    combine = _pooled_cases if protocol.spread == "case_sd" else partial(_over_folds, protocol=protocol)
     return {
-        "segmentation": {
-            name: _pooled_cases([fold[name] for fold in masks])
-            if pool_cases
-            else _over_folds([fold[name] for fold in masks], protocol)
-            for name in SEGMENTATION | DETECTION
-        }
-        if masks
+        "segmentation": {name: combine([fold and fold[name] for fold in masks]) for name in SEGMENTATION | DETECTION}
+        if any(masks)
         else None,
-        "classification": _classes_over_folds(classes, protocol) if classes else None,
+        "classification": _classes_over_folds(classes, protocol) if any(classes) else None,
     }
 
 
-def _classes_over_folds(classes: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
-    confusion = np.sum([fold["confusion"] for fold in classes], axis=0)
-    first = classes[0]
+def _classes_over_folds(folds: Sequence[Mapping[str, Any] | None], protocol: Protocol) -> dict[str, Any]:
+    scored = [fold for fold in folds if fold]
+    confusion = np.sum([fold["confusion"] for fold in scored], axis=0)
+    first = scored[0]
     summary: dict[str, Any] = {key: first[key] for key in ("classes", "positive_class", "average")}
-    summary |= {"n": sum(fold["n"] for fold in classes), "confusion": confusion.tolist()}
-    summary |= {name: _over_folds([fold[name] for fold in classes], protocol) for name in CLASSIFICATION}
+    summary |= {"n": sum(fold["n"] for fold in scored), "confusion": confusion.tolist()}
+    summary |= {
+        name: _over_folds([fold and fold[name] for fold in folds], protocol=protocol) for name in CLASSIFICATION
+    }
     if protocol.spread == "case_sd":
         pooled = decision_metrics(
             confusion.astype(np.float64),
@@ -204,8 +203,10 @@ def _classes_over_folds(classes: Sequence[Mapping[str, Any]], protocol: Protocol
     return summary
 
 
-def _over_folds(folds: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
-    values = [fold["mean"] for fold in folds if fold["mean"] is not None]
+def _over_folds(folds: Sequence[Mapping[str, Any] | None], *, protocol: Protocol) -> dict[str, Any]:
+    """`folds` holds one entry per fold, None for a fold without scored cases: it keeps its place in the result."""
+    scored = [fold for fold in folds if fold]
+    values = [fold["mean"] for fold in scored if fold["mean"] is not None]
     spread = None
     if len(values) > 1 and protocol.spread == "t95":
         spread = t95_half_width(values)
@@ -214,15 +215,16 @@ def _over_folds(folds: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[
     return {
         "mean": float(np.mean(values)) if values else None,
         "sd": spread,
-        "n": sum(fold["n"] for fold in folds),
-        "unit": folds[0]["unit"],
-        "folds": [fold["mean"] for fold in folds],
+        "n": sum(fold["n"] for fold in scored),
+        "unit": scored[0]["unit"],
+        "folds": [fold and fold["mean"] for fold in folds],
     }
 
 
-def _pooled_cases(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _pooled_cases(folds: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     """Mean and SD (ddof 1) over all folds' cases, from each fold's own mean, SD and count."""
-    used = [fold for fold in folds if fold["n"]]
+    scored = [fold for fold in folds if fold]
+    used = [fold for fold in scored if fold["n"]]
     n = sum(fold["n"] for fold in used)
     mean = sum(fold["n"] * fold["mean"] for fold in used) / n if n else None
     sd = None
@@ -231,4 +233,5 @@ def _pooled_cases(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             (fold["n"] - 1) * (fold["sd"] or 0.0) ** 2 + fold["n"] * (fold["mean"] - mean) ** 2 for fold in used
         )
         sd = float(np.sqrt(squares / (n - 1)))
-    return {"mean": mean, "sd": sd, "n": n, "unit": folds[0]["unit"], "folds": [fold["mean"] for fold in folds]}
+    by_fold = [fold and fold["mean"] for fold in folds]
+    return {"mean": mean, "sd": sd, "n": n, "unit": scored[0]["unit"], "folds": by_fold}

@@ -57,10 +57,6 @@ class FoldResult:
     epochs: int
     history: Sequence[Row]
 
-    @property
-    def seconds(self) -> float:
-        return sum(float(row["seconds"] or 0) for row in self.history)
-
 
 def check_recipe(recipe: Recipe) -> None:
     """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
