@@ -40,7 +40,7 @@ class Geometry:
 
     The mapping is: crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to
     `resized_size`, then pad `pad_before` before (and the rest after) to `network_size`. All are spatial
-    `(D) H W`; an image that was not prepared for a network has the last three equal to its own size.
+    `(D) H W`, and None for an image that was not prepared for a network.
     """
 
     original_size: tuple[int, ...]
