@@ -262,9 +262,15 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cache_building, "_write_array", full)
-    with pytest.raises(InputError, match="no space left"):
+    with pytest.raises(InputError, match=r"no space left.*BUSTLE_CACHE=FOLDER"):
         open_cache(make_cases(tmp_path / "data"), tmp_path)
     assert not list((tmp_path / "cache").glob("*prepar*"))
+
+
+def test_a_cache_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(InputError, match=r"in the way.*BUSTLE_CACHE=FOLDER"):
+        open_cache(make_cases(tmp_path / "data"), tmp_path)
 
 
 def test_no_cases_and_volumes_are_refused(tmp_path):

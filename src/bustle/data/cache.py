@@ -170,7 +170,9 @@ def _build(folder: Path, cases: Sequence[Case], *, key: str, section: DataSectio
             _put_in_place(building, folder, spare=Path(name))
             return built
     except OSError as error:
-        raise write_error(folder, error) from error
+        told = write_error(folder, error)
+        remedy = f"{told.remedy}; BUSTLE_CACHE=FOLDER keeps prepared cases elsewhere"
+        raise InputError(told.problem, remedy=remedy, path=folder) from error
 
 
 def _put_in_place(built: Path, folder: Path, *, spare: Path) -> None:

@@ -5,6 +5,7 @@ A file counts as unchanged while its size and its modification and change times 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -43,7 +44,8 @@ def content_hashes(files: Iterable[Path], *, directory: Path | None = None) -> d
         if time.time_ns() - max(stamp[1:]) > YOUNG_NS:
             found[name] = [*stamp, hashes[file]]
     if found:
-        write_json(index, _read_index(index) | found)
+        with contextlib.suppress(InputError):  # not to remember costs time, nothing else
+            write_json(index, _read_index(index) | found)
     return hashes
 
 
