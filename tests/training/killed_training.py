@@ -7,10 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from bustle.data.splits import Fold
-
 from bustle.core.recipe import load_protocol, load_recipe
 from bustle.data.sources import open_sources
+from bustle.data.splits import Fold
 from bustle.training import run
 from bustle.training.module import TrainingModule
 
