@@ -26,6 +26,12 @@ def test_a_folder_gives_the_images_directly_in_it_in_order():
     assert listed("scans") == [("scans/a.jpeg", "a"), ("scans/b.PNG", "b"), ("scans/c (1).tif", "c (1)")]
 
 
+def test_masks_beside_their_image_are_no_images(tmp_path: Path):
+    for name in ("benign (1)", "benign (1)_mask", "benign (1)_mask_1", "case001", "case001_tumor", "x_mask"):
+        (tmp_path / f"{name}.png").touch()
+    assert [name for _, name in listed(str(tmp_path))] == ["benign (1)", "case001", "x_mask"]
+
+
 @pytest.mark.usefixtures("scans")
 def test_globs_files_and_odd_names():
     assert listed("scans/*.tif") == [("scans/c (1).tif", "c (1)")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Label = Literal["benign", "malignant", "normal"]
 
-LESION_LABELS: tuple[Label, ...] = ("benign", "malignant", "normal")
+CLASS_NAMES: tuple[Label, ...] = ("benign", "malignant", "normal")
 """The class names that readers may give a case; `normal` means that no lesion is visible."""
 
 Task = Literal["seg", "cls", "joint"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json, write_json
 from bustle.core.recipe import Protocol
-from bustle.core.types import LESION_LABELS, Case, Collection
+from bustle.core.types import CLASS_NAMES, Case, Collection
 from bustle.data.duplicates import COPIES, groups_of_pairs, related_frames
 from bustle.data.leak_groups import conflicting_groups, leak_groups, patient_groups
 from bustle.data.split_drawing import CaseTable, Drawing
@@ -110,8 +110,8 @@ def make_splits(
 def _unwanted(cases: Sequence[Case], *, classes: tuple[str, ...] | None, multi_mask: str) -> dict[str, str]:
     """Reason by case id for the cases that take no part."""
     for name in classes or ():
-        if name not in LESION_LABELS:
-            raise unknown_name("class", name, LESION_LABELS)
+        if name not in CLASS_NAMES:
+            raise unknown_name("class", name, CLASS_NAMES)
     reasons: dict[str, str] = {}
     for case in cases:
         if classes is not None and case.label is not None and case.label not in classes:

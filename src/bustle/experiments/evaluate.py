@@ -10,7 +10,7 @@ from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
-from bustle.core.types import LESION_LABELS, Case
+from bustle.core.types import CLASS_NAMES, Case
 from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.strata import with_size_strata
@@ -204,8 +204,8 @@ def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, .
     path = predictions / PROBABILITIES
     names = next(iter(table.values()))
     for name in names:
-        if name not in LESION_LABELS:
-            raise unknown_name("class", name, LESION_LABELS, path=path)
+        if name not in CLASS_NAMES:
+            raise unknown_name("class", name, CLASS_NAMES, path=path)
     absent = [name for name in DEFAULT_CLASSES if name not in names]
     if absent:
         raise InputError(
@@ -218,4 +218,4 @@ def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, .
                 remedy="normalise them so that they sum to 1",
                 path=path,
             )
-    return tuple(name for name in LESION_LABELS if name in names)
+    return tuple(name for name in CLASS_NAMES if name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.io.raster import RASTER_SUFFIXES
+
+MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+)?$")
+"""What follows an image's stem in the name of a mask that lies beside it."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,14 @@ def _expand(text: str) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    return sorted(
+    """The images of a folder; the masks that BUSI and BrEaST keep beside their image are no images."""
+    found = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in RASTER_SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
+    stems = {path.stem for path in found}
+    return [path for path in found if MASK_OF.sub("", path.stem) not in stems - {path.stem}]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

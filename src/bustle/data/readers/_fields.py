@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.types import LESION_LABELS, Box, Label
+from bustle.core.types import CLASS_NAMES, Box, Label
 
 
 def parse_label(value: Any, *, path: Path) -> Label | None:
@@ -16,10 +16,10 @@ def parse_label(value: Any, *, path: Path) -> Label | None:
     text = str(value).strip().lower()
     if not text:
         return None
-    for label in LESION_LABELS:
+    for label in CLASS_NAMES:
         if text == label:
             return label
-    raise unknown_name("class name", str(value).strip(), LESION_LABELS, path=path)
+    raise unknown_name("class name", str(value).strip(), CLASS_NAMES, path=path)
 
 
 def parse_spacing(value: Any, *, path: Path) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bustle.core.errors import InputError
-from bustle.core.types import LESION_LABELS, Collection, Label
+from bustle.core.types import CLASS_NAMES, Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
@@ -41,7 +41,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     root = data_folder(path, reader="busi")
     nested = root / "Dataset_BUSI_with_GT"
     root = nested if nested.is_dir() else root
-    folders: list[tuple[Label, Path]] = [(label, root / label) for label in LESION_LABELS if (root / label).is_dir()]
+    folders: list[tuple[Label, Path]] = [(label, root / label) for label in CLASS_NAMES if (root / label).is_dir()]
     if not folders:
         raise InputError(
             "has none of the folders benign/, malignant/ and normal/",
@@ -53,7 +53,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     orphans: list[Path] = []
     for label, folder in folders:
         _read_class(folder, label, builder, without_mask=without_mask, orphans=orphans)
-    absent = [label for label in LESION_LABELS if not (root / label).is_dir()]
+    absent = [label for label in CLASS_NAMES if not (root / label).is_dir()]
     if absent:
         builder.note("missing-folder", f"{name}: {root.name} has no folder {' and none '.join(absent)}")
     builder.note_cases("image-without-mask", "images have no mask", without_mask)

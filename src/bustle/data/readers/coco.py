@@ -11,7 +11,7 @@ from typing import Any
 
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
-from bustle.core.types import LESION_LABELS, Box, Collection, Label
+from bustle.core.types import CLASS_NAMES, Box, Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import Lesions, LesionSource, paint_instances
@@ -139,7 +139,7 @@ def _json_file(path: Path | None) -> Path:
 
 def _category_label(category: str) -> Label | None:
     text = str(category).strip().lower()
-    return next((label for label in LESION_LABELS if text == label), None)
+    return next((label for label in CLASS_NAMES if text == label), None)
 
 
 def _case_label(labels: Sequence[Label | None]) -> Label | None:
