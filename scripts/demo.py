@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
     started = time.monotonic()
     fresh_folder(folder)
     phantoms, unseen = folder / "phantoms", folder / "unseen"
-    run("data", "phantom", "--cases", "160", "--seed", "0", "--size", "192", "--out", phantoms)
+    run("data", "phantom", "--cases", "240", "--seed", "0", "--size", "192", "--out", phantoms)
     run("data", "audit", f"folder:{phantoms}", "--out", folder / "audit")
     run("train", "demo", "--data", f"folder:{phantoms}", "--holdout", str(HELD_OUT), "--out", folder / "run")
     run("data", "phantom", "--cases", "40", "--seed", "1", "--size", "192", "--out", unseen)
