@@ -1,4 +1,4 @@
-"""Goal 8: HD95, ASD and ASSD of a pair of masks, exact to 1e-6, against the field's libraries.
+"""Goal 8: HD95, ASD and ASSD of a pair of masks, equal to 1e-6, against the field's libraries.
 
 Every peer computes the three distances of the same pairs, in turn with bustle; the results must agree. medpy and
 MONAI are measured where they are installed (extra `bench`); the distance transform of the whole image, the plain
@@ -31,7 +31,8 @@ def run() -> list[dict[str, Any]]:
         pairs = [lesion_pair(shape, seed=seed) for seed in range(PAIRS)]
         for peer, measure in peers().items():
             for pair in pairs:
-                np.testing.assert_allclose(measure(*pair), like(peer, *pair), atol=1e-6, err_msg=f"{peer} disagrees")
+                # relative, because MONAI computes in single precision
+                np.testing.assert_allclose(measure(*pair), like(peer, *pair), rtol=1e-6, err_msg=f"{peer} disagrees")
             ratios = [seconds(measure, pairs) / seconds(own, pairs) for _ in range(REPEATS)]
             rows.append(
                 {
@@ -70,10 +71,10 @@ def own(truth: Mask, prediction: Mask) -> tuple[float, ...]:
 
 
 def like(peer: str, truth: Mask, prediction: Mask) -> tuple[float, ...]:
-    """Bustle's values under the peer's own definitions of HD95 and ASSD."""
+    """Bustle's values under the peer's own definition of HD95."""
     distances = surface_distances(truth, prediction)
     if peer == "medpy":
-        return distances.hd95_pooled(), distances.asd(), (distances.asd() + float(distances.to_prediction.mean())) / 2
+        return distances.hd95_pooled(), distances.asd(), distances.assd()
     return own(truth, prediction)
 
 
