@@ -19,7 +19,7 @@ ROWS = (
     ("Dice", "segmentation", "dice"),
     ("IoU", "segmentation", "iou"),
     ("HD95 [px]", "segmentation", "hd95_px"),
-    ("Lesions missed entirely", "segmentation", "missed_lesions"),
+    ("Lesions missed", "segmentation", "missed_lesions"),
     ("AUC", "classification", "auc"),
     ("Accuracy", "classification", "accuracy"),
     ("Sensitivity", "classification", "sensitivity"),

@@ -81,6 +81,21 @@ def test_normals_count_only_in_false_positives():
     assert segmentation["missed_lesions"]["mean"] == pytest.approx(3 / 35)  # 9, 19, 29; case 39 is a normal
 
 
+def test_a_lesion_is_missed_when_only_other_places_are_drawn():
+    truth = TruthCase(case_id="made/0", source="made", patient_id=None, label="benign", mask=disc(6), spacing=None)
+    probabilities = {"benign": 0.5, "malignant": 0.5}
+    rows = [
+        score_case(
+            truth,
+            PredictedCase(case_id="made/0", mask=disc(5, centre=centre), class_probabilities=probabilities),
+            protocol=load_protocol("strict"),
+            classes=CLASSES,
+        )
+        for centre in ((15, 20), (40, 50), (40, 58), (60, 80))
+    ]
+    assert summary_of(with_size_strata(rows))["segmentation"]["missed_lesions"]["mean"] == 0.5
+
+
 def test_undefined_distances_are_counted_and_left_out():
     hd95 = summary_of(made_up_rows(protocol="rmtl"), protocol="rmtl")["segmentation"]["hd95_px"]
     assert hd95["n_undefined"] == 4  # three missed lesions and one drawn on a normal

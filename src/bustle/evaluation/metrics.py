@@ -38,7 +38,7 @@ SEGMENTATION = {
     "assd_mm": Metric("ASSD", "mm", "the same, with the pixel spacing", False),
 }
 DETECTION = {
-    "missed_lesions": Metric("Lesions missed entirely", "fraction", "lesion cases with an empty prediction", False),
+    "missed_lesions": Metric("Lesions missed", "fraction", "lesion cases in which no drawn pixel is lesion", False),
     "fp_rate_on_normals": Metric(
         "False-positive rate on normals", "fraction", "cases without a lesion in which one is drawn", False
     ),

@@ -140,7 +140,7 @@ def _detection(row: Row) -> list[float]:
         return [np.nan] * 3
     if row["truth_empty"]:
         return [np.nan, float(not row["prediction_empty"]), float(row["false_positive_area"])]
-    return [float(row["prediction_empty"]), np.nan, np.nan]
+    return [float(row["dice"] == 0), np.nan, np.nan]
 
 
 def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
