@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
 HEAD = """# Results
 
-Each table comes from a run's own JSON under `results/`; the command above it makes it again. This page is generated
+Each table comes from a run's own JSON under `results/`; the commands above it make it again. This page is generated
 by `scripts/generate_results_page.py`. Brackets hold the 95 % confidence interval from resampling whole leak groups
 (patients, or clusters of near-duplicate images).
 """
@@ -56,7 +56,7 @@ def section(run: Path) -> str:
         f"({sessions[-1]['hardware']['processor']}). Folder: `results/{run.name}/`.",
         "",
         "```text",
-        shlex.join(sessions[0]["command"]),
+        *(shlex.join(session["command"]) for session in sessions),
         "```",
         "",
         f"| | {own['track']} ({own['resolution']} size, positive: {own['classification']['positive_class']}) "
