@@ -13,6 +13,7 @@ from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids
 from bustle.data.sources import reader_ids
 from bustle.losses.build import LOSSES, build_loss
 from bustle.models import zoo
+from bustle.training.loss_setting import loss_setting
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = recipe_ids(ablations=True)
@@ -53,13 +54,10 @@ def test_every_yaml_file_is_a_recipe_an_ablation_or_a_protocol():
 @pytest.mark.parametrize("name", ALL)
 def test_every_recipe_is_complete(name: str):
     """Its network builds in the shared contract; here the rest: meaning of the mask, losses, protocol, numbers."""
-    from bustle.core.config import from_mapping
     from bustle.data.transforms.augmentation import Augmentation
 
     recipe = load_recipe(name)
-    spec = zoo.get(recipe.model.id)
-    config = from_mapping(spec.config_type, recipe.model.config, where=name)
-    assert build_loss(recipe, mask_meaning=spec.mask_meaning(config)).losses
+    assert build_loss(recipe, setting=loss_setting(recipe)).losses
     Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"

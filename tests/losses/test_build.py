@@ -10,6 +10,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.losses.build import LOSSES, build_loss
+from bustle.losses.setting import LossSetting
 
 THREE = MaskMeaning(("tumour", "peritumoral", "background"), "softmax", (0,))
 
@@ -26,7 +27,7 @@ def output(count: int = 2) -> MultiTaskOutput:
 
 
 def test_the_total_is_the_weighted_sum(make_batch):
-    combined = build_loss(load_recipe("rmtl_net"), mask_meaning=THREE)  # λ = 0.9
+    combined = build_loss(load_recipe("rmtl_net"), setting=LossSetting(mask_meaning=THREE))  # λ = 0.9
     values = combined(output(), make_batch(torch.ones(2, 16, 16), [0, 1]))
     assert list(values.terms) == ["region_cross_entropy", "class_cross_entropy"]
     terms = values.terms
@@ -36,7 +37,7 @@ def test_the_total_is_the_weighted_sum(make_batch):
 
 
 def test_a_loss_weighs_one_unless_said_otherwise(make_batch):
-    values = build_loss(recipe(Component("dice")), mask_meaning=THREE)(
+    values = build_loss(recipe(Component("dice")), setting=LossSetting(mask_meaning=THREE))(
         output(), make_batch(torch.ones(2, 16, 16), [0, 1])
     )
     assert values.total.item() == values.terms["dice"].item()
@@ -45,7 +46,7 @@ def test_a_loss_weighs_one_unless_said_otherwise(make_batch):
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_a_batch_without_its_annotation_costs_nothing_and_keeps_the_graph(name: str, make_batch):
     out = output()
-    values = build_loss(recipe(Component(name)), mask_meaning=THREE)(
+    values = build_loss(recipe(Component(name)), setting=LossSetting(mask_meaning=THREE))(
         out, make_batch(torch.ones(2, 16, 16), [-1, -1], [False, False])
     )
     values.total.backward()
@@ -58,7 +59,7 @@ def test_a_batch_without_its_annotation_costs_nothing_and_keeps_the_graph(name: 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_unannotated_cases_get_no_gradient_and_change_nothing(name: str, make_batch):
-    loss = build_loss(recipe(Component(name)), mask_meaning=THREE)
+    loss = build_loss(recipe(Component(name)), setting=LossSetting(mask_meaning=THREE))
     out = output(3)
     mixed = loss(out, make_batch(torch.ones(3, 16, 16), [1, -1, 0], [True, False, True]))
     mixed.total.backward()
@@ -82,10 +83,10 @@ def test_unannotated_cases_get_no_gradient_and_change_nothing(name: str, make_ba
         ([Component("dice", {"weight": True})], None, "the weight of loss dice is True"),
         ([Component("dice"), Component("dice")], None, "names the loss dice twice"),
         ([], None, "the recipe has no losses"),
-        ([Component("dice")], Component("dwa"), "unknown weighting 'dwa'; known: fixed"),
-        ([Component("dice")], Component("fixed", {"t": 2}), "unknown option of weighting fixed 't'"),
+        ([Component("dice")], Component("dwa"), "unknown weighting 'dwa'; known: dynamic_average, fixed"),
+        ([Component("dice")], Component("fixed", {"t": 2}), "unknown key 't' in weighting fixed"),
     ],
 )
 def test_wrong_recipes_are_refused(losses: list[Component], weighting: Component | None, message: str):
     with pytest.raises(InputError, match=message):
-        build_loss(recipe(*losses, weighting=weighting), mask_meaning=THREE)
+        build_loss(recipe(*losses, weighting=weighting), setting=LossSetting(mask_meaning=THREE))

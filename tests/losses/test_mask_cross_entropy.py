@@ -8,6 +8,7 @@ from scipy.special import expit, softmax
 from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.losses.mask_cross_entropy import MaskCrossEntropy, Options
+from bustle.losses.setting import LossSetting
 
 THREE = MaskMeaning(("tumour", "peritumoral", "background"), "softmax", (0,))
 PER_CLASS = MaskMeaning(("benign", "malignant", "background"), "softmax", (0, 1))
@@ -18,7 +19,7 @@ ONE = MaskMeaning(("lesion",), "sigmoid", (0,))
 def test_it_is_the_binary_cross_entropy_of_the_lesion_map(meaning: MaskMeaning, make_batch):
     logits = 2 * torch.randn(3, len(meaning.channels), 16, 20)
     masks = (torch.rand(3, 16, 20) > 0.7).float() * 2
-    value = MaskCrossEntropy(Options(), mask_meaning=meaning)(
+    value = MaskCrossEntropy(Options(), setting=LossSetting(mask_meaning=meaning))(
         MultiTaskOutput(logits, None), make_batch(masks, [0, 0, 0], [True, True, False])
     )
     activated = softmax(logits.numpy().astype(np.float64), axis=1) if len(meaning.channels) > 1 else expit(logits)
@@ -32,7 +33,7 @@ def test_it_stays_finite_where_the_probability_rounds_to_nothing(meaning: MaskMe
     logits = torch.zeros(1, len(meaning.channels), 8, 8)
     logits[:, 0] = -300
     logits.requires_grad_()
-    value = MaskCrossEntropy(Options(), mask_meaning=meaning)(
+    value = MaskCrossEntropy(Options(), setting=LossSetting(mask_meaning=meaning))(
         MultiTaskOutput(logits, None), make_batch(torch.ones(1, 8, 8), [0])
     )
     value.backward()
@@ -43,4 +44,4 @@ def test_it_stays_finite_where_the_probability_rounds_to_nothing(meaning: MaskMe
 
 def test_it_needs_a_network_with_a_mask():
     with pytest.raises(InputError, match="mask_cross_entropy needs a network with a mask"):
-        MaskCrossEntropy(Options(), mask_meaning=None)
+        MaskCrossEntropy(Options(), setting=LossSetting())

@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.losses.region_cross_entropy import Options, RegionCrossEntropy
+from bustle.losses.setting import LossSetting
 
 THREE = MaskMeaning(("tumour", "peritumoral", "background"), "softmax", (0,))
 TWO = MaskMeaning(("tumour", "background"), "softmax", (0,))
@@ -40,7 +41,7 @@ def test_it_is_the_cross_entropy_of_the_regions(meaning: MaskMeaning, make_batch
     torch.manual_seed(0)
     logits = 3 * torch.randn(3, len(meaning.channels), 40, 48)
     masks = lesions()
-    loss = RegionCrossEntropy(Options(ring_width=6), mask_meaning=meaning)
+    loss = RegionCrossEntropy(Options(ring_width=6), setting=LossSetting(mask_meaning=meaning))
     value = loss(MultiTaskOutput(logits, None), make_batch(masks, [0, 1, 0]))
     expected = reference(logits.numpy(), masks.numpy(), channels=meaning.channels, width=6)
     assert value.item() == pytest.approx(np.mean(expected), rel=1e-5)
@@ -48,7 +49,7 @@ def test_it_is_the_cross_entropy_of_the_regions(meaning: MaskMeaning, make_batch
 
 def test_cases_without_a_mask_do_not_count(make_batch):
     logits, masks = torch.randn(3, 3, 40, 48), lesions()
-    loss = RegionCrossEntropy(Options(ring_width=6), mask_meaning=THREE)
+    loss = RegionCrossEntropy(Options(ring_width=6), setting=LossSetting(mask_meaning=THREE))
     value = loss(MultiTaskOutput(logits, None), make_batch(masks, [0, 1, 0], [True, False, True]))
     expected = reference(logits.numpy(), masks.numpy(), channels=THREE.channels, width=6)
     assert value.item() == pytest.approx((expected[0] + expected[2]) / 2, rel=1e-5)
@@ -56,6 +57,6 @@ def test_cases_without_a_mask_do_not_count(make_batch):
 
 def test_it_needs_region_channels():
     with pytest.raises(InputError, match="it needs tumour and background"):
-        RegionCrossEntropy(Options(), mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)))
+        RegionCrossEntropy(Options(), setting=LossSetting(mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,))))
     with pytest.raises(InputError, match=r"mask channels \(none\)"):
-        RegionCrossEntropy(Options(), mask_meaning=None)
+        RegionCrossEntropy(Options(), setting=LossSetting())

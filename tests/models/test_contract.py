@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,6 +19,7 @@ from bustle.core.types import Batch, ModelSpec, MultiTaskOutput
 from bustle.data.phantom.cases import phantom_case
 from bustle.losses.build import build_loss
 from bustle.losses.lesion_map import lesion_probability
+from bustle.losses.setting import LossSetting
 from bustle.models import zoo
 
 TINY_PARAMETERS = {"rmtl_net": 498_651}
@@ -57,6 +60,10 @@ def check_output(
         assert set(meaning.lesion_channels) <= set(range(len(meaning.channels)))
     if output.class_logits is not None:
         assert output.class_logits.shape == (batch, classes)
+    maps = spec.map_meanings(spec.tiny)
+    assert set(output.aux_masks) == set(maps)
+    for name, logits in output.aux_masks.items():
+        assert logits.shape[:2] == (batch, len(maps[name].channels))
     tensors = [t for t in output[:2] if t is not None] + [*output.aux_masks.values(), *output.extras.values()]
     assert tensors
     for tensor in tensors:
@@ -164,7 +171,11 @@ def test_every_recipe_builds_its_network_at_full_size(name: str):
     assert spec.dims == len(recipe.data.size)
 
 
-def test_every_network_exports(subject: Subject):
+@pytest.mark.full
+def test_every_network_exports(subject: Subject, tmp_path: Path):
+    """With `torch.export` and as ONNX, each with the numbers of the network itself."""
+    if not subject.spec.exports:
+        pytest.skip(f"{subject.spec.id} declares that it cannot be exported")
     image = subject.image(1)
     program = torch.export.export(subject.model, (image,))
     with torch.no_grad():
@@ -172,6 +183,12 @@ def test_every_network_exports(subject: Subject):
     assert type(exported) is MultiTaskOutput
     for first, second in zip(exported[:2], eager[:2], strict=True):
         assert first is second is None or torch.allclose(first, second, atol=1e-5)
+    torch.onnx.export(program, (), tmp_path / "model.onnx", external_data=False, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    wanted = [tensor.numpy() for tensor in eager[:2] if tensor is not None]
+    for first, second in zip(found, wanted, strict=False):  # auxiliary outputs follow
+        np.testing.assert_allclose(first, second, atol=2e-4, rtol=1e-3)
 
 
 @pytest.mark.full
@@ -192,7 +209,7 @@ def test_every_network_learns_four_phantoms_by_heart(subject: Subject):
     names = ["dice", "mask_cross_entropy"] if subject.spec.task != "cls" else []
     names += ["class_cross_entropy"] if subject.spec.task != "seg" else []
     recipe = replace(load_recipe("rmtl_net"), losses=tuple(Component(name) for name in names))
-    loss, batch = build_loss(recipe, mask_meaning=meaning), four_phantoms()
+    loss, batch = build_loss(recipe, setting=LossSetting(mask_meaning=meaning)), four_phantoms()
     model = subject.model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(120):

@@ -39,7 +39,10 @@ class DataSection:
     `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `channels` 3 repeats
     grey images. `mean` and `std` apply to intensities scaled to 0..1, one value per channel.
     `classes` fixes the order of the class logits; cases of another known class are left out.
-    `multi_mask`: what to do with cases that own several mask files.
+    `multi_mask`: what to do with cases that own several mask files. `location`: what stands for the place of a
+    lesion in training: `mask` = its outline, `box` = its box, filled (an outlined lesion's is the tight one).
+    `located_fraction` of the training cases keep their mask or box, the others keep only their class; the cases
+    that a smaller fraction keeps are among those that a larger one keeps.
     """
 
     size: tuple[int, ...] = (256, 256)
@@ -49,6 +52,8 @@ class DataSection:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     classes: tuple[str, ...] = ("benign", "malignant")
     multi_mask: Literal["union", "drop", "first"] = "union"
+    location: Literal["mask", "box"] = "mask"
+    located_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -59,6 +64,11 @@ class DataSection:
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):
             raise ValueError("classes must name at least one class, and each only once")
+        if not 0 <= self.located_fraction <= 1:
+            raise ValueError("located_fraction must lie between 0 and 1")
+
+
+Monitor = Literal["score", "dice", "auc", "accuracy", "loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +76,8 @@ class TrainingSection:
     """The optimisation. Epochs and patience count passes over the training cases.
 
     `monitor` picks the best epoch where the protocol has a validation part: `score` is the mean of validation
-    Dice and AUC. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
+    Dice and AUC, as far as they are defined; a mapping such as {dice: 0.7, accuracy: 0.3} is a weighted sum. The
+    `loss` is better the lower it is. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
     """
 
     step: Component = Component("joint")  # noqa: RUF009  (frozen)
@@ -76,17 +87,31 @@ class TrainingSection:
     channels_last: bool = True
     clip_gradient_norm: float | None = None
     ema_decay: float | None = None
-    monitor: Literal["score", "dice", "auc", "loss"] = "score"
+    monitor: Monitor | Mapping[str, float] = "score"
     patience: int | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One of several trainings in sequence; each starts from the weights that the one before it kept.
+
+    `cases` that take part in it: `all`, or those that are `located` (have a mask, or a box where boxes count).
+    `set` changes the recipe for this stage, as an ablation does. The model section stays the same.
+    """
+
+    name: str
+    cases: Literal["all", "located"] = "all"
+    set: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One training setting, complete. See the fields' own types for their meaning.
 
-    `augmentation` is applied in the given order; each loss's `weight` option multiplies it in the total.
-    `published_as` are the values of the columns `paper` and `method` in the published numbers, where there are any.
+    `augmentation` is applied in the given order; each loss's `weight` option multiplies it in the total, `as` gives
+    it a name of its own. Without `stages` it is one training. `published_as` are the values of the columns `paper`
+    and `method` in the published numbers, where there are any.
     """
 
     id: str
@@ -100,6 +125,7 @@ class Recipe:
     optimizer: Component
     schedule: Component = Component("constant")  # noqa: RUF009
     training: TrainingSection = TrainingSection()
+    stages: tuple[Stage, ...] = ()
     protocol: str
     published_as: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()

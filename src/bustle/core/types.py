@@ -130,7 +130,8 @@ class Batch:
 
     `image` float32 `B C *S`, normalised; `lesion_mask` int64 instance map `B *S`; `gland_mask` float32 `B *S`;
     `label` int64 `B`, index into the recipe's classes, -1 where absent; `boxes` in network pixels, one list per
-    case; `has_*` bool `B`.
+    case; `has_*` bool `B`. `mask_weight` float32 `B`: how much each case's mask counts in a loss, None = 1 each
+    (a pseudo label counts less than a mask that somebody drew).
     """
 
     case_ids: list[str]
@@ -143,6 +144,7 @@ class Batch:
     has_box: Tensor
     has_label: Tensor
     boxes: list[list[Box]] = field(default_factory=list)
+    mask_weight: Tensor | None = None
 
 
 class MultiTaskOutput(NamedTuple):
@@ -178,8 +180,9 @@ class ModelSpec:
     `config_type` is a frozen dataclass; `tiny` an instance of it that is small enough for fast tests.
     `build(config, in_channels=…, class_count=…, encoder_weights=…)` returns a module that maps float `B C *S`
     to `MultiTaskOutput`; `encoder_weights` is None (random), "imagenet" or the path of a safetensors file.
-    `mask_meaning(config)` is None for a network without a mask. `without_gradient` lists parameter name prefixes
-    that are declared never to receive one (a kept but unused layer).
+    `mask_meaning(config)` is None for a network without a mask; `map_meanings(config)` are the meanings of its
+    `aux_masks` by name. `without_gradient` lists parameter name prefixes that are declared never to receive one
+    (a kept but unused layer). `exports` False: the network cannot be exported, for a reason among `deviations`.
     """
 
     id: str
@@ -192,7 +195,9 @@ class ModelSpec:
     build: Callable[..., nn.Module]
     mask_meaning: Callable[[Any], MaskMeaning | None]
     deviations: tuple[str, ...] = ()
+    map_meanings: Callable[[Any], Mapping[str, MaskMeaning]] = lambda config: {}
     without_gradient: Callable[[Any], tuple[str, ...]] = lambda config: ()
+    exports: bool = True
 
 
 @dataclass(frozen=True)

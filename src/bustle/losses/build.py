@@ -6,17 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Recipe
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.class_cross_entropy import ClassCrossEntropy
 from bustle.losses.dice import Dice
 from bustle.losses.mask_cross_entropy import MaskCrossEntropy
 from bustle.losses.region_cross_entropy import RegionCrossEntropy
+from bustle.losses.setting import LossSetting
+from bustle.losses.weighting import DynamicAverageWeighting, Weighting, build_weighting
 
 LOSSES: Mapping[str, Any] = {
     "class_cross_entropy": ClassCrossEntropy,
@@ -24,9 +25,8 @@ LOSSES: Mapping[str, Any] = {
     "mask_cross_entropy": MaskCrossEntropy,
     "region_cross_entropy": RegionCrossEntropy,
 }
-"""A loss maps (output, batch) to a scalar; its `options_type` is the dataclass of what a recipe may set."""
-
-WEIGHTINGS = ("fixed",)
+"""A loss maps (output, batch) to a scalar. Its `options_type` is the dataclass of what a recipe may set, its `task`
+("seg" or "cls") the group in which a weighting puts it."""
 
 
 class LossValues(NamedTuple):
@@ -37,45 +37,62 @@ class LossValues(NamedTuple):
 
 
 class CombinedLoss(nn.Module):
-    """The weighted sum of named losses. Fixed weights belong to the recipe, not to the state."""
+    """Named losses, each times the recipe's weight, summed by task and combined by the weighting.
 
-    weights: Tensor
+    The recipe's weights are not state; what a weighting learns or remembers is. `setting` is what the losses know.
+    """
 
-    def __init__(self, losses: Mapping[str, Any], weights: Mapping[str, float]):
+    def __init__(
+        self,
+        losses: Mapping[str, Any],
+        weights: Mapping[str, float],
+        *,
+        weighting: Weighting,
+        setting: LossSetting,
+    ):
         super().__init__()
         self.losses = dict(losses)
-        values = torch.tensor([weights[name] for name in self.losses], dtype=torch.float32)
-        self.register_buffer("weights", values, persistent=False)
+        self.weights = dict(weights)
+        self.weighting = weighting
+        self.setting = setting
 
     def forward(self, output: MultiTaskOutput, batch: Batch) -> LossValues:
-        terms = {name: loss(output, batch) for name, loss in self.losses.items()}
-        return LossValues(total=(torch.stack(list(terms.values())) * self.weights).sum(), terms=terms)
+        terms: dict[str, Tensor] = {}
+        of_task: dict[str, Tensor] = {}
+        for name, loss in self.losses.items():
+            terms[name] = loss(output, batch)
+            weighted = self.weights[name] * terms[name]
+            of_task[loss.task] = of_task[loss.task] + weighted if loss.task in of_task else weighted
+        return LossValues(total=self.weighting(of_task), terms=terms)
+
+    def finish_epoch(self) -> None:
+        """To be called when the last batch of an epoch has been learned from."""
+        if isinstance(self.weighting, DynamicAverageWeighting):
+            self.weighting.finish_epoch()
 
 
-def build_loss(recipe: Recipe, *, mask_meaning: MaskMeaning | None) -> CombinedLoss:
-    """The recipe's losses with their fixed weights.
+def build_loss(recipe: Recipe, *, setting: LossSetting) -> CombinedLoss:
+    """The recipe's losses. The same loss may stand there several times under different names (`as`).
 
-    Raises `InputError` for unknown losses, options or weightings, and for a loss that `mask_meaning` cannot serve.
+    Raises `InputError` for unknown losses, options or weightings, and for a loss that `setting` cannot serve.
     """
-    if recipe.weighting.name not in WEIGHTINGS:
-        raise unknown_name("weighting", recipe.weighting.name, WEIGHTINGS)
-    if recipe.weighting.options:
-        raise unknown_name("option of weighting fixed", next(iter(recipe.weighting.options)), ())
     losses: dict[str, Any] = {}
     weights: dict[str, float] = {}
     for component in recipe.losses:
         if component.name not in LOSSES:
             raise unknown_name("loss", component.name, LOSSES)
-        if component.name in losses:
-            raise InputError(f"the recipe names the loss {component.name} twice", remedy="join the two")
         loss_type = LOSSES[component.name]
         options = dict(component.options)
-        weights[component.name] = _weight(options.pop("weight", 1.0), component.name)
-        chosen = from_mapping(loss_type.options_type, options, where=f"loss {component.name}")
-        losses[component.name] = loss_type(chosen, mask_meaning=mask_meaning)
+        name = str(options.pop("as", component.name))
+        if name in losses:
+            raise InputError(f"the recipe names the loss {name} twice", remedy="join the two, or name one with `as`")
+        weights[name] = _weight(options.pop("weight", 1.0), name)
+        chosen = from_mapping(loss_type.options_type, options, where=f"loss {name}")
+        losses[name] = loss_type(chosen, setting=setting)
     if not losses:
         raise InputError("the recipe has no losses", remedy="name at least one")
-    return CombinedLoss(losses, weights)
+    tasks = list(dict.fromkeys(loss.task for loss in losses.values()))
+    return CombinedLoss(losses, weights, weighting=build_weighting(recipe.weighting, tasks=tasks), setting=setting)
 
 
 def _weight(value: Any, loss: str) -> float:

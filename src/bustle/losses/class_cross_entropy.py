@@ -7,25 +7,35 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.outputs import class_logits_of
+from bustle.losses.setting import LossSetting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """No options."""
+    """`label_smoothing` moves that share of the probability from the true class to all classes alike."""
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError("label_smoothing must be in [0, 1)")
 
 
 class ClassCrossEntropy:
     """Softmax cross entropy over the classes, mean over cases with a label."""
 
     options_type = Options
+    task = "cls"
 
-    def __init__(self, options: Options, *, mask_meaning: MaskMeaning | None):
-        pass
+    def __init__(self, options: Options, *, setting: LossSetting):
+        self.label_smoothing = options.label_smoothing
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = class_logits_of(output, "class_cross_entropy").float()
-        per_case = F.cross_entropy(logits, batch.label.clamp_min(0), reduction="none")
+        logits = class_logits_of(output, loss="class_cross_entropy").float()
+        per_case = F.cross_entropy(
+            logits, batch.label.clamp_min(0), reduction="none", label_smoothing=self.label_smoothing
+        )
         return mean_over(per_case, batch.has_label)

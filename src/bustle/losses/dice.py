@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
-from bustle.core.errors import InputError
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_probability
-from bustle.losses.outputs import mask_logits_of
+from bustle.losses.lesion_truth import lesion_truth
+from bustle.losses.outputs import map_logits_of
+from bustle.losses.setting import MAIN_MAP, LossSetting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """`smooth` is added to numerator and denominator; above zero it makes an empty, rightly predicted mask free."""
+    """`smooth` is added to numerator and denominator; above zero it makes an empty, rightly predicted mask free.
+
+    `over`: `case` takes the overlap of every case by itself; `batch` sums the pixels of all cases with a mask
+    first, so that cases without a lesion do not dominate. `map` is the mask or one of the network's other maps.
+    """
 
     smooth: float = 1.0
+    over: Literal["case", "batch"] = "case"
+    map: str = MAIN_MAP
 
     def __post_init__(self) -> None:
         if self.smooth <= 0:
@@ -25,18 +33,22 @@ class Options:
 
 
 class Dice:
-    """1 - (2 Σ p y + smooth) / (Σ p + Σ y + smooth) per case, mean over cases with a mask (Milletari et al. 2016)."""
+    """1 - (2 Σ p y + smooth) / (Σ p + Σ y + smooth), mean over cases with a mask (Milletari et al. 2016)."""
 
     options_type = Options
+    task = "seg"
 
-    def __init__(self, options: Options, *, mask_meaning: MaskMeaning | None):
-        if mask_meaning is None:
-            raise InputError("the loss dice needs a network with a mask", remedy="leave the loss out")
-        self.smooth = options.smooth
-        self.mask_meaning = mask_meaning
+    def __init__(self, options: Options, *, setting: LossSetting):
+        self.options = options
+        self.meaning = setting.meaning_of(options.map, loss="dice")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        probability = lesion_probability(mask_logits_of(output, "dice"), self.mask_meaning).flatten(1)
-        truth = (batch.lesion_mask > 0).flatten(1).to(probability.dtype)
-        overlap = 2 * (probability * truth).sum(dim=1) + self.smooth
-        return mean_over(1 - overlap / (probability.sum(dim=1) + truth.sum(dim=1) + self.smooth), batch.has_mask)
+        logits = map_logits_of(output, self.options.map, loss="dice")
+        probability = lesion_probability(logits, self.meaning).flatten(1)
+        truth = lesion_truth(batch, size=logits.shape[2:]).flatten(1)
+        smooth = self.options.smooth
+        overlap, mass = 2 * (probability * truth).sum(dim=1), (probability + truth).sum(dim=1)
+        if self.options.over == "case":
+            return mean_over(1 - (overlap + smooth) / (mass + smooth), batch.has_mask, batch.mask_weight)
+        weight = batch.has_mask.float() if batch.mask_weight is None else batch.has_mask * batch.mask_weight
+        return 1 - ((overlap * weight).sum() + smooth) / ((mass * weight).sum() + smooth)

@@ -7,30 +7,33 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_logit
-from bustle.losses.outputs import mask_logits_of
+from bustle.losses.lesion_truth import lesion_truth
+from bustle.losses.outputs import map_logits_of
+from bustle.losses.setting import MAIN_MAP, LossSetting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """No options."""
+    """`map` is the mask or one of the network's other maps."""
+
+    map: str = MAIN_MAP
 
 
 class MaskCrossEntropy:
     """Mean over pixels of the binary cross entropy lesion / no lesion, then mean over cases with a mask."""
 
     options_type = Options
+    task = "seg"
 
-    def __init__(self, options: Options, *, mask_meaning: MaskMeaning | None):
-        if mask_meaning is None:
-            raise InputError("the loss mask_cross_entropy needs a network with a mask", remedy="leave the loss out")
-        self.mask_meaning = mask_meaning
+    def __init__(self, options: Options, *, setting: LossSetting):
+        self.map = options.map
+        self.meaning = setting.meaning_of(options.map, loss="mask_cross_entropy")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logit = lesion_logit(mask_logits_of(output, "mask_cross_entropy"), self.mask_meaning)
-        truth = (batch.lesion_mask > 0).to(logit.dtype)
+        logit = lesion_logit(map_logits_of(output, self.map, loss="mask_cross_entropy"), self.meaning)
+        truth = lesion_truth(batch, size=logit.shape[1:])
         per_pixel = F.binary_cross_entropy_with_logits(logit, truth, reduction="none")
-        return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask)
+        return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask, batch.mask_weight)

@@ -6,18 +6,20 @@ from torch import Tensor
 
 from bustle.core.errors import InputError
 from bustle.core.types import MultiTaskOutput
+from bustle.losses.setting import MAIN_MAP
 
 
-def mask_logits_of(output: MultiTaskOutput, loss: str) -> Tensor:
-    """The mask logits; raises `InputError` for a network without a mask."""
-    if output.mask_logits is None:
+def map_logits_of(output: MultiTaskOutput, map_name: str, *, loss: str) -> Tensor:
+    """Logits `B K *s` of the mask or of an auxiliary map; raises `InputError` for a network without it."""
+    logits = output.mask_logits if map_name == MAIN_MAP else output.aux_masks.get(map_name)
+    if logits is None:
         raise InputError(
-            f"the loss {loss} needs a mask, which the network does not give", remedy="leave the loss out"
+            f"the loss {loss} needs the map '{map_name}', which the network does not give", remedy="leave it out"
         )
-    return output.mask_logits
+    return logits
 
 
-def class_logits_of(output: MultiTaskOutput, loss: str) -> Tensor:
+def class_logits_of(output: MultiTaskOutput, *, loss: str) -> Tensor:
     """The class logits; raises `InputError` for a network without classes."""
     if output.class_logits is None:
         raise InputError(f"the loss {loss} needs classes, which the network does not give", remedy="leave it out")

@@ -8,11 +8,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import channels_of
-from bustle.losses.outputs import mask_logits_of
+from bustle.losses.outputs import map_logits_of
 from bustle.losses.region_map import BACKGROUND, PERITUMORAL, TUMOUR, region_map
+from bustle.losses.setting import MAIN_MAP, LossSetting
 
 REGION_OF_CHANNEL = {"tumour": TUMOUR, "peritumoral": PERITUMORAL, "background": BACKGROUND}
 
@@ -35,9 +36,10 @@ class RegionCrossEntropy:
     """
 
     options_type = Options
+    task = "seg"
 
-    def __init__(self, options: Options, *, mask_meaning: MaskMeaning | None):
-        channels = mask_meaning.channels if mask_meaning else ()
+    def __init__(self, options: Options, *, setting: LossSetting):
+        channels = setting.mask_meaning.channels if setting.mask_meaning else ()
         if sorted(channels) not in (sorted(REGION_OF_CHANNEL), ["background", "tumour"]):
             raise InputError(
                 f"region_cross_entropy cannot use the mask channels ({', '.join(channels) or 'none'})",
@@ -47,10 +49,10 @@ class RegionCrossEntropy:
         self.ring_width = options.ring_width if "peritumoral" in channels else 0.0
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = mask_logits_of(output, "region_cross_entropy").float()
+        logits = map_logits_of(output, MAIN_MAP, loss="region_cross_entropy").float()
         regions = region_map(batch.lesion_mask > 0, ring_width=self.ring_width)
         ordered = [self.channels.index(name) for name in REGION_OF_CHANNEL if name in self.channels]
         if len(ordered) == 2:
             regions = (regions == BACKGROUND).long()
         per_pixel = F.cross_entropy(channels_of(logits, ordered), regions, reduction="none")
-        return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask)
+        return mean_over(per_pixel.flatten(1).mean(dim=1), batch.has_mask, batch.mask_weight)

@@ -38,6 +38,7 @@ from bustle.training.batches import (
 )
 from bustle.training.checkpoint import read_checkpoint, seed_epoch
 from bustle.training.epoch_end import EpochEnd, Row
+from bustle.training.loss_setting import loss_setting
 from bustle.training.memory_allocator import keep_freed_memory
 from bustle.training.module import TrainingModule, channels_last_format
 from bustle.training.optimisation import build_optimizer, build_schedule, optimizer_settings
@@ -61,7 +62,6 @@ class FoldResult:
 def check_recipe(recipe: Recipe) -> None:
     """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
     spec = zoo.get(recipe.model.id)
-    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
     if len(recipe.data.size) != spec.dims:
         raise InputError(
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
@@ -71,7 +71,7 @@ def check_recipe(recipe: Recipe) -> None:
     weights = recipe.model.encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
-    build_loss(recipe, mask_meaning=spec.mask_meaning(config))
+    build_loss(recipe, setting=loss_setting(recipe))
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
     build_step(recipe.training.step)
@@ -208,7 +208,7 @@ def _build_module(
     network = network.to(device)
     if training.channels_last:
         network = network.to(memory_format=channels_last_format(2 + spec.dims))
-    loss = build_loss(recipe, mask_meaning=spec.mask_meaning(config)).to(device)
+    loss = build_loss(recipe, setting=loss_setting(recipe, labels=cache.labels[train_positions])).to(device)
     if device.type == "cpu":
         assembly: Any = MemoryMapAssembly(cache, section=recipe.data)
     else:

@@ -13,6 +13,7 @@ from bustle.core.published import published_for
 from bustle.core.recipe import Recipe, load_recipe, recipe_ids
 from bustle.core.types import Batch
 from bustle.losses.build import build_loss
+from bustle.losses.setting import LossSetting
 from bustle.models import zoo
 from bustle.models.description import describe
 from bustle.models.papers.rmtl_net import SPEC, Config
@@ -64,7 +65,7 @@ def batch() -> Batch:
 def step(recipe: Recipe, model: torch.nn.Module) -> float:
     """One forward and backward pass with the recipe's losses; returns the total loss."""
     meaning = SPEC.mask_meaning(from_mapping(Config, recipe.model.config, where="model.config"))
-    total = build_loss(recipe, mask_meaning=meaning)(model(batch().image), batch()).total
+    total = build_loss(recipe, setting=LossSetting(mask_meaning=meaning))(model(batch().image), batch()).total
     total.backward()
     return total.item()
 

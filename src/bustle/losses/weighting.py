@@ -1,0 +1,137 @@
+"""How the losses of several tasks become one total.
+
+A weighting maps the sums of every task's losses (each already multiplied with the weights that the recipe gives)
+to the total. In evaluation mode every weighting is the plain sum, so that validation losses of different epochs can
+be compared while the weights move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.config import Component, from_mapping
+from bustle.core.errors import unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedOptions:
+    """No options."""
+
+
+class FixedWeighting(nn.Module):
+    """The sum, with the recipe's own weights."""
+
+    options_type = FixedOptions
+
+    def __init__(self, options: FixedOptions, *, tasks: Sequence[str]):
+        super().__init__()
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        return torch.stack(list(losses.values())).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicAverageOptions:
+    """`temperature` T softens the weights; `unit`: over what a task's loss is averaged before it is compared."""
+
+    temperature: float = 2.0
+    unit: Literal["epoch", "step"] = "epoch"
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ValueError("temperature must be positive")
+
+
+class DynamicAverageWeighting(nn.Module):
+    """Dynamic weight averaging: tasks whose loss falls slowly weigh more (Liu, Johns, Davison, CVPR 2019, eq. 7).
+
+    λ_k = K exp(w_k / T) / Σ_i exp(w_i / T) with w_k = L_k(t-1) / L_k(t-2), the losses detached; w = 1 in the first
+    two units of time. CTG-Net (Li et al.) uses it for its class loss and the sum of its two Dice losses.
+    """
+
+    options_type = DynamicAverageOptions
+    history: Tensor
+    running: Tensor
+    count: Tensor
+
+    def __init__(self, options: DynamicAverageOptions, *, tasks: Sequence[str]):
+        super().__init__()
+        self.options = options
+        self.register_buffer("history", torch.zeros(2, len(tasks)))  # the last unit of time but one, the last
+        self.register_buffer("running", torch.zeros(len(tasks)))
+        self.register_buffer("count", torch.zeros(2, dtype=torch.int64))  # steps in `running`, finished units
+
+    def weights(self) -> Tensor:
+        """λ of every task, in the order of the tasks; their sum is the number of tasks."""
+        before, last = self.history
+        ratio = torch.where(self.count[1] >= 2, last / before.clamp_min(1e-12), torch.ones_like(last))
+        return len(ratio) * torch.softmax(ratio / self.options.temperature, dim=0)
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        values = torch.stack(list(losses.values()))
+        if not self.training:
+            return values.sum()
+        total = (self.weights() * values).sum()
+        self.running += values.detach()
+        self.count[0] += 1
+        if self.options.unit == "step":
+            self._finish_unit()
+        return total
+
+    def finish_epoch(self) -> None:
+        """To be called when the last batch of an epoch has been learned from."""
+        if self.options.unit == "epoch" and self.count[0] > 0:
+            self._finish_unit()
+
+    def _finish_unit(self) -> None:
+        self.history = torch.stack([self.history[1], self.running / self.count[0]])
+        self.running = torch.zeros_like(self.running)
+        self.count = torch.stack([torch.zeros_like(self.count[0]), self.count[1] + 1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyOptions:
+    """No options."""
+
+
+class UncertaintyWeighting(nn.Module):
+    """Homoscedastic uncertainty, learned (Kendall, Gal, Cipolla, CVPR 2018).
+
+    Σ_k exp(-s_k) L_k + s_k / 2 with s_k = log σ_k², the form for classification losses, which all of ours are; s
+    starts at 0, where the total is the sum.
+    """
+
+    options_type = UncertaintyOptions
+
+    def __init__(self, options: UncertaintyOptions, *, tasks: Sequence[str]):
+        super().__init__()
+        self.log_variance = nn.Parameter(torch.zeros(len(tasks)))
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        values = torch.stack(list(losses.values()))
+        if not self.training:
+            return values.sum()
+        return (torch.exp(-self.log_variance) * values + self.log_variance / 2).sum()
+
+
+Weighting = FixedWeighting | DynamicAverageWeighting | UncertaintyWeighting
+
+WEIGHTINGS: Mapping[str, type[Weighting]] = {
+    "dynamic_average": DynamicAverageWeighting,
+    "fixed": FixedWeighting,
+    "uncertainty": UncertaintyWeighting,
+}
+
+
+def build_weighting(component: Component, *, tasks: Sequence[str]) -> Weighting:
+    """The recipe's `weighting`; raises `InputError` for an unknown name or option."""
+    if component.name not in WEIGHTINGS:
+        raise unknown_name("weighting", component.name, WEIGHTINGS)
+    weighting_type = WEIGHTINGS[component.name]
+    options = from_mapping(weighting_type.options_type, component.options, where=f"weighting {component.name}")
+    return weighting_type(options, tasks=tasks)  # type: ignore[arg-type]
