@@ -17,14 +17,16 @@ from bustle.training.batches import (
     positions_of,
     shuffled,
 )
+from bustle.training.location_labels import LocationLabels
 
 
 def batches(cache: CaseCache, recipe: Recipe, *, epoch: int, device: bool = False, augmented: bool = True):
     positions = np.arange(len(cache))
-    assembly = MemoryMapAssembly(cache, section=recipe.data)
+    locations = LocationLabels(cache, section=recipe.data, train=positions, seed=5)
+    assembly = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
     if device:
         cpu = torch.device("cpu")
-        assembly = DeviceAssembly(cache, section=recipe.data, device=cpu, positions=positions)
+        assembly = DeviceAssembly(cache, section=recipe.data, locations=locations, device=cpu, positions=positions)
     components = recipe.augmentation if augmented else ()
     return TrainingBatches(
         assembly,
@@ -97,7 +99,8 @@ def test_both_assemblies_make_the_same_batches(cache: CaseCache, recipe: Recipe)
 
 
 def test_validation_keeps_the_order(cache: CaseCache, recipe: Recipe) -> None:
-    assembly = MemoryMapAssembly(cache, section=recipe.data)
+    locations = LocationLabels(cache, section=recipe.data, train=np.arange(0), seed=5)
+    assembly = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
     found = list(ValidationBatches(assembly, np.array([4, 2, 7]), batch_size=2))
     assert [batch.case_ids for batch in found] == [[cache.case_ids[i] for i in (4, 2, 7)]]
 

@@ -14,7 +14,8 @@ from bustle.training.optimisation import Moment, build_optimizer, build_schedule
 def rates(name: str, *, epochs: int, steps: int, base: float, **options: float) -> list[float]:
     schedule = build_schedule(Component(name, options))
     total = epochs * steps
-    return [schedule.lr(base, Moment(step=s, epoch=s // steps, total_steps=total)) for s in range(total)]
+    moments = (Moment(step=s, epoch=s // steps, total_steps=total, epochs=epochs) for s in range(total))
+    return [schedule.lr(base, moment) for moment in moments]
 
 
 def test_step_falls_to_a_tenth_every_20_epochs() -> None:
@@ -22,6 +23,21 @@ def test_step_falls_to_a_tenth_every_20_epochs() -> None:
     assert found[0] == found[39] == 1e-4
     assert found[40] == found[79] == pytest.approx(1e-5)
     assert found[80] == found[89] == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize("power", [0.9, 2.0])
+def test_poly_equals_torch_and_stays_within_an_epoch(power: float) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-2)
+    reference = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=7, power=power)
+    expected = []
+    for _ in range(7):
+        expected += 3 * [optimizer.param_groups[0]["lr"]]
+        optimizer.step()
+        reference.step()
+    found = rates("poly", epochs=7, steps=3, base=1e-2, power=power)
+    assert found == pytest.approx(expected)
+    assert found[-1] > 0
+    assert found[3] == pytest.approx(1e-2 * (6 / 7) ** power)
 
 
 def test_constant_and_cosine() -> None:
@@ -100,6 +116,7 @@ def test_wrong_optimizers_say_so(component: Component, words: str) -> None:
         (Component("one_cycel"), "did you mean one_cycle"),
         (Component("step", {"evry": 3}), "did you mean every"),
         (Component("step", {"every": 0}), "at least 1"),
+        (Component("poly", {"power": 0}), "power must be positive"),
     ],
 )
 def test_wrong_schedules_say_so(component: Component, words: str) -> None:

@@ -71,13 +71,13 @@ def test_a_fold_leaves_its_files(straight: FoldResult) -> None:
     with (folder / "metrics.csv").open() as table:
         rows = list(csv.DictReader(table))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    columns = "lr train_loss train_region_cross_entropy val_loss val_dice val_auc val_score seconds"
+    columns = "lr train_loss train_region_cross_entropy val_loss val_dice val_auc val_accuracy seconds"
     assert set(columns.split()) <= rows[0].keys()
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["epoch"] == 3
     assert state["finished"]
-    scores = [float(row["val_score"]) for row in rows]
+    scores = [float(row["val_dice"]) + float(row["val_auc"]) for row in rows]
     assert straight.best_epoch == scores.index(max(scores)) + 1
     assert list((folder / "tensorboard").glob("events.*"))
     weights = load_file(folder / "best.safetensors")
@@ -116,7 +116,7 @@ def test_early_stopping_keeps_the_best_epoch(
     tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = iter([0.2, 0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(ValidationTally, "scores", lambda self: ValidationScores(1.0, dice=next(dice), auc=None))
+    monkeypatch.setattr(ValidationTally, "scores", lambda self: ValidationScores(1.0, next(dice), None, None))
     result = train(tiny_recipe("training.epochs=5", "training.patience=2", "training.ema_decay=null"), tmp_path)
     assert (result.best_epoch, result.epochs) == (2, 4)
     state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")

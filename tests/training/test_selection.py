@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 
 from bustle.core.errors import InputError
-from bustle.training.selection import Selection
+from bustle.training.selection import Selection, monitor_weights
 from bustle.training.validation import ValidationScores
 
 
-def scores(dice: float | None, auc: float | None = None, loss: float = 1.0) -> ValidationScores:
-    return ValidationScores(loss=loss, dice=dice, auc=auc)
+def scores(
+    dice: float | None, auc: float | None = None, loss: float = 1.0, accuracy: float | None = None
+) -> ValidationScores:
+    return ValidationScores(loss=loss, dice=dice, auc=auc, accuracy=accuracy)
 
 
 def test_first_best_epoch_is_kept_and_patience_ends_the_training() -> None:
@@ -27,9 +29,22 @@ def test_lower_loss_is_better() -> None:
 
 
 def test_score_is_the_mean_of_what_is_defined() -> None:
-    assert scores(0.6, 0.8).score == pytest.approx(0.7)
-    assert scores(0.6).score == 0.6
-    assert scores(None).score is None
+    weights = monitor_weights("score")
+    assert scores(0.6, 0.8).weighted_mean(weights) == pytest.approx(0.7)
+    assert scores(0.6).weighted_mean(weights) == 0.6
+    assert scores(None).weighted_mean(weights) is None
+
+
+def test_a_mapping_is_a_weighted_mean() -> None:
+    selection = Selection({"dice": 0.7, "accuracy": 0.3}, patience=None)
+    offered = [scores(0.5, accuracy=0.9), scores(0.6, accuracy=0.6), scores(0.5, accuracy=0.91)]
+    assert [selection.offer(each) for each in offered] == [True, False, True]  # 0.62, 0.60, 0.623
+    assert selection.best == pytest.approx(0.7 * 0.5 + 0.3 * 0.91)
+
+
+def test_accuracy_chooses_by_itself() -> None:
+    selection = Selection("accuracy", patience=None)
+    assert [selection.offer(scores(None, accuracy=value)) for value in (0.5, 0.7, 0.6)] == [True, True, False]
 
 
 def test_without_validation_the_last_epoch_is_kept() -> None:

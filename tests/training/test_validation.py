@@ -67,6 +67,7 @@ def test_only_annotated_cases_count() -> None:
     scores = tally.scores()
     assert scores.dice == pytest.approx(0.5)
     assert scores.auc == 1.0
+    assert scores.accuracy == 1.0
     assert scores.loss == pytest.approx(0.5)
 
 
@@ -76,4 +77,4 @@ def test_losses_are_weighted_by_batch_size() -> None:
     tally.add(nothing, batch([0] * 3, torch.zeros(3, 4, 4), [False] * 3), loss=torch.tensor(1.0))
     tally.add(nothing, batch([0], torch.zeros(1, 4, 4), [False]), loss=torch.tensor(5.0))
     assert tally.scores().loss == pytest.approx(2.0)
-    assert tally.scores().score is None
+    assert tally.scores().dice is tally.scores().auc is tally.scores().accuracy is None

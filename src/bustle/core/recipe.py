@@ -76,8 +76,8 @@ class TrainingSection:
     """The optimisation. Epochs and patience count passes over the training cases.
 
     `monitor` picks the best epoch where the protocol has a validation part: `score` is the mean of validation
-    Dice and AUC, as far as they are defined; a mapping such as {dice: 0.7, accuracy: 0.3} is a weighted sum. The
-    `loss` is better the lower it is. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
+    Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. The `loss`
+    is the sum of the losses with the recipe's weights, and better the lower it is. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
     """
 
     step: Component = Component("joint")  # noqa: RUF009  (frozen)
@@ -90,6 +90,12 @@ class TrainingSection:
     monitor: Monitor | Mapping[str, float] = "score"
     patience: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.monitor, Mapping):
+            known = {"dice", "auc", "accuracy"}
+            if not self.monitor or set(self.monitor) - known or min(self.monitor.values()) <= 0:
+                raise ValueError(f"monitor must give positive weights to some of {', '.join(sorted(known))}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,8 @@ class Case:
 
     `files` holds every file that determines the sample, the image first (empty for generated cases); `load`
     decodes them into a `Sample` and raises `InputError` for a broken file. `load` is picklable.
-    `official_fold` is the 0-based fold that the publishers assigned. `metadata` holds what the data set says
+    `official_fold` is the 0-based fold that the publishers assigned. `video` is the name, unique in its source, of the
+    video that this frame is from, `frame` its number there; frames of one video are never split. `metadata` holds what the data set says
     besides (BI-RADS, device, histology …), plain JSON values.
     """
 
@@ -104,6 +105,8 @@ class Case:
     has_box: bool = False
     spacing: tuple[float, ...] | None = None
     official_fold: int | None = None
+    video: str | None = None
+    frame: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

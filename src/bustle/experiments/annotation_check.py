@@ -26,9 +26,11 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
         )
     if len(labels) == 1:
         announce(f"bustle: warning: every training case of {title} is {min(labels)}: classes cannot be learned")
-    if protocol.validation != "none" and val and recipe.training.monitor not in _measurable(val, recipe.data.classes):
+    monitor = recipe.training.monitor
+    monitored = {monitor} if isinstance(monitor, str) else set(monitor)
+    if protocol.validation != "none" and val and not monitored & _measurable(val, recipe.data.classes):
         raise InputError(
-            f"the {len(val)} validation cases of {title} cannot measure training.monitor={recipe.training.monitor}",
+            f"the {len(val)} validation cases of {title} cannot measure training.monitor={monitor}",
             remedy="add annotated data, or choose the epoch with --set training.monitor=loss",
         )
 
@@ -39,6 +41,8 @@ def _measurable(cases: Sequence[Case], classes: Sequence[str]) -> set[str]:
     found = {"loss"}
     if any(case.has_mask and case.label != "normal" for case in cases):
         found |= {"dice", "score"}
+    if any(case.label is not None for case in cases):
+        found.add("accuracy")
     if len({case.label == positive for case in cases if case.label is not None}) == 2:
         found |= {"auc", "score"}
     return found

@@ -38,7 +38,8 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
     # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
-    return (out / PROVENANCE).exists() and any(out.glob("fold-*/checkpoints/last.ckpt"))
+    finished = (*out.glob("fold-*/checkpoints/last.ckpt"), *out.glob("fold-*/stages/*/checkpoints/last.ckpt"))
+    return (out / PROVENANCE).exists() and bool(finished)
 
 
 def refuse_run_folder(out: Path) -> None:

@@ -17,6 +17,7 @@ from bustle.data.preprocess import LUMA, normalise
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.drawn_transform import DrawnTransform
+from bustle.training.location_labels import LocationLabels
 
 
 def batch_positions(count: int, *, batch_size: int) -> list[range]:
@@ -41,14 +42,15 @@ class Assembly(Protocol):
 class MemoryMapAssembly:
     """Batches from the memory map, one composed OpenCV warp per case."""
 
-    def __init__(self, cache: CaseCache, *, section: DataSection):
+    def __init__(self, cache: CaseCache, *, section: DataSection, locations: LocationLabels):
         self.cache = cache
         self.section = section
+        self.locations = locations
 
     def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
         cache = self.cache
         images = [np.asarray(cache.images[i]) for i in positions]
-        lesions = [np.asarray(cache.lesion_masks[i]) for i in positions]
+        lesions = [self.locations.mask(int(i)) for i in positions]
         glands = [np.asarray(cache.gland_masks[i]) for i in positions]
         for place, transform in enumerate(drawn):
             masks = [lesions[place], glands[place]] if cache.has_gland[positions[place]] else [lesions[place]]
@@ -62,7 +64,7 @@ class MemoryMapAssembly:
             image=torch.from_numpy(normalise(np.stack(images), section=self.section)),
             lesion_mask=torch.from_numpy(np.stack(lesions)).long(),
             gland_mask=torch.from_numpy(np.stack(glands)).float(),
-            annotations=_annotations(cache, positions),
+            annotations=_annotations(cache, positions, located=self.locations.present),
             augmented=bool(drawn),
         )
 
@@ -73,15 +75,25 @@ class DeviceAssembly:
     Nothing here waits for the device: it is still busy with the step before while a batch is prepared.
     """
 
-    def __init__(self, cache: CaseCache, *, section: DataSection, device: torch.device, positions: NDArray[np.int64]):
+    def __init__(
+        self,
+        cache: CaseCache,
+        *,
+        section: DataSection,
+        locations: LocationLabels,
+        device: torch.device,
+        positions: NDArray[np.int64],
+    ):
         self.cache = cache
         self.section = section
         self.device = device
         self.place_of = {int(position): place for place, position in enumerate(positions)}
         self.images = torch.from_numpy(cache.images[positions]).to(device)
-        masks = np.stack([cache.lesion_masks[positions], cache.gland_masks[positions]], axis=1)
+        lesions = np.stack([locations.mask(int(position)) for position in positions])
+        masks = np.stack([lesions, cache.gland_masks[positions]], axis=1)
         self.masks = torch.from_numpy(masks).to(device)
-        self.annotations = {name: values.to(device) for name, values in _annotations(cache, positions).items()}
+        annotations = _annotations(cache, positions, located=locations.present)
+        self.annotations = {name: values.to(device) for name, values in annotations.items()}
         self.mean = torch.tensor(section.mean, device=device)[:, None, None]
         self.std = torch.tensor(section.std, device=device)[:, None, None]
         self.luma = torch.tensor(LUMA, device=device)[:, None, None]
@@ -109,11 +121,13 @@ class DeviceAssembly:
         return values / (255 * self.std) - self.mean / self.std
 
 
-def _annotations(cache: CaseCache, positions: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+def _annotations(
+    cache: CaseCache, positions: NDArray[np.int64], *, located: NDArray[np.bool_]
+) -> dict[str, torch.Tensor]:
     """Labels and flags of the cases, by their names in `Batch`."""
     columns = {
         "label": cache.labels,
-        "has_mask": cache.has_mask,
+        "has_mask": located,
         "has_gland": cache.has_gland,
         "has_box": cache.has_box,
         "has_label": cache.has_label,

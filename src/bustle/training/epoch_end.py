@@ -26,6 +26,9 @@ from bustle.training.selection import Selection
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+CHECKPOINT, WEIGHTS = Path("checkpoints") / "last.ckpt", "best.safetensors"
+"""A fold's (or stage's) state after its last finished epoch, and the network of its chosen epoch."""
+
 Row = dict[str, float | int | None]
 
 
@@ -46,7 +49,7 @@ class EpochEnd(lightning.Callback):
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoints" / "last.ckpt"
+        return self.folder / CHECKPOINT
 
     def restore(self, module: TrainingModule, trainer: lightning.Trainer) -> None:
         """Bring everything to where the checkpoint left it."""
@@ -78,11 +81,12 @@ class EpochEnd(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
         module = pl_module
+        module.loss.finish_epoch()
         self.history.append(self._row(module))
         if self.selection.offer(module.scores):
             # One entry only: safetensors writes several in random order, and equal weights are to be equal files.
             metadata = {"epoch": str(self.selection.epoch)}
-            write_weights(self.folder / "best.safetensors", module.judged_network, metadata=metadata)
+            write_weights(self.folder / WEIGHTS, module.judged_network, metadata=metadata)
         finished = len(self.history) == self.epochs or self.selection.exhausted
         write_checkpoint(self.checkpoint, self._state(module, trainer, finished=finished))
         write_rows(self.folder / "metrics.csv", self.history)
@@ -94,7 +98,7 @@ class EpochEnd(lightning.Callback):
         row: Row = {"epoch": len(self.history) + 1, "lr": float(module.optimizer.param_groups[0]["lr"])}
         row |= {f"train_{name}": value for name, value in means.items()}
         if module.scores is not None:
-            row |= {f"val_{name}": getattr(module.scores, name) for name in ("loss", "dice", "auc", "score")}
+            row |= {f"val_{name}": getattr(module.scores, name) for name in ("loss", "dice", "auc", "accuracy")}
         row["seconds"] = round(time.monotonic() - self._started, 3)
         return row
 

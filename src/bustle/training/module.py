@@ -93,6 +93,7 @@ class TrainingModule(lightning.LightningModule):
             step=self.epoch * self.steps_per_epoch + batch_idx,
             epoch=self.epoch,
             total_steps=self.recipe.training.epochs * self.steps_per_epoch,
+            epochs=self.recipe.training.epochs,
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr(self.base_lr, moment)

@@ -106,11 +106,12 @@ def build_optimizer(
 
 @dataclass(frozen=True)
 class Moment:
-    """When a learning rate is asked for: `step` of `total_steps` updates, in `epoch` (all from 0)."""
+    """When a learning rate is asked for: `step` of `total_steps` updates, in `epoch` of `epochs` (all from 0)."""
 
     step: int
     epoch: int
     total_steps: int
+    epochs: int
 
 
 class Schedule(Protocol):
@@ -138,6 +139,20 @@ class Step:
 
     def lr(self, base: float, moment: Moment) -> float:
         return base * self.factor ** (moment.epoch // self.every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poly:
+    """Multiply by (1 - epoch / epochs) to the `power`, per epoch: 0.9 in nnU-Net, and the decay read in C_MSVNet."""
+
+    power: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.power <= 0:
+            raise ValueError("power must be positive")
+
+    def lr(self, base: float, moment: Moment) -> float:
+        return base * (1 - moment.epoch / moment.epochs) ** self.power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +204,7 @@ def _cosine(start: float, stop: float, fraction: float) -> float:
 SCHEDULES: Mapping[str, type[Schedule]] = {
     "constant": Constant,
     "step": Step,
+    "poly": Poly,
     "cosine": Cosine,
     "one_cycle": OneCycle,
 }

@@ -9,16 +9,12 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
-from torch import nn
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.types import Case
@@ -29,21 +25,16 @@ from bustle.inference.torch_backend import find_device
 from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
-from bustle.training.batches import (
-    DeviceAssembly,
-    MemoryMapAssembly,
-    TrainingBatches,
-    ValidationBatches,
-    positions_of,
-)
-from bustle.training.checkpoint import read_checkpoint, seed_epoch
-from bustle.training.epoch_end import EpochEnd, Row
+from bustle.training.building import build_network, build_training
+from bustle.training.checkpoint import read_checkpoint
+from bustle.training.epoch_end import CHECKPOINT, WEIGHTS, EpochEnd, Row
 from bustle.training.loss_setting import loss_setting
 from bustle.training.memory_allocator import keep_freed_memory
-from bustle.training.module import TrainingModule, channels_last_format
-from bustle.training.optimisation import build_optimizer, build_schedule, optimizer_settings
+from bustle.training.module import TrainingModule
+from bustle.training.optimisation import build_schedule, optimizer_settings
 from bustle.training.progress_bar import ProgressBar
 from bustle.training.selection import Selection
+from bustle.training.stages import StageTraining, stages_of
 from bustle.training.steps.build import build_step
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -51,7 +42,10 @@ PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "
 
 @dataclass(frozen=True)
 class FoldResult:
-    """A trained fold: `best_epoch` (from 1) is the one in `best.safetensors`, `history` the rows of metrics.csv."""
+    """A trained fold, or its last stage.
+
+    `best_epoch` (from 1) is the one in `best.safetensors`, `history` the rows of `metrics.csv`.
+    """
 
     folder: Path
     best_epoch: int
@@ -67,10 +61,15 @@ def check_recipe(recipe: Recipe) -> None:
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
         )
     with torch.device("meta"):
-        _build_network(recipe, encoder_weights=None)
+        build_network(recipe, encoder_weights=None)
     weights = recipe.model.encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
+    for stage in stages_of(recipe, folder=Path()):
+        _check_stage(stage.recipe)
+
+
+def _check_stage(recipe: Recipe) -> None:
     build_loss(recipe, setting=loss_setting(recipe))
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
@@ -81,7 +80,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 def check_init(recipe: Recipe, init: Path) -> None:
     """Raises `InputError` unless `init` holds weights that the recipe's network can start from."""
-    load_model_weights(_build_network(recipe, encoder_weights=None), init)
+    load_model_weights(build_network(recipe, encoder_weights=None), init)
 
 
 def _check_training_section(recipe: Recipe) -> None:
@@ -118,32 +117,75 @@ def train_fold(
 
     The epoch is chosen on the fold's validation part; without one (or where the protocol has none) the last epoch
     is kept. `init` is a safetensors file of a whole model or an encoder to start from. With `resume` the training
-    goes on after the last finished epoch. Raises `InputError` when the loss is not finite, on Ctrl-C and when the
-    disk is full; the checkpoint of the last finished epoch is there in all three cases.
+    goes on after the last finished epoch of the stage that it stopped in. Raises `InputError` when the loss is not
+    finite, on Ctrl-C and when the disk is full; the checkpoint of the last finished epoch is there in all cases.
     """
     check_recipe(recipe)
     chosen_device = choose_device(device, precision=recipe.training.precision)
     if chosen_device.type == "cpu":
         keep_freed_memory()
-    selection = Selection(recipe.training.monitor, recipe.training.patience)
-    end = EpochEnd(out, selection=selection, epochs=recipe.training.epochs)
-    resuming = end.checkpoint.exists()
-    if resuming and not resume:
+    stages = stages_of(recipe, folder=out)
+    if not resume and any((stage.folder / CHECKPOINT).exists() for stage in stages):
         raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
-    if resuming and (state := read_checkpoint(end.checkpoint))["finished"]:
-        return FoldResult(out, state["selection"]["best_epoch"], len(state["history"]), state["history"])
-    cache = CaseCache.open(cases, section=recipe.data)
-    validated = () if protocol.validation == "none" else fold.val
-    module = _build_module(
-        recipe, cache=cache, train=fold.train, val=validated, device=chosen_device, init=init, resuming=resuming
+    cache: CaseCache | None = None
+    result: FoldResult | None = None
+    for stage in stages:
+        state = read_checkpoint(stage.folder / CHECKPOINT) if (stage.folder / CHECKPOINT).exists() else None
+        if state is not None and state["finished"]:
+            result = FoldResult(
+                stage.folder, state["selection"]["best_epoch"], len(state["history"]), state["history"]
+            )
+        else:
+            cache = cache or CaseCache.open(cases, section=recipe.data)
+            result = _train_stage(
+                stage,
+                cache=cache,
+                fold=fold,
+                validated=protocol.validation != "none",
+                device=chosen_device,
+                init=init if result is None else result.folder / WEIGHTS,
+                resuming=state is not None,
+                title=title if stage.name is None else f"{title}, stage {stage.name}",
+            )
+    assert result is not None
+    return result
+
+
+def _train_stage(
+    stage: StageTraining,
+    *,
+    cache: CaseCache,
+    fold: Fold,
+    validated: bool,
+    device: torch.device,
+    init: Path | None,
+    resuming: bool,
+    title: str,
+) -> FoldResult:
+    recipe = stage.recipe
+    end = EpochEnd(
+        stage.folder,
+        selection=Selection(recipe.training.monitor, recipe.training.patience),
+        epochs=recipe.training.epochs,
     )
-    with _quiet(), _repeatable(chosen_device):
-        trainer = _trainer(recipe, device=chosen_device, callbacks=[end, ProgressBar(title, epoch_end=end)], out=out)
+    module = build_training(
+        recipe,
+        cache=cache,
+        train=fold.train,
+        val=fold.val if validated else (),
+        located_only=stage.located_only,
+        device=device,
+        init=init,
+        resuming=resuming,
+    )
+    with _quiet(), _repeatable(device):
+        callbacks: list[lightning.Callback] = [end, ProgressBar(title, epoch_end=end)]
+        trainer = _trainer(recipe, device=device, callbacks=callbacks, out=stage.folder)
         if resuming:
             end.restore(module, trainer)
         trainer.fit_loop.max_epochs = recipe.training.epochs - module.first_epoch
         _fit(trainer, module)
-    return FoldResult(out, end.selection.best_epoch, len(end.history), end.history)
+    return FoldResult(stage.folder, end.selection.best_epoch, len(end.history), end.history)
 
 
 def _trainer(
@@ -172,70 +214,6 @@ def choose_device(name: str, *, precision: str) -> torch.device:
     if precision == "fp16" and chosen.type == "cpu":
         raise InputError("fp16 training needs a GPU", remedy="use --set training.precision=fp32 (or bf16)")
     return chosen
-
-
-def _build_network(recipe: Recipe, *, encoder_weights: str | None) -> nn.Module:
-    return zoo.build(
-        recipe.model.id,
-        recipe.model.config,
-        in_channels=recipe.data.channels,
-        class_count=len(recipe.data.classes),
-        encoder_weights=encoder_weights,
-    )
-
-
-def _build_module(
-    recipe: Recipe,
-    *,
-    cache: CaseCache,
-    train: Sequence[str],
-    val: Sequence[str],
-    device: torch.device,
-    init: Path | None,
-    resuming: bool,
-) -> TrainingModule:
-    """Everything that has state, on its device. A resumed training needs no starting weights."""
-    spec = zoo.get(recipe.model.id)
-    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
-    training = recipe.training
-    if len(train) < 2:
-        raise InputError(f"the training part has {len(train)} cases", remedy="at least 2 are needed; add data")
-    train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
-    seed_epoch(training.seed, 0)  # the initial weights
-    network = _build_network(recipe, encoder_weights=None if init or resuming else recipe.model.encoder_weights)
-    if init and not resuming:
-        load_model_weights(network, init)
-    network = network.to(device)
-    if training.channels_last:
-        network = network.to(memory_format=channels_last_format(2 + spec.dims))
-    loss = build_loss(recipe, setting=loss_setting(recipe, labels=cache.labels[train_positions])).to(device)
-    if device.type == "cpu":
-        assembly: Any = MemoryMapAssembly(cache, section=recipe.data)
-    else:
-        used = np.concatenate([train_positions, val_positions])
-        assembly = DeviceAssembly(cache, section=recipe.data, device=device, positions=used)
-    training_batches = partial(
-        TrainingBatches,
-        assembly,
-        train_positions,
-        case_ids=cache.case_ids,
-        augmentation=Augmentation.from_components(recipe.augmentation, size=recipe.data.size),
-        batch_size=training.batch_size,
-        seed=training.seed,
-    )
-    return TrainingModule(
-        recipe,
-        network=network,
-        loss=loss,
-        optimizer=build_optimizer(
-            recipe.optimizer, network, without_gradient=spec.without_gradient(config), loss=loss
-        ),
-        mask_meaning=spec.mask_meaning(config),
-        training_batches=lambda epoch: training_batches(epoch=epoch),
-        validation_batches=(
-            ValidationBatches(assembly, val_positions, batch_size=training.batch_size) if len(val) else None
-        ),
-    )
 
 
 def _fit(trainer: lightning.Trainer, module: TrainingModule) -> None:

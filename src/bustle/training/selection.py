@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bustle.core.errors import InputError
+from bustle.core.recipe import Monitor
 from bustle.training.validation import ValidationScores
 
 
@@ -13,10 +15,10 @@ from bustle.training.validation import ValidationScores
 class Selection:
     """The first epoch with the best monitored value is kept; without validation, the last epoch.
 
-    `patience` epochs without a better value end the training. Epochs count from 1.
+    `monitor` and `patience` are those of the recipe's training section. Epochs count from 1.
     """
 
-    monitor: str
+    monitor: Monitor | Mapping[str, float]
     patience: int | None
     best: float | None = None
     best_epoch: int = 0
@@ -28,13 +30,15 @@ class Selection:
         if scores is None:
             self.best_epoch = self.epoch
             return True
-        value = getattr(scores, self.monitor)
-        if value is None:
+        if self.monitor == "loss":
+            gain: float | None = -scores.loss
+        else:
+            gain = scores.weighted_mean(monitor_weights(self.monitor))
+        if gain is None:
             raise InputError(
                 f"the validation part has nothing to measure '{self.monitor}' with",
-                remedy="choose another --set training.monitor=score|dice|auc|loss, or a larger validation part",
+                remedy="choose another --set training.monitor=loss|dice|auc|accuracy, or a larger validation part",
             )
-        gain = -value if self.monitor == "loss" else value
         if self.best is not None and gain <= self.best:
             return False
         self.best, self.best_epoch = gain, self.epoch
@@ -45,7 +49,14 @@ class Selection:
         return self.patience is not None and self.epoch - self.best_epoch >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key not in ("monitor", "patience")}
+        return {"best": self.best, "best_epoch": self.best_epoch, "epoch": self.epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch, self.epoch = state["best"], state["best_epoch"], state["epoch"]
+
+
+def monitor_weights(monitor: Monitor | Mapping[str, float]) -> Mapping[str, float]:
+    """What the values of the validation part count in a monitored value other than the loss."""
+    if isinstance(monitor, Mapping):
+        return monitor
+    return {"dice": 1.0, "auc": 1.0} if monitor == "score" else {monitor: 1.0}

@@ -5,7 +5,7 @@ They serve that choice only: reported figures always come from prediction files 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,17 +20,22 @@ from bustle.losses.lesion_map import lesion_probability
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """`dice`: mean over the cases with a lesion; `auc`: malignant against the rest; None where undefined."""
+    """`dice`: mean over the cases with a lesion; `auc`: malignant against the rest; None where undefined.
+
+    `accuracy`: the part of the labelled cases whose most probable class is theirs.
+    """
 
     loss: float
     dice: float | None
     auc: float | None
+    accuracy: float | None
 
-    @property
-    def score(self) -> float | None:
-        """The mean of those of Dice and AUC that are defined."""
-        defined = [value for value in (self.dice, self.auc) if value is not None]
-        return sum(defined) / len(defined) if defined else None
+    def weighted_mean(self, weights: Mapping[str, float]) -> float | None:
+        """The mean of the named values that are defined, by their weights; None where none is."""
+        defined = {name: weight for name, weight in weights.items() if getattr(self, name) is not None}
+        if not defined:
+            return None
+        return sum(weight * getattr(self, name) for name, weight in defined.items()) / sum(defined.values())
 
 
 @dataclass
@@ -44,6 +49,7 @@ class ValidationTally:
     _dice: list[Tensor] = field(default_factory=list)
     _positive: list[Tensor] = field(default_factory=list)
     _truth: list[Tensor] = field(default_factory=list)
+    _right: list[Tensor] = field(default_factory=list)
 
     def add(self, output: MultiTaskOutput, batch: Batch, *, loss: Tensor) -> None:
         self._losses.append(loss.detach().float())
@@ -55,17 +61,24 @@ class ValidationTally:
             positive = output.class_logits.float().softmax(dim=1)[:, positive_index(self.classes)]
             self._positive.append(torch.where(batch.has_label, positive, torch.nan))
             self._truth.append(batch.label == positive_index(self.classes))
+            right = (output.class_logits.argmax(dim=1) == batch.label).float()
+            self._right.append(torch.where(batch.has_label, right, torch.nan))
 
     def scores(self) -> ValidationScores:
         loss = np.average(torch.stack(self._losses).cpu().numpy(), weights=self._sizes)
-        dice = torch.cat(self._dice).cpu().numpy() if self._dice else np.array([np.nan])
         auc = None
         if self._positive:
             positive, truth = torch.cat(self._positive).cpu().numpy(), torch.cat(self._truth).cpu().numpy()
             auc = area_under_roc(positive[~np.isnan(positive)], truth[~np.isnan(positive)])
         return ValidationScores(
-            loss=float(loss), dice=None if np.isnan(dice).all() else float(np.nanmean(dice)), auc=auc
+            loss=float(loss), dice=_mean_of_defined(self._dice), auc=auc, accuracy=_mean_of_defined(self._right)
         )
+
+
+def _mean_of_defined(parts: Sequence[Tensor]) -> float | None:
+    """The mean of what is not NaN; None where there is nothing."""
+    values = torch.cat(list(parts)).cpu().numpy() if parts else np.array([np.nan])
+    return None if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def positive_index(classes: Sequence[str]) -> int:

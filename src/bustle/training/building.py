@@ -1,0 +1,107 @@
+"""Puts a training together: network, losses, optimiser and batches, on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.data.cache import CaseCache
+from bustle.data.transforms.augmentation import Augmentation
+from bustle.losses.build import build_loss
+from bustle.models import zoo
+from bustle.models.weights import load_model_weights
+from bustle.training.batches import (
+    DeviceAssembly,
+    MemoryMapAssembly,
+    TrainingBatches,
+    ValidationBatches,
+    positions_of,
+)
+from bustle.training.checkpoint import seed_epoch
+from bustle.training.location_labels import LocationLabels
+from bustle.training.loss_setting import loss_setting
+from bustle.training.module import TrainingModule, channels_last_format
+from bustle.training.optimisation import build_optimizer
+
+
+def build_network(recipe: Recipe, *, encoder_weights: str | None) -> nn.Module:
+    """The recipe's network, with random or with the encoder's given weights."""
+    return zoo.build(
+        recipe.model.id,
+        recipe.model.config,
+        in_channels=recipe.data.channels,
+        class_count=len(recipe.data.classes),
+        encoder_weights=encoder_weights,
+    )
+
+
+def build_training(
+    recipe: Recipe,
+    *,
+    cache: CaseCache,
+    train: Sequence[str],
+    val: Sequence[str],
+    located_only: bool,
+    device: torch.device,
+    init: Path | None,
+    resuming: bool,
+) -> TrainingModule:
+    """Everything that has state, on its device. A resumed training needs no starting weights.
+
+    `located_only` leaves out the training cases without a mask (or box, where boxes count). Raises `InputError` for
+    cases that the cache lacks, too few of them, and weights that do not fit.
+    """
+    spec = zoo.get(recipe.model.id)
+    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
+    training = recipe.training
+    train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
+    locations = LocationLabels(cache, section=recipe.data, train=train_positions, seed=training.seed)
+    if located_only:
+        train_positions = train_positions[locations.present[train_positions]]
+    if len(train_positions) < 2:
+        kind = "located cases" if located_only else "cases"
+        raise InputError(f"the training part has {len(train_positions)} {kind}", remedy="at least 2 are needed")
+    seed_epoch(training.seed, 0)  # the initial weights
+    network = build_network(recipe, encoder_weights=None if init or resuming else recipe.model.encoder_weights)
+    if init and not resuming:
+        load_model_weights(network, init)
+    network = network.to(device)
+    if training.channels_last:
+        network = network.to(memory_format=channels_last_format(2 + spec.dims))
+    loss = build_loss(recipe, setting=loss_setting(recipe, labels=cache.labels[train_positions])).to(device)
+    if device.type == "cpu":
+        assembly: Any = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
+    else:
+        used = np.concatenate([train_positions, val_positions])
+        assembly = DeviceAssembly(cache, section=recipe.data, locations=locations, device=device, positions=used)
+    training_batches = partial(
+        TrainingBatches,
+        assembly,
+        train_positions,
+        case_ids=cache.case_ids,
+        augmentation=Augmentation.from_components(recipe.augmentation, size=recipe.data.size),
+        batch_size=training.batch_size,
+        seed=training.seed,
+    )
+    return TrainingModule(
+        recipe,
+        network=network,
+        loss=loss,
+        optimizer=build_optimizer(
+            recipe.optimizer, network, without_gradient=spec.without_gradient(config), loss=loss
+        ),
+        mask_meaning=spec.mask_meaning(config),
+        training_batches=lambda epoch: training_batches(epoch=epoch),
+        validation_batches=(
+            ValidationBatches(assembly, val_positions, batch_size=training.batch_size) if len(val) else None
+        ),
+    )

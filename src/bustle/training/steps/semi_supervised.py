@@ -1,0 +1,75 @@
+"""One update with pseudo masks for the cases that have a class but no mask (LA-Net, eq. 7, Algorithm 1).
+
+Works with any network that gives a mask and classes, and any losses: a pseudo mask enters them as if it had been
+drawn, only that it counts less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.training.validation import lesion_mask
+
+if TYPE_CHECKING:
+    from bustle.losses.build import CombinedLoss, LossValues
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemiSupervisedStep:
+    """`threshold` is the paper's τ, `weight` its α, what a pseudo mask counts beside a drawn one.
+
+    `gate`: the probability that must exceed the threshold is that of the case's own class (`true_class`) or of the
+    most probable one (`argmax`); cases without a class are judged by the latter.
+    """
+
+    threshold: float = 0.8
+    weight: float = 0.1
+    gate: Literal["true_class", "argmax"] = "true_class"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1 or not 0 <= self.weight <= 1:
+            raise ValueError("threshold and weight must lie between 0 and 1")
+
+    def __call__(
+        self, batch: Batch, *, network: nn.Module, loss: CombinedLoss, update: Callable[[Tensor], None]
+    ) -> LossValues:
+        output = network(batch.image)
+        meaning = loss.setting.mask_meaning
+        if output.mask_logits is None or output.class_logits is None or meaning is None:
+            raise InputError(
+                "the step semi_supervised needs a network with a mask and classes",
+                remedy="use --set training.step=joint, or another network",
+            )
+        values = loss(output, self.with_pseudo_masks(batch, output, meaning))
+        update(values.total)
+        return values
+
+    @torch.no_grad()
+    def with_pseudo_masks(self, batch: Batch, output: MultiTaskOutput, meaning: MaskMeaning) -> Batch:
+        """The batch in which confident predictions stand in for missing masks; drawn masks stay as they are."""
+        assert output.mask_logits is not None
+        assert output.class_logits is not None
+        probability = output.class_logits.float().softmax(dim=1)
+        confidence = probability.amax(dim=1)
+        if self.gate == "true_class":
+            of_label = probability.gather(1, batch.label.clamp_min(0).unsqueeze(1)).squeeze(1)
+            confidence = torch.where(batch.has_label, of_label, confidence)
+        accepted = ~batch.has_mask & (confidence > self.threshold)
+        pseudo = lesion_mask(output.mask_logits, meaning).to(batch.lesion_mask.dtype)
+        per_case = (-1, *[1] * (batch.lesion_mask.ndim - 1))
+        return replace(
+            batch,
+            lesion_mask=torch.where(accepted.view(per_case), pseudo, batch.lesion_mask),
+            has_mask=batch.has_mask | accepted,
+            mask_weight=torch.where(batch.has_mask, 1.0, self.weight),
+        )
+
+
+STEP = SemiSupervisedStep

@@ -1,0 +1,117 @@
+"""Trainings in sequence: settings, hand-over of the weights, and exact resume in the middle (LA-Net, Algorithm 1)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import Protocol, Recipe, load_recipe, save_recipe
+from bustle.core.types import Case
+from bustle.data.splits import Fold
+from bustle.training.module import TrainingModule
+from bustle.training.run import FoldResult, check_recipe, train_fold
+from bustle.training.stages import stages_of
+
+TWO = (
+    "data.located_fraction=0.5",
+    "training.ema_decay=null",
+    "stages=[{name: located, cases: located, set: {training.epochs: 2, losses: [{name: dice}]}}, "
+    "{name: all, set: {training.epochs: 2, optimizer.lr: 1.0e-4, training.step: {name: semi_supervised}}}]",
+)
+Train = Callable[..., FoldResult]
+
+
+@pytest.fixture
+def train(cases: Sequence[Case], fold: Fold, strict: Protocol) -> Train:
+    def run(recipe: Recipe, out: Path, **options: Any) -> FoldResult:
+        return train_fold(recipe, cases=cases, fold=fold, out=out, protocol=strict, device="cpu", **options)
+
+    return run
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as table:
+        return list(csv.DictReader(table))
+
+
+def test_a_stage_changes_the_recipe_for_itself(tiny_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    first, last = stages_of(tiny_recipe(*TWO), folder=tmp_path)
+    assert (first.name, first.located_only, first.folder) == ("located", True, tmp_path / "stages" / "located")
+    assert (last.name, last.located_only, last.folder) == ("all", False, tmp_path)
+    assert [loss.name for loss in first.recipe.losses] == ["dice"]
+    assert [loss.name for loss in last.recipe.losses] == ["region_cross_entropy", "class_cross_entropy"]
+    assert first.recipe.training.step.name == "joint"
+    assert last.recipe.optimizer.options["lr"] == 1e-4
+    assert first.recipe.stages == ()
+    (only,) = stages_of(tiny_recipe(), folder=tmp_path)
+    assert (only.name, only.located_only, only.folder, only.recipe) == (None, False, tmp_path, tiny_recipe())
+
+
+def test_stages_survive_the_recipe_s_file(tiny_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    save_recipe(tiny_recipe(*TWO), tmp_path / "recipe.yaml")
+    assert load_recipe(str(tmp_path / "recipe.yaml")) == tiny_recipe(*TWO)
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ("[{name: a}, {name: a}]", "a name of its own"),
+        ("[{name: a/b}]", "a name of its own"),
+        ("[{name: a, set: {training.epoch: 2}}]", "did you mean epochs"),
+        ("[{name: a, set: {training.epochs: 0}}]", "at least 1"),
+        ("[{name: a, set: {model.config.dropout: 0.1}}]", "stage a changes the model"),
+        ("[{name: a, set: {data.size: [96, 96]}}]", "stage a changes the model or the data section"),
+        ("[{name: a, cases: outlined}]", "one of all, located"),
+        ("[{name: a, set: {losses: [{name: dise}]}}]", "did you mean dice"),
+    ],
+)
+def test_wrong_stages_are_told(tiny_recipe: Callable[..., Recipe], stages: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_recipe(tiny_recipe(f"stages={stages}"))
+
+
+def test_the_second_stage_starts_from_the_first_and_resumes_exactly(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(*TWO)
+    seen: list[tuple[str, int, torch.Tensor]] = []
+    begin = TrainingModule.on_train_epoch_start
+
+    def watched(self: TrainingModule) -> None:
+        cases = sum(len(batch) for batch in self.train_dataloader().batches)
+        weight = self.network.get_parameter("class_head.1.weight").detach().clone()
+        seen.append((self.recipe.losses[0].name, cases, weight))
+        begin(self)
+
+    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", watched)
+    straight = train(recipe, tmp_path / "straight")
+    assert [(name, cases) for name, cases, _ in seen] == [("dice", 4)] * 2 + [("region_cross_entropy", 9)] * 2
+    located = load_file(tmp_path / "straight" / "stages" / "located" / "best.safetensors")
+    assert torch.equal(seen[2][2], located["class_head.1.weight"])
+    assert [row["epoch"] for row in rows(straight.folder)] == ["1", "2"]
+    assert "train_dice" in rows(tmp_path / "straight" / "stages" / "located")[0]
+
+    def interrupted(self: TrainingModule) -> None:
+        if self.epoch == 1 and self.recipe.losses[0].name == stop_in:
+            raise InputError("stopped", remedy="go on")
+        begin(self)
+
+    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", interrupted)
+    for stop_in in ("dice", "region_cross_entropy"):
+        out = tmp_path / f"stopped-in-{stop_in}"
+        with pytest.raises(InputError, match="stopped"):
+            train(recipe, out)
+        with pytest.raises(InputError, match="has a checkpoint already"):
+            train(recipe, out)
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingModule, "on_train_epoch_start", begin)
+            resumed = train(recipe, out, resume=True)
+        assert resumed.epochs == straight.epochs == 2
+        assert (out / "best.safetensors").read_bytes() == (straight.folder / "best.safetensors").read_bytes()
