@@ -17,6 +17,7 @@ import yaml
 from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import write_text
+from bustle.core.types import CLASS_NAMES
 
 Track = Literal["strict", "published"]
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
@@ -38,7 +39,8 @@ class DataSection:
 
     `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `channels` 3 repeats
     grey images. `mean` and `std` apply to intensities scaled to 0..1, one value per channel.
-    `classes` fixes the order of the class logits; cases of another known class are left out.
+    `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one
+    class of several, such as {lesion: [benign, malignant]}; a group without a name among `classes` is of no use.
     `multi_mask`: what to do with cases that own several mask files. `location`: what stands for the place of a
     lesion in training: `mask` = its outline, `box` = its box, filled (an outlined lesion's is the tight one).
     `located_fraction` of the training cases keep their mask or box, the others keep only their class; the cases
@@ -51,6 +53,7 @@ class DataSection:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     classes: tuple[str, ...] = ("benign", "malignant")
+    class_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     multi_mask: Literal["union", "drop", "first"] = "union"
     location: Literal["mask", "box"] = "mask"
     located_fraction: float = 1.0
@@ -64,6 +67,18 @@ class DataSection:
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):
             raise ValueError("classes must name at least one class, and each only once")
+        grouped = [name for members in self.class_groups.values() for name in members]
+        known = {*CLASS_NAMES, *self.class_groups} - set(grouped)
+        if (
+            set(grouped) - set(CLASS_NAMES)
+            or len(set(grouped)) < len(grouped)
+            or set(self.class_groups) - set(self.classes)
+        ):
+            raise ValueError(
+                f"class_groups must make some of the classes, each of other ones among {', '.join(CLASS_NAMES)}"
+            )
+        if set(self.classes) - known:
+            raise ValueError(f"classes must be among {', '.join(sorted(known))}")
         if not 0 <= self.located_fraction <= 1:
             raise ValueError("located_fraction must lie between 0 and 1")
 

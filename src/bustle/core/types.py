@@ -88,9 +88,10 @@ class Case:
 
     `files` holds every file that determines the sample, the image first (empty for generated cases); `load`
     decodes them into a `Sample` and raises `InputError` for a broken file. `load` is picklable.
-    `official_fold` is the 0-based fold that the publishers assigned. `video` is the name, unique in its source, of the
-    video that this frame is from, `frame` its number there; frames of one video are never split. `metadata` holds what the data set says
-    besides (BI-RADS, device, histology …), plain JSON values.
+    `label` is one of CLASS_NAMES, or the name that a recipe gives to several of them together. `official_fold` is
+    the 0-based fold that the publishers assigned. `video` is the name, unique in its source, of the video that this
+    frame is from, `frame` its number there; frames of one video are never split. `metadata` holds what the data set
+    says besides (BI-RADS, device, histology …), plain JSON values.
     """
 
     case_id: str
@@ -98,7 +99,7 @@ class Case:
     load: Callable[[], Sample] = field(repr=False, compare=False)
     files: tuple[Path, ...] = ()
     patient_id: str | None = None
-    label: Label | None = None
+    label: str | None = None
     has_mask: bool = False
     mask_files: int = 0
     has_gland: bool = False

@@ -16,7 +16,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.recipe import DataSection
-from bustle.core.types import Geometry, Label
+from bustle.core.types import Geometry
 
 FORMAT = 1
 """Raised whenever the files' form or the preprocessing changes: older caches are then made again."""
@@ -29,7 +29,7 @@ class CachedCase:
     case_id: str
     source: str
     patient_id: str | None
-    label: Label | None
+    label: str | None
     has_mask: bool
     has_gland: bool
     boxes: tuple[tuple[int, ...], ...] | None

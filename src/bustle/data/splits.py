@@ -109,9 +109,10 @@ def make_splits(
 
 def _unwanted(cases: Sequence[Case], *, classes: tuple[str, ...] | None, multi_mask: str) -> dict[str, str]:
     """Reason by case id for the cases that take no part."""
+    known = list(dict.fromkeys([*CLASS_NAMES, *(case.label for case in cases if case.label is not None)]))
     for name in classes or ():
-        if name not in CLASS_NAMES:
-            raise unknown_name("class", name, CLASS_NAMES)
+        if name not in known:
+            raise unknown_name("class", name, known)
     reasons: dict[str, str] = {}
     for case in cases:
         if classes is not None and case.label is not None and case.label not in classes:

@@ -11,6 +11,7 @@ from bustle.core.files import write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
 from bustle.core.types import CLASS_NAMES, Case
+from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.strata import with_size_strata
@@ -139,6 +140,7 @@ def evaluate_model(
     from bustle.inference.predictor import Predictor
 
     predictor = Predictor.open(model, device=device)
+    cases = in_class_groups(cases, predictor.recipe.data.class_groups)
     failures: list[InputError] = []
     predict_cases(predictor, cases, out / "predictions", on_failure=failures.append)
     if failures:

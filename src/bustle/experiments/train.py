@@ -12,6 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
 from bustle.core.types import Case, Collection
 from bustle.data.cache import CaseCache
+from bustle.data.class_groups import in_class_groups
 from bustle.data.splits import Splits, make_splits, read_splits
 from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import evaluate_predictions
@@ -67,6 +68,7 @@ def run_training(
         check_init(recipe, init)
     collection = open_sources(specs)
     tell_findings(collection)
+    collection = dataclasses.replace(collection, cases=in_class_groups(collection.cases, recipe.data.class_groups))
     splits = _splits(collection, recipe=recipe, protocol=protocol, choice=split)
     if fold is not None and not 0 <= fold < len(splits.folds):
         raise InputError(f"there is no fold {fold}", remedy=f"folds count from 0 to {len(splits.folds) - 1}")
