@@ -40,7 +40,7 @@ class DataSection:
     `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `channels` 3 repeats
     grey images. `mean` and `std` apply to intensities scaled to 0..1, one value per channel.
     `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one
-    class of several, such as {lesion: [benign, malignant]}; a group without a name among `classes` is of no use.
+    class of several, such as {lesion: [benign, malignant]}.
     `multi_mask`: what to do with cases that own several mask files. `location`: what stands for the place of a
     lesion in training: `mask` = its outline, `box` = its box, filled (an outlined lesion's is the tight one).
     `located_fraction` of the training cases keep their mask or box, the others keep only their class; the cases
@@ -69,11 +69,8 @@ class DataSection:
             raise ValueError("classes must name at least one class, and each only once")
         grouped = [name for members in self.class_groups.values() for name in members]
         known = {*CLASS_NAMES, *self.class_groups} - set(grouped)
-        if (
-            set(grouped) - set(CLASS_NAMES)
-            or len(set(grouped)) < len(grouped)
-            or set(self.class_groups) - set(self.classes)
-        ):
+        foreign = set(grouped) - set(CLASS_NAMES) or set(self.class_groups) - set(self.classes)
+        if foreign or len(set(grouped)) < len(grouped):
             raise ValueError(
                 f"class_groups must make some of the classes, each of other ones among {', '.join(CLASS_NAMES)}"
             )
@@ -92,7 +89,8 @@ class TrainingSection:
 
     `monitor` picks the best epoch where the protocol has a validation part: `score` is the mean of validation
     Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. The `loss`
-    is the sum of the losses with the recipe's weights, and better the lower it is. `patience` None = no early stopping. `ema_decay` None = no weight averaging.
+    is the sum of the losses with the recipe's weights, and better the lower it is. `patience` None = no early
+    stopping. `ema_decay` None = no weight averaging.
     """
 
     step: Component = Component("joint")  # noqa: RUF009  (frozen)
