@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from bustle.core.description import shipped_descriptions
 from bustle.core.published import published_for
 from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids
 from bustle.data.sources import reader_ids
@@ -61,6 +62,10 @@ def test_every_recipe_is_complete(name: str):
     Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"
+    described = shipped_descriptions().get(name)
+    assert described is not None, "run scripts/generate_systems_table.py"
+    assert (described.title, described.citation) == (recipe.title, recipe.citation)
+    assert described.deviations == (*zoo.get(recipe.model.id).deviations, *recipe.deviations)
     assert recipe.deviations, "say where the recipe departs from its source, or what it had to decide"
 
 
@@ -74,6 +79,7 @@ def test_every_protocol_loads(name: str):
     [
         ("generate_systems_table", "systems.md"),
         ("generate_reader_docs", "readers.md"),
+        ("generate_losses_page", "losses.md"),
         ("generate_results_page", "results.md"),
     ],
 )

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
+from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION
 from bustle.evaluation.segmentation import metric_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def test_the_catalogue_names_what_is_computed():
-    assert set(SEGMENTATION) == set(metric_names())
+    assert set(SEGMENTATION) == {*metric_names(), "box_iou"}
 
 
 @pytest.mark.parametrize(
-    ("catalogue", "heading"), [(SEGMENTATION | DETECTION, "## Masks"), (CLASSIFICATION, "## Classes")]
+    ("catalogue", "heading"),
+    [
+        (SEGMENTATION | DETECTION, "## Masks"),
+        (CLASSIFICATION, "## Classes"),
+        (CONSISTENCY, "## Do class and outline agree?"),
+    ],
 )
 def test_every_metric_is_documented_with_its_direction(catalogue, heading):
     section = PAGE.read_text(encoding="utf-8").split(heading + "\n")[1].split("\n## ")[0]

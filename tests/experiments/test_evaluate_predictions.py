@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_protocol
-from bustle.core.types import Case, Geometry, Prediction, Sample
+from bustle.core.types import Box, Case, Geometry, Prediction, Sample
 from bustle.data.leak_groups import find_leak_groups
 from bustle.data.preprocess import mask_to_network_grid, network_geometry
 from bustle.data.sources import open_sources
@@ -97,7 +98,7 @@ def write_own(folder):
 
 def score(folder, out, **options):
     arguments = {"track": "strict", "protocol": load_protocol("strict"), "classes": CLASSES, "title": "Made up"}
-    return evaluate_predictions(folder, cases=CASES, out=out, resamples=50, **(arguments | options))
+    return evaluate_predictions(folder, out=out, resamples=50, **({"cases": CASES} | arguments | options))
 
 
 def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
@@ -216,8 +217,46 @@ def test_nothing_to_score_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no prediction of these cases"):
         score(tmp_path / "empty", tmp_path / "out")
     unlabelled = Case(case_id="made/1", source="made", load=CASES[1].load)
-    with pytest.raises(InputError, match="none of the cases has a mask or a class"):
+    with pytest.raises(InputError, match="none of the cases has a mask, a box or a class"):
         evaluate_foreign_predictions(tmp_path, cases=[unlabelled], out=tmp_path / "out", track="strict")
+
+
+def boxed_case(index):
+    """The case without its mask, with the tight box of its lesion and a smaller one beside it."""
+
+    def load_boxed():
+        sample = load(index, normal=False, annotated=False)
+        return replace(sample, boxes=(Box(0, 0, 4, 4), Box(10, 20, 30 + index, 60)))
+
+    return replace(CASES[index], load=load_boxed, has_mask=False, has_box=True, label=None)
+
+
+def test_cases_with_boxes_alone_are_scored_by_them(tmp_path):
+    boxed = [boxed_case(index) for index in range(8)]
+    metrics = evaluate_foreign_predictions(
+        write_foreign(tmp_path / "masks", probabilities=False), cases=boxed, out=tmp_path / "out", track="strict"
+    )
+    assert metrics["classification"] is None
+    assert metrics["segmentation"]["dice"]["n"] == 0
+    assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)  # moved by 2 of 40 columns
+    rows = read_cases(tmp_path / "out" / "cases.csv")
+    assert [row["box_iou"] for row in rows] == pytest.approx([38 / 42] * 8)
+    assert "Box IoU" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_boxes_follow_to_the_networks_grid(tmp_path):
+    metrics = score(
+        write_own(tmp_path / "own"),
+        tmp_path / "out",
+        cases=[boxed_case(index) for index in range(0, 8, 2)],  # their edges divide by two
+        track="published",
+        protocol=load_protocol("lanet"),
+        companion=load_protocol("strict"),
+    )
+    # 64 x 96 becomes 32 x 64: columns 20 to 60 are 13.3 to 40, so 13 to 40; the mask's 22 to 62 are 15 to 41
+    assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(25 / 28)
+    beside = json.loads((tmp_path / "out" / "metrics_strict.json").read_text())
+    assert beside["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)
 
 
 def test_leak_groups_are_what_is_resampled(tmp_path):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, MultiTaskOutput
@@ -29,6 +29,54 @@ def test_it_is_one_minus_soft_dice_per_case(smooth: float, make_batch):
         for p, t in zip(probability, truth, strict=True)
     ]
     assert value.item() == pytest.approx((losses[0] + losses[2]) / 2, rel=1e-4)
+
+
+def test_over_the_batch_it_is_one_minus_soft_dice_of_all_pixels_together(make_batch):
+    torch.manual_seed(0)
+    logits = 2 * torch.randn(4, 1, 16, 20)
+    masks = (torch.rand(4, 16, 20) > 0.8).float()
+    masks[1] = 0
+    batch = make_batch(masks, [0] * 4, [True, True, False, True])
+    batch.mask_weight = torch.tensor([1.0, 1.0, 1.0, 0.25])
+    value = Dice(Options(over="batch", smooth=1e-5), setting=LossSetting(mask_meaning=ONE))(
+        MultiTaskOutput(logits, None), batch
+    )
+    p, y, overlap, mass = expit(logits.numpy().astype(np.float64))[:, 0], masks.numpy(), 0.0, 0.0
+    for case, weight in ((0, 1.0), (1, 1.0), (3, 0.25)):
+        overlap += weight * 2 * (p[case] * y[case]).sum()
+        mass += weight * (p[case].sum() + y[case].sum())
+    assert value.item() == pytest.approx(1 - (overlap + 1e-5) / (mass + 1e-5), rel=1e-5)
+
+
+def test_over_a_batch_without_masks_it_is_zero(make_batch):
+    logits = torch.randn(2, 1, 8, 8, requires_grad=True)
+    value = Dice(Options(over="batch"), setting=LossSetting(mask_meaning=ONE))(
+        MultiTaskOutput(logits, None), make_batch(torch.ones(2, 8, 8), [0, 0], [False, False])
+    )
+    value.backward()
+    assert value.item() == 0
+
+
+def test_cases_count_as_much_as_their_mask_weighs(make_batch):
+    logits, masks = torch.randn(2, 1, 8, 8), (torch.rand(2, 8, 8) > 0.5).float()
+    loss = Dice(Options(), setting=LossSetting(mask_meaning=ONE))
+    alone = [loss(MultiTaskOutput(logits[i : i + 1], None), make_batch(masks[i : i + 1], [0])).item() for i in (0, 1)]
+    batch = make_batch(masks, [0, 0])
+    batch.mask_weight = torch.tensor([1.0, 0.1])
+    value = loss(MultiTaskOutput(logits, None), batch)
+    assert value.item() == pytest.approx((alone[0] + 0.1 * alone[1]) / 2, rel=1e-5)
+
+
+def test_a_smaller_map_is_compared_with_the_nearest_pixels(make_batch):
+    logits = {"coarse": torch.randn(2, 1, 5, 4)}
+    masks = (torch.rand(2, 15, 20) > 0.5).float()  # every third row, every fifth column decides
+    setting = LossSetting(mask_meaning=ONE, map_meanings={"coarse": ONE})
+    value = Dice(Options(map="coarse"), setting=setting)(
+        MultiTaskOutput(torch.zeros(2, 1, 15, 20), None, logits), make_batch(masks, [0, 0])
+    )
+    p, y = expit(logits["coarse"].numpy().astype(np.float64))[:, 0], masks.numpy()[:, 1::3, 2::5]
+    losses = [1 - (2 * (a * b).sum() + 1) / (a.sum() + b.sum() + 1) for a, b in zip(p, y, strict=True)]
+    assert value.item() == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_it_is_zero_for_a_right_mask_also_an_empty_one(make_batch):

@@ -42,6 +42,26 @@ def test_it_stays_finite_where_the_probability_rounds_to_nothing(meaning: MaskMe
     assert logits.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("truth", ["nearest", "area"])
+def test_the_truth_of_a_smaller_map_is_hard_or_soft(truth: str, make_batch):
+    maps = {"coarse": torch.randn(2, 1, 5, 4)}
+    masks = (torch.rand(2, 15, 20) > 0.5).float() * 2
+    setting = LossSetting(mask_meaning=THREE, map_meanings={"coarse": ONE})
+    value = MaskCrossEntropy(Options(map="coarse", truth=truth), setting=setting)(  # type: ignore[arg-type]
+        MultiTaskOutput(torch.zeros(2, 3, 15, 20), None, maps), make_batch(masks, [0, 0])
+    )
+    pixels = masks.numpy() > 0
+    y = pixels[:, 1::3, 2::5] if truth == "nearest" else pixels.reshape(2, 5, 3, 4, 5).mean(axis=(2, 4))
+    p = expit(maps["coarse"].numpy().astype(np.float64))[:, 0]
+    assert value.item() == pytest.approx(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(), rel=1e-5)
+
+
+def test_a_map_that_the_network_does_not_give_is_told(make_batch):
+    loss = MaskCrossEntropy(Options(map="coarse"), setting=LossSetting(map_meanings={"coarse": ONE}))
+    with pytest.raises(InputError, match="mask_cross_entropy needs the map 'coarse'"):
+        loss(MultiTaskOutput(torch.zeros(1, 1, 8, 8), None), make_batch(torch.zeros(1, 8, 8), [0]))
+
+
 def test_it_needs_a_network_with_a_mask():
     with pytest.raises(InputError, match="mask_cross_entropy needs a network with a mask"):
         MaskCrossEntropy(Options(), setting=LossSetting())

@@ -14,15 +14,48 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bustle.core.config import Component, to_mapping
+from bustle.core.description import shipped_descriptions
 from bustle.core.recipe import load_recipe, recipe_ids
-from bustle.core.types import Batch, ModelSpec, MultiTaskOutput
+from bustle.core.types import Batch, MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.data.phantom.cases import phantom_case
 from bustle.losses.build import build_loss
 from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.setting import LossSetting
 from bustle.models import zoo
+from bustle.models.description import describe
 
-TINY_PARAMETERS = {"rmtl_net": 498_651}
+TINY_PARAMETERS = {
+    "acsnet": 576_998,
+    "agn_like": 112_884,
+    "alexnet": 225_094,
+    "attention_unet": 24_061,
+    "chakravarty_2018": 37_271,
+    "chen_2018": 86_851,
+    "chowdary_like": 62_251,
+    "classifier": 372_882,
+    "ctg_net": 345_193,
+    "deeplab_v3_plus": 424_834,
+    "fcn8s": 448_758,
+    "la_net": 27_221,
+    "ma_unet": 48_236,
+    "mtl_cosa": 105_702,
+    "multimix": 126_147,
+    "nnunet_like": 98_566,
+    "pspnet": 437_524,
+    "qu_2019": 498_259,
+    "rasaee_mtl": 81_237,
+    "rmtl_net": 498_651,
+    "sc_net": 62_612,
+    "sha_mtl_like": 502_471,
+    "smp_segmenter": 156_763,
+    "torchvision_segmenter": 393_497,
+    "transunet": 191_753,
+    "unet": 23_897,
+    "unext": 7_041,
+    "wang_2018": 100_827,
+    "xie_like": 498_435,
+    "ynet_like": 13_555,
+}
 """Pinned: a change here is a change of the network, which old weights no longer fit."""
 
 SIZES_2D = [(64, 64), (32, 32), (33, 61), (50, 97)]
@@ -107,14 +140,16 @@ def test_a_case_is_judged_alone(subject: Subject):
 def test_every_parameter_receives_gradient_after_a_perturbation(subject: Subject):
     declared = subject.spec.without_gradient(subject.spec.tiny)
     reached: set[str] = set()
-    for seed in range(3):  # a threshold may leave a region empty under one perturbation
+    # A threshold may leave a region empty under one perturbation, and a strong one saturates a softmax attention.
+    for seed, strength in enumerate((0.3, 0.3, 0.3, 0.03)):
         model = build(subject.spec, seed=seed).eval()
         torch.manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(0.3 * torch.randn_like(parameter))
+                parameter.add_(strength * torch.randn_like(parameter))
         output = model(subject.image(4))
-        sum(t.square().sum() for t in output[:2] if t is not None).backward()
+        maps = [*output[:2], *output.aux_masks.values()]  # a loss may read any of them
+        sum(t.square().sum() for t in maps if t is not None).backward()
         reached |= {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     expected = {n for n, _ in subject.model.named_parameters() if not n.startswith(declared or ("\0",))}
     assert expected - reached == set()
@@ -155,20 +190,12 @@ def distinct_networks() -> list[str]:
 
 
 @pytest.mark.parametrize("name", distinct_networks())
-def test_every_recipe_builds_its_network_at_full_size(name: str):
+def test_every_recipe_s_network_is_as_described(name: str):
+    """Builds and runs it at full size, without memory."""
     recipe = load_recipe(name)
-    spec = zoo.get(recipe.model.id)
-    with torch.device("meta"):
-        model = zoo.build(
-            recipe.model.id,
-            recipe.model.config,
-            in_channels=recipe.data.channels,
-            class_count=len(recipe.data.classes),
-        )
-        output = model(torch.empty(2, recipe.data.channels, *recipe.data.size))
-    assert output.mask_logits is None or output.mask_logits.shape[2:] == recipe.data.size
-    assert output.class_logits is None or output.class_logits.shape == (2, len(recipe.data.classes))
-    assert spec.dims == len(recipe.data.size)
+    assert zoo.get(recipe.model.id).dims == len(recipe.data.size)
+    remedy = "run scripts/generate_systems_table.py"
+    assert describe(recipe) == shipped_descriptions().get(name), remedy
 
 
 @pytest.mark.full
@@ -210,20 +237,29 @@ def test_every_network_learns_four_phantoms_by_heart(subject: Subject):
     names += ["class_cross_entropy"] if subject.spec.task != "seg" else []
     recipe = replace(load_recipe("rmtl_net"), losses=tuple(Component(name) for name in names))
     loss, batch = build_loss(recipe, setting=LossSetting(mask_meaning=meaning)), four_phantoms()
-    model = subject.model.train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(120):
-        optimizer.zero_grad()
-        loss(model(batch.image), batch).total.backward()
-        optimizer.step()
-    with torch.no_grad():
-        output = model.eval()(batch.image)
+    optimizer = torch.optim.Adam(subject.model.parameters(), lr=3e-3)
+    for _ in range(4):  # most need one round, networks with a coarse map more
+        subject.model.train()
+        for _ in range(120):
+            optimizer.zero_grad()
+            loss(subject.model(batch.image), batch).total.backward()
+            optimizer.step()
+        with torch.no_grad():
+            output = subject.model.eval()(batch.image)
+        if knows(output, batch, meaning):
+            return
+    pytest.fail("not learned in 480 steps")
+
+
+def knows(output: MultiTaskOutput, batch: Batch, meaning: MaskMeaning | None) -> bool:
+    """All classes right and Dice above 0.9, as far as the network gives them."""
+    classes_known, dice = True, 1.0
     if output.class_logits is not None:
-        assert output.class_logits.argmax(dim=1).tolist() == batch.label.tolist()
-    if meaning is not None:
+        classes_known = output.class_logits.argmax(dim=1).tolist() == batch.label.tolist()
+    if output.mask_logits is not None and meaning is not None:
         found, truth = lesion_probability(output.mask_logits, meaning) > 0.5, batch.lesion_mask > 0
-        dice = 2 * (found & truth).sum() / (found.sum() + truth.sum())
-        assert dice > 0.9
+        dice = float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
+    return classes_known and dice > 0.9
 
 
 def four_phantoms() -> Batch:

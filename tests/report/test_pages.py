@@ -88,6 +88,30 @@ def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path,
     assert "IoU HD95, pooled, px HD95, pooled, mm" in write(tmp_path / "report.html", rows, pooled)
 
 
+def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_path, rows, metrics, made_up_metrics):
+    text = write(tmp_path / "report.html", rows, metrics)
+    section = text[text.index("Do class and outline agree?") : text.index("By class")]
+    lesions = [row for row in rows if row["label"] != "normal"]
+    undrawn = sum(row["prediction_empty"] for row in lesions)
+    assert undrawn == 1
+    assert f"{undrawn} of {len(lesions)}" in section
+    assert "Called a lesion, yet nothing is drawn fraction 0.062" in section
+    assert "cases decided another class in which nothing is drawn / cases decided another class" in section
+    assert "Called normal" not in section  # the model has no such class
+    outlines_only = [row | {"decision": None} for row in rows]
+    assert "Do class and outline agree?" not in write(
+        tmp_path / "report.html", outlines_only, made_up_metrics(outlines_only)
+    )
+
+
+def test_ctg_nets_two_false_positive_rates_stand_beside_each_other(tmp_path, made_up_rows, made_up_metrics):
+    rows = made_up_rows(protocol="ctg")
+    metrics = made_up_metrics(rows, protocol="ctg", track="published")
+    text = write(tmp_path / "report.html", rows, metrics, protocol=load_protocol("ctg"))
+    assert 0 < text.index("tFPR ratio") < text.index("FPR over the union fraction")
+    assert {"tfpr", "fpr_union"} <= set(metrics["segmentation"])
+
+
 def test_the_model_is_named_in_words(tmp_path, rows, metrics):
     model = {"recipe": "demo", "weights": [{"fold": "fold-0", "sha256": "aa"}, {"fold": "fold-1", "sha256": "bb"}]}
     text = write(tmp_path / "report.html", rows, metrics | {"model": model})

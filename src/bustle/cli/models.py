@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bustle.core.description import Description
 
 HELP = "list the shipped recipes and describe their networks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="one line per recipe")
+    listing = actions.add_parser(
+        "list", help="one line per recipe, with the number of its admitted deviations; show tells them"
+    )
     listing.add_argument("--variants", action="store_true", help="also list the ablations, RECIPE/VARIANT")
     listing.add_argument("--json", action="store_true", help="print JSON")
     show = actions.add_parser("show", help="one recipe's network in full")
@@ -25,23 +32,39 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(*, variants: bool, as_json: bool) -> int:
     import json
+    import shutil
 
     from bustle.core.config import to_mapping
-    from bustle.core.recipe import load_recipe, recipe_ids
-    from bustle.models.description import describe
+    from bustle.core.description import shipped_descriptions
+    from bustle.core.recipe import recipe_ids
 
-    descriptions = [describe(load_recipe(name)) for name in recipe_ids(ablations=variants)]
+    known = shipped_descriptions()
+    descriptions = [known.get(name) or _describe(name) for name in recipe_ids(ablations=variants)]
     if as_json:
         print(json.dumps([to_mapping(d) for d in descriptions], indent=1, ensure_ascii=False))
         return 0
-    rows = [("recipe", "task", "parameters", "GMACs", "title")]
-    rows += [(d.id, d.task, f"{d.params:,}", f"{d.gmacs:.2f}", d.title) for d in descriptions]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for recipe, task, params, gmacs, title in rows:
-        print(
-            f"{recipe:<{widths[0]}}  {task:<{widths[1]}}  {params:>{widths[2]}}  {gmacs:>{widths[3]}}  {title}",
+    rows = [("recipe", "task", "dims", "parameters", "GMACs", "deviations", "title", "citation")]
+    rows += [
+        (d.id, d.task, f"{d.dims}D", f"{d.params:,}", f"{d.gmacs:.2f}", str(len(d.deviations)), d.title, d.citation)
+        for d in descriptions
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None  # a pipe takes lines of any length
+    for recipe, task, dims, params, gmacs, deviations, title, citation in rows:
+        line = (
+            f"{recipe:<{widths[0]}}  {task:<{widths[1]}}  {dims:<{widths[2]}}  {params:>{widths[3]}}  "
+            f"{gmacs:>{widths[4]}}  {deviations:>{widths[5]}}  {title:<{widths[6]}}  {citation}"
         )
+        print(line[:room])
     return 0
+
+
+def _describe(name: str) -> Description:
+    """Count a recipe's network anew, for a recipe that was added after the shipped ones were described."""
+    from bustle.core.recipe import load_recipe
+    from bustle.models.description import describe
+
+    return describe(load_recipe(name))
 
 
 def _show(name: str, *, as_json: bool) -> int:

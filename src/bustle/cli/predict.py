@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     done = predict_files(predictor, images, out, save_probability=arguments.save_probability, on_failure=skip)
     for image in done.predicted:
         finding = [] if image.decision is None else [f"{image.decision} {image.probability:.2f}"]
-        finding.append("1 lesion" if image.lesions == 1 else f"{image.lesions} lesions")
+        if image.lesions is not None:
+            finding.append("1 lesion" if image.lesions == 1 else f"{image.lesions} lesions")
         print(f"{image.name}: {', '.join(finding)}")
     print(f"{len(done.predicted)} of {len(images)} images predicted, written to {out}")
     if done.failures:

@@ -90,7 +90,7 @@ class Case:
     decodes them into a `Sample` and raises `InputError` for a broken file. `load` is picklable.
     `label` is one of CLASS_NAMES, or the name that a recipe gives to several of them together. `official_fold` is
     the 0-based fold that the publishers assigned. `video` is the name, unique in its source, of the video that this
-    frame is from, `frame` its number there; frames of one video are never split. `metadata` holds what the data set
+    frame is from, `frame` its number there; a leak group holds whole videos. `metadata` holds what the data set
     says besides (BI-RADS, device, histology …), plain JSON values.
     """
 

@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 
 from bustle.core.errors import InputError
-from bustle.core.types import Case, Collection, Finding
+from bustle.core.types import Case, Collection, Finding, Sample
 from bustle.data.case_facts import CaseFacts, case_facts
 from bustle.data.case_pass import each_sample
-from bustle.data.duplicates import COPIES, FramePair, compare_frames, groups_of_pairs, remembered_pairs
+from bustle.data.duplicates import (
+    COPIES,
+    FramePair,
+    compare_frames,
+    compared_frames,
+    groups_of_pairs,
+    remembered_pairs,
+)
 from bustle.data.leak_groups import conflicting_groups, leak_groups
 
 
@@ -36,7 +43,12 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
     cases = collection.cases
     facts: dict[str, CaseFacts] = {}
     unreadable: list[Finding] = []
-    looked = each_sample(cases, case_facts, description="looking at cases", progress=progress)
+    compared = compared_frames(cases)
+
+    def look(sample: Sample) -> CaseFacts:
+        return case_facts(sample, compared=sample.case_id in compared)
+
+    looked = each_sample(cases, look, description="looking at cases", progress=progress)
     for case, result in zip(cases, looked, strict=True):
         if isinstance(result, InputError):
             unreadable.append(Finding("unreadable", (case.case_id,), str(result)))

@@ -41,8 +41,8 @@ class CaseFacts:
     features: FrameFeatures
 
 
-def case_facts(sample: Sample) -> CaseFacts:
-    """Look at one decoded case."""
+def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
+    """Look at one decoded case; `compared` as in `frame_features`."""
     grey = to_grey(sample.image)
     ink = _without_corner(burned_in_marks(grey))
     colour = colour_overlay(sample.image)
@@ -56,7 +56,7 @@ def case_facts(sample: Sample) -> CaseFacts:
         lesion_area=0 if lesion is None else int(lesion.sum()),
         at_border=lesion is not None and bool(_edge(lesion).any()),
         picture=_picture(sample.image, lesion, ink),
-        features=frame_features(sample.image),
+        features=frame_features(sample.image, compared=compared),
     )
 
 

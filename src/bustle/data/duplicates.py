@@ -1,7 +1,8 @@
 """Frames that occur more than once: identical, cropped, rescaled, re-annotated or mirrored copies.
 
 Also frames of the same scene (neighbours in a cine sequence, the same lesion a moment later), which are no copies
-but belong to one patient and must not be split either.
+but belong to one patient and must not be split either. The frames of one video belong together anyway: they are not
+compared with each other, and only some of them with other videos and images.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
-from bustle.core.types import Case
+from bustle.core.types import Case, Sample
 from bustle.data.case_pass import each, each_sample
 from bustle.data.content_hashes import cache_directory, content_hashes
 from bustle.data.frame_candidates import candidate_pairs
@@ -29,6 +30,9 @@ from bustle.data.frame_match import FrameMatch, match_frames
 
 Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
 COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
+
+FRAMES_PER_VIDEO = 16
+"""Frames of one video that are compared with other pictures; the neighbours of each show the same scene."""
 
 _VERSION = 3
 """Part of the key of remembered results; to be raised with every change of what is found."""
@@ -87,13 +91,31 @@ def related_frames(cases: Sequence[Case], *, progress: bool = True) -> tuple[Fra
     remembered = remembered_pairs(cases)
     if remembered is not None:
         return remembered
+    compared = compared_frames(cases)
+
+    def look(sample: Sample) -> FrameFeatures:
+        return frame_features(sample.image, compared=sample.case_id in compared)
+
     features = [
         None if isinstance(result, InputError) else result
-        for result in each_sample(
-            cases, lambda sample: frame_features(sample.image), description="looking at frames", progress=progress
-        )
+        for result in each_sample(cases, look, description="looking at frames", progress=progress)
     ]
     return compare_frames(cases, features, progress=progress)
+
+
+def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
+    """Ids of the cases to compare with others: every image, and evenly spaced frames of every video."""
+    chosen = []
+    videos: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        if case.video is None:
+            chosen.append(case.case_id)
+        else:
+            videos.setdefault((case.source, case.video), []).append(case.case_id)
+    for frames in videos.values():
+        count = min(len(frames), FRAMES_PER_VIDEO)
+        chosen += [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
+    return frozenset(chosen)
 
 
 def compare_frames(
@@ -107,7 +129,12 @@ def compare_frames(
         found[pair] = ("identical", 1.0, 1.0, 1.0)
     candidates = [(i, j, False) for i, j in candidate_pairs(frames, mirror=False)]
     candidates += [(i, j, True) for i, j in candidate_pairs(frames, mirror=True)]
-    candidates = [(i, j, mirror) for i, j, mirror in candidates if (i, j) not in found]
+    of_video = [None if cases[i].video is None else (cases[i].source, cases[i].video) for i in readable]
+    candidates = [
+        (i, j, mirror)
+        for i, j, mirror in candidates
+        if (i, j) not in found and (of_video[i] is None or of_video[i] != of_video[j])
+    ]
 
     def compare(candidate: tuple[int, int, bool]) -> FrameMatch | None:
         i, j, mirror = candidate
@@ -166,7 +193,7 @@ def _remember(cases: Sequence[Case], pairs: Sequence[FramePair]) -> None:
 
 
 def _memory_path(cases: Sequence[Case]) -> Path | None:
-    """Where the result for these cases is kept: the key is the content of their images, in order.
+    """Where the result for these cases is kept: the key is the content of their images (frames by number), in order.
 
     Generated cases are known by their metadata; None where there is neither a file nor metadata.
     """
@@ -178,6 +205,8 @@ def _memory_path(cases: Sequence[Case]) -> Path | None:
     for case in cases:
         if case.files:
             digest.update(hashes[case.files[0]].encode())
+            if case.video is not None:  # a video file holds many frames; which are compared depends on the others
+                digest.update(repr((case.source, case.video, case.frame)).encode())
         elif case.metadata:
             digest.update(json.dumps(dict(case.metadata), sort_keys=True, default=str).encode())
         else:

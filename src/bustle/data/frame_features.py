@@ -27,6 +27,13 @@ _DESCRIPTOR_SCALE = 512.0
 _BLACK, _WHITE = 6, 250
 _THUMBNAIL = 24
 _MARK_MARGIN = 9
+_NOTHING = (
+    np.zeros((0, 0), np.uint8),
+    np.zeros((0, 0), np.bool_),
+    np.zeros((0, 2), np.float32),
+    np.zeros((0, 128), np.uint8),
+    np.zeros(_THUMBNAIL**2, np.float32),
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,14 @@ class FrameFeatures:
     pixel_hash: str
 
 
-def frame_features(image: NDArray[np.uint8]) -> FrameFeatures:
-    """Features of an image uint8 `C H W` with C = 1 or 3 (RGB)."""
+def frame_features(image: NDArray[np.uint8], *, compared: bool = True) -> FrameFeatures:
+    """Features of an image uint8 `C H W` with C = 1 or 3 (RGB).
+
+    A frame that is not to be `compared` has only its `pixel_hash`: identical frames of it are found, nothing else.
+    """
     original = to_grey(image)
+    if not compared:
+        return FrameFeatures(*_NOTHING, _hash(original))
     height, width = original.shape
     scale = LONG_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))

@@ -1,7 +1,7 @@
 """Leak groups: cases that must stay together, lest a network be tested on what it was trained on.
 
-A leak group is a connected component of: same patient of the same source, copies of one frame (across patients
-and sources), and, as `find_leak_groups` gathers them, frames of the same scene.
+A leak group is a connected component of: same patient or same video of the same source, copies of one frame (across
+patients and sources), and, as `find_leak_groups` gathers them, frames of the same scene.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[st
     ids = [case.case_id for case in cases]
     known = set(ids)
     links = [link for group in duplicate_groups for link in pairwise(name for name in group if name in known)]
-    links += _patient_links(cases)
+    links += _known_links(cases)
     group_of = {name: name for name in ids}
     for group in connected_groups(ids, links):
         group_of |= dict.fromkeys(group, group[0])
@@ -36,7 +36,7 @@ def find_leak_groups(cases: Sequence[Case], *, progress: bool = True) -> dict[st
 
 
 def patient_groups(cases: Sequence[Case]) -> dict[str, str]:
-    """As `leak_groups`, by patient only; a case without a patient id stands alone."""
+    """As `leak_groups`, by patient only; a case or video without a patient id stands alone."""
     return leak_groups(cases, duplicate_groups=())
 
 
@@ -50,10 +50,12 @@ def conflicting_groups(
     )
 
 
-def _patient_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    first: dict[tuple[str, str], str] = {}
+def _known_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """Cases of one patient, and frames of one video, each linked to the first."""
+    first: dict[tuple[str, str, str], str] = {}
     links = []
     for case in cases:
-        if case.patient_id is not None:
-            links.append((first.setdefault((case.source, case.patient_id), case.case_id), case.case_id))
+        for kind, name in (("patient", case.patient_id), ("video", case.video)):
+            if name is not None:
+                links.append((first.setdefault((kind, case.source, name), case.case_id), case.case_id))
     return links

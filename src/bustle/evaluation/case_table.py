@@ -37,6 +37,7 @@ AFTER_PROBABILITIES = (
     "assd_mm",
     "area_mm2",
     "false_positive_area",
+    "box_iou",
 )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
+from bustle.core.types import Box
+from bustle.evaluation.boxes import largest_box, score_boxes, tight_box
 from bustle.evaluation.segmentation import metric_names, pixel_counts, score_masks
 
 
@@ -17,7 +19,8 @@ from bustle.evaluation.segmentation import metric_names, pixel_counts, score_mas
 class TruthCase:
     """What is known about a case. `mask` is bool `*S` on the grid that the protocol scores, None if unknown.
 
-    `spacing` is that grid's pixel size in mm. `group_id` is the leak group.
+    `boxes` are the lesions' on that grid, for a case whose mask is unknown. `spacing` is that grid's pixel size in
+    mm. `group_id` is the leak group.
     """
 
     case_id: str
@@ -26,6 +29,7 @@ class TruthCase:
     group_id: str | None = None
     label: str | None = None
     mask: NDArray[np.bool_] | None = None
+    boxes: tuple[Box, ...] | None = None
     spacing: tuple[float, ...] | None = None
 
     @property
@@ -71,6 +75,7 @@ def score_case(
 def _mask_columns(truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol) -> dict[str, Any]:
     columns: dict[str, Any] = dict.fromkeys(metric_names())
     columns |= dict.fromkeys(("area", "area_mm2", "truth_empty", "prediction_empty", "false_positive_area"))
+    columns["box_iou"] = _box_iou(truth, prediction, protocol)
     if truth.mask is not None:
         area = int(np.count_nonzero(truth.mask))
         columns |= {"area": area, "truth_empty": area == 0}
@@ -82,3 +87,11 @@ def _mask_columns(truth: TruthCase, prediction: NDArray[np.bool_] | None, protoc
         columns |= score_masks(truth.mask, prediction, spacing=truth.spacing, empty_masks=protocol.empty_masks)
         columns["false_positive_area"] = pixel_counts(truth.mask, prediction).false_positive
     return columns
+
+
+def _box_iou(truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol) -> float | None:
+    """None for a volume, and where neither a mask nor boxes are known."""
+    if prediction is None or prediction.ndim != 2 or (truth.mask is None and truth.boxes is None):
+        return None
+    true_box = largest_box(truth.boxes or ()) if truth.mask is None else tight_box(truth.mask)
+    return score_boxes(true_box, tight_box(prediction), empty_masks=protocol.empty_masks)

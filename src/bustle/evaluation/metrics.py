@@ -36,6 +36,9 @@ SEGMENTATION = {
     "asd_mm": Metric("ASD", "mm", "the same, with the pixel spacing", False),
     "assd_px": Metric("ASSD", "px", "average symmetric distance, over the points of both surfaces", False),
     "assd_mm": Metric("ASSD", "mm", "the same, with the pixel spacing", False),
+    "box_iou": Metric(
+        "Box IoU", "fraction", "of the tight boxes around the largest drawn and the largest true lesion"
+    ),
 }
 DETECTION = {
     "missed_lesions": Metric("Lesions missed", "fraction", "lesion cases in which no drawn pixel is lesion", False),
@@ -44,6 +47,20 @@ DETECTION = {
     ),
     "false_positive_area": Metric(
         "False-positive area on normals", "px", "pixels drawn per case without a lesion", False
+    ),
+}
+CONSISTENCY = {
+    "normal_but_drawn": Metric(
+        "Called normal, yet a lesion is drawn",
+        "fraction",
+        "cases decided normal in which a lesion is drawn / cases decided normal",
+        False,
+    ),
+    "lesion_but_not_drawn": Metric(
+        "Called a lesion, yet nothing is drawn",
+        "fraction",
+        "cases decided another class in which nothing is drawn / cases decided another class",
+        False,
     ),
 }
 CLASSIFICATION = {

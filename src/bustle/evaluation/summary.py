@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import summarise_classes
 from bustle.evaluation.classification import decision_metrics
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
-from bustle.evaluation.statistics import cluster_weights, percentile_interval, t95_half_width, weighted_means
+from bustle.evaluation.consistency import summarise_consistency
+from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION
+from bustle.evaluation.statistics import cluster_weights, mean_over_cases, t95_half_width, weighted_means
 from bustle.evaluation.strata import STRATA, size_strata
 
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
 
-NOTHING_SCORED: Mapping[str, Any] = {"n_cases": 0, "segmentation": None, "classification": None}
+NOTHING_SCORED: Mapping[str, Any] = {
+    "n_cases": 0,
+    "segmentation": None,
+    "classification": None,
+    "consistency": None,
+}
 EMPTY_POLICIES = {
     "strict": "lesion present and nothing drawn: Dice 0, distance = image diagonal; "
     "no lesion: left out here, counted in the false positives on normals",
@@ -87,7 +93,7 @@ def summarise(
 def summarise_parts(
     rows: Sequence[Row], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
 ) -> dict[str, Any]:
-    """`segmentation` and `classification` of one set of cases, from the same resamples."""
+    """`segmentation`, `classification` and `consistency` of one set of cases, from the same resamples."""
     if not rows:
         return dict(NOTHING_SCORED)
     weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
@@ -95,6 +101,7 @@ def summarise_parts(
         "n_cases": len(rows),
         "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol),
         "classification": summarise_classes(rows, weights=weights, protocol=protocol, classes=classes),
+        "consistency": summarise_consistency(rows, weights=weights, classes=classes),
     }
 
 
@@ -106,22 +113,13 @@ def _masks_of_label(rows: Sequence[Row], *, protocol: Protocol, resamples: int, 
 
 def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
     scored = [row for row in rows if row["truth_empty"] is not None and row["prediction_empty"] is not None]
-    if not scored:
+    if not scored and all(row["box_iou"] is None for row in rows):
         return None
     table = np.array([[_value(row[name]) for name in SEGMENTATION] + _detection(row) for row in rows])
     resampled = weighted_means(table, weights=weights)
     summary = {}
     for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
-        values = table[:, column][~np.isnan(table[:, column])]
-        interval = percentile_interval(resampled[:, column])
-        summary[name] = {
-            "mean": float(values.mean()) if values.size else None,
-            "sd": float(values.std(ddof=1)) if values.size > 1 else None,
-            "median": float(np.median(values)) if values.size else None,
-            "ci95": None if interval is None else list(interval),
-            "n": int(values.size),
-            "unit": metric.unit,
-        }
+        summary[name] = mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit)
         if name in SEGMENTATION:
             summary[name] |= {
                 "n_undefined": _undefined(name, scored, protocol),
@@ -145,6 +143,8 @@ def _detection(row: Row) -> list[float]:
 
 def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
     """Cases that the policy includes and that still have no value."""
+    if name == "box_iou":
+        return 0  # defined wherever there is something to compare
     eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row["truth_empty"])]
     if name.endswith("_mm"):
         eligible = [row for row in eligible if row["area_mm2"] is not None]
@@ -174,12 +174,16 @@ def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Prot
 def _fold_parts(parts: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
     masks = [part["segmentation"] for part in parts]
     classes = [part["classification"] for part in parts]
+    agreement = [part.get("consistency") for part in parts]  # runs that were scored earlier have none
     combine = _pooled_cases if protocol.spread == "case_sd" else partial(_over_folds, protocol=protocol)
     return {
         "segmentation": {name: combine([fold and fold[name] for fold in masks]) for name in SEGMENTATION | DETECTION}
         if any(masks)
         else None,
         "classification": _classes_over_folds(classes, protocol) if any(classes) else None,
+        "consistency": {name: combine([fold and fold[name] for fold in agreement]) for name in CONSISTENCY}
+        if any(agreement)
+        else None,
     }
 
 

@@ -54,16 +54,16 @@ def evaluate_predictions(
     gives leak groups by case id for the confidence intervals, None takes those of `resampling_groups`.
     Returns the content of `metrics.json`. Raises `InputError` for missing, broken or wrongly sized predictions.
     """
-    scorable = [case for case in cases if case.has_mask or case.label is not None]
+    scorable = [case for case in cases if case.has_mask or case.has_box or case.label is not None]
     if not scorable:
-        raise InputError("none of the cases has a mask or a class", remedy="evaluate on annotated data")
+        raise InputError("none of the cases has a mask, a box or a class", remedy="evaluate on annotated data")
     index = index_predictions(predictions, cases=scorable, missing=missing)
     (other,) = (name for name in get_args(Track) if name != track)
     known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), LEAK_GROUPS, ())
     rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=known.group_of)
     notes = [*warnings, *index.warnings, *known.warnings]
     if len(scorable) < len(cases):
-        notes.append(f"{len(cases) - len(scorable)} cases without mask and class are left out")
+        notes.append(f"{len(cases) - len(scorable)} cases without mask, box and class are left out")
     facts = {
         "title": title,
         "model": model,

@@ -24,12 +24,12 @@ Source = TypeVar("Source")
 
 @dataclass(frozen=True)
 class PredictedImage:
-    """The line that a person reads about one image."""
+    """The line that a person reads about one image; `lesions` None for a network that draws no mask."""
 
     name: str
     decision: str | None
     probability: float | None
-    lesions: int
+    lesions: int | None
 
 
 @dataclass(frozen=True)
@@ -141,5 +141,5 @@ class _Work(Generic[Source]):
             name=prediction.case_id,
             decision=prediction.decision,
             probability=None if classes is None else max(classes.values()),
-            lesions=len(prediction.lesions),
+            lesions=None if prediction.mask is None else len(prediction.lesions),
         )

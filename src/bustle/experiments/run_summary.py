@@ -18,7 +18,7 @@ from bustle.evaluation.summary import summarise, summarise_folds
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
 from bustle.report.evaluation_page import Results
-from bustle.report.run_page import read_history, write_run_page
+from bustle.report.run_page import read_history, read_stage_histories, write_run_page
 
 LAST_SCORED_FILE = "report.html"
 """What the scoring of a fold writes last: where it stands, the fold is done."""
@@ -110,17 +110,21 @@ def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[dict[str, 
 
 
 def _training_facts(number: int, folder: Path) -> dict[str, Any]:
-    """The chosen epoch, its validation scores, and how long the training took."""
+    """The chosen epoch, its validation scores, and how long the training took, all stages together."""
     with safe_open(folder / "best.safetensors", framework="numpy") as weights:
         best_epoch = int(weights.metadata()["epoch"])
     rows = read_history(folder / "metrics.csv")
+    earlier = read_stage_histories(folder)
     validation = {name: value for name, value in rows[best_epoch - 1].items() if name.startswith("val_")}
     return {
         "fold": number,
         "best_epoch": best_epoch,
         "epochs": len(rows),
-        "training_seconds": round(sum(row["seconds"] or 0.0 for row in rows), 1),
+        "training_seconds": round(
+            sum(row["seconds"] or 0.0 for part in (rows, *earlier.values()) for row in part), 1
+        ),
         "validation": validation or None,
+        "earlier_stages": {name: len(part) for name, part in earlier.items()},
     }
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
-from bustle.report.wording import interval, mean_and_spread, number
+from bustle.report.wording import SPREADS, interval, mean_and_spread, number
 
 LINES = (
     ("segmentation", "dice"),
     ("segmentation", "iou"),
+    ("segmentation", "box_iou"),
     ("segmentation", "hd95_px"),
     ("segmentation", "asd_px"),
     ("segmentation", "missed_lesions"),
@@ -42,7 +43,11 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
     )
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    shown = "mean ± spread over folds" if len(folds) > 1 else "95 % interval in brackets"
+    shown = "95 % interval in brackets"
+    if len(folds) > 1:
+        shown = "mean ± " + ", ".join(
+            f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks
+        )
     print(f"{shown}; written to {out / 'summary.json'} and {out / 'report.html'}")
 
 

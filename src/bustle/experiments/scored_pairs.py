@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
 from bustle.core.types import Case, Geometry, Sample
-from bustle.data.preprocess import mask_to_network_grid
+from bustle.data.preprocess import box_to_network_grid, mask_to_network_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.prediction_files import (
     MASK,
@@ -137,6 +137,7 @@ class Pair:
     ) -> tuple[TruthCase, PredictedCase]:
         """Truth and prediction at the image's own size, or on the grid of the network that predicted."""
         mask, predicted = true_mask(self.sample), self.stored.mask
+        boxes = self.sample.boxes
         spacing = self.sample.geometry.spacing or self.case.spacing
         geometry = self.stored.geometry
         if resolution == "network" and predicted is not None:
@@ -147,6 +148,7 @@ class Pair:
                 )
             predicted = self.stored.network_mask
             mask = None if mask is None else mask_to_network_grid(mask, geometry=geometry)
+            boxes = None if boxes is None else tuple(box_to_network_grid(box, geometry=geometry) for box in boxes)
             spacing = _network_spacing(spacing, geometry)
         truth = TruthCase(
             case_id=self.case.case_id,
@@ -155,6 +157,7 @@ class Pair:
             group_id=group_id,
             label=self.case.label,
             mask=mask,
+            boxes=boxes,
             spacing=spacing,
         )
         return truth, PredictedCase(

@@ -12,21 +12,39 @@ from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, MultiTaskOutput
+from bustle.losses.boundary import Boundary
 from bustle.losses.class_cross_entropy import ClassCrossEntropy
+from bustle.losses.class_focal import ClassFocal
+from bustle.losses.class_map_cross_entropy import ClassMapCrossEntropy
+from bustle.losses.coarse_dice import CoarseDice
+from bustle.losses.consistency import Consistency
 from bustle.losses.dice import Dice
+from bustle.losses.gland_dice import GlandDice
+from bustle.losses.location_cross_entropy import LocationCrossEntropy
+from bustle.losses.lossnet import LossNet
 from bustle.losses.mask_cross_entropy import MaskCrossEntropy
+from bustle.losses.mask_focal import MaskFocal
 from bustle.losses.region_cross_entropy import RegionCrossEntropy
 from bustle.losses.setting import LossSetting
 from bustle.losses.weighting import DynamicAverageWeighting, Weighting, build_weighting
 
 LOSSES: Mapping[str, Any] = {
+    "boundary": Boundary,
     "class_cross_entropy": ClassCrossEntropy,
+    "class_focal": ClassFocal,
+    "class_map_cross_entropy": ClassMapCrossEntropy,
+    "coarse_dice": CoarseDice,
+    "consistency": Consistency,
     "dice": Dice,
+    "gland_dice": GlandDice,
+    "location_cross_entropy": LocationCrossEntropy,
+    "lossnet": LossNet,
     "mask_cross_entropy": MaskCrossEntropy,
+    "mask_focal": MaskFocal,
     "region_cross_entropy": RegionCrossEntropy,
 }
 """A loss maps (output, batch) to a scalar. Its `options_type` is the dataclass of what a recipe may set, its `task`
-("seg" or "cls") the group in which a weighting puts it."""
+("seg" or "cls") the group in which a weighting puts it. One whose `needs_annotation` is False counts every case."""
 
 
 class LossValues(NamedTuple):

@@ -25,7 +25,7 @@ class Options:
 
 
 class ClassCrossEntropy:
-    """Softmax cross entropy over the classes, mean over cases with a label."""
+    """-log p_c for the softmax probability p_c of the true class c, mean over cases with a label."""
 
     options_type = Options
     task = "cls"

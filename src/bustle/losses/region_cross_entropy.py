@@ -30,7 +30,7 @@ class Options:
 
 
 class RegionCrossEntropy:
-    """Mean over pixels of the cross entropy with the region map, then mean over cases with a mask.
+    """Mean over pixels of -log p_r for the probability p_r of the true region r, then mean over cases with a mask.
 
     With the channels tumour and background alone, the ring counts as background.
     """

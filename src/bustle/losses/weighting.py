@@ -51,7 +51,7 @@ class DynamicAverageWeighting(nn.Module):
     """Dynamic weight averaging: tasks whose loss falls slowly weigh more (Liu, Johns, Davison, CVPR 2019, eq. 7).
 
     λ_k = K exp(w_k / T) / Σ_i exp(w_i / T) with w_k = L_k(t-1) / L_k(t-2), the losses detached; w = 1 in the first
-    two units of time. CTG-Net (Li et al.) uses it for its class loss and the sum of its two Dice losses.
+    two units of time. CTG-Net (Yang et al.) uses it for its class loss and the sum of its two Dice losses.
     """
 
     options_type = DynamicAverageOptions

@@ -1,4 +1,4 @@
-"""What a recipe's network is and costs: parameters, multiply-accumulates, citation, deviations."""
+"""Counts what a recipe's network costs: parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -10,24 +10,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bustle.core.config import to_mapping
+from bustle.core.description import Description
 from bustle.core.recipe import Recipe
 from bustle.core.types import Task
 from bustle.models import zoo
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """A recipe's network. `gmacs` are 10⁹ multiply-accumulates for one image at the recipe's size."""
-
-    id: str
-    title: str
-    task: Task
-    dims: int
-    params: int
-    trainable_params: int
-    gmacs: float
-    citation: str
-    deviations: tuple[str, ...]
 
 
 def describe(recipe: Recipe) -> Description:

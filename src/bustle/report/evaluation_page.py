@@ -11,7 +11,7 @@ import numpy as np
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import has_class_result
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report import plots
 from bustle.report.gallery import GalleryPicture, as_jpeg_uri, draw_contours
@@ -79,6 +79,7 @@ def page_content(results: Results) -> dict[str, Any]:
         "cards": headline_cards(metrics),
         "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
         "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
+        "consistency": _lines(CONSISTENCY, metrics, companion, "consistency"),
         "subsets": _subsets(metrics),
         "plots": _plots(metrics, results.rows, results.classes),
         "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in results.pictures.items()},
@@ -95,7 +96,8 @@ def headline_cards(metrics: Metrics) -> list[Card]:
         distance = metrics["headline_distance"]
         physical = masks[f"{distance}_mm"]["n"] and masks[f"{distance}_mm"]["n"] == masks[f"{distance}_px"]["n"]
         distance += "_mm" if physical else "_px"
-        for name in ("dice", distance, "missed_lesions", "fp_rate_on_normals"):
+        overlap = "dice" if masks["dice"]["n"] else "box_iou"
+        for name in (overlap, distance, "missed_lesions", "fp_rate_on_normals"):
             if masks[name]["n"]:
                 cards.append(Card((SEGMENTATION | DETECTION)[name].title, masks[name], _remark(masks[name])))
     if classes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION, Metric
 from bustle.report import plots
 from bustle.report.evaluation_page import Plot, Results, page_content
 from bustle.report.page import write_page
@@ -46,7 +46,11 @@ def write_run_page(
     tables = _tables(over_folds, track=results.metrics["track"])
     if companion_over_folds is not None and results.companion is not None:
         tables += _tables(companion_over_folds, track=results.companion["track"])
-    histories = {f"fold {number}": read_history(folder / "metrics.csv") for number, folder in fold_folders.items()}
+    histories: dict[str, Sequence[Row]] = {}
+    for number, folder in fold_folders.items():
+        earlier = read_stage_histories(folder)
+        histories |= {f"fold {number}, stage {stage}": rows for stage, rows in earlier.items()}
+        histories[f"fold {number}"] = read_history(folder / "metrics.csv")
     write_page(
         path,
         "run.html",
@@ -74,6 +78,7 @@ def _lines(part: Metrics) -> list[FoldLine]:
         for entries, catalogue in (
             (part["segmentation"], SEGMENTATION | DETECTION),
             (part["classification"], CLASSIFICATION),
+            (part["consistency"], CONSISTENCY),
         )
         if entries
         for name, metric in catalogue.items()
@@ -89,6 +94,11 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
         return [
             {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(handle)
         ]
+
+
+def read_stage_histories(fold: Path) -> dict[str, list[dict[str, float | None]]]:
+    """The rows of the stages before the last one, by the stage's name; empty for a fold of one training."""
+    return {path.parent.name: read_history(path) for path in sorted(fold.glob("stages/*/metrics.csv"))}
 
 
 def _learning_curves(histories: Mapping[str, Sequence[Row]]) -> list[Plot]:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from bustle.core.errors import InputError
 from bustle.core.types import Sample
-from bustle.data.phantom.cases import case_anatomy, case_masks, phantom_case
+from bustle.data.phantom.cases import anatomy_masks, case_anatomy, phantom_case
 from bustle.data.phantom.plan import plan_case
 
 SIZE = 96
@@ -64,7 +64,7 @@ def test_every_planned_lesion_is_visible_with_one_label_each() -> None:
     two = 0
     for index in range(300):
         plan = plan_case(index, seed=2)
-        instances, _ = case_masks(plan, case_anatomy(plan), size=128)
+        instances, _ = anatomy_masks(plan.patient, case_anatomy(plan), size=128)
         counts = np.bincount(instances.ravel(), minlength=len(plan.patient.lesion_kinds) + 1)
         assert len(counts) == len(plan.patient.lesion_kinds) + 1
         assert counts[1:].min(initial=999) >= 20

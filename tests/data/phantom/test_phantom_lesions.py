@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bustle.data.phantom.anatomy import PixelGrid
-from bustle.data.phantom.cases import case_anatomy, case_masks
+from bustle.data.phantom.cases import anatomy_masks, case_anatomy
 from bustle.data.phantom.lesions import LESION_KINDS, draw_lesions
 from bustle.data.phantom.plan import plan_case
 
@@ -31,7 +31,7 @@ def shapes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for index in range(400):
         plan = plan_case(index, seed=0)
         if plan.patient.label != "normal":
-            instances, _ = case_masks(plan, case_anatomy(plan), size=128)
+            instances, _ = anatomy_masks(plan.patient, case_anatomy(plan), size=128)
             features.append(shape_features(instances == 1)[0])
             malignant.append(plan.patient.label == "malignant")
             patients.append(plan.patient.number)

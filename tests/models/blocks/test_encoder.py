@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from bustle.core.errors import InputError
-from bustle.models.blocks import encoder as encoders
 from bustle.models.blocks.encoder import build_encoder
 
 
@@ -28,6 +27,14 @@ def test_backbones_are_pyramids_of_any_family(backbone, channels, reductions):
         maps = encoder(torch.empty(2, 1, 96, 64))
     assert (encoder.channels, encoder.reductions) == (channels, reductions)
     assert [m.shape for m in maps] == [(2, c, 96 // r, 64 // r) for c, r in zip(channels, reductions, strict=True)]
+
+
+def test_a_dilated_backbone_repeats_a_stride():
+    with torch.device("meta"):
+        encoder = build_encoder("resnet50", in_channels=3, options={"output_stride": 16})
+        maps = encoder(torch.empty(1, 3, 96, 64))
+    assert encoder.reductions == (2, 4, 8, 16, 16)
+    assert [m.shape[2] for m in maps] == [48, 24, 12, 6, 6]
 
 
 def test_maps_are_channels_first_where_timm_gives_them_last():
@@ -82,7 +89,7 @@ def test_imagenet_weights_come_through_timm(tmp_path: Path, monkeypatch: pytest.
             settings["pretrained_cfg_overlay"] = {"file": str(tmp_path / "published.safetensors")}
         return create(name, **settings)
 
-    monkeypatch.setattr(encoders.timm, "create_model", without_network)
+    monkeypatch.setattr(timm, "create_model", without_network)
     encoder = build_encoder("resnet10t", in_channels=3, weights="imagenet")
     weights = encoder.body.state_dict()
     assert all(torch.equal(weights[key], value) for key, value in published.state_dict().items() if key in weights)
@@ -97,7 +104,7 @@ def test_without_network_the_error_names_the_way_out(monkeypatch: pytest.MonkeyP
             raise OSError("[Errno -3] Temporary failure in name resolution")
         return create(name, **settings)
 
-    monkeypatch.setattr(encoders.timm, "create_model", unreachable)
+    monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(InputError, match=r"of 'resnet18' cannot be fetched .*--init FILE.*encoder_weights=null"):
         build_encoder("resnet18", in_channels=3, weights="imagenet")
     with pytest.raises(InputError, match="timm has no pretrained weights for 'cspresnet50d'"):

@@ -1,8 +1,9 @@
-"""One phantom case from its number: plan, anatomy, scan, masks."""
+"""From a plan to anatomy, masks and scan; one phantom case from its number."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +15,7 @@ from bustle.data.phantom.anatomy import PixelGrid, View, draw_view
 from bustle.data.phantom.imaging import display, envelope
 from bustle.data.phantom.inclusions import add_confusers, add_lesions
 from bustle.data.phantom.lesions import LesionShape, draw_lesions
-from bustle.data.phantom.plan import CasePlan, check_size, plan_case, random_stream
+from bustle.data.phantom.plan import CasePlan, PatientPlan, check_size, plan_case, random_stream
 from bustle.data.phantom.tissue import Layers, draw_layers, healthy_tissue
 
 ROWS_PER_COLUMN = 2
@@ -36,8 +37,7 @@ class Anatomy:
     view: View
 
 
-def case_anatomy(plan: CasePlan) -> Anatomy:
-    patient, seed = plan.patient, plan.seed
+def patient_anatomy(patient: PatientPlan, view: View, *, seed: int) -> Anatomy:
     layers = draw_layers(random_stream(seed, "layers", patient.number), depth_mm=patient.depth_mm)
     lesions = draw_lesions(
         random_stream(seed, "lesions", patient.number),
@@ -45,16 +45,22 @@ def case_anatomy(plan: CasePlan) -> Anatomy:
         gland=layers.gland_range(),
         depth_mm=patient.depth_mm,
     )
-    view = draw_view(random_stream(seed, "view", patient.number, plan.frame), frame=plan.frame)
     return Anatomy(layers, lesions, view)
 
 
-def case_masks(plan: CasePlan, anatomy: Anatomy, *, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def case_anatomy(plan: CasePlan) -> Anatomy:
+    view = draw_view(random_stream(plan.seed, "view", plan.patient.number, plan.frame), frame=plan.frame)
+    return patient_anatomy(plan.patient, view, seed=plan.seed)
+
+
+def anatomy_masks(
+    patient: PatientPlan, anatomy: Anatomy, *, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Instance map of the lesions (uint8) and gland mask (bool), `size x size`, without making the image.
 
     Every lesion is one connected region; the gland includes the lesions, which arise in it.
     """
-    step, _ = plan.spacing(size)
+    step, _ = patient.spacing(size)
     body_z, body_x = anatomy.view.body_coordinates(*PixelGrid(size, size, step, step).coordinates())
     instances = np.zeros((size, size), np.uint8)
     for lesion in anatomy.lesions:
@@ -72,21 +78,32 @@ def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return regions == 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
 
 
-def case_image(plan: CasePlan, anatomy: Anatomy, *, size: int) -> NDArray[np.uint8]:
-    """The B-mode image, uint8 `size x size`."""
-    patient, seed = plan.patient, plan.seed
+def scan_grid(patient: PatientPlan, *, size: int) -> tuple[PixelGrid, int]:
+    """The scan's grid for an image of `size` pixels, and the columns of its margin on either side."""
     lines_per_pixel = math.ceil(FEWEST_LINES / size)
-    line_mm = plan.spacing(size)[1] / lines_per_pixel
+    line_mm = patient.spacing(size)[1] / lines_per_pixel
     margin = math.ceil(MARGIN_MM / line_mm)
     lines = size * lines_per_pixel
-    grid = PixelGrid(lines * ROWS_PER_COLUMN, lines + 2 * margin, line_mm / ROWS_PER_COLUMN, line_mm)
+    return PixelGrid(lines * ROWS_PER_COLUMN, lines + 2 * margin, line_mm / ROWS_PER_COLUMN, line_mm), margin
+
+
+def scan(
+    patient: PatientPlan,
+    anatomy: Anatomy,
+    rng: np.random.Generator,
+    *,
+    seed: int,
+    size: int,
+    scatterers: Callable[[tuple[int, ...]], NDArray[np.complex64]] | None = None,
+) -> NDArray[np.uint8]:
+    """The B-mode image, uint8 `size x size`; `rng` and `scatterers` as in `envelope`."""
+    grid, margin = scan_grid(patient, size=size)
     body_z, body_x = anatomy.view.body_coordinates(*grid.coordinates())
     texture = random_stream(seed, "texture", patient.number)
     maps = healthy_tissue(anatomy.layers, texture, grid=grid, body_z=body_z, body_x=body_x)
     add_confusers(maps, patient.confusers, texture, layers=anatomy.layers, grid=grid, body_z=body_z, body_x=body_x)
     add_lesions(maps, anatomy.lesions, texture, view=anatomy.view, body_z=body_z, body_x=body_x)
-    scatterers = random_stream(seed, "scatterers", patient.number, plan.frame)
-    detected = envelope(maps, scatterers, grid=grid, device=patient.device)
+    detected = envelope(maps, rng, grid=grid, device=patient.device, scatterers=scatterers)
     sliders = random_stream(seed, "time-gain", patient.number)
     grey = display(detected, sliders, grid=grid, device=patient.device)[:, margin:-margin]
     image = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA)
@@ -101,11 +118,12 @@ def phantom_case(index: int, *, seed: int, size: int = 256) -> Sample:
     check_size(size)
     plan = plan_case(index, seed=seed)
     anatomy = case_anatomy(plan)
-    instances, gland = case_masks(plan, anatomy, size=size)
+    instances, gland = anatomy_masks(plan.patient, anatomy, size=size)
+    scatterers = random_stream(seed, "scatterers", plan.patient.number, plan.frame)
     return Sample(
         case_id=f"phantom/{plan.stem}",
         source="phantom",
-        image=case_image(plan, anatomy, size=size)[None],
+        image=scan(plan.patient, anatomy, scatterers, seed=seed, size=size)[None],
         geometry=Geometry(original_size=(size, size), spacing=plan.spacing(size)),
         patient_id=plan.patient_id,
         label=plan.patient.label,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ SETTINGS_FILE = "phantom.json"
 """Written first, it marks a folder as a phantom set and says how it was made."""
 
 PARTS = ("images", "masks", "gland")
+
+Item = TypeVar("Item")
 
 
 def plan_cases(count: int, *, seed: int) -> list[CasePlan]:
@@ -44,25 +46,31 @@ def write_phantom_set(
     """
     plans = plan_cases(cases, seed=seed)
     settings = {"generator_version": GENERATOR_VERSION, "seed": seed, "size": check_size(size), "cases": cases}
-    _claim_folder(Path(out), settings)
+    claim_folder(Path(out), settings)
     missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
+    write_each(missing, lambda plan: _write_case(out, plan, size=size), workers=workers)
+    write_text(out / "labels.csv", _labels_table(plans, size=size))
+    return plans
+
+
+def write_each(items: Sequence[Item], write: Callable[[Item], None], *, workers: int | None) -> None:
+    """Call `write` for every item, in threads, with a progress bar."""
     with ThreadPoolExecutor(workers or _processors()) as pool:
-        written = pool.map(lambda plan: _write_case(out, plan, size=size), missing)
+        written = pool.map(write, items)
         try:
-            for _ in progress(written, description="phantom", total=len(missing)):
+            for _ in progress(written, description="phantom", total=len(items)):
                 pass
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    write_text(out / "labels.csv", _labels_table(plans, size=size))
-    return plans
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _claim_folder(out: Path, settings: dict[str, Any]) -> None:
+def claim_folder(out: Path, settings: dict[str, Any]) -> None:
+    """Make `out` a phantom set of these settings; raises `InputError` when it holds anything else."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         occupied = any(out.iterdir())

@@ -8,6 +8,9 @@ carrier's rate; the carrier sets the pulse length, the beam width and the attenu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import cv2
 import numpy as np
 import scipy.fft
@@ -68,15 +71,27 @@ def _unit_energy_response(length: int, sigma_pixels: NDArray[np.floating]) -> Ma
     return (response / np.sqrt(np.mean(np.square(response), axis=1, keepdims=True))).astype(np.float32)
 
 
-def envelope(maps: TissueMaps, rng: np.random.Generator, *, grid: PixelGrid, device: Device) -> Map:
-    """The detected echo amplitude `rows x columns` (1 = mean power of gland), averaged over the steered looks."""
+def envelope(
+    maps: TissueMaps,
+    rng: np.random.Generator,
+    *,
+    grid: PixelGrid,
+    device: Device,
+    scatterers: Callable[[tuple[int, ...]], NDArray[np.complex64]] | None = None,
+) -> Map:
+    """The detected echo amplitude `rows x columns` (1 = mean power of gland), averaged over the steered looks.
+
+    `scatterers` gives fields of complex Gaussian numbers of unit power, one after the other; they are drawn from
+    `rng` where it is None.
+    """
+    draw = partial(complex_normal, rng) if scatterers is None else scatterers
     amplitude = np.float32(10) ** (maps.echo_db / np.float32(20))
     phase = np.float32(2) * SmoothField(rng, depth_mm=1.5, width_mm=4.0)(*grid.coordinates())
     coherent = np.float32(0.7) * maps.surface * np.exp(np.complex64(1j) * phase)
-    noise = through_beam(_complex_normal(rng, amplitude.shape), grid=grid, device=device)
+    noise = through_beam(draw(amplitude.shape), grid=grid, device=device)
     total = np.zeros_like(amplitude)
     for look, angle in enumerate(STEERING_DEGREES[device.looks]):
-        diffuse = _complex_normal(rng, amplitude.shape) * (amplitude + np.float32(1.2) * maps.surface)
+        diffuse = draw(amplitude.shape) * (amplitude + np.float32(1.2) * maps.surface)
         signal = through_beam(diffuse + coherent, grid=grid, device=device)
         signal *= 10 ** (-shadow_db(maps, grid=grid, angle_degrees=angle) / np.float32(20))
         signal += reverberation(signal, grid=grid)
@@ -86,7 +101,7 @@ def envelope(maps: TissueMaps, rng: np.random.Generator, *, grid: PixelGrid, dev
     return total / np.float32(device.looks)
 
 
-def _complex_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.complex64]:
+def complex_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.complex64]:
     """Circular complex Gaussian numbers of unit power."""
     parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
     return parts.view(np.complex64)[..., 0]

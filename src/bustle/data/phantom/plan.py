@@ -45,6 +45,24 @@ class PatientPlan:
     depth_mm: float
     device: Device
 
+    def spacing(self, size: int) -> tuple[float, float]:
+        """Millimetres per pixel (y, x) of a `size` x `size` image, which shows a square of the body."""
+        step = round(self.depth_mm / size, 6)
+        return step, step
+
+    def metadata(self) -> dict[str, Any]:
+        """What is in the pictures, and the device's settings, as plain JSON values."""
+        return {
+            "lesion_kinds": list(self.lesion_kinds),
+            "confusers": list(self.confusers),
+            "depth_mm": self.depth_mm,
+            "frequency_mhz": self.device.frequency_mhz,
+            "focus_mm": self.device.focus_mm,
+            "dynamic_range_db": self.device.dynamic_range_db,
+            "gain_db": self.device.gain_db,
+            "looks": self.device.looks,
+        }
+
 
 @dataclass(frozen=True)
 class CasePlan:
@@ -64,27 +82,17 @@ class CasePlan:
         return f"p{self.patient.number:04d}"
 
     def spacing(self, size: int) -> tuple[float, float]:
-        """Millimetres per pixel (y, x) of the `size` x `size` image, which shows a square of the body."""
-        step = round(self.patient.depth_mm / size, 6)
-        return step, step
+        return self.patient.spacing(size)
 
     def metadata(self, size: int) -> dict[str, Any]:
         """All that determines the pixels, and the device's settings, as plain JSON values."""
-        device = self.patient.device
         return {
             "generator_version": GENERATOR_VERSION,
             "seed": self.seed,
             "index": self.index,
             "size": size,
             "frame": self.frame,
-            "lesion_kinds": list(self.patient.lesion_kinds),
-            "confusers": list(self.patient.confusers),
-            "depth_mm": self.patient.depth_mm,
-            "frequency_mhz": device.frequency_mhz,
-            "focus_mm": device.focus_mm,
-            "dynamic_range_db": device.dynamic_range_db,
-            "gain_db": device.gain_db,
-            "looks": device.looks,
+            **self.patient.metadata(),
         }
 
 
@@ -157,7 +165,20 @@ def check_size(size: int) -> int:
     return size
 
 
-STREAMS = ("block", "patient", "layers", "texture", "lesions", "view", "scatterers", "time-gain")
+STREAMS = (
+    "block",
+    "patient",
+    "layers",
+    "texture",
+    "lesions",
+    "view",
+    "scatterers",
+    "time-gain",
+    "cine-plan",
+    "cine-motion",
+    "cine-surfaces",
+    "cine-scatterers",
+)
 
 
 def random_stream(seed: int, purpose: str, *numbers: int) -> np.random.Generator:

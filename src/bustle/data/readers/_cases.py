@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.types import Box, Case, Collection, Finding, Geometry, Label, Sample
@@ -46,10 +49,14 @@ class CollectionBuilder:
         metadata: Mapping[str, Any] | None = None,
         tables: tuple[Path, ...] = (),
         resizes_masks: bool = False,
+        video: str | None = None,
+        frame: int | None = None,
+        decode: Callable[[Path], NDArray[np.uint8]] = read_image,
     ) -> None:
         """Add one case; raises `InputError` for an id that is taken or that cannot name a folder.
 
         `lesions` is None where lesions are not annotated; `tables` are further files that say something about it.
+        `decode` makes the pixels `C H W` of the file `image`; it must be picklable.
         """
         case_id = check_case_id(self.case_id(stem), path=image)
         if case_id in self._cases:
@@ -67,6 +74,7 @@ class CollectionBuilder:
                 case_id=case_id,
                 source=self.source,
                 image_file=image,
+                decode=decode,
                 lesions=lesions,
                 gland_file=gland_mask,
                 other_files=others,
@@ -84,6 +92,8 @@ class CollectionBuilder:
             has_box=boxes is not None,
             spacing=spacing,
             official_fold=official_fold,
+            video=video,
+            frame=frame,
             metadata=dict(metadata or {}),
         )
         self._compare_sizes(case_id, image, masks, resized=resizes_masks)
@@ -126,6 +136,7 @@ def load_sample(
     case_id: str,
     source: str,
     image_file: Path,
+    decode: Callable[[Path], NDArray[np.uint8]],
     lesions: LesionSource | None,
     gland_file: Path | None,
     other_files: Mapping[str, Path],
@@ -135,7 +146,7 @@ def load_sample(
     spacing: tuple[float, float] | None,
 ) -> Sample:
     """Decode the files of one case. Raises `InputError` for a damaged file or a mask of another size."""
-    image = read_image(image_file)
+    image = decode(image_file)
     size = (image.shape[1], image.shape[2])
     lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size)
     return Sample(

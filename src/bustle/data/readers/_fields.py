@@ -22,6 +22,13 @@ def parse_label(value: Any, *, path: Path) -> Label | None:
     raise unknown_name("class name", str(value).strip(), CLASS_NAMES, path=path)
 
 
+def parse_id(value: Any) -> str | None:
+    """Text of an id; '' is absent. Parquet turns whole numbers with gaps into floats, and 7.0 is patient 7."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) or None
+
+
 def parse_spacing(value: Any, *, path: Path) -> tuple[float, float] | None:
     """Pixel spacing in mm, one number or "rows columns"; '' is unknown. Returns (row, column) spacing."""
     numbers = _numbers(value)

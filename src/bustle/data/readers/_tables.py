@@ -13,6 +13,12 @@ from bustle.core.errors import InputError
 Row = dict[str, Any]
 
 
+def read_table(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
+    """Rows of a CSV or, by its ending, Parquet file."""
+    read = read_parquet if path.suffix.lower() in (".parquet", ".pq") else read_csv
+    return read(path, required=required)
+
+
 def read_csv(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
     """Rows of a CSV file as text by column; tolerates a byte-order mark and semicolons between the columns.
 

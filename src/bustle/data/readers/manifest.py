@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bustle.core.errors import InputError
 from bustle.core.types import Collection
 from bustle.data.readers._cases import CollectionBuilder
-from bustle.data.readers._fields import parse_boxes, parse_label, parse_spacing
+from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import NumberedMask, UnitedMasks
-from bustle.data.readers._tables import Row, read_csv, read_parquet
+from bustle.data.readers._tables import Row, read_table
 from bustle.data.sources import ReaderDescription
 
 DESCRIPTION = ReaderDescription(
@@ -41,7 +40,7 @@ _COLUMNS = frozenset({"image", "mask", "gland", "label", "patient_id", "case_id"
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `manifest/<case_id>`. Empty cells are absent annotations; files that do not exist are findings."""
     table = _manifest_file(path)
-    rows = read_parquet(table, required=("image",)) if _is_parquet(table) else read_csv(table, required=("image",))
+    rows = read_table(table, required=("image",))
     builder = CollectionBuilder(name)
     absent_images: list[Path] = []
     absent_masks: list[str] = []
@@ -85,7 +84,7 @@ def _add(
         gland_mask=gland,
         boxes=parse_boxes(row.get("box", ""), path=table),
         label=label,
-        patient_id=_text(row.get("patient_id", "")),
+        patient_id=parse_id(row.get("patient_id", "")),
         spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
         metadata={key: value for key, value in row.items() if key not in _COLUMNS},
         tables=(table,),
@@ -102,10 +101,6 @@ def _manifest_file(path: Path | None) -> Path:
     return path
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in (".parquet", ".pq")
-
-
 def _file(row: Row, column: str, table: Path) -> Path | None:
     text = str(row.get(column, ""))
     return table.parent / text if text else None
@@ -113,10 +108,3 @@ def _file(row: Row, column: str, table: Path) -> Path | None:
 
 def _existing(file: Path | None) -> Path | None:
     return file if file is not None and file.is_file() else None
-
-
-def _text(value: Any) -> str | None:
-    """Text of an id cell; Parquet turns whole numbers with gaps into floats, and 7.0 is patient 7."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) or None

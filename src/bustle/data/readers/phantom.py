@@ -1,4 +1,4 @@
-"""`phantom:?cases=200&seed=0&size=256`: generated cases, made one by one when they are loaded."""
+"""`phantom:?cases=200&seed=0&size=256` and `phantom:?cine=8`: cases that are made one by one when they are loaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from bustle.core.errors import InputError
 from bustle.core.types import Case, Collection, Sample
 from bustle.data.phantom.cases import phantom_case
+from bustle.data.phantom.cine import cine_frame, plan_cine, plan_cines
 from bustle.data.phantom.dataset import plan_cases
 from bustle.data.phantom.plan import check_size
 from bustle.data.sources import ReaderDescription
@@ -18,18 +19,20 @@ DESCRIPTION = ReaderDescription(
     title="Phantom: generated B-mode images of the breast",
     layout="""
 phantom:?cases=200&seed=0      nothing on the disk: each case is made when it is loaded
+phantom:?cine=8&seed=0         frames of short videos, with boxes on a few of them
 """,
     licence="no restriction on the images",
     citation="",
     obtain="made by bustle itself; `bustle data phantom` writes the same cases as files",
     options={
         "cases": "number of cases (default 200)",
+        "cine": "number of videos, instead of cases",
         "seed": "number of the set; the same seed gives the same bytes (default 0)",
         "size": "pixels per side (default 256)",
     },
 )
 
-DEFAULTS = {"cases": 200, "seed": 0, "size": 256}
+DEFAULTS = {"cases": 200, "cine": 8, "seed": 0, "size": 256}
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
@@ -38,8 +41,12 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         raise InputError(
             "the phantom reader takes no path", remedy=f"write phantom:?cases=200, or folder:{path}", path=path
         )
+    if "cine" in options and "cases" in options:
+        raise InputError("both cases= and cine= are given", remedy="leave out one of them")
     numbers = {key: _whole_number(key, options.get(key, str(default))) for key, default in DEFAULTS.items()}
     seed, size = numbers["seed"], check_size(numbers["size"])
+    if "cine" in options:
+        return Collection(_frames(numbers["cine"], seed=seed, size=size, name=name))
     cases = tuple(
         Case(
             case_id=f"{name}/{plan.stem}",
@@ -57,8 +64,34 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     return Collection(cases)
 
 
+def _frames(videos: int, *, seed: int, size: int, name: str) -> tuple[Case, ...]:
+    return tuple(
+        Case(
+            case_id=f"{name}/{plan.video}#{frame}",
+            source=name,
+            load=partial(load_cine_frame, plan.index, frame, seed=seed, size=size, name=name),
+            patient_id=plan.patient_id,
+            label=plan.patient.label,
+            has_box=frame in plan.boxed,
+            spacing=plan.patient.spacing(size),
+            video=plan.video,
+            frame=frame,
+            metadata={"generator": "phantom cine", **plan.metadata(size), "frame": frame},
+        )
+        for plan in plan_cines(videos, seed=seed)
+        for frame in range(plan.frames)
+    )
+
+
 def load_phantom(index: int, *, seed: int, size: int, name: str) -> Sample:
-    sample = phantom_case(index, seed=seed, size=size)
+    return _renamed(phantom_case(index, seed=seed, size=size), name)
+
+
+def load_cine_frame(video: int, frame: int, *, seed: int, size: int, name: str) -> Sample:
+    return _renamed(cine_frame(plan_cine(video, seed=seed), frame, size=size), name)
+
+
+def _renamed(sample: Sample, name: str) -> Sample:
     return replace(sample, case_id=sample.case_id.replace("phantom", name, 1), source=name)
 
 

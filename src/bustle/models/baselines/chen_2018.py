@@ -1,0 +1,120 @@
+"""The U-Net of Chen, Bai and Rueckert whose classes come from a spatial pyramid of the fourth level.
+
+"Multi-Task Learning for Left Atrial Segmentation on GE-MRI", STACOM 2018, with the layout of its released code: five
+down-samplings, bilinear up-sampling, and a class branch that pools the map after the fourth down-sampling on grids
+of 4 x 4, 2 x 2 and 1 cells.
+
+Own choices: one sigmoid channel for the lesion; cells of maps that a grid does not divide overlap, as in adaptive
+pooling; max pooling within a cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.concat_decoder import ConcatDecoder
+from bustle.models.blocks.decoder import resize_to
+from bustle.models.blocks.unet import UNetEncoder
+
+PYRAMID_LEVEL = 4
+"""The class branch reads the map after this many down-samplings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The network's switches.
+
+    `widths`: the channels of the six levels, fine to coarse. `decoder_widths`: those of the five stages back, coarse
+    to fine. `grids` of the pyramid, cells per side. `hidden`: the width of the first linear layer; no activation
+    follows it. `dropout` stands between the two linear layers.
+    """
+
+    widths: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 512, 512)
+    decoder_widths: tuple[int, int, int, int, int] = (512, 256, 128, 64, 64)
+    grids: tuple[int, ...] = (4, 2, 1)
+    hidden: int = 512
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(*self.widths, *self.decoder_widths, self.hidden) < 1:
+            raise ValueError("widths, decoder_widths and hidden must be at least 1")
+        if not self.grids or min(self.grids) < 1:
+            raise ValueError("grids must be numbers of at least 1 cell per side")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+
+
+def mask_meaning(config: Config) -> MaskMeaning:
+    """One sigmoid channel, the lesion."""
+    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
+
+
+def pyramid_pool(maps: Tensor, grids: tuple[int, ...]) -> Tensor:
+    """The maxima of `B C H W` in the cells of each grid, `B C cells`: grid by grid, row by row (He et al. 2014)."""
+    rows, columns = maps.shape[-2:]
+    cells = [
+        maps[..., top:bottom, left:right].amax(dim=(-2, -1))
+        for grid in grids
+        for top, bottom in _spans(rows, grid)
+        for left, right in _spans(columns, grid)
+    ]
+    return torch.stack(cells, dim=-1)
+
+
+def _spans(length: int, count: int) -> list[tuple[int, int]]:
+    """`count` spans over `length` pixels, each at least one; they overlap where `count` does not divide it."""
+    return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+class Chen2018(nn.Module):
+    """Maps images `B C H W`, from 32 px per side, to mask logits `B 1 H W` and class logits `B N`."""
+
+    def __init__(self, config: Config, *, in_channels: int, class_count: int):
+        super().__init__()
+        self.grids = config.grids
+        self.encoder = UNetEncoder(in_channels, config.widths)
+        self.decoder = ConcatDecoder(config.widths, config.decoder_widths)
+        self.mask_head = nn.Conv2d(self.decoder.out_channels, 1, 1)
+        cells = sum(grid**2 for grid in config.grids)
+        self.class_head = nn.Sequential(
+            nn.Linear(cells * config.widths[PYRAMID_LEVEL], config.hidden),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden, class_count),
+        )
+
+    def forward(self, image: Tensor) -> MultiTaskOutput:
+        features = self.encoder(image)
+        mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
+        pooled = pyramid_pool(features[PYRAMID_LEVEL], self.grids).flatten(1)
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+
+
+def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> Chen2018:
+    """Raises `InputError` for encoder weights: nobody has published any for this U-Net."""
+    if encoder_weights is not None:
+        raise InputError("chen_2018 has no published encoder weights", remedy="set model.encoder_weights=null")
+    return Chen2018(config, in_channels=in_channels, class_count=class_count)
+
+
+SPEC = ModelSpec(
+    id="chen_2018",
+    title="U-Net with a spatial pyramid class branch (Chen et al. 2018)",
+    citation="Chen, Bai, Rueckert: Multi-Task Learning for Left Atrial Segmentation on GE-MRI. STACOM 2018",
+    dims=2,
+    task="joint",
+    config_type=Config,
+    tiny=Config(widths=(8, 12, 16, 24, 24, 24), decoder_widths=(24, 16, 12, 8, 8), hidden=32),
+    build=build,
+    mask_meaning=mask_meaning,
+    deviations=(
+        "The layout is that of the method's released code; the published parameter count of the comparison, "
+        "34.72 million, is not reproduced (30.7 million here).",
+        "Convolutions before a batch norm have no bias, which changes nothing but the parameter count.",
+        "One sigmoid channel for the lesion replaces the code's background and atrium.",
+    ),
+)

@@ -1,0 +1,105 @@
+"""Cases whose class and outline contradict each other, counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bustle.core.recipe import load_protocol
+from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.strata import with_size_strata
+from bustle.evaluation.summary import summarise, summarise_folds
+
+TWO = ("benign", "malignant")
+THREE = (*TWO, "normal")
+MASK = np.zeros((20, 20), bool)
+MASK[5:9, 5:9] = True
+SAID = (  # truth, decision, whether a lesion is drawn; two images of every patient
+    ("normal", "normal", False),
+    ("normal", "normal", True),
+    ("benign", "normal", False),
+    ("normal", "normal", False),
+    ("normal", "benign", True),
+    ("benign", "benign", True),
+    ("benign", "benign", False),
+    ("malignant", "malignant", True),
+    ("malignant", "benign", True),
+    ("malignant", "malignant", False),
+    (None, "malignant", True),
+    ("benign", "normal", True),
+)
+
+
+def made_up_rows(said=SAID, *, classes=THREE):
+    rows = []
+    for index, (label, decision, drawn) in enumerate(said):
+        truth = TruthCase(
+            case_id=f"made/{index}",
+            source="made",
+            patient_id=str(index // 2),
+            label=label,
+            mask=MASK & (label != "normal"),
+        )
+        probabilities = None if decision is None else {name: 0.8 if name == decision else 0.1 for name in classes}
+        mask = None if drawn is None else MASK & drawn
+        predicted = PredictedCase(case_id=truth.case_id, mask=mask, class_probabilities=probabilities)
+        rows.append(score_case(truth, predicted, protocol=load_protocol("strict"), classes=classes))
+    return with_size_strata(rows)
+
+
+def consistency_of(rows, *, classes=THREE, resamples=300):
+    protocol = load_protocol("strict")
+    return summarise(rows, protocol=protocol, classes=classes, track="strict", resamples=resamples)["consistency"]
+
+
+def test_both_contradictions_are_counted_among_the_cases_that_they_concern():
+    found = consistency_of(made_up_rows())
+    first, second = found["normal_but_drawn"], found["lesion_but_not_drawn"]
+    assert (first["count"], first["n"], first["mean"]) == (2, 5, pytest.approx(2 / 5))
+    assert (second["count"], second["n"], second["mean"]) == (2, 7, pytest.approx(2 / 7))
+    assert {entry["unit"] for entry in found.values()} == {"fraction"}
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_intervals_resample_whole_patients():
+    rows = made_up_rows()
+    weights = cluster_weights([row["group_id"] for row in rows], resamples=300, seed=0)
+    assert len(set(map(tuple, weights[:, ::2] - weights[:, 1::2]))) == 1  # both images of a patient come together
+    normal = np.array([row["decision"] == "normal" for row in rows])
+    drawn = np.array([not row["prediction_empty"] for row in rows])
+    rates = [w[normal & drawn].sum() / w[normal].sum() for w in weights if w[normal].any()]
+    assert consistency_of(rows)["normal_but_drawn"]["ci95"] == pytest.approx(list(np.percentile(rates, [2.5, 97.5])))
+
+
+def test_without_a_normal_class_only_the_second_is_asked_and_normals_do_not_count():
+    said = [entry for entry in SAID if entry[1] != "normal"]
+    found = consistency_of(made_up_rows(said, classes=TWO), classes=TWO)
+    assert found["normal_but_drawn"] == {
+        "mean": None, "sd": None, "median": None, "ci95": None, "n": 0, "unit": "fraction", "count": 0
+    }  # fmt: skip
+    assert (found["lesion_but_not_drawn"]["count"], found["lesion_but_not_drawn"]["n"]) == (2, 6)
+
+
+@pytest.mark.parametrize("said", [[("benign", None, True)], [("benign", "benign", None)]])
+def test_a_method_without_classes_or_without_masks_has_none(said):
+    assert consistency_of(made_up_rows(said)) is None
+
+
+@pytest.mark.parametrize("protocol", ["ctg", "abus"])
+def test_folds_are_averaged_or_pooled_like_the_other_rates(protocol):
+    rows = made_up_rows()
+    arguments = {"protocol": load_protocol(protocol), "classes": THREE, "track": "published", "resamples": 20}
+    folds = [summarise(part, **arguments) for part in (rows[:6], rows[6:])]
+    found = summarise_folds(folds, protocol=load_protocol(protocol))["consistency"]["normal_but_drawn"]
+    assert found["folds"] == [pytest.approx(1 / 4), 1.0]
+    assert found["mean"] == pytest.approx(2 / 5 if protocol == "abus" else (1 / 4 + 1) / 2)
+    assert found["n"] == 5
+
+
+def test_folds_of_runs_scored_without_it_are_summed_up_without_it():
+    earlier = summarise(made_up_rows(), protocol=load_protocol("ctg"), classes=THREE, track="published", resamples=20)
+    earlier = {name: value for name, value in earlier.items() if name != "consistency"}
+    assert summarise_folds([earlier], protocol=load_protocol("ctg"))["consistency"] is None
