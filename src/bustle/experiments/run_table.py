@@ -45,9 +45,8 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     shown = "95 % interval in brackets"
     if len(folds) > 1:
-        shown = "mean ± " + ", ".join(
-            f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks
-        )
+        spreads = [f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks]
+        shown = f"mean ± {', '.join(spreads)}"
     print(f"{shown}; written to {out / 'summary.json'} and {out / 'report.html'}")
 
 

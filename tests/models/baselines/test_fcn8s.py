@@ -30,7 +30,7 @@ def test_the_scores_of_vgg_come_from_the_maps_after_their_pooling():
     with torch.no_grad(), torch.device("meta"):
         seen = {}
         for index, score in enumerate(model.skip_scores):
-            score.register_forward_hook(lambda m, i, o, index=index: seen.setdefault(index, i[0].shape[2:]))
+            score.register_forward_hook(lambda m, i, o, index=index: seen.update({index: i[0].shape[2:]}))
         model(torch.empty(1, 3, 256, 256))
     assert [tuple(seen[index]) for index in (0, 1)] == [(16, 16), (32, 32)]
 

@@ -180,5 +180,5 @@ class _Scatterers:
 
     def __call__(self, shape: tuple[int, ...]) -> NDArray[np.complex64]:
         before, after = (complex_normal(stream, shape) for stream in self._streams)
-        mixed = before * np.complex64(np.cos(self._angle)) + after * np.complex64(np.sin(self._angle))
-        return np.roll(mixed, -self._columns, axis=1)
+        mixed = before * np.float32(np.cos(self._angle)) + after * np.float32(np.sin(self._angle))
+        return np.roll(mixed, -self._columns, axis=1).astype(np.complex64, copy=False)

@@ -13,7 +13,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.aspp import AtrousPyramid
 from bustle.models.blocks.decoder import resize_to
@@ -62,10 +61,6 @@ class DeepLabV3Plus(nn.Module):
             weights=encoder_weights,
             options={"output_stride": config.output_stride},
         )
-        if FINE_STRIDE not in self.encoder.reductions:
-            raise InputError(
-                f"backbone '{config.backbone}' has no map of stride {FINE_STRIDE}", remedy="choose a ResNet"
-            )
         self.fine_index = self.encoder.reductions.index(FINE_STRIDE)
         width, fine_width = config.width, config.fine_width
         self.coarse = nn.Sequential(

@@ -60,6 +60,8 @@ class TimmEncoder(NamedTuple):
 class SmpSegmenter(nn.Module):
     """Maps images `B C H W` to mask logits `B 1 H W` and, with a class head, class logits `B N`."""
 
+    network: Any  # the library's networks have no common type with an encoder
+
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
@@ -71,8 +73,7 @@ class SmpSegmenter(nn.Module):
         return TimmEncoder(body) if isinstance(body, nn.Module) else None
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
-        stride: Any = self.network.encoder.output_stride
-        maps = self.network(pad_to_multiple(image, stride))
+        maps = self.network(pad_to_multiple(image, self.network.encoder.output_stride))
         mask_logits, class_logits = maps if isinstance(maps, tuple) else (maps, None)
         return MultiTaskOutput(mask_logits=crop_to(mask_logits, image.shape[-2:]), class_logits=class_logits)
 
@@ -107,7 +108,7 @@ def _settings(config: Config, *, in_channels: int, class_count: int) -> dict[str
     return settings
 
 
-def _create(config: Config, settings: Mapping[str, Any], *, weights: str | bool | None = None) -> Any:
+def _create(config: Config, settings: Mapping[str, Any], *, weights: Any = None) -> Any:
     from segmentation_models_pytorch import create_model
 
     # Some encoders read numbers back while they are built, which tensors without memory do not have.
@@ -118,7 +119,7 @@ def _create(config: Config, settings: Mapping[str, Any], *, weights: str | bool 
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"'{config.architecture}' cannot be built over '{config.backbone}' ({error})",
-            remedy="change model.config, or the channels of the images",
+            remedy="change model.config",
         ) from None
     return network.to(device)
 

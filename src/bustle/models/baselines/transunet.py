@@ -55,7 +55,9 @@ class Config:
         if self.embed_dim % self.heads:
             raise ValueError("heads must divide embed_dim")
         if self.stem_channels % GROUPS or any(width % (4 * GROUPS) for width in self.channels):
-            raise ValueError("stem_channels must be a multiple of 32, channels of 128: the group norms have 32 groups")
+            raise ValueError(
+                "stem_channels must be multiples of 32 and channels of 128, as group norms have 32 groups"
+            )
         if min(*self.layers, self.depth, self.decoder_input, *self.decoder_channels) < 1:
             raise ValueError("layers, depth, decoder_input and decoder_channels must be at least 1")
 
