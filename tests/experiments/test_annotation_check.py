@@ -39,6 +39,14 @@ def test_nothing_to_learn_from():
     check([case("a"), case("b", mask=True)], [], chosen=recipe("loss"))
 
 
+def test_boxes_teach_where_the_recipe_lets_them():
+    boxed = [replace(case(name), has_box=True) for name in "ab"]
+    chosen = recipe("loss")
+    with pytest.raises(InputError, match="has a mask or a class"):
+        check(boxed, [], chosen=chosen)
+    check(boxed, [], chosen=replace(chosen, data=replace(chosen.data, location="box")))
+
+
 def test_one_class_only_is_said(capsys: pytest.CaptureFixture[str]):
     check([case("a", "benign"), case("b")], [], chosen=recipe("loss"))
     assert "every training case of fold 1 is benign" in capsys.readouterr().err

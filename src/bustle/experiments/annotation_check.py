@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
-from bustle.core.recipe import Protocol, Recipe
+from bustle.core.recipe import DataSection, Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.splits import Fold
 
@@ -19,7 +19,7 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
     by_id = {case.case_id: case for case in cases}
     train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
     labels = {case.label for case in train if case.label is not None}
-    if not labels and not any(case.has_mask for case in train):
+    if not labels and not any(_is_located(case, recipe.data) for case in train):
         raise InputError(
             f"none of the {len(train)} training cases of {title} has a mask or a class",
             remedy="train on annotated data",
@@ -28,18 +28,24 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
         announce(f"bustle: warning: every training case of {title} is {min(labels)}: classes cannot be learned")
     monitor = recipe.training.monitor
     monitored = {monitor} if isinstance(monitor, str) else set(monitor)
-    if protocol.validation != "none" and val and not monitored & _measurable(val, recipe.data.classes):
+    if protocol.validation != "none" and val and not monitored & _measurable(val, recipe.data):
         raise InputError(
             f"the {len(val)} validation cases of {title} cannot measure training.monitor={monitor}",
             remedy="add annotated data, or choose the epoch with --set training.monitor=loss",
         )
 
 
-def _measurable(cases: Sequence[Case], classes: Sequence[str]) -> set[str]:
+def _is_located(case: Case, section: DataSection) -> bool:
+    """Whether training knows where the case's lesion is: by a mask, or a box where boxes count."""
+    return case.has_mask or (section.location == "box" and case.has_box)
+
+
+def _measurable(cases: Sequence[Case], section: DataSection) -> set[str]:
     """The values of `training.monitor` that these cases may define."""
+    classes = section.classes
     positive = "malignant" if "malignant" in classes else classes[-1]
     found = {"loss"}
-    if any(case.has_mask and case.label != "normal" for case in cases):
+    if any(_is_located(case, section) and case.label != "normal" for case in cases):
         found |= {"dice", "score"}
     if any(case.label is not None for case in cases):
         found.add("accuracy")

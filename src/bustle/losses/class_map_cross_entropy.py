@@ -37,7 +37,9 @@ class ClassMapCrossEntropy:
         self.options = options
         self.meaning = setting.meaning_of(options.map, loss="class_map_cross_entropy")
         if self.meaning.activation != "softmax":
-            raise InputError("the loss class_map_cross_entropy needs a softmax over the classes", remedy="leave it out")
+            raise InputError(
+                "the loss class_map_cross_entropy needs a softmax over the classes", remedy="leave it out"
+            )
         channels = self.meaning.channels
         lesion = self.meaning.lesion_channels
         self.channel_of_class = tuple(

@@ -95,7 +95,7 @@ def build(config: Config, *, in_channels: int, class_count: int, encoder_weights
 
 
 def _fetched() -> Mapping[str, Tensor]:
-    """torchvision's pretrained weights."""
+    """Torchvision's pretrained weights."""
     from torchvision.models import AlexNet_Weights
 
     try:

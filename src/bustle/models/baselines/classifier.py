@@ -98,7 +98,7 @@ SPEC = ModelSpec(
     build=build,
     mask_meaning=lambda config: None,
     deviations=(
-        "timm's form of a network and timm's ImageNet weights are used; the papers do not say which they started from.",
+        "timm's form of a network and its ImageNet weights are used; the papers do not say which they started from.",
     ),
     without_gradient=lambda config: ("unused_fc.",) if config.imagenet_layer == "unused" else (),
 )

@@ -105,8 +105,8 @@ def build(config: Config, *, in_channels: int, class_count: int, encoder_weights
 SPEC = ModelSpec(
     id="multimix",
     title="MultiMix",
-    citation="Haque, Imran, Wang, Terzopoulos: MultiMix: Sparingly-Supervised, Extreme Multitask Learning from Medical "
-    "Images. ISBI 2021",
+    citation="Haque, Imran, Wang, Terzopoulos: MultiMix: Sparingly-Supervised, Extreme Multitask Learning from "
+    "Medical Images. ISBI 2021",
     dims=2,
     task="joint",
     config_type=Config,

@@ -24,8 +24,10 @@ from bustle.models.blocks.encoder import build_encoder
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """`backbone`: any timm `features_only` encoder, with `backbone_options` for timm. `decoder_channels`: one width
-    per decoder block but the last, coarse to fine, or None for each skip's own.
+    """The network's switches.
+
+    `backbone`: any timm `features_only` encoder, with `backbone_options` for timm. `decoder_channels`: one width per
+    decoder block but the last, coarse to fine, or None for each skip's own.
     """
 
     backbone: str = "resnet50"
@@ -57,7 +59,8 @@ class XieLike(nn.Module):
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)
         mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(features[-1].mean(dim=(-2, -1))))
+        class_logits = self.class_head(features[-1].mean(dim=(-2, -1)))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> XieLike:
@@ -67,8 +70,8 @@ def build(config: Config, *, in_channels: int, class_count: int, encoder_weights
 SPEC = ModelSpec(
     id="xie_like",
     title="Shared encoder without cross links (in the manner of Xie et al. 2018)",
-    citation="Xie, Shi, Niu, Tang: Breast Ultrasound Image Classification and Segmentation Using Convolutional Neural "
-    "Networks. PCM 2018",
+    citation="Xie, Shi, Niu, Tang: Breast Ultrasound Image Classification and Segmentation Using Convolutional "
+    "Neural Networks. PCM 2018",
     dims=2,
     task="joint",
     config_type=Config,

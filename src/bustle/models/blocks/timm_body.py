@@ -14,7 +14,7 @@ from bustle.models.weights import load_encoder_weights
 
 
 def timm_name(backbone: str, *, deep_stem: bool = False) -> str:
-    """timm's name of a backbone; with `deep_stem` its `s` variant of a ResNet, whose stem is three 3x3 convolutions.
+    """Timm's name of a backbone; with `deep_stem` its `s` variant of a ResNet, whose stem is three 3x3 convolutions.
 
     Raises `InputError` for a backbone that timm does not know, or that has no deep stem.
     """
@@ -32,7 +32,9 @@ def create_body(name: str, settings: Mapping[str, Any], *, role: str) -> nn.Modu
     try:
         return timm.create_model(name, **settings)
     except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
-        own = {key: value for key, value in settings.items() if key not in ("features_only", "in_chans", "num_classes")}
+        own = {
+            key: value for key, value in settings.items() if key not in ("features_only", "in_chans", "num_classes")
+        }
         raise InputError(
             f"backbone '{name}' with options {own} cannot be {role} ({error})",
             remedy="change model.config.backbone or model.config.backbone_options",

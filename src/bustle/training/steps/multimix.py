@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,8 +35,9 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class MultiMixStep:
-    """`threshold`: the confidence from which a pseudo class counts. `class_weight` and `mask_weight` multiply the
-    two terms, which are added to the recipe's losses.
+    """`threshold` is the confidence from which a pseudo class counts.
+
+    `class_weight` and `mask_weight` multiply the two terms, which are added to the recipe's losses.
     """
 
     threshold: float = 0.7
