@@ -1,8 +1,8 @@
 """Agreement of the class with the outline: normal where nothing is drawn, a lesion's class where something is.
 
-The authors of CTG-Net (Yang et al., PLoS ONE 2022, limitations and conclusion) name a loss that lets the two tasks
-"supervise the inter-task outputs of each other" as future work, for images called normal in which a lesion is drawn
-and images called malignant in which it is not; they give no formula. This form is ours.
+The authors of CTG-Net (Yang et al., PLoS ONE 2022, limitations and conclusion) name a loss between the two tasks as
+future work, for images called normal in which a lesion is drawn and images called malignant in which none is; they
+give no formula. This form is ours.
 """
 
 from __future__ import annotations
