@@ -158,3 +158,9 @@ def test_an_override_of_a_value_with_an_equals_sign():
 def test_malformed_overrides(assignment: str, said: str):
     with pytest.raises(InputError, match=said):
         apply_overrides(BASE, [assignment])
+
+
+def test_a_path_into_a_stage_s_changes_ends_there():
+    stages = {"stages": [{"name": "a", "set": {"training.epochs": 3}}]}
+    changed = apply_overrides(stages, ["stages.0.set.training.epochs=5", "stages.0.set.losses.0.weight=2"])
+    assert changed["stages"][0]["set"] == {"training.epochs": 5, "losses.0.weight": 2}

@@ -162,7 +162,7 @@ def test_weights_that_cannot_be_used(make_run: MakeRun):
 
 
 def test_folders_that_are_no_run(tmp_path: Path):
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="absent: does not exist; give a run of `bustle train` or a package of"):
         Predictor.open(tmp_path / "absent")
     with pytest.raises(InputError, match=r"is not a run folder \(no recipe\.yaml\)"):
         Predictor.open(tmp_path)

@@ -12,7 +12,12 @@ HELP = "score a trained model, or masks made by any other tool, on annotated dat
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     method = parser.add_mutually_exclusive_group(required=True)
-    method.add_argument("--model", type=Path, metavar="RUN", help="a run folder, or one fold of it (RUN/fold-K)")
+    method.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN|PACKAGE",
+        help="a run folder, one fold of it (RUN/fold-K), or a package of `bustle export`",
+    )
     method.add_argument(
         "--predictions",
         type=Path,

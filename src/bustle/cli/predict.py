@@ -15,7 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="PNG, JPEG, BMP or TIFF file, a folder (the images directly in it), or a pattern ('scans/**/*.png')",
     )
-    parser.add_argument("--model", required=True, metavar="RUN", help="run folder of `bustle train`, or RUN/fold-K")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="RUN|PACKAGE",
+        help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export`",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="where DIR/<image name>/ is written")
     parser.add_argument("--save-probability", action="store_true", help="also write probability.png (0..255 = 0..1)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")

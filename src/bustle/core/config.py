@@ -173,6 +173,9 @@ def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict
 
 def _assign(target: Any, keys: list[str], value: Any, assignment: str) -> None:
     for position, key in enumerate(keys):
+        if isinstance(target, dict) and position and keys[position - 1] == "set":
+            target[".".join(keys[position:])] = value  # a stage's own changes are themselves named by paths
+            return
         last = position == len(keys) - 1
         if isinstance(target, list):
             if not key.isdigit() or int(key) >= len(target):

@@ -10,7 +10,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("bustle", "numpy", "opencv-python-headless", "scipy", "torch", "torchvision", "timm", "lightning")
+PACKAGES = (
+    "bustle",
+    "numpy",
+    "opencv-python-headless",
+    "scipy",
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "onnxruntime",
+)
 
 
 def versions() -> dict[str, str]:

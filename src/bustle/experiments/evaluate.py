@@ -140,12 +140,12 @@ def evaluate_model(
     from bustle.inference.predictor import Predictor
 
     predictor = Predictor.open(model, device=device)
-    cases = in_class_groups(cases, predictor.recipe.data.class_groups)
+    cases = in_class_groups(cases, predictor.data.class_groups)
     failures: list[InputError] = []
     predict_cases(predictor, cases, out / "predictions", on_failure=failures.append)
     if failures:
         raise failures[0]
-    published = protocol or predictor.recipe.protocol
+    published = protocol or predictor.protocol
     (other,) = (name for name in get_args(Track) if name != track)
     return evaluate_predictions(
         out / "predictions",
@@ -154,9 +154,9 @@ def evaluate_model(
         track=track,
         protocol=protocol_of(track, published),
         companion=protocol_of(other, published),
-        classes=predictor.classes,
+        classes=predictor.data.classes,
         groups=groups,
-        title=predictor.recipe.title,
+        title=predictor.title,
         warnings=training_overlap(model, cases),
     )
 

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from bustle.core.files import read_json
 from bustle.core.types import Case
+from bustle.inference.package import Package, case_digest, is_package
 
 SPLITS = "splits.json"
 
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
     """Warnings for cases that stand in the training or validation part of a run's folds (of one for `fold-K`)."""
-    known = seen_case_ids(model)
-    seen = [case.case_id for case in cases if case.case_id in known]
+    if is_package(model):
+        digests = set(Package(model).record.seen_cases)
+    else:
+        digests = {case_digest(case_id) for case_id in seen_case_ids(model)}
+    seen = [case.case_id for case in cases if case_digest(case.case_id) in digests]
     if not seen:
         return []
     return [
@@ -24,6 +28,7 @@ def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
 
 
 def seen_case_ids(model: Path) -> set[str]:
+    """The cases that a run's folds, or the one fold `fold-K`, were trained or chosen on."""
     model = model.resolve()
     fold = int(model.name.removeprefix("fold-")) if model.name.startswith("fold-") else None
     path = (model if fold is None else model.parent) / SPLITS

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
-from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Geometry, Prediction
 from bustle.data.preprocess import normalise, to_network_grid
+from bustle.inference.backend import Backend
 from bustle.inference.lesions import measure_lesions
+from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
 
@@ -27,28 +31,62 @@ Item = tuple[str, NDArray[np.uint8], tuple[float, ...] | None]
 
 
 class Predictor:
-    """A trained model, ready to predict. Several folds of one run are averaged as probabilities."""
+    """A trained model, ready to predict. Several folds of one run are averaged as probabilities.
 
-    def __init__(self, recipe: Recipe, weights: Sequence[Path], *, device: str = "auto"):
-        self.recipe = recipe
-        self.classes = recipe.data.classes
-        self._backend = TorchBackend(recipe, weights=weights, device=device)
-        self._provenance: dict[str, Any] = {
-            "model": recipe.model.id,
-            "recipe": recipe.id,
-            "title": recipe.title,
-            "weights": [{"fold": path.parent.name, "sha256": sha256_of_file(path)} for path in weights],
-            "bustle": versions().get("bustle"),
-        }
+    `data` says how images become inputs, `protocol` is the recipe's for the published track.
+    """
+
+    def __init__(
+        self, backend: Backend, *, title: str, protocol: str, data: DataSection, provenance: Mapping[str, Any]
+    ):
+        self.title = title
+        self.protocol = protocol
+        self.data = data
+        self._backend = backend
+        self._provenance = {**provenance, "title": title, "bustle": versions().get("bustle")}
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
-        """Open a run folder (all its finished folds, or `fold`) or one fold's folder.
+        """Open a run folder (all its finished folds, or `fold`), one fold's folder, or a model package.
 
-        Raises `InputError` for a folder that is no run, has no finished fold, or holds broken weights.
+        Raises `InputError` for what is none of them, has no finished fold, or holds broken weights.
         """
-        recipe, weights = find_weights(Path(model), fold=fold)
-        return cls(load_recipe(str(recipe)), weights, device=device)
+        model = Path(model)
+        if not model.exists():
+            raise InputError(
+                "does not exist", remedy="give a run of `bustle train` or a package of `bustle export`", path=model
+            )
+        if fold is None and is_package(model):
+            return cls._of_package(Package(model), device=device)
+        path, weights = find_weights(model, fold=fold)
+        recipe = load_recipe(str(path))
+        return cls(
+            TorchBackend(recipe, weights=weights, device=device),
+            title=recipe.title,
+            protocol=recipe.protocol,
+            data=recipe.data,
+            provenance={
+                "model": recipe.model.id,
+                "recipe": recipe.id,
+                "weights": [{"fold": path.parent.name, "sha256": sha256_of_file(path)} for path in weights],
+            },
+        )
+
+    @classmethod
+    def _of_package(cls, package: Package, *, device: str) -> Predictor:
+        record = package.record
+        return cls(
+            OnnxBackend(package, device=device),
+            title=record.title,
+            protocol=record.protocol,
+            data=record.preprocessing,
+            provenance={
+                "model": record.network,
+                "recipe": record.recipe,
+                "weights": to_mapping(record.weights),
+                "package": record.files[MODEL],
+            },
+        )
 
     def predict(
         self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
@@ -60,10 +98,8 @@ class Predictor:
         """Predict images of any sizes, in order; at most `batch_size` are held at a time."""
         remaining = iter(items)
         while batch := list(itertools.islice(remaining, batch_size)):
-            prepared = [
-                to_network_grid(image, section=self.recipe.data, spacing=spacing) for _, image, spacing in batch
-            ]
-            images = np.stack([normalise(image, section=self.recipe.data) for image, _ in prepared])
+            prepared = [to_network_grid(image, section=self.data, spacing=spacing) for _, image, spacing in batch]
+            images = np.stack([normalise(image, section=self.data) for image, _ in prepared])
             masks, classes = self._backend.run(images)
             for i, ((case_id, _, _), (_, geometry)) in enumerate(zip(batch, prepared, strict=True)):
                 yield self._prediction(
@@ -92,7 +128,7 @@ class Predictor:
             lesions = measure_lesions(mask, probability, spacing=geometry.spacing)
         class_probabilities = None
         if classes is not None:
-            class_probabilities = dict(zip(self.classes, map(float, classes), strict=True))
+            class_probabilities = dict(zip(self.data.classes, map(float, classes), strict=True))
         return Prediction(
             case_id=case_id,
             geometry=geometry,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
-from bustle.core.types import MaskMeaning
+from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.inference.backend import NetworkOutput, finite
 from bustle.models import zoo
 
 if TYPE_CHECKING:
@@ -20,20 +21,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class NetworkOutput(NamedTuple):
-    """Probabilities of a batch: of the mask channels `B K h w` and of the classes `B N`, None where not predicted."""
-
-    mask_channels: NDArray[np.float32] | None
-    classes: NDArray[np.float32] | None
-
-
 class TorchBackend:
     """One network, or several of one recipe (the folds) whose probabilities are averaged."""
 
     def __init__(self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto"):
         """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
-        config = from_mapping(zoo.get(recipe.model.id).config_type, recipe.model.config, where="model.config")
-        self.mask_meaning: MaskMeaning | None = zoo.get(recipe.model.id).mask_meaning(config)
+        self.mask_meaning = mask_meaning_of(recipe)
         self._device = find_device(device)
         self._networks = [load_network(recipe, path).to(self._device) for path in weights]
 
@@ -43,30 +36,32 @@ class TorchBackend:
 
         with torch.inference_mode():
             batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
-            outputs = [self._probabilities(network, batch) for network in self._networks]
-        return NetworkOutput(_mean([masks for masks, _ in outputs]), _mean([classes for _, classes in outputs]))
+            masks, classes = mean_probabilities([network(batch) for network in self._networks], self.mask_meaning)
+        return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
 
-    def _probabilities(
-        self, network: nn.Module, batch: torch.Tensor
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        output = network(batch)
-        masks = classes = None
-        if output.mask_logits is not None and self.mask_meaning is not None:
+
+def mask_meaning_of(recipe: Recipe) -> MaskMeaning | None:
+    """What the mask channels of the recipe's network mean."""
+    spec = zoo.get(recipe.model.id)
+    return spec.mask_meaning(from_mapping(spec.config_type, recipe.model.config, where="model.config"))
+
+
+def mean_probabilities(
+    outputs: Sequence[MultiTaskOutput], meaning: MaskMeaning | None
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Of the mask channels `B K h w` and of the classes `B N`: the mean over several networks of one recipe."""
+    masks, classes = [], []
+    for output in outputs:
+        if output.mask_logits is not None and meaning is not None:
             logits = output.mask_logits.float()
-            masks = logits.softmax(dim=1) if self.mask_meaning.activation == "softmax" else logits.sigmoid()
+            masks.append(logits.softmax(dim=1) if meaning.activation == "softmax" else logits.sigmoid())
         if output.class_logits is not None:
-            classes = output.class_logits.float().softmax(dim=1)
-        return masks, classes
+            classes.append(output.class_logits.float().softmax(dim=1))
+    return _mean(masks), _mean(classes)
 
 
-def _mean(tensors: Sequence[torch.Tensor | None]) -> NDArray[np.float32] | None:
-    present = [tensor for tensor in tensors if tensor is not None]
-    if not present:
-        return None
-    mean = (sum(present[1:], start=present[0]) / len(present)).cpu().numpy()
-    if not np.isfinite(mean).all():
-        raise InputError("the network's output is not a number", remedy="its weights are spoilt: train it again")
-    return mean
+def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    return sum(tensors[1:], start=tensors[0]) / len(tensors) if tensors else None
 
 
 def find_device(device: str) -> torch.device:

@@ -1,0 +1,113 @@
+"""MODEL_CARD.md: what a person must know before using a model package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bustle.core.recipe import load_protocol
+from bustle.inference.package import CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
+from bustle.report.evaluation_page import headline_cards
+from bustle.report.wording import NOTHING, interval, with_unit
+
+
+def model_card(record: PackageRecord, *, name: str) -> str:
+    """The card in Markdown; `name` is the package's own file or folder name."""
+    sections = {
+        "What it does": _purpose(record),
+        "Use": f"```bash\nbustle predict scans/ --model {name} --out predictions\n```",
+        "Training": _training(record),
+        "Figures": _figures(record),
+        "Deviations from the paper": f"{record.citation}\n\n{_list(record.deviations)}",
+        "Export": _export(record),
+        "Licence": record.licence,
+    }
+    head = (
+        f"# {record.title}\n\n**Research software, not a medical device. It must not decide about a patient.**\n\n"
+        f"Recipe `{record.recipe}`, network `{record.network}`, {_networks(record)}.\n"
+    )
+    return head + "".join(f"\n## {title}\n\n{text}\n" for title, text in sections.items())
+
+
+def _networks(record: PackageRecord) -> str:
+    folds = ", ".join(weights.fold for weights in record.weights)
+    count = len(record.weights)
+    return f"one network ({folds})" if count == 1 else f"the mean probabilities of {count} networks ({folds})"
+
+
+def _purpose(record: PackageRecord) -> str:
+    section = record.preprocessing
+    height, width = section.size
+    how = "stretched" if section.resize == "stretch" else "scaled and padded"
+    gives = {
+        MASK_PROBS: "a mask of lesions",
+        CLASS_PROBS: f"the probabilities of {', '.join(section.classes)} (not calibrated)",
+    }
+    answers = " and ".join(gives[output.name] for output in record.outputs)
+    return f"From a 2D breast ultrasound image, {how} to {height} × {width} pixels: {answers}."
+
+
+def _training(record: PackageRecord) -> str:
+    training = record.training
+    lines = ["| data | cases | SHA-256 | terms, as told to whoever trained |", "|---|---|---|---|"]
+    lines += [
+        f"| {source} | {facts['cases']} | `{facts['sha256'][:16]}…` | {facts['licence'] or 'not known'} |"
+        for source, facts in training.get("data", {}).items()
+    ]
+    if len(lines) == 2:
+        return "Nothing is recorded about it."
+    begun = training["starting_weights"]
+    start = training["encoder_weights"] if begun is None else f"{begun['file']} (SHA-256 `{begun['sha256'][:16]}…`)"
+    return "\n".join(lines) + (
+        f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training['protocol']}`"
+        f"{_caveats(training['protocol'])}."
+    )
+
+
+def _caveats(protocol: str) -> str:
+    """What the protocol itself admits, to follow its name."""
+    caveats = load_protocol(protocol).caveats
+    return f", of which is known: {'; '.join(caveats)}" if caveats else ""
+
+
+def _figures(record: PackageRecord) -> str:
+    if not record.metrics:
+        return "None are recorded: score the package with `bustle evaluate` before you trust it."
+    text = "Every network was scored on the test cases of its own fold, none of which it was trained on."
+    if len(record.weights) > 1:
+        text += " The mean of the networks, which this package gives, was not scored itself."
+    return "\n\n".join([text, *(_track_table(metrics) for metrics in record.metrics)])
+
+
+def _track_table(metrics: Mapping[str, Any]) -> str:
+    protocol = metrics["protocol"]
+    lines = [
+        f"Track `{metrics['track']}`, {metrics['n_cases']} cases of {', '.join(metrics['folds'])}. "
+        f"Scored by the protocol `{protocol}`{_caveats(protocol)}.",
+        "",
+        "| figure | value | 95 % interval | |",
+        "|---|---|---|---|",
+    ]
+    for card in headline_cards(metrics):
+        unit = card.entry["unit"]
+        value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
+        lines.append(f"| {card.title} | {value} | {bounds} | {card.remark} |")
+    return "\n".join(lines)
+
+
+def _export(record: PackageRecord) -> str:
+    parity = record.parity
+    masks, classes = (
+        NOTHING if parity[key] is None else f"{parity[key]:.1e}"
+        for key in ("largest_mask_difference", "largest_class_difference")
+    )
+    return (
+        f"Made by bustle {record.versions.get('bustle')}. `model.onnx` against the networks in PyTorch on "
+        f"{sum(parity['batches'])} generated images: largest difference of a mask probability {masks}, of a class "
+        f"probability {classes}; {parity['flipped_pixels']} of {parity['pixels']} mask pixels flipped. `{WEIGHTS}` "
+        "holds the networks' own weights."
+    )
+
+
+def _list(texts: tuple[str, ...]) -> str:
+    return "\n".join(f"- {text}" for text in texts) or "- none are declared"

@@ -1,0 +1,70 @@
+"""The trained networks of one recipe as a single ONNX graph, from normalised images to mean probabilities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.types import MaskMeaning
+from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
+from bustle.inference.torch_backend import mean_probabilities
+
+
+class MeanProbabilities(nn.Module):
+    """`image B C h w` to the mean probabilities of several networks; what they do not give is left out."""
+
+    def __init__(self, networks: Sequence[nn.Module], *, meaning: MaskMeaning | None):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.meaning = meaning
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        means = mean_probabilities([network(image) for network in self.networks], self.meaning)
+        return tuple(mean for mean in means if mean is not None)
+
+
+def write_onnx(
+    path: Path,
+    networks: Sequence[nn.Module],
+    *,
+    meaning: MaskMeaning | None,
+    classes: Sequence[str],
+    channels: int,
+    size: Sequence[int],
+) -> tuple[TensorRecord, tuple[TensorRecord, ...]]:
+    """Write the graph for any number of images of one size `h w`; returns its input and its outputs."""
+    module = MeanProbabilities(networks, meaning=meaning).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    images = torch.zeros(2, channels, *size)  # two, because torch.export takes a single one for a constant
+    program = torch.export.export(module, (images,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
+    outputs = _outputs(program, meaning=meaning, classes=classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about torch's own use of its interfaces
+        exported = torch.onnx.export(
+            program, (), input_names=[IMAGE], output_names=[output.name for output in outputs], verbose=False
+        )
+    assert exported is not None
+    for node in exported.model.graph.all_nodes():
+        node.metadata_props.clear()  # stack traces, which name folders of this machine
+    exported.save(path, external_data=False)
+    return TensorRecord(name=IMAGE, shape=("batch", channels, *size)), outputs
+
+
+def _outputs(
+    program: torch.export.ExportedProgram, *, meaning: MaskMeaning | None, classes: Sequence[str]
+) -> tuple[TensorRecord, ...]:
+    """The outputs in the graph's order: maps have four axes, class probabilities two."""
+    (values,) = (node.args[0] for node in program.graph.nodes if node.op == "output")
+    records = []
+    for value in values:  # type: ignore[union-attr]
+        shape = tuple(value.meta["val"].shape)[1:]  # type: ignore[union-attr]
+        if len(shape) > 1:
+            assert meaning is not None
+            name, names = MASK_PROBS, meaning.channels
+        else:
+            name, names = CLASS_PROBS, tuple(classes)
+        records.append(TensorRecord(name=name, shape=("batch", *map(int, shape)), channels=names))
+    return tuple(records)

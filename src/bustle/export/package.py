@@ -1,0 +1,156 @@
+"""Writes a model package: the graph, the weights, what is known about them, and a card for people."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import nn
+
+from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import atomic_path, sha256_of_file, write_bytes, write_error, write_json, write_text
+from bustle.core.provenance import versions
+from bustle.core.recipe import Recipe
+from bustle.export.model_card import model_card
+from bustle.export.onnx_graph import write_onnx
+from bustle.export.parity import compare
+from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.package import (
+    CARD,
+    FORMAT_VERSION,
+    MODEL,
+    RECORD,
+    WEIGHTS,
+    NetworkWeights,
+    Package,
+    PackageRecord,
+)
+from bustle.inference.torch_backend import TorchBackend, load_network, mask_meaning_of
+from bustle.models import zoo
+
+LARGEST_GRAPH = 2**31 - 2**24
+"""Bytes of weights that a file of ONNX can hold (2 GiB), less room for the graph itself."""
+
+LICENCE = (
+    "bustle grants no licence for these weights: whoever trained them decides, within the terms of the training data "
+    "and of the weights that the training started from."
+)
+
+
+def write_package(
+    out: Path,
+    *,
+    recipe: Recipe,
+    weights: Sequence[Path],
+    training: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, Any]],
+    seen_cases: Sequence[str],
+) -> PackageRecord:
+    """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
+
+    The other arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError`
+    for a network that cannot be exported, an `out` that exists, and a graph that differs from its networks.
+    """
+    _check(out, recipe=recipe, weights=weights)
+    spec = zoo.get(recipe.model.id)
+    meaning = mask_meaning_of(recipe)
+    with _new_package(out) as folder:
+        networks = [load_network(recipe, path) for path in weights]
+        graph_input, outputs = write_onnx(
+            folder / MODEL,
+            networks,
+            meaning=meaning,
+            classes=recipe.data.classes,
+            channels=recipe.data.channels,
+            size=recipe.data.size,
+        )
+        _write_weights(folder / WEIGHTS, networks, weights=weights)
+        facts: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "title": recipe.title,
+            "recipe": recipe.id,
+            "network": recipe.model.id,
+            "citation": recipe.citation,
+            "deviations": (*spec.deviations, *recipe.deviations),
+            "input": graph_input,
+            "outputs": outputs,
+            "preprocessing": recipe.data,
+            "mask_meaning": meaning,
+            "protocol": recipe.protocol,
+            "weights": tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
+            "training": training,
+            "metrics": tuple(metrics),
+            "seen_cases": tuple(seen_cases),
+            "licence": LICENCE,
+            "versions": versions(),
+            "files": {name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},
+        }
+        write_json(folder / RECORD, to_mapping(PackageRecord(**facts, parity={})))
+        parity = compare(
+            TorchBackend(recipe, weights=weights, device="cpu"),
+            OnnxBackend(Package(folder), device="cpu"),
+            section=recipe.data,
+        )
+        record = PackageRecord(**facts, parity=to_mapping(parity))
+        write_json(folder / RECORD, to_mapping(record))
+        write_text(folder / CARD, model_card(record, name=out.name))
+    return record
+
+
+def _check(out: Path, *, recipe: Recipe, weights: Sequence[Path]) -> None:
+    spec = zoo.get(recipe.model.id)
+    if not spec.exports:
+        reason = next(text for text in spec.deviations if "export" in text)
+        raise InputError(f"{spec.title}: {reason.rstrip('.')}", remedy="use the run folder itself")
+    if out.exists():
+        raise InputError("exists already", remedy="choose another --out, or remove it", path=out)
+    if sum(path.stat().st_size for path in weights) > LARGEST_GRAPH:
+        raise InputError(
+            f"{len(weights)} networks of this size do not fit in one ONNX file (2 GiB)",
+            remedy=f"export one fold, such as {weights[0].parent}",
+        )
+
+
+@contextlib.contextmanager
+def _new_package(out: Path) -> Iterator[Path]:
+    """Yield an empty folder, which becomes `out` only when the block succeeds."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name[:40]}.") as temporary:
+            folder = Path(temporary) / "package"
+            folder.mkdir()
+            yield folder
+            if out.suffix.lower() == ".zip":
+                with atomic_path(out) as archive:
+                    _zip(folder, archive)
+            else:
+                folder.rename(out)
+    except OSError as error:
+        raise write_error(out, error) from error
+
+
+def _zip(folder: Path, archive: Path) -> None:
+    """Without compression: weights do not shrink, and a plain copy opens faster."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as writing:
+        for path in sorted(folder.iterdir()):
+            writing.write(path, path.name)
+
+
+def _write_weights(path: Path, networks: Sequence[nn.Module], *, weights: Sequence[Path]) -> None:
+    """The file of a single network as it is; of several, all tensors with their fold's name before their own."""
+    if len(weights) == 1:
+        shutil.copyfile(weights[0], path)
+        return
+    tensors = {
+        f"{file.parent.name}.{name}": tensor.contiguous()
+        for file, network in zip(weights, networks, strict=True)
+        for name, tensor in network.state_dict().items()
+    }
+    write_bytes(path, save(tensors))

@@ -1,0 +1,82 @@
+"""Whether an exported model answers as its networks do, on generated phantoms in batches of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import MaskMeaning
+from bustle.data.phantom.cases import phantom_case
+from bustle.data.preprocess import normalise, to_network_grid
+from bustle.inference.backend import Backend
+from bustle.inference.postprocess import lesion_mask
+
+TOLERANCE = 1e-4
+"""The largest difference of a probability that is taken for rounding."""
+
+BATCHES = (1, 2, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """The largest differences of probabilities (None for what the networks do not give), and of the masks."""
+
+    batches: tuple[int, ...]
+    largest_mask_difference: float | None
+    largest_class_difference: float | None
+    flipped_pixels: int
+    pixels: int
+
+
+def compare(networks: Backend, exported: Backend, *, section: DataSection) -> Parity:
+    """Raises `InputError` where a probability differs by more than `TOLERANCE`."""
+    of_masks: list[float] = []
+    of_classes: list[float] = []
+    flipped = pixels = 0
+    for images in _phantom_batches(section):
+        wanted, found = networks.run(images), exported.run(images)
+        of_masks += _largest(wanted.mask_channels, found.mask_channels)
+        of_classes += _largest(wanted.classes, found.classes)
+        if wanted.mask_channels is not None and found.mask_channels is not None and networks.mask_meaning:
+            masks = _masks(wanted.mask_channels, networks.mask_meaning)
+            flipped += int((masks != _masks(found.mask_channels, networks.mask_meaning)).sum())
+            pixels += masks.size
+    worst = max([*of_masks, *of_classes])
+    if not worst <= TOLERANCE:
+        raise InputError(
+            f"the exported model differs from its networks: by up to {worst:.2g} in a probability, "
+            f"in {flipped} of {pixels} mask pixels",
+            remedy="use the run folder itself, and report this network",
+        )
+    return Parity(
+        batches=BATCHES,
+        largest_mask_difference=max(of_masks, default=None),
+        largest_class_difference=max(of_classes, default=None),
+        flipped_pixels=flipped,
+        pixels=pixels,
+    )
+
+
+def _largest(wanted: NDArray[np.float32] | None, found: NDArray[np.float32] | None) -> list[float]:
+    if wanted is None and found is None:
+        return []
+    if wanted is None or found is None or wanted.shape != found.shape:
+        return [float("inf")]
+    return [float(np.abs(wanted - found).max())]
+
+
+def _masks(channels: NDArray[np.float32], meaning: MaskMeaning) -> NDArray[np.bool_]:
+    return np.stack([lesion_mask(one, meaning=meaning) for one in channels])
+
+
+def _phantom_batches(section: DataSection) -> Iterator[NDArray[np.float32]]:
+    start = 0
+    for count in BATCHES:
+        images = [phantom_case(index, seed=0).image for index in range(start, start + count)]
+        start += count
+        yield np.stack([normalise(to_network_grid(image, section=section)[0], section=section) for image in images])

@@ -1,0 +1,46 @@
+"""Runs the network of a model package with ONNX Runtime, without torch; imports it only when called."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.inference.backend import NetworkOutput, finite
+from bustle.inference.package import CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+ERRORS_ONLY = 3
+
+
+class OnnxBackend:
+    """The networks of a package as one graph, which gives their mean probabilities."""
+
+    def __init__(self, package: Package, *, device: str = "auto"):
+        """Raises `InputError` for a model that is not the exported one, that does not load, or an absent device."""
+        import onnxruntime
+
+        self.mask_meaning = package.record.mask_meaning
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        wanted = [CUDA] if device != "cpu" and CUDA in onnxruntime.get_available_providers() else []
+        content = package.read(MODEL)
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=[*wanted, CPU])
+        except Exception as error:  # its exceptions share no base but this
+            raise InputError(
+                f"{MODEL} does not load in ONNX Runtime {onnxruntime.__version__} ({error})",
+                remedy=f"install a newer onnxruntime, or {COPY_AGAIN}",
+                path=package.path,
+            ) from None
+        if device.startswith("cuda") and CUDA not in self._session.get_providers():
+            raise InputError(
+                "ONNX Runtime finds no CUDA device", remedy="use --device cpu, or install onnxruntime-gpu"
+            )
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
+        values = self._session.run(self._outputs, {IMAGE: images})
+        found = {name: finite(np.asarray(value)) for name, value in zip(self._outputs, values, strict=True)}
+        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))

@@ -1,0 +1,146 @@
+"""Model packages: a folder, or a zip of the same files, that holds all that is needed to predict.
+
+`package.json` is a `PackageRecord`; what it says about the training is for people, the rest is what a predictor
+needs. `model.onnx` maps normalised images to probabilities, `weights.safetensors` holds the networks' own weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import MaskMeaning
+
+FORMAT_VERSION = 1
+RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
+IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
+"""The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
+
+COPY_AGAIN = "copy or export it again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorRecord:
+    """An input or output of `model.onnx`, float32. `channels` names the entries of axis 1 of an output."""
+
+    name: str
+    shape: tuple[str | int, ...]
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkWeights:
+    """The weights file of one fold that takes part in the mean."""
+
+    fold: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRecord:
+    """The content of `package.json`.
+
+    `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
+    recipe's data section. `training` holds track, protocol, data fingerprints and starting weights; `metrics` one
+    entry per track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen
+    on. `parity` compares `model.onnx` with the networks in PyTorch. `files` maps names to SHA-256.
+    """
+
+    format_version: int
+    title: str
+    recipe: str
+    network: str
+    citation: str
+    deviations: tuple[str, ...]
+    input: TensorRecord
+    outputs: tuple[TensorRecord, ...]
+    preprocessing: DataSection
+    mask_meaning: MaskMeaning | None
+    protocol: str
+    weights: tuple[NetworkWeights, ...]
+    training: Mapping[str, Any]
+    metrics: tuple[Mapping[str, Any], ...]
+    seen_cases: tuple[str, ...]
+    licence: str
+    parity: Mapping[str, Any]
+    versions: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+def case_digest(case_id: str) -> str:
+    """Stands for a case id, which may name a patient, where only equality matters."""
+    return hashlib.sha256(case_id.encode()).hexdigest()[:16]
+
+
+def is_package(path: Path) -> bool:
+    """Whether `path` is to be opened as a package: any file (a zip), or a folder with `package.json`."""
+    return path.is_file() or (path / RECORD).is_file()
+
+
+class Package:
+    """A package on the disk; its files are read when they are asked for."""
+
+    def __init__(self, path: Path):
+        """Raises `InputError` for a package that is incomplete, unreadable or of another format."""
+        self.path = path
+        self.record = self._record()
+        for name in self.record.files:
+            if not self._holds(name):
+                raise self._lacks(name)
+
+    def read(self, name: str) -> bytes:
+        """The content of one of the record's files; raises `InputError` unless it is what was exported."""
+        content = self._content(name)
+        if hashlib.sha256(content).hexdigest() != self.record.files.get(name):
+            raise InputError(f"{name} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
+        return content
+
+    def _record(self) -> PackageRecord:
+        try:
+            mapping = json.loads(self._content(RECORD))
+        except ValueError as error:  # neither UTF-8 nor JSON
+            raise InputError(f"{RECORD} is not JSON ({error})", remedy=COPY_AGAIN, path=self.path) from None
+        version = mapping.get("format_version") if isinstance(mapping, dict) else None
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"is a package of format {version}; this bustle reads format {FORMAT_VERSION}",
+                remedy="install the bustle that made it" if version else COPY_AGAIN,
+                path=self.path,
+            )
+        try:
+            return from_mapping(PackageRecord, mapping, where=RECORD)
+        except InputError as error:
+            error.path = self.path
+            raise
+
+    def _holds(self, name: str) -> bool:
+        if self.path.is_dir():
+            return (self.path / name).is_file()
+        with zipfile.ZipFile(self.path) as archive:
+            return name in archive.namelist()
+
+    def _content(self, name: str) -> bytes:
+        try:
+            if self.path.is_dir():
+                return (self.path / name).read_bytes()
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(name)
+        except (FileNotFoundError, KeyError):
+            raise self._lacks(name) from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"is not a readable model package ({error})",
+                remedy="give a package of `bustle export`, a folder or a zip",
+                path=self.path,
+            ) from None
+
+    def _lacks(self, name: str) -> InputError:
+        return InputError(f"lacks {name}", remedy=COPY_AGAIN, path=self.path)

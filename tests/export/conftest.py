@@ -1,0 +1,44 @@
+"""Weights of small networks, and the recipes that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bustle.core.config import Component, to_mapping
+from bustle.core.recipe import DataSection, ModelSection, Recipe
+from bustle.models import zoo
+
+MakeWeights = Callable[..., tuple[Recipe, Sequence[Path]]]
+
+
+@pytest.fixture(scope="session")
+def make_weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
+    """Makes the recipe of a network with its tiny settings, and `folds` files of random weights."""
+
+    def make(network: str, *, folds: int = 1) -> tuple[Recipe, Sequence[Path]]:
+        recipe = Recipe(
+            id=f"{network}_tiny",
+            title=f"Tiny {network}",
+            citation="A paper",
+            model=ModelSection(id=network, config=to_mapping(zoo.get(network).tiny)),
+            data=DataSection(size=(64, 64)),
+            losses=(Component("class_cross_entropy"),),
+            optimizer=Component("adam"),
+            protocol="rmtl",
+            deviations=("It is tiny.",),
+        )
+        run = tmp_path_factory.mktemp(network)
+        weights = [run / f"fold-{number}" / "best.safetensors" for number in range(folds)]
+        for seed, path in enumerate(weights):
+            torch.manual_seed(seed)
+            state = zoo.build(network, recipe.model.config, in_channels=3, class_count=2).state_dict()
+            path.parent.mkdir()
+            save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, path)
+        return recipe, weights
+
+    return make
