@@ -31,4 +31,6 @@ def test_provenance_is_plain_json_and_names_no_folder_of_the_program(monkeypatch
     record = json.loads(json.dumps(provenance.provenance()))
     assert record["command"] == ["bustle", "train", "rmtl_net"]
     assert record["versions"]["python"] == platform.python_version()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bustle/__main__.py", "predict"])
+    assert provenance.provenance()["command"] == ["bustle", "predict"]
     assert record["processors"] >= 1

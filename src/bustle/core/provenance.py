@@ -55,8 +55,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def provenance() -> dict[str, Any]:
     """Everything above, with the command line and the processor, for a run's own JSON."""
+    program = Path(sys.argv[0]).name
     return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": ["bustle" if program == "__main__.py" else program, *sys.argv[1:]],  # as `python -m bustle` too
         "versions": versions(),
         "code_revision": code_revision(),
         "platform": platform.platform(),
