@@ -26,8 +26,6 @@ def test_every_network_can_be_packaged(network: str, make_weights: Callable, tmp
 @pytest.mark.parametrize("network", [name for name in zoo.ids() if name not in EXPORTED])
 def test_a_network_that_cannot_be_exported_says_why(network: str, make_weights: Callable, tmp_path: Path):
     recipe, weights = make_weights(network)
-    with pytest.raises(InputError, match="export.*; use the run folder itself"):
-        write_package(
-            tmp_path / "m.bustle", recipe=recipe, weights=weights, training={}, metrics=(), seen_cases=()
-        )
+    with pytest.raises(InputError, match=r"export.*; use the run folder itself"):
+        write_package(tmp_path / "m.bustle", recipe=recipe, weights=weights, training={}, metrics=(), seen_cases=())
     assert not list(tmp_path.iterdir())

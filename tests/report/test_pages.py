@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from bustle.core.recipe import load_protocol
+from bustle.evaluation.comparison import compare_classes, compare_masks
 from bustle.evaluation.summary import summarise_folds
+from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import Results, headline_cards, write_evaluation_page
 from bustle.report.gallery import WORST, GalleryPicture
 from bustle.report.run_page import read_history, write_run_page
@@ -177,3 +179,50 @@ def test_history_of_a_fold(tmp_path):
     assert read_history(path) == []
     path.write_text("epoch,val_dice\n1,\n2,0.5\n")
     assert read_history(path) == [{"epoch": 1.0, "val_dice": None}, {"epoch": 2.0, "val_dice": 0.5}]
+
+
+def comparison_of(rows, other):
+    """Entries as in `comparison.json`, of Dice and AUC."""
+    weights, cases = np.ones((1, len(rows))), np.arange(len(rows))
+    dice = compare_masks(rows, other, weights=weights, cases=cases)["dice"] | {"metric": "dice", "family": "masks"}
+    strict = load_protocol("strict")
+    decided = compare_classes(rows, other, weights=weights, cases=cases, protocol=strict, classes=CLASSES)
+    auc = decided["auc"] | {"metric": "auc", "family": "classes"}
+    track = {
+        "track": "strict",
+        "protocol": "strict",
+        "spread": "fold_sd",
+        "resolution": "native",
+        "warnings": ["px!"],
+    }
+    track |= {"n_cases": 24, "n_tested": 24, "n_groups": 24, "positive_class": "malignant", "average": "binary"}
+    track |= {"bootstrap": {"resamples": 2000, "groups": "patients"}, "classes": CLASSES}
+    entries = [entry | {"run": "<new>", "test": "bootstrap", "p": 0.0004, "p_holm": 0.02} for entry in (dice, auc)]
+    return {
+        "reference": "old",
+        "runs": [{"name": name, "title": f"Method {name}", "folds": 1} for name in ("old", "<new>")],
+        "warnings": [],
+        "tracks": [track | {"comparisons": entries}],
+        "provenance": {"versions": {"bustle": "0"}},
+    }
+
+
+def test_a_comparisons_page_states_differences_tests_and_every_case(tmp_path, made_up_rows):
+    rows, other = made_up_rows(), made_up_rows(seed=1)
+    path = tmp_path / "report.html"
+    comparison = comparison_of(rows, other)
+    write_comparison_page(path, comparison, rows={"old": rows, "<new>": other}, positive="malignant")
+    text = checked(path)
+    for words in ("<new> minus old", "Method <new>", "strict: px!", "<0.001", "0.020", "Dice fraction higher"):
+        assert words in text
+    assert path.read_text().count("data:image/svg+xml") == 3
+    assert all(row["case_id"] in text for row in rows)
+
+
+def test_a_comparison_without_masks_or_classes_has_neither_their_plots(tmp_path, made_up_rows):
+    rows = [row | {"dice": None, "box_iou": None} for row in made_up_rows()]
+    comparison = comparison_of(made_up_rows(), made_up_rows())
+    comparison["tracks"][0] |= {"comparisons": [], "positive_class": None, "classes": []}
+    write_comparison_page(tmp_path / "r.html", comparison, rows={"old": rows, "<new>": rows}, positive=None)
+    assert "data:image" not in (tmp_path / "r.html").read_text()
+    assert "Plots" not in checked(tmp_path / "r.html")

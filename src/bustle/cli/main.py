@@ -19,7 +19,7 @@ from bustle.core.errors import InputError
 OK, BUG, USER_ERROR = 0, 1, 2
 
 # Each verb adds itself here when its file lands, in the order that --help prints.
-VERBS = ("data", "models", "train", "evaluate", "predict", "export")
+VERBS = ("data", "models", "train", "evaluate", "compare", "predict", "export")
 
 
 def verb_module(verb: str) -> ModuleType:

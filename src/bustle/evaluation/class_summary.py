@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bustle.core.recipe import Protocol
 from bustle.evaluation.calibration import brier_scores, calibration_errors, equal_mass_bins, equal_width_bins
 from bustle.evaluation.classification import (
+    ClassAverage,
     areas_under_roc,
     average_precisions,
     confusion_matrices,
@@ -43,31 +44,12 @@ def summarise_classes(
     used = [index for index, row in enumerate(rows) if has_class_result(row, classes)]
     if not used:
         return None
-    truth = np.array([classes.index(rows[index]["label"]) for index in used])
-    probability = np.array([[rows[index][f"probability_{name}"] for name in classes] for index in used], np.float64)
+    truth, probability = class_arrays([rows[index] for index in used], classes)
     positive = list(classes).index(positive_class(protocol, classes))
     decided = _decide(probability, positive)
-    bins = {
-        "ece_equal_width_15": equal_width_bins(probability[:, positive], 15),
-        "ece_equal_mass_10": equal_mass_bins(probability[:, positive], 10),
-    }
 
     def values(weights: FloatArray) -> dict[str, FloatArray]:
-        confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=weights)
-        one_vs_rest = [
-            areas_under_roc(truth == k, probability[:, k], weights=weights)
-            for k in ([positive] if len(classes) == 2 else range(len(classes)))
-        ]
-        found = decision_metrics(confusion, positive=positive, average=protocol.class_average)
-        found["auc_macro_ovr"] = _mean_of_defined(one_vs_rest)
-        binary = protocol.class_average == "binary" and len(classes) > 2
-        found["auc"] = one_vs_rest[positive] if binary else found["auc_macro_ovr"]
-        outcome, score = truth == positive, probability[:, positive]
-        found["average_precision"] = average_precisions(outcome, score, weights=weights)
-        found["brier"] = brier_scores(outcome, score, weights=weights)
-        for name, bin_of_case in bins.items():
-            found[name] = calibration_errors(outcome, score, bin_of_case=bin_of_case, weights=weights)
-        return found
+        return class_metrics(truth, probability, positive=positive, average=protocol.class_average, weights=weights)
 
     everything = np.ones((1, len(used)))
     resampled = weights[:, used]
@@ -101,6 +83,43 @@ def summarise_classes(
         for k, name in enumerate(classes)
     }
     return summary
+
+
+def class_arrays(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> tuple[NDArray[np.int64], FloatArray]:
+    """True class `cases` and probabilities `cases x classes` of rows that all have a class result."""
+    truth = np.array([classes.index(row["label"]) for row in rows], np.int64)
+    return truth, np.array([[row[f"probability_{name}"] for name in classes] for row in rows], np.float64)
+
+
+def class_metrics(
+    truth: NDArray[np.int64],
+    probability: FloatArray,
+    *,
+    positive: int,
+    average: ClassAverage,
+    weights: FloatArray,
+) -> dict[str, FloatArray]:
+    """The metrics of `CLASSIFICATION`, one value per row of `weights` (`R x cases`); NaN where undefined."""
+    class_count = probability.shape[1]
+    confusion = confusion_matrices(truth, _decide(probability, positive), class_count=class_count, weights=weights)
+    one_vs_rest = [
+        areas_under_roc(truth == k, probability[:, k], weights=weights)
+        for k in ([positive] if class_count == 2 else range(class_count))
+    ]
+    found = decision_metrics(confusion, positive=positive, average=average)
+    found["auc_macro_ovr"] = _mean_of_defined(one_vs_rest)
+    binary = average == "binary" and class_count > 2
+    found["auc"] = one_vs_rest[positive] if binary else found["auc_macro_ovr"]
+    outcome, score = truth == positive, probability[:, positive]
+    found["average_precision"] = average_precisions(outcome, score, weights=weights)
+    found["brier"] = brier_scores(outcome, score, weights=weights)
+    bins = {
+        "ece_equal_width_15": equal_width_bins(score, 15),
+        "ece_equal_mass_10": equal_mass_bins(score, 10),
+    }
+    for name, bin_of_case in bins.items():
+        found[name] = calibration_errors(outcome, score, bin_of_case=bin_of_case, weights=weights)
+    return found
 
 
 def _decide(probability: FloatArray, positive: int) -> NDArray[np.int64]:

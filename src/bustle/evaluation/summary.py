@@ -115,7 +115,7 @@ def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Prot
     scored = [row for row in rows if row["truth_empty"] is not None and row["prediction_empty"] is not None]
     if not scored and all(row["box_iou"] is None for row in rows):
         return None
-    table = np.array([[_value(row[name]) for name in SEGMENTATION] + _detection(row) for row in rows])
+    table = mask_values(rows)
     resampled = weighted_means(table, weights=weights)
     summary = {}
     for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
@@ -126,6 +126,11 @@ def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Prot
                 "empty_policy": protocol.empty_masks,
             }
     return summary
+
+
+def mask_values(rows: Sequence[Row]) -> FloatArray:
+    """`cases x metrics` in the order of `SEGMENTATION | DETECTION`, NaN where a case has no value."""
+    return np.array([[_value(row.get(name)) for name in SEGMENTATION] + _detection(row) for row in rows])
 
 
 def _value(value: float | None) -> float:

@@ -135,7 +135,7 @@ class Package:
                 return archive.read(name)
         except (FileNotFoundError, KeyError):
             raise self._lacks(name) from None
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: a password is asked for
             raise InputError(
                 f"is not a readable model package ({error})",
                 remedy="give a package of `bustle export`, a folder or a zip",

@@ -44,8 +44,9 @@ class Options:
 class LossNet:
     """Σ_i d(F_i(p), F_i(y)) over the levels F_i of VGG16, mean over cases with a mask.
 
-    Zhao, Zhang, Lu, "Automatic Polyp Segmentation via Multi-Scale Subtraction Network", MICCAI 2021; He et al., ACSNet, eq. 10 and 11; with one level or several also the
-    perceptual loss of Qu et al. 2019. Maps are repeated to three channels and normalised as ImageNet's images.
+    He et al., ACSNet, eq. 10 and 11, after Zhao, Zhang, Lu, "Automatic Polyp Segmentation via Multi-Scale Subtraction
+    Network", MICCAI 2021. Also the perceptual loss of Qu et al. 2019, with as many `layers` as it takes. Maps are
+    repeated to three channels and normalised as ImageNet's images.
 
     A missing file of weights is an `InputError` at once; ImageNet's are fetched at the first call, so that a recipe
     can be checked without a network connection.

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bustle.core.files import write_text
-from bustle.report.wording import interval, mean_and_spread, number, with_unit
+from bustle.report.wording import interval, mean_and_spread, number, p_value, signed_number, with_unit
 
 
 def render(template: str, **content: Any) -> str:
@@ -25,6 +25,8 @@ def render(template: str, **content: Any) -> str:
         "interval": interval,
         "with_unit": with_unit,
         "mean_and_spread": mean_and_spread,
+        "signed_number": signed_number,
+        "p_value": p_value,
     }
     return environment.get_template(template).render(**content)
 

@@ -13,6 +13,12 @@ SPREADS = {
     "t95": "half width of the 95 % t interval over folds",
     "none": "no spread",
 }
+TESTS = {
+    "paired_t": "paired t",
+    "delong": "DeLong",
+    "bootstrap": "bootstrap",
+    "pooled_t": "pooled t, one-sided",
+}
 
 
 def number(value: float | None, unit: str) -> str:
@@ -41,3 +47,14 @@ def mean_and_spread(entry: Mapping[str, Any] | None) -> str:
         return NOTHING
     text = number(entry["mean"], entry["unit"])
     return text if entry["sd"] is None else f"{text} ± {number(entry['sd'], entry['unit'])}"
+
+
+def signed_number(value: float | None, unit: str) -> str:
+    """A difference: as `number`, a rise with its sign."""
+    return ("+" if value is not None and value > 0 else "") + number(value, unit)
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

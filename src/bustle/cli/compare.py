@@ -1,0 +1,42 @@
+"""`bustle compare`: how far runs differ on the same test cases, and whether chance explains it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bustle.core.errors import InputError
+
+HELP = "compare runs on the same test cases: differences, intervals and tests"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="two or more run folders, single folds (RUN/fold-K) or results of evaluate; "
+        "the first is the reference that the others are compared with",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out
+    if out.is_file():
+        raise InputError("is a file", remedy="give a folder for --out", path=out)
+    if (out / "cases.csv").exists():
+        raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
+    from bustle.experiments.compare import compare_runs
+    from bustle.experiments.comparison_table import print_comparison
+    from bustle.experiments.run_folder import refuse_run_folder
+
+    refuse_run_folder(out)
+    print_comparison(compare_runs(arguments.runs, out=out))
+    print(
+        "\nreference, run: over the cases that both have; Holm p: corrected for all comparisons of the same kind; "
+        "p of cases and of DeLong takes the cases as independent, the interval keeps groups together"
+    )
+    print(f"written to {out / 'comparison.json'} and {out / 'report.html'}")
+    return 0

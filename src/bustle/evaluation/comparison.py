@@ -1,0 +1,152 @@
+"""All metrics of two methods on the same cases: difference, interval and tests of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result, positive_class
+from bustle.evaluation.delong import delong_test
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
+from bustle.evaluation.statistics import percentile_interval, weighted_means
+from bustle.evaluation.summary import mask_values
+
+FloatArray = NDArray[np.float64]
+Row = Mapping[str, Any]
+Entries = dict[str, dict[str, Any]]
+FoldValues = Mapping[str, Sequence[float]]
+
+
+def compare_masks(
+    reference: Sequence[Row],
+    other: Sequence[Row],
+    *,
+    weights: FloatArray,
+    cases: NDArray[np.int64],
+    leave_out: Collection[str] = (),
+) -> Entries:
+    """By metric of `SEGMENTATION | DETECTION`, the entry of `comparison.json`, without what folds say.
+
+    Both hold the same cases in the same order, numbered by `cases`; `weights` is `resamples x rows`. A metric counts
+    the rows where both methods have a value; a metric without any such row is absent.
+    """
+    first, second = mask_values(reference), mask_values(other)
+    known = ~np.isnan(first) & ~np.isnan(second)
+    one_sided = np.isnan(first) != np.isnan(second)
+    differences = np.where(known, second - first, np.nan)
+    resampled = weighted_means(differences, weights=weights)
+    entries: Entries = {}
+    for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
+        both = known[:, column]
+        if name in leave_out or not both.any():
+            continue
+        values = float(first[both, column].mean()), float(second[both, column].mean())
+        entry = _entry(metric, values, resampled[:, column], n=int(both.sum()))
+        entry["n_unpaired"] = int(one_sided[:, column].sum())
+        if name in SEGMENTATION:
+            entry["tests"]["paired_t"] = paired_t_test(differences[:, column], cases=cases)
+        entries[name] = entry
+    return entries
+
+
+def compare_classes(
+    reference: Sequence[Row],
+    other: Sequence[Row],
+    *,
+    weights: FloatArray,
+    cases: NDArray[np.int64],
+    protocol: Protocol,
+    classes: Sequence[str],
+) -> Entries:
+    """By metric of `CLASSIFICATION`, as `compare_masks`, over the rows where both have a class result."""
+    has_result = np.array([[has_class_result(row, classes) for row in rows] for rows in (reference, other)])
+    used = np.flatnonzero(has_result.all(axis=0)).tolist()
+    if not used:
+        return {}
+    truth, first = class_arrays([reference[index] for index in used], classes)
+    _, second = class_arrays([other[index] for index in used], classes)
+    positive = list(classes).index(positive_class(protocol, classes))
+    points, spreads = [], []
+    resampled = weights[:, used]
+    resampled = resampled[resampled.any(axis=1)]
+    with np.errstate(invalid="ignore"):
+        for probability in (first, second):
+            settings = {"positive": positive, "average": protocol.class_average}
+            points.append(class_metrics(truth, probability, **settings, weights=np.ones((1, len(used)))))
+            spreads.append(class_metrics(truth, probability, **settings, weights=resampled))
+    entries: Entries = {}
+    for name, metric in CLASSIFICATION.items():
+        values = float(points[0][name][0]), float(points[1][name][0])
+        if not np.isnan(values).any():
+            entries[name] = _entry(metric, values, spreads[1][name] - spreads[0][name], n=len(used))
+            entries[name]["n_unpaired"] = int((has_result[0] != has_result[1]).sum())
+    if "auc" in entries and (len(classes) == 2 or protocol.class_average == "binary"):
+        test = delong_test(truth == positive, first[:, positive], second[:, positive], cases=cases[used])
+        if test is not None:
+            half = 1.959964 * test.standard_error
+            difference = entries["auc"]["difference"]
+            entries["auc"]["tests"]["delong"] = {
+                "p": test.p,
+                "z": test.z,
+                "standard_error": test.standard_error,
+                "ci95": [difference - half, difference + half],
+            }
+    return entries
+
+
+def fold_values(
+    folds: Sequence[Sequence[Row]], *, protocol: Protocol, classes: Sequence[str]
+) -> tuple[FoldValues, FoldValues]:
+    """Every fold's value of each mask metric and of each class metric, without the folds that have none."""
+    masks: dict[str, list[float]] = {name: [] for name in SEGMENTATION | DETECTION}
+    decisions: dict[str, list[float]] = {name: [] for name in CLASSIFICATION}
+    for rows in folds:
+        table = mask_values(rows)
+        means = weighted_means(table, weights=np.ones((1, len(rows))))[0]
+        for name, value in zip(masks, means, strict=True):
+            masks[name].append(float(value))
+        used = [row for row in rows if has_class_result(row, classes)]
+        if used:
+            truth, probability = class_arrays(used, classes)
+            positive = list(classes).index(positive_class(protocol, classes))
+            settings = {"positive": positive, "average": protocol.class_average, "weights": np.ones((1, len(used)))}
+            with np.errstate(invalid="ignore"):
+                found = class_metrics(truth, probability, **settings)
+            for name in decisions:
+                decisions[name].append(float(found[name][0]))
+    return _defined(masks), _defined(decisions)
+
+
+def add_fold_test(
+    entries: Entries, *, catalogue: Mapping[str, Metric], reference: FoldValues, other: FoldValues
+) -> None:
+    """Add the test over the values of folds or repeats where both methods have at least two."""
+    for name, entry in entries.items():
+        better = catalogue[name].higher_is_better
+        test = pooled_t_test(reference[name], other[name], higher_is_better=better)
+        if test is not None:
+            entry["tests"]["pooled_t"] = test
+
+
+def _defined(values: FoldValues) -> FoldValues:
+    return {name: [value for value in found if not np.isnan(value)] for name, found in values.items()}
+
+
+def _entry(metric: Metric, values: tuple[float, float], resampled: FloatArray, *, n: int) -> dict[str, Any]:
+    interval = percentile_interval(resampled)
+    return {
+        "title": metric.title,
+        "unit": metric.unit,
+        "better": "higher" if metric.higher_is_better else "lower",
+        "n": n,
+        "reference": values[0],
+        "value": values[1],
+        "difference": values[1] - values[0],
+        "ci95": None if interval is None else list(interval),
+        "tests": {"bootstrap": {"p": bootstrap_p_value(resampled)}},
+    }

@@ -1,0 +1,216 @@
+"""Reading the results of a run or an evaluation for a comparison, and refusing what cannot be compared."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from bustle.core.errors import InputError
+from bustle.core.files import read_json
+from bustle.core.recipe import Protocol, Track, load_protocol
+from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.class_summary import has_class_result
+from bustle.experiments.run_folder import RECIPE
+
+Row = dict[str, Any]
+PREFIX = "probability_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackResults:
+    """The scored cases of one track, fold by fold; an evaluation is a single fold. `resampled`: what a group is."""
+
+    track: str
+    protocol: Protocol
+    folds: tuple[list[Row], ...]
+    resampled: str
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for fold in self.folds for row in fold]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+    """One RUN of the command line. `other` is the companion track, None where not every fold has it."""
+
+    name: str
+    path: Path
+    title: str
+    main: TrackResults
+    other: TrackResults | None
+    warnings: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes it gives probabilities of; empty for a method that only draws."""
+        rows = self.main.rows
+        known = tuple(column.removeprefix(PREFIX) for column in rows[0] if column.startswith(PREFIX))
+        return known if any(has_class_result(row, known) for row in rows) else ()
+
+
+def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
+    """Read the results; the first is the reference, with whose test cases and rules all others must agree.
+
+    Raises `InputError` for what is no result, and for one on other cases, another track, protocol or classes.
+    """
+    runs = [_open_run(path, name) for path, name in zip(paths, _names(paths), strict=True)]
+    for run in runs[1:]:
+        _check_comparable(runs[0], run)
+    return runs
+
+
+def aligned_rows(results: TrackResults, keys: Sequence[tuple[str, int]]) -> list[Row]:
+    """The rows in the order of `keys`, pairs of a case id and how often that case was tested before."""
+    found = _by_key(results)
+    return [found[key] for key in keys]
+
+
+def row_keys(results: TrackResults) -> list[tuple[str, int]]:
+    return list(_by_key(results))
+
+
+def _by_key(results: TrackResults) -> dict[tuple[str, int], Row]:
+    seen: Counter[str] = Counter()
+    found = {}
+    for row in results.rows:
+        found[row["case_id"], seen[row["case_id"]]] = row
+        seen[row["case_id"]] += 1
+    return found
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names, as far as they differ, else the paths as they were given."""
+    if len(paths) < 2:
+        raise InputError("a comparison needs at least two runs", remedy="name two or more folders")
+    resolved = [path.resolve() for path in paths]
+    for path, count in Counter(resolved).items():
+        if count > 1:
+            raise InputError("is named twice", remedy="name every run once", path=path)
+    names = [f"{path.parent.name}/{path.name}" if _is_fold(path) else path.name for path in resolved]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
+def _is_fold(path: Path) -> bool:
+    return re.fullmatch(r"fold-\d+", path.name) is not None
+
+
+def _open_run(path: Path, name: str) -> ComparedRun:
+    if not path.is_dir():
+        raise InputError("is no folder", remedy="name a run, one fold of it, or the results of evaluate", path=path)
+    folders, warnings = [path], ()
+    if not (path / "cases.csv").exists():
+        folds = sorted((fold for fold in path.glob("fold-*") if _is_fold(fold)), key=lambda fold: int(fold.name[5:]))
+        folders = [fold for fold in folds if (fold / "metrics.json").exists()]
+        unscored = [fold.name.removeprefix("fold-") for fold in folds if fold not in folders]
+        if not folders:
+            unfinished = folds or (path / RECIPE).exists()
+            raise InputError(
+                "holds no scored fold" if unfinished else "holds neither a run nor an evaluation",
+                remedy="finish the run" if unfinished else "name a run, one fold of it, or the results of evaluate",
+                path=path,
+            )
+        if unscored:
+            warnings = (f"{name}: fold {', '.join(unscored)} is not scored yet and does not count",)
+    main = _track_results(folders, suffix="")
+    others = [track for track in get_args(Track) if track != main.track]
+    suffix = f"_{others[0]}"
+    names = (f"cases{suffix}.csv", f"metrics{suffix}.json")
+    complete = all((folder / name).exists() for folder in folders for name in names)
+    return ComparedRun(
+        name=name,
+        path=path,
+        title=_title(path, folders),
+        main=main,
+        other=_track_results(folders, suffix=suffix) if complete else None,
+        warnings=warnings,
+    )
+
+
+def _title(path: Path, folders: Sequence[Path]) -> str:
+    summary = path / "summary.json"
+    facts = read_json(summary if summary.exists() else folders[0] / "metrics.json")
+    return str(facts.get("title", path.name))
+
+
+def _track_results(folders: Sequence[Path], *, suffix: str) -> TrackResults:
+    scored = []
+    for folder in folders:
+        path = folder / f"metrics{suffix}.json"
+        metrics = read_json(path)
+        if not isinstance(metrics, dict) or not metrics.keys() >= {"track", "protocol"}:
+            raise InputError("is not the result of an evaluation", remedy="evaluate again", path=path)
+        if scored and any(metrics[key] != scored[0][key] for key in ("track", "protocol")):
+            raise InputError("follows other rules than the folds before it", remedy="evaluate again", path=path)
+        scored.append(metrics)
+    meanings = dict.fromkeys(metrics.get("resampled") or "groups of cases" for metrics in scored)
+    return TrackResults(
+        track=scored[0]["track"],
+        protocol=load_protocol(scored[0]["protocol"]),
+        folds=tuple(_read_fold(folder / f"cases{suffix}.csv") for folder in folders),
+        resampled="; ".join(meanings),
+    )
+
+
+def _read_fold(path: Path) -> list[Row]:
+    rows = read_cases(path)
+    if not rows:
+        raise InputError("holds no case", remedy="evaluate again", path=path)
+    needed = ("case_id", "group_id", "label", "dice", "truth_empty", "prediction_empty", "false_positive_area")
+    for column in needed:
+        if column not in rows[0]:
+            raise InputError(f"lacks the column {column}", remedy="evaluate again", path=path)
+    if any(row["case_id"] is None or row["group_id"] is None for row in rows):
+        raise InputError("has a row without case_id or group_id", remedy="evaluate again", path=path)
+    return rows
+
+
+def _check_comparable(reference: ComparedRun, run: ComparedRun) -> None:
+    here, there = run.main, reference.main
+    if (here.track, here.protocol.id) != (there.track, there.protocol.id):
+        raise InputError(
+            f"is scored on {_rules(here)}, {reference.name} on {_rules(there)}",
+            remedy="train or evaluate both with the same --track and --protocol",
+            path=run.path,
+        )
+    tested, expected = row_keys(here), row_keys(there)
+    if set(tested) != set(expected):
+        ids, expected_ids = {case for case, _ in tested}, {case for case, _ in expected}
+        raise InputError(
+            "tests the same cases, but not equally often"
+            if ids == expected_ids
+            else f"tests other cases than {reference.name}: {len(ids)} here, {len(expected_ids)} there, "
+            f"{len(ids & expected_ids)} in common",
+            remedy="compare results on the same test cases, such as single folds RUN/fold-K",
+            path=run.path,
+        )
+    if reference.classes and run.classes and set(reference.classes) != set(run.classes):
+        raise InputError(
+            f"tells {', '.join(run.classes)} apart, {reference.name} {', '.join(reference.classes)}",
+            remedy="compare methods with the same classes",
+            path=run.path,
+        )
+    pairs = list(zip(aligned_rows(there, expected), aligned_rows(here, expected), strict=True))
+    other_truth = sum(first["label"] != second["label"] for first, second in pairs)
+    if here.protocol.resolution == "native":
+        other_truth += sum(first["label"] == second["label"] and other_mask(first, second) for first, second in pairs)
+    if other_truth:
+        raise InputError(
+            f"was scored against another truth than {reference.name} in {other_truth} cases",
+            remedy="evaluate both on the same data",
+            path=run.path,
+        )
+
+
+def other_mask(first: Row, second: Row) -> bool:
+    """Whether the true masks certainly differ: they have another area."""
+    areas = (first["area"], second["area"])
+    return None not in areas and areas[0] != areas[1]
+
+
+def _rules(results: TrackResults) -> str:
+    return "strict rules" if results.track == "strict" else f"the published rules of {results.protocol.id}"

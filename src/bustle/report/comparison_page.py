@@ -1,0 +1,112 @@
+"""`report.html` of a comparison: differences with intervals and tests, plots, and every case side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bustle.evaluation.class_summary import has_class_result
+from bustle.evaluation.metrics import SEGMENTATION
+from bustle.report import comparison_plots as plots
+from bustle.report.evaluation_page import Plot
+from bustle.report.page import write_page
+from bustle.report.plots import as_svg_uri
+from bustle.report.wording import TESTS
+
+Row = Mapping[str, Any]
+FAMILIES = {
+    "masks": "Outline",
+    "classes": "Class",
+    "further masks": "Further figures of the outline",
+    "further classes": "Further figures of the class",
+}
+
+
+class Table(NamedTuple):
+    """The entries of one family of metrics, for one run."""
+
+    title: str
+    entries: list[Mapping[str, Any]]
+
+
+class CaseLine(NamedTuple):
+    """One tested case: its overlap by each run, the others' differences from the reference, and probabilities."""
+
+    row: Row
+    values: list[float | None]
+    differences: list[float | None]
+    probabilities: list[float | None]
+
+
+def write_comparison_page(
+    path: Path, comparison: Mapping[str, Any], *, rows: Mapping[str, Sequence[Row]], positive: str | None
+) -> None:
+    """`comparison` is the content of `comparison.json`; `rows` are every run's of the main track, in one order.
+
+    `positive` is the class whose probability is shown, None where no run has one.
+    """
+    names = list(rows)
+    column = next((name for name in ("dice", "box_iou") if _has_values(rows, name)), None)
+    write_page(
+        path,
+        "comparison.html",
+        comparison=comparison,
+        tests=TESTS,
+        tables={(track["track"], run): _tables(track, run) for track in comparison["tracks"] for run in names[1:]},
+        plots=_plots(comparison["tracks"][0], rows, column=column, positive=positive),
+        overlap=None if column is None else SEGMENTATION[column].title,
+        positive=positive,
+        cases=_case_lines(rows, column=column, positive=positive),
+    )
+
+
+def _tables(track: Mapping[str, Any], run: str) -> list[Table]:
+    own = [entry for entry in track["comparisons"] if entry["run"] == run]
+    tables = [
+        Table(title, [entry for entry in own if entry["family"] == family]) for family, title in FAMILIES.items()
+    ]
+    return [table for table in tables if table.entries]
+
+
+def _plots(
+    track: Mapping[str, Any], rows: Mapping[str, Sequence[Row]], *, column: str | None, positive: str | None
+) -> list[Plot]:
+    (reference, first), *others = rows.items()
+    found = []
+    if column is not None:
+        title = SEGMENTATION[column].title
+        for name, own in others:
+            scatter = plots.scatter_figure(first, own, column=column, title=title, names=(reference, name))
+            found.append(Plot(f"{title} of every case: {name} against {reference}", as_svg_uri(scatter)))
+            ordered = plots.differences_figure(first, own, column=column, title=title)
+            found.append(Plot(f"{title}: {name} minus {reference}", as_svg_uri(ordered)))
+    entries = [entry for entry in track["comparisons"] if entry["metric"] == "auc"]
+    if positive is not None and entries:
+        areas = {reference: entries[0]["reference"]} | {entry["run"]: entry["value"] for entry in entries}
+        figure = plots.roc_curves_figure(
+            {name: [row for row in rows[name] if has_class_result(row, track["classes"])] for name in areas},
+            positive_class=positive,
+            areas=areas if track["average"] == "binary" else {},
+        )
+        found.append(Plot(f"ROC curves, {positive} is positive", as_svg_uri(figure)))
+    return found
+
+
+def _case_lines(rows: Mapping[str, Sequence[Row]], *, column: str | None, positive: str | None) -> list[CaseLine]:
+    lines = []
+    for together in zip(*rows.values(), strict=True):
+        values = [None if column is None else row.get(column) for row in together]
+        differences = [None if value is None or values[0] is None else value - values[0] for value in values[1:]]
+        probabilities = [row.get(f"probability_{positive}") for row in together]
+        lines.append(CaseLine(together[0], values, differences, probabilities))
+    return lines
+
+
+def _has_values(rows: Mapping[str, Sequence[Row]], column: str) -> bool:
+    """Whether every run shares a scored case with the reference."""
+    first, *others = rows.values()
+    return all(
+        any(a.get(column) is not None and b.get(column) is not None for a, b in zip(first, own, strict=True))
+        for own in others
+    )

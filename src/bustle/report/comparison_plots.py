@@ -1,0 +1,92 @@
+"""The figures of a comparison, each made from the rows of two or more methods on the same cases in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE
+
+Row = Mapping[str, Any]
+SIZE = (4.2, 3.4)
+
+
+@mpl.rc_context(STYLE)
+def scatter_figure(
+    reference: Sequence[Row], other: Sequence[Row], *, column: str, title: str, names: tuple[str, str]
+) -> Figure:
+    """One dot per case: the reference's value across, the other's upwards, with the line where both are equal."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    pairs = [pair for pair in zip(reference, other, strict=True) if _both_have(pair, column)]
+    labels = sorted({first["label"] or "class unknown" for first, _ in pairs})
+    for label in labels:
+        points = [
+            (first[column], second[column]) for first, second in pairs if (first["label"] or "class unknown") == label
+        ]
+        across, upwards = zip(*points, strict=True)
+        axes.plot(
+            across,
+            upwards,
+            "o",
+            markersize=3.4,
+            alpha=0.6,
+            markeredgewidth=0,
+            color=COLOURS.get(label, SOFT),
+            label=label,
+        )
+    axes.set(xlabel=f"{title}, {names[0]}", ylabel=f"{title}, {names[1]}", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def differences_figure(reference: Sequence[Row], other: Sequence[Row], *, column: str, title: str) -> Figure:
+    """Every case's difference, from the largest loss to the largest gain."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    pairs = [pair for pair in zip(reference, other, strict=True) if _both_have(pair, column)]
+    differences = np.sort([second[column] - first[column] for first, second in pairs])
+    place = np.arange(1, len(differences) + 1)
+    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+    axes.fill_between(place, differences, 0, where=(differences > 0).tolist(), step="mid", color=ACCENT, linewidth=0)
+    axes.fill_between(
+        place, differences, 0, where=(differences < 0).tolist(), step="mid", color=COLOURS["malignant"], linewidth=0
+    )
+    axes.axhline(0, color=INK, linewidth=0.8)
+    mean = float(differences.mean())
+    axes.axhline(mean, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=f"mean {mean:+.3f}")
+    axes.set(xlabel=f"cases in order: {worse} worse, {better} better", ylabel=f"difference of {title}")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def roc_curves_figure(
+    rows: Mapping[str, Sequence[Row]], *, positive_class: str, areas: Mapping[str, float | None]
+) -> Figure:
+    """The ROC curves of all methods in one picture; every row has a class result."""
+    from sklearn.metrics import roc_curve
+
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    for number, (name, own) in enumerate(rows.items()):
+        outcome = np.array([row["label"] == positive_class for row in own])
+        false_rate, true_rate, _ = roc_curve(outcome, [row[f"probability_{positive_class}"] for row in own])
+        area = areas.get(name)
+        label = name if area is None else f"{name}: AUC {area:.3f}"
+        colour = FOLD_COLOURS[number % len(FOLD_COLOURS)]
+        axes.plot(false_rate, true_rate, color=colour, linewidth=1.8, label=label)
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _both_have(pair: tuple[Row, Row], column: str) -> bool:
+    return all(row.get(column) is not None for row in pair)

@@ -1,0 +1,64 @@
+"""`bustle compare` from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bustle.cli.main import main
+
+HEADER = (
+    "case_id,patient_id,group_id,source,label,probability_benign,probability_malignant,decision,dice,iou,area,"
+    "truth_empty,prediction_empty,false_positive_area"
+)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two evaluations of six cases: `second` draws better."""
+    for name, better in (("first", 0.0), ("second", 0.1)):
+        lines = [HEADER]
+        for number in range(6):
+            label, malignant = ("benign", 0.2) if number % 2 else ("malignant", 0.3 + 0.1 * number)
+            dice = 0.5 + 0.05 * number + better * (number > 0)
+            lines.append(f"s{number},,g{number // 2},made,{label},{1 - malignant},{malignant},,{dice},,9,0,0,0")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cases.csv").write_text("\n".join(lines) + "\n")
+        facts = {"track": "strict", "protocol": "strict", "title": f"The <{name}> method"}
+        (tmp_path / name / "metrics.json").write_text(json.dumps(facts))
+    return tmp_path
+
+
+def compare(results, *names, out="out"):
+    return main(["compare", *(str(results / name) for name in names), "--out", str(results / out)])
+
+
+def test_prints_and_writes_the_comparison(results, capsys):
+    assert compare(results, "first", "second") == 0
+    printed = capsys.readouterr().out
+    assert "second minus first (strict): 6 cases in 3 groups, malignant is positive" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("Dice"))
+    assert line.split()[1:6] == ["fraction", "higher", "0.625", "0.708", "+0.083"]
+    written = json.loads((results / "out" / "comparison.json").read_text())
+    assert written["tracks"][0]["bootstrap"]["resamples"] == 2000
+    page = (results / "out" / "report.html").read_text()
+    assert "The &lt;second&gt; method" in page
+    assert {path.name for path in (results / "out").iterdir()} == {"comparison.json", "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("names", "out", "said"),
+    [
+        (["first"], "out", "at least two runs"),
+        (["first", "third"], "out", "third: is no folder"),
+        (["first", "second"], "first", "first: holds an evaluation; choose another --out"),
+        (["first", "second"], "first/cases.csv", "is a file; give a folder for --out"),
+    ],
+)
+def test_wrong_input_ends_in_one_line_and_code_2(names, out, said, results, capsys):
+    assert compare(results, *names, out=out) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("bustle: error: ")
+    assert said in error
+    assert error.count("\n") == 1

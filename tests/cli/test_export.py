@@ -1,0 +1,153 @@
+"""A run that was really trained, exported, and used in its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bustle.cli.main import main
+from bustle.data.phantom.dataset import write_phantom_set
+from bustle.inference.package import Package
+from bustle.io.raster import read_image, read_mask
+
+RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "phantoms"
+    write_phantom_set(folder, cases=18, seed=5, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "run"
+    changes = ["training.epochs=1", "training.ema_decay=null"]
+    words = ["--data", f"folder:{data}", "--folds", "2", "--set", *changes, "--device", "cpu", "--out", str(out)]
+    assert main(["train", str(RECIPE), *words]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def package(run: Path) -> Path:
+    out = run.parent / "model.bustle"
+    assert main(["export", str(run), "--out", str(out)]) == 0
+    return out
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def error_of(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
+    capsys.readouterr()
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_what_the_package_knows_of_its_run(run: Path, package: Path):
+    record = Package(package).record
+    assert [weights.fold for weights in record.weights] == ["fold-0", "fold-1"]
+    assert record.training["track"] == record.training["protocol"] == "strict"
+    assert record.training["starting_weights"] is None
+    fingerprint = read(run / "provenance.json")["data"]["folder"]
+    assert record.training["data"]["folder"] == {**fingerprint, "licence": "Your data's own"}
+    summary = read(run / "summary.json")
+    strict, published = record.metrics
+    assert (strict["track"], published["track"]) == ("strict", "published")
+    assert strict["segmentation"] == summary["pooled"]["segmentation"]
+    assert published["classification"] == summary["companion"]["pooled"]["classification"]
+    assert strict["folds"] == ["fold-0", "fold-1"]
+    splits = read(run / "splits.json")
+    assert len(record.seen_cases) == len({case for fold in splits["folds"] for case in fold["train"] + fold["val"]})
+    text = (package / "package.json").read_text()
+    assert "folder/" not in text  # no case id
+    assert str(run.parent) not in text
+
+
+def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
+    card = (package / "MODEL_CARD.md").read_text()
+    dice = read(run / "summary.json")["pooled"]["segmentation"]["dice"]
+    assert f"| Dice | {dice['mean']:.3f} | {dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f} |" in card
+    assert "Track `published`" in card
+    assert "benign positive" in card
+    assert "The mean of the networks, which this package gives, was not scored itself." in card
+    assert "split by" in card.lower()
+    assert "random weights" in card
+
+
+def test_a_package_predicts_what_its_run_predicts(run: Path, package: Path, data: Path, tmp_path: Path):
+    for model in (run, package):
+        words = ["predict", str(data / "images"), "--model", str(model), "--out", str(tmp_path / model.name)]
+        assert main([*words, "--save-probability", "--device", "cpu"]) == 0
+    names = [folder.name for folder in (tmp_path / "run").iterdir()]
+    assert len(names) == 18
+    for name in names:
+        one, other = (tmp_path / model.name / name for model in (run, package))
+        for mask in ("mask.png", "network_mask.png"):
+            assert np.array_equal(read_mask(one / mask), read_mask(other / mask))
+        maps = [read_image(folder / "probability.png").astype(int) for folder in (one, other)]
+        assert np.abs(maps[0] - maps[1]).max() <= 1  # a probability on the border of two bytes
+        first, second = (read(folder / "prediction.json") for folder in (one, other))
+        assert first["class_probabilities"] == pytest.approx(second["class_probabilities"], abs=1e-4)
+        assert first["decision"] == second["decision"]
+        assert first["provenance"]["weights"] == second["provenance"]["weights"]
+
+
+def test_a_package_is_scored_like_its_run(run: Path, package: Path, data: Path, tmp_path: Path, capsys):
+    found = {}
+    for model in (run, package):
+        out = tmp_path / model.name
+        words = ["evaluate", "--model", str(model), "--data", f"folder:{data}", "--out", str(out)]
+        capsys.readouterr()
+        assert main([*words, "--device", "cpu"]) == 0
+        leak = [line for line in capsys.readouterr().out.splitlines() if "LEAK" in line]
+        found[model.name] = (leak, read(out / "metrics.json")["segmentation"], (out / "cases.csv").exists())
+    assert found["run"][0] == found["model.bustle"][0] != []
+    assert found["run"] == found["model.bustle"]
+
+
+def test_one_fold_as_a_zip(run: Path, tmp_path: Path, capsys):
+    out = tmp_path / "fold.zip"
+    assert main(["export", str(run / "fold-1"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"1 network, written to {out}" in said
+    assert "mask pixels flipped" in said
+    record = Package(out).record
+    metrics = read(run / "fold-1" / "metrics.json")
+    assert [entry["track"] for entry in record.metrics] == ["strict", "published"]
+    assert record.metrics[0]["segmentation"] == metrics["segmentation"]
+    assert record.metrics[0]["folds"] == ["fold-1"]
+    fold = read(run / "splits.json")["folds"][1]
+    assert len(record.seen_cases) == len({*fold["train"], *fold["val"]})
+
+
+def test_wrong_words(run: Path, package: Path, tmp_path: Path, capsys):
+    out = str(tmp_path / "m.bustle")
+    before = (package / "package.json").read_bytes()
+    assert "exists already; choose another --out" in error_of(capsys, ["export", str(run), "--out", str(package)])
+    assert (package / "package.json").read_bytes() == before
+    assert "absent: is not a folder" in error_of(capsys, ["export", str(tmp_path / "absent"), "--out", out])
+    assert "is not a run folder" in error_of(capsys, ["export", str(package), "--out", out])
+    unfinished = Path(shutil.copytree(run, tmp_path / "unfinished"))
+    (unfinished / "fold-0" / "metrics.json").unlink()
+    words = ["export", str(unfinished / "fold-0"), "--out", out]
+    assert "fold-0: is not finished; finish its training with --resume" in error_of(capsys, words)
+    assert not Path(out).exists()
+
+
+def test_the_documented_python_runs(package: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "export.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (tmp_path / "rmtl.bustle").symlink_to(package)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(page), "exec"), {})
+    assert "malignant" in capsys.readouterr().out

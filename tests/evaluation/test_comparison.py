@@ -1,0 +1,115 @@
+"""A comparison's entries against plain loops over the resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from bustle.core.recipe import load_protocol
+from bustle.evaluation.comparison import compare_classes, compare_masks, fold_values
+from bustle.evaluation.metrics import SEGMENTATION
+from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.summary import summarise
+
+CLASSES = ("benign", "malignant")
+STRICT = load_protocol("strict")
+COUNT = 30
+CASES = np.arange(COUNT)
+GROUPS = [f"group-{number // 2}" for number in range(COUNT)]
+WEIGHTS = cluster_weights(GROUPS, resamples=40, seed=0)
+
+
+def made_up_rows(seed):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(COUNT):
+        malignant = float(np.clip(rng.random() * 0.8 + 0.2 * (number % 3 == 0), 0, 1))
+        rows.append(
+            dict.fromkeys(SEGMENTATION)
+            | {"case_id": str(number), "group_id": GROUPS[number], "source": "made"}
+            | {"label": CLASSES[number % 3 == 0], "decision": CLASSES[malignant >= 0.5]}
+            | {"probability_benign": 1 - malignant, "probability_malignant": malignant}
+            | {"dice": float(rng.random()), "hd95_px": float(rng.random() * 90), "area": 9, "area_mm2": None}
+            | {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
+        )
+    rows[0]["dice"] = 0.0
+    return rows
+
+
+FIRST, SECOND = made_up_rows(1), made_up_rows(2)
+
+
+def test_a_masks_interval_equals_a_loop_over_resamples():
+    rows = [dict(row) for row in SECOND]
+    rows[4]["hd95_px"] = None
+    found = compare_masks(FIRST, rows, weights=WEIGHTS, cases=CASES)
+    assert list(found) == ["dice", "hd95_px", "missed_lesions"]
+    kept = [number for number in range(COUNT) if number != 4]
+    for name, numbers in (("dice", range(COUNT)), ("hd95_px", kept)):
+        first, second = ([rows[number][name] for number in numbers] for rows in (FIRST, rows))
+        entry = found[name]
+        assert (entry["reference"], entry["value"]) == pytest.approx((np.mean(first), np.mean(second)))
+        assert entry["difference"] == pytest.approx(np.mean(second) - np.mean(first))
+        assert (entry["n"], entry["n_unpaired"]) == (len(numbers), COUNT - len(numbers))
+        differences = []
+        for times in WEIGHTS.astype(int):
+            drawn = [place for place, number in enumerate(numbers) for _ in range(times[number])]
+            differences.append(np.mean([second[place] - first[place] for place in drawn]))
+        assert entry["ci95"] == pytest.approx(np.percentile(differences, [2.5, 97.5]).tolist())
+    assert "paired_t" not in found["missed_lesions"]["tests"]  # it is 0 or 1
+
+
+def test_class_intervals_equal_a_loop_over_resamples():
+    found = compare_classes(FIRST, SECOND, weights=WEIGHTS, cases=CASES, protocol=STRICT, classes=CLASSES)
+    truth = np.array([row["label"] == "malignant" for row in FIRST])
+    scores = [np.array([row["probability_malignant"] for row in rows]) for rows in (FIRST, SECOND)]
+    differences = {"auc": [], "accuracy": [], "sensitivity": [], "specificity": []}
+    for times in WEIGHTS.astype(int):
+        drawn = np.repeat(np.arange(COUNT), times)
+        values = []
+        for score in scores:
+            right = ((score >= 0.5) == truth)[drawn]
+            values.append(
+                {
+                    "auc": roc_auc_score(truth[drawn], score[drawn]),
+                    "accuracy": right.mean(),
+                    "sensitivity": right[truth[drawn]].mean(),
+                    "specificity": right[~truth[drawn]].mean(),
+                }
+            )
+        for name, found_differences in differences.items():
+            found_differences.append(values[1][name] - values[0][name])
+    for name, resampled in differences.items():
+        assert found[name]["ci95"] == pytest.approx(np.percentile(resampled, [2.5, 97.5]).tolist())
+        assert found[name]["n"] == COUNT
+    delong = found["auc"]["tests"]["delong"]
+    assert 0 < delong["p"] < 1
+    assert np.mean(delong["ci95"]) == pytest.approx(found["auc"]["difference"])
+    assert "delong" not in found["accuracy"]["tests"]
+
+
+def test_averages_over_three_classes_have_no_delong_test():
+    rows = [[row | {"probability_normal": 0.0} for row in rows] for rows in (FIRST, SECOND)]
+    settings = {"weights": WEIGHTS, "cases": CASES, "classes": (*CLASSES, "normal")}
+    macro = compare_classes(*rows, **settings, protocol=load_protocol("lanet"))
+    assert "delong" not in macro["auc"]["tests"]
+    binary = compare_classes(*rows, **settings, protocol=STRICT)
+    assert "delong" in binary["auc"]["tests"]
+
+
+def test_methods_without_probabilities_have_no_class_entries():
+    without = [row | {"probability_benign": None, "probability_malignant": None} for row in SECOND]
+    settings = {"weights": WEIGHTS, "cases": CASES, "protocol": STRICT, "classes": CLASSES}
+    assert compare_classes(FIRST, without, **settings) == {}
+
+
+def test_the_values_of_folds_are_those_of_metrics_json():
+    masks, decisions = fold_values([FIRST, SECOND], protocol=STRICT, classes=CLASSES)
+    for number, rows in enumerate((FIRST, SECOND)):
+        metrics = summarise(rows, protocol=STRICT, classes=CLASSES, track="strict", resamples=5)
+        for part, names in (("segmentation", ("dice", "missed_lesions")), ("classification", ("auc", "brier"))):
+            values = masks if part == "segmentation" else decisions
+            for name in names:
+                assert values[name][number] == pytest.approx(metrics[part][name]["mean"])
+    assert masks["hd95_mm"] == []

@@ -1,0 +1,282 @@
+"""Comparing runs: what is read, refused, corrected and written, on hand-made results and on a shipped run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bustle.core.errors import InputError
+from bustle.evaluation.case_table import case_columns, read_cases, write_cases
+from bustle.evaluation.multiplicity import holm
+from bustle.experiments.compare import compare_runs
+from bustle.experiments.comparison_table import print_comparison
+
+CLASSES = ("benign", "malignant")
+SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu"
+
+
+def made_up_rows(seed=0, *, cases=range(12), better=0.0, classes=CLASSES):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in cases:
+        malignant = float(np.clip(0.3 * (number % 2) + 0.7 * rng.random(), 0, 1))
+        values = {"dice": float(0.5 + 0.4 * rng.random() + better), "hd95_px": float(5 + rng.random()), "area": 100}
+        row = {"case_id": f"made/{number}", "group_id": f"g{number // 2}", "source": "made"}
+        row |= {"label": CLASSES[number % 2], "probability_benign": 1 - malignant, "probability_malignant": malignant}
+        row |= {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
+        rows.append(dict.fromkeys(case_columns(classes)) | row | values)
+        if "normal" in classes:
+            rows[-1]["probability_normal"] = 0.0
+    return rows
+
+
+def write_results(folder, rows, *, track="strict", protocol="strict", suffix="", classes=CLASSES):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_cases(folder / f"cases{suffix}.csv", rows, classes=classes)
+    facts = {"track": track, "protocol": protocol, "title": folder.name, "resampled": "patients"}
+    (folder / f"metrics{suffix}.json").write_text(json.dumps(facts))
+    return folder
+
+
+def compare(*folders, out, resamples=50):
+    return compare_runs(folders, out=out, resamples=resamples)
+
+
+def entry_of(comparison, metric, *, run=None, track=0, part="segmentation"):
+    part = "classification" if metric == "auc" else part
+    (found,) = (
+        entry
+        for entry in comparison["tracks"][track]["comparisons"]
+        if (entry["part"], entry["metric"]) == (part, metric) and run in (None, entry["run"])
+    )
+    return found
+
+
+def test_a_run_is_compared_over_all_of_its_folds(tmp_path):
+    for name, better in (("a", 0.0), ("b", 0.05)):
+        write_results(tmp_path / name / "fold-0", made_up_rows(0, cases=range(6), better=better))
+        write_results(tmp_path / name / "fold-1", made_up_rows(1, cases=range(6, 12), better=better))
+    (tmp_path / "b" / "fold-2").mkdir()
+    found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert found == json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert found["warnings"] == ["b: fold 2 is not scored yet and does not count"]
+    assert [run["folds"] for run in found["runs"]] == [2, 2]
+    (track,) = found["tracks"]
+    assert (track["n_cases"], track["n_groups"], track["positive_class"]) == (12, 6, "malignant")
+    dice = entry_of(found, "dice")
+    assert dice["difference"] == pytest.approx(0.05)
+    assert (dice["test"], dice["better"], dice["n"], dice["unit"]) == ("paired_t", "higher", 12, "fraction")
+    assert len(dice["tests"]["pooled_t"]["values"]) == 2
+    assert entry_of(found, "auc")["difference"] == 0
+    assert entry_of(found, "auc")["test"] == "delong"
+    assert entry_of(found, "accuracy", part="classification")["test"] == "bootstrap"
+
+
+def test_evaluations_in_another_order_of_cases_and_single_folds(tmp_path):
+    rows = made_up_rows()
+    write_results(tmp_path / "a", rows)
+    write_results(tmp_path / "run" / "fold-0", rows[::-1])
+    found = compare(tmp_path / "a", tmp_path / "run" / "fold-0", out=tmp_path / "out")
+    assert [run["name"] for run in found["runs"]] == ["a", "run/fold-0"]
+    assert all(entry["difference"] == 0 for entry in found["tracks"][0]["comparisons"])
+    assert "pooled_t" not in entry_of(found, "dice")["tests"]
+
+
+def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys):
+    for name, values in (("without", (0.405, 0.423, 0.407)), ("with", (0.438, 0.432, 0.445))):
+        for number, value in enumerate(values):
+            rows = [row | {"iou": value, "dice": 0.5, "hd95_px": 1.0} for row in made_up_rows()]
+            write_results(tmp_path / name / f"fold-{number}", rows, track="published", protocol="lanet")
+    found = compare(tmp_path / "without", tmp_path / "with", out=tmp_path / "out")
+    (track,) = found["tracks"]
+    assert (track["n_cases"], track["n_tested"], track["spread"]) == (12, 36, "t95")
+    iou = entry_of(found, "iou")
+    assert (iou["test"], iou["p"]) == ("pooled_t", pytest.approx(0.00871, abs=5e-6))
+    assert iou["tests"]["paired_t"]["degrees_of_freedom"] == 11
+    assert entry_of(found, "dice")["p"] is None  # neither side varies
+    print_comparison(found)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("IoU"))
+    assert "+0.027" in line
+    assert "pooled t, one-sided" in line
+
+
+def test_several_runs_are_corrected_together_against_the_first(tmp_path):
+    for number, name in enumerate("abc"):
+        write_results(tmp_path / name, made_up_rows(number, better=0.03 * number))
+    found = compare(tmp_path / "a", tmp_path / "b", tmp_path / "c", out=tmp_path / "out")
+    members = [entry for entry in found["tracks"][0]["comparisons"] if entry["family"] == "masks"]
+    assert {entry["metric"] for entry in members} == {"dice", "hd95_px", "missed_lesions"}
+    assert {entry["n_family"] for entry in members} == {6}
+    assert [entry["p_holm"] for entry in members] == holm([entry["p"] for entry in members])
+    alone = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "alone")
+    assert entry_of(alone, "dice")["ci95"] == entry_of(found, "dice", run="b")["ci95"]
+
+
+def test_the_other_track_is_compared_where_all_follow_its_protocol(tmp_path):
+    for name, protocol in (("a", "rmtl"), ("b", "rmtl"), ("c", "acsnet")):
+        write_results(tmp_path / name, made_up_rows())
+        rows = made_up_rows()
+        if name == "b":
+            rows[0]["area"] = 25  # scored on a smaller grid
+        write_results(tmp_path / name, rows, track="published", protocol=protocol, suffix="_published")
+    both = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert [track["protocol"] for track in both["tracks"]] == ["strict", "rmtl"]
+    assert [track["positive_class"] for track in both["tracks"]] == ["malignant", "benign"]
+    assert "metrics in px are left out" in both["tracks"][1]["warnings"][0]
+    assert not any(entry["unit"] == "px" for entry in both["tracks"][1]["comparisons"])
+    one = compare(tmp_path / "a", tmp_path / "c", out=tmp_path / "one")
+    assert [track["track"] for track in one["tracks"]] == ["strict"]
+    assert one["warnings"] == ["only the strict track is compared: on the published one they follow rmtl and acsnet"]
+
+
+def test_a_value_in_only_one_run_is_left_out_and_counted(tmp_path):
+    rows = made_up_rows(1)
+    rows[3]["hd95_px"] = None
+    write_results(tmp_path / "a", made_up_rows())
+    write_results(tmp_path / "b", [row | {"probability_benign": None, "probability_malignant": None} for row in rows])
+    found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert (entry_of(found, "hd95_px")["n"], entry_of(found, "hd95_px")["n_unpaired"]) == (11, 1)
+    assert {entry["family"] for entry in found["tracks"][0]["comparisons"]} == {"masks"}
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_method_that_only_draws_is_compared_with_one_of_three_classes(tmp_path):
+    nothing = {"probability_benign": None, "probability_malignant": None}
+    write_results(tmp_path / "a", [row | nothing for row in made_up_rows()])
+    other_classes(tmp_path / "b")
+    for names in ("ab", "ba"):
+        found = compare(*(tmp_path / name for name in names), out=tmp_path / names)
+        assert {entry["part"] for entry in found["tracks"][0]["comparisons"]} == {"segmentation"}
+
+
+def test_other_groups_are_mentioned(tmp_path):
+    write_results(tmp_path / "a", made_up_rows())
+    write_results(tmp_path / "b", [row | {"group_id": row["case_id"]} for row in made_up_rows()])
+    found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert "groups the cases in another way" in found["tracks"][0]["warnings"][0]
+    assert found["tracks"][0]["n_groups"] == 6
+
+
+def test_runs_of_one_name_keep_their_paths(tmp_path):
+    first, second = (write_results(tmp_path / part / "run", made_up_rows()) for part in "ab")
+    found = compare(first, second, out=tmp_path / "out")
+    assert [run["name"] for run in found["runs"]] == [str(first), str(second)]
+
+
+def other_classes(folder):
+    classes = (*CLASSES, "normal")
+    write_results(folder, made_up_rows(classes=classes), classes=classes)
+
+
+def relabelled(folder):
+    rows = made_up_rows()
+    rows[0]["label"] = "malignant"
+    write_results(folder, rows)
+
+
+def redrawn(folder):
+    rows = made_up_rows()
+    rows[0]["area"] = 7
+    write_results(folder, rows)
+
+
+def repeated(folder):
+    for number in range(2):
+        write_results(folder / f"fold-{number}", made_up_rows())
+
+
+def without_column(folder):
+    (write_results(folder, made_up_rows()) / "cases.csv").write_text("case_id,dice\na,0.5\n")
+
+
+def without_group(folder):
+    write_results(folder, [row | {"group_id": None} for row in made_up_rows()])
+
+
+def mixed_rules(folder):
+    write_results(folder / "fold-0", made_up_rows(cases=range(6)))
+    write_results(folder / "fold-1", made_up_rows(cases=range(6, 12)), track="published", protocol="rmtl")
+
+
+def broken_metrics(folder):
+    (write_results(folder, made_up_rows()) / "metrics.json").write_text("[]")
+
+
+def begun(folder):
+    (folder / "fold-0").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: None, "is no folder"),
+        (Path.mkdir, "holds neither a run nor an evaluation"),
+        (begun, "holds no scored fold; finish the run"),
+        (lambda folder: write_results(folder, []), "holds no case"),
+        (lambda folder: write_results(folder, made_up_rows(cases=range(5, 15))), "10 here, 12 there, 7 in common"),
+        (lambda folder: write_results(folder, made_up_rows(cases=range(20, 25))), "5 here, 12 there, 0 in common"),
+        (repeated, "not equally often"),
+        (
+            lambda folder: write_results(folder, made_up_rows(), track="published", protocol="rmtl"),
+            "is scored on the published rules of rmtl, reference on strict rules",
+        ),
+        (other_classes, "tells benign, malignant, normal apart, reference benign, malignant"),
+        (relabelled, "another truth than reference in 1 cases"),
+        (redrawn, "another truth than reference in 1 cases"),
+        (without_column, "lacks the column group_id"),
+        (without_group, "a row without case_id or group_id"),
+        (mixed_rules, "follows other rules"),
+        (broken_metrics, "is not the result of an evaluation"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(make, said, tmp_path):
+    reference = write_results(tmp_path / "reference", made_up_rows())
+    make(tmp_path / "other")
+    with pytest.raises(InputError) as refused:
+        compare(reference, tmp_path / "other", out=tmp_path / "out")
+    assert said in str(refused.value)
+    assert "other" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_run_or_one_twice_is_refused(tmp_path):
+    folder = write_results(tmp_path / "a", made_up_rows())
+    for folders, said in (((folder,), "at least two"), ((folder, tmp_path / "b" / ".." / "a"), "named twice")):
+        with pytest.raises(InputError, match=said):
+            compare(*folders, out=tmp_path / "out")
+
+
+def test_a_shipped_run_against_a_perturbed_copy(tmp_path):
+    copy = tmp_path / "perturbed"
+    shutil.copytree(SHIPPED, copy)
+    rng = np.random.default_rng(0)
+    for path in copy.glob("fold-*/cases*.csv"):
+        rows = read_cases(path)
+        for row in rows:
+            row["dice"] = min(1.0, row["dice"] + 0.02)
+            malignant = float(np.clip(row["probability_malignant"] + rng.normal(0, 0.4), 0, 1))
+            row |= {"probability_malignant": malignant, "probability_benign": 1 - malignant, "box_iou": None}
+        write_cases(path, rows, classes=CLASSES)
+    found = compare(SHIPPED, copy, out=tmp_path / "out", resamples=200)
+    assert [track["protocol"] for track in found["tracks"]] == ["strict", "rmtl"]
+    summary = json.loads((SHIPPED / "summary.json").read_text())
+    for track, pooled in zip((0, 1), (summary["pooled"], summary["companion"]["pooled"]), strict=True):
+        for part, names in (("segmentation", ("dice", "hd95_px", "asd_px")), ("classification", ("auc", "accuracy"))):
+            for name in names:
+                entry = entry_of(found, name, track=track, part=part)
+                assert entry["reference"] == pytest.approx(pooled[part][name]["mean"])
+                assert entry["n"] == 252
+    dice = entry_of(found, "dice")
+    assert 0 < dice["ci95"][0] < dice["difference"] <= 0.02
+    assert dice["p_holm"] < 0.001
+    assert dice["tests"]["pooled_t"]["reference"] == pytest.approx(
+        summary["over_folds"]["segmentation"]["dice"]["folds"]
+    )
+    auc = entry_of(found, "auc")
+    assert auc["ci95"][1] < 0
+    assert auc["tests"]["delong"]["p"] < 0.01
+    assert entry_of(found, "hd95_px")["p"] == 1.0

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from bustle.core.errors import InputError
+from bustle.core.files import sha256_of_file
+from bustle.core.recipe import Recipe
+from bustle.export import package, parity
+from bustle.export.package import write_package
+from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.package import Package
+from bustle.inference.torch_backend import TorchBackend
+from bustle.models import zoo
+
+NOTHING_KNOWN = {"training": {}, "metrics": (), "seen_cases": ()}
+Exported = tuple[Path, Recipe, Sequence[Path]]
+
+
+@pytest.fixture(scope="module")
+def joint(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Two folds of a network with three mask channels and classes, as a folder."""
+    recipe, weights = make_weights("rmtl_net", folds=2)
+    out = tmp_path_factory.mktemp("joint") / "m.bustle"
+    write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    return out, recipe, weights
+
+
+@pytest.fixture(scope="module")
+def masks_only(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """One fold of a network with one lesion channel, as a zip."""
+    recipe, weights = make_weights("unext")
+    out = tmp_path_factory.mktemp("masks") / "m.zip"
+    write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    return out, recipe, weights
+
+
+def test_the_files_of_a_package(joint: Exported):
+    out, recipe, weights = joint
+    assert {path.name for path in out.iterdir()} == {
+        "MODEL_CARD.md",
+        "model.onnx",
+        "package.json",
+        "weights.safetensors",
+    }
+    assert [path.name for path in out.parent.iterdir()] == ["m.bustle"]
+    record = Package(out).record
+    assert record.files == {name: sha256_of_file(out / name) for name in ("model.onnx", "weights.safetensors")}
+    assert [(entry.fold, entry.sha256) for entry in record.weights] == [
+        (f"fold-{number}", sha256_of_file(path)) for number, path in enumerate(weights)
+    ]
+    assert (record.recipe, record.network, record.protocol) == ("rmtl_net_tiny", "rmtl_net", "rmtl")
+    assert record.preprocessing == recipe.data
+    assert record.deviations == (*zoo.get("rmtl_net").deviations, "It is tiny.")
+    assert record.input.shape == ("batch", 3, 64, 64)
+    assert [(output.name, output.shape[1:], output.channels) for output in record.outputs] == [
+        ("mask_probs", (3, 64, 64), ("tumour", "peritumoral", "background")),
+        ("class_probs", (2,), ("benign", "malignant")),
+    ]
+
+
+def test_the_weights_of_several_folds_bear_their_names(joint: Exported):
+    out, _, weights = joint
+    packaged = load_file(out / "weights.safetensors")
+    for path in weights:
+        for name, tensor in load_file(path).items():
+            assert np.array_equal(packaged.pop(f"{path.parent.name}.{name}"), tensor)
+    assert not packaged
+
+
+def test_the_graph_names_no_folder_of_this_machine(joint: Exported):
+    content = (joint[0] / "model.onnx").read_bytes()
+    for trace in (b"site-packages", b"stack_trace", b".py", str(Path(package.__file__).parents[1]).encode()):
+        assert trace not in content
+
+
+def test_a_zip_of_one_fold(masks_only: Exported):
+    out, _, weights = masks_only
+    with zipfile.ZipFile(out) as archive:
+        assert len(archive.namelist()) == 4
+        assert archive.read("weights.safetensors") == weights[0].read_bytes()
+    assert [output.name for output in Package(out).record.outputs] == ["mask_probs"]
+    assert Package(out).record.parity["largest_class_difference"] is None
+
+
+@pytest.mark.parametrize("exported", ["joint", "masks_only"])
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_the_graph_gives_the_networks_mean_for_any_batch(exported: str, batch: int, request: pytest.FixtureRequest):
+    out, recipe, weights = request.getfixturevalue(exported)
+    images = np.random.default_rng(batch).normal(size=(batch, 3, 64, 64)).astype(np.float32)
+    found = OnnxBackend(Package(out), device="cpu").run(images)
+    wanted = TorchBackend(recipe, weights=weights, device="cpu").run(images)
+    for one, other in zip(found, wanted, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert one.shape == other.shape
+            assert np.abs(one - other).max() < 1e-4
+
+
+def test_the_card_without_a_known_training(joint: Exported):
+    card = (joint[0] / "MODEL_CARD.md").read_text()
+    assert "not a medical device" in card
+    assert "the mean probabilities of 2 networks (fold-0, fold-1)" in card
+    assert "Nothing is recorded about it." in card
+    assert "None are recorded: score the package" in card
+    assert "- It is tiny." in card
+    assert phantom_count(card) == 7
+
+
+def phantom_count(card: str) -> int:
+    return int(card.split(" generated images")[0].rsplit(" ", 1)[1])
+
+
+def test_what_exists_is_left_alone(masks_only: Exported, tmp_path: Path):
+    _, recipe, weights = masks_only
+    (tmp_path / "mine").mkdir()
+    for out in (tmp_path / "mine", weights[0]):
+        before = sha256_of_file(weights[0])
+        with pytest.raises(InputError, match="exists already; choose another --out, or remove it"):
+            write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+        assert sha256_of_file(weights[0]) == before
+
+
+@pytest.mark.parametrize("name", ["m.bustle", "m.zip"])
+def test_a_graph_that_answers_differently_leaves_nothing_behind(
+    masks_only: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    out, recipe, weights = masks_only
+    exported = Package(out)
+
+    def copy(path: Path, *_: object, **__: object) -> tuple:
+        path.write_bytes(exported.read("model.onnx"))
+        return exported.record.input, exported.record.outputs
+
+    monkeypatch.setattr(package, "write_onnx", copy)  # exporting again takes seconds
+    monkeypatch.setattr(parity, "TOLERANCE", -1.0)
+    with pytest.raises(InputError, match="differs from its networks"):
+        write_package(tmp_path / name, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_too_large_for_one_file(masks_only: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _, recipe, weights = masks_only
+    monkeypatch.setattr(package, "LARGEST_GRAPH", 1000)
+    with pytest.raises(InputError, match=r"do not fit in one ONNX file \(2 GiB\); export one fold, such as .*fold-0"):
+        write_package(tmp_path / "m.bustle", recipe=recipe, weights=weights, **NOTHING_KNOWN)
+
+
+def test_a_place_that_cannot_be_written_to(masks_only: Exported, tmp_path: Path):
+    _, recipe, weights = masks_only
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="a file is in the way"):
+        write_package(tmp_path / "file" / "m.bustle", recipe=recipe, weights=weights, **NOTHING_KNOWN)

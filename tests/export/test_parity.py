@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import MaskMeaning
+from bustle.export import parity
+from bustle.export.parity import compare
+from bustle.inference.backend import NetworkOutput
+
+SECTION = DataSection(size=(32, 32), channels=1, mean=(0.0,), std=(1.0,))
+SIGMOID = MaskMeaning(("lesion",), "sigmoid", (0,))
+
+
+class Fake:
+    """Brightness is the lesion probability; `shift` is added to it, `class_shift` to the class probabilities."""
+
+    def __init__(self, shift: float = 0.0, *, class_shift: float = 0.0, has_classes: bool = True):
+        self.mask_meaning = SIGMOID
+        self.shift = shift
+        self.class_shift = class_shift
+        self.has_classes = has_classes
+        self.batches: list[int] = []
+
+    def run(self, images: np.ndarray) -> NetworkOutput:
+        self.batches.append(len(images))
+        half = np.full((len(images), 2), 0.5 + self.class_shift, np.float32)
+        return NetworkOutput(images + np.float32(self.shift), half if self.has_classes else None)
+
+
+def test_equal_networks_on_several_batches():
+    exported = Fake()
+    found = compare(Fake(), exported, section=SECTION)
+    assert exported.batches == [1, 2, 4]
+    assert (found.largest_mask_difference, found.largest_class_difference, found.flipped_pixels) == (0, 0, 0)
+    assert found.pixels == 7 * 32 * 32
+
+
+def test_rounding_is_measured():
+    found = compare(Fake(), Fake(5e-5, class_shift=-2e-5), section=SECTION)
+    assert found.largest_mask_difference == pytest.approx(5e-5, rel=0.01)
+    assert found.largest_class_difference == pytest.approx(2e-5, rel=0.01)
+
+
+def test_flipped_mask_pixels_are_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parity, "TOLERANCE", 1.0)
+    found = compare(Fake(), Fake(0.2), section=SECTION)
+    assert 0 < found.flipped_pixels < found.pixels
+
+
+@pytest.mark.parametrize(
+    "exported", [Fake(2e-4), Fake(class_shift=-2e-4), Fake(float("nan")), Fake(has_classes=False)]
+)
+def test_networks_that_differ(exported: Fake):
+    with pytest.raises(InputError, match="the exported model differs from its networks"):
+        compare(Fake(), exported, section=SECTION)
+
+
+def test_networks_without_classes():
+    found = compare(Fake(has_classes=False), Fake(has_classes=False), section=SECTION)
+    assert found.largest_class_difference is None

@@ -1,0 +1,253 @@
+"""Model packages, with a graph made by hand: mask = sigmoid(4 x), malignant = sigmoid(mean of x)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from bustle.cli.main import main
+from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import MaskMeaning
+from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest, is_package
+from bustle.inference.predictor import Predictor
+from bustle.io.raster import write_png
+
+SIZE = (64, 64)
+
+
+def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
+    nodes = [
+        helper.make_node("Mul", ["image", "gain"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
+    ]
+    outputs = [helper.make_tensor_value_info("mask_probs", TensorProto.FLOAT, ["batch", 1, *SIZE])]
+    if with_classes:
+        nodes += [
+            helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("Mul", ["flat", "zero"], ["benign"]),
+            helper.make_node("Concat", ["benign", "flat"], ["both"], axis=1),
+            helper.make_node("Softmax", ["both"], ["class_probs"], axis=1),
+        ]
+        outputs.append(helper.make_tensor_value_info("class_probs", TensorProto.FLOAT, ["batch", 2]))
+    constants = [
+        helper.make_tensor("gain", TensorProto.FLOAT, [], [gain]),
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *SIZE])
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", [image], outputs, constants),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def make_package(tmp_path: Path) -> Callable[..., Path]:
+    def make(content: bytes | None = None) -> Path:
+        files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
+        record = PackageRecord(
+            format_version=1,
+            title="By hand",
+            recipe="hand",
+            network="by_hand",
+            citation="none",
+            deviations=(),
+            input=TensorRecord(name="image", shape=("batch", 1, *SIZE)),
+            outputs=(TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),),
+            preprocessing=DataSection(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
+            mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
+            protocol="rmtl",
+            weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
+            training={"track": "strict"},
+            metrics=({"track": "strict"},),
+            seen_cases=(case_digest("site/a"),),
+            licence="none",
+            parity={},
+            versions={"bustle": "0.1.0"},
+            files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        )
+        folder = tmp_path / "hand.bustle"
+        folder.mkdir()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        (folder / "package.json").write_text(json.dumps(to_mapping(record)))
+        assert Package(folder).record == record
+        return folder
+
+    return make
+
+
+def zipped(folder: Path) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    return path
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    image = np.full((1, height, width), 20, np.uint8)
+    image[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = 235
+    return image
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_a_package_predicts_on_the_original_grid(make_package: Callable[..., Path], as_zip: bool):
+    folder = make_package()
+    path = zipped(folder) if as_zip else folder
+    assert is_package(path)
+    predictor = Predictor.open(path, device="cpu")
+    assert (predictor.title, predictor.protocol) == ("By hand", "rmtl")
+    image = scene(96, 120)
+    prediction = predictor.predict(image, case_id="a", spacing=(0.1, 0.1))
+    assert prediction.mask is not None
+    assert (prediction.mask == (image[0] > 128)).mean() > 0.97
+    mean = float((image[0].mean() / 255 - 0.5) / 0.5)
+    assert prediction.class_probabilities is not None
+    assert prediction.class_probabilities["malignant"] == pytest.approx(1 / (1 + np.exp(-mean)), abs=0.01)
+    assert prediction.provenance["package"] == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    assert prediction.provenance["weights"] == [{"fold": "fold-0", "sha256": "ab"}]
+    assert {"model", "recipe", "title", "bustle"} <= prediction.provenance.keys()
+
+
+def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
+    predictor = Predictor.open(make_package(), device="cpu")
+    items = [(f"site/{i}", scene(40 + 9 * i, 90 - 5 * i), None) for i in range(7)]
+    for together, item in zip(predictor.predict_many(items, batch_size=3), items, strict=True):
+        alone = predictor.predict(item[1], case_id=item[0])
+        assert np.array_equal(together.mask, alone.mask)
+        assert together.class_probabilities == pytest.approx(alone.class_probabilities)
+
+
+def test_an_output_that_is_absent(make_package: Callable[..., Path]):
+    backend = OnnxBackend(Package(make_package(graph(with_classes=False))), device="cpu")
+    output = backend.run(np.zeros((3, 1, *SIZE), np.float32))
+    assert output.classes is None
+    assert output.mask_channels is not None
+    assert np.allclose(output.mask_channels, 0.5)
+
+
+def test_an_output_that_is_not_a_number(make_package: Callable[..., Path]):
+    with pytest.raises(InputError, match="output is not a number"):
+        Predictor.open(make_package(graph(float("nan"))), device="cpu").predict(scene(64, 64), case_id="a")
+
+
+def test_a_model_that_onnx_runtime_does_not_know(make_package: Callable[..., Path]):
+    with pytest.raises(InputError, match=r"hand\.bustle: model\.onnx does not load in ONNX Runtime") as caught:
+        Predictor.open(make_package(b"no graph"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cuda_device_that_is_not_there(make_package: Callable[..., Path]):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime is built for CUDA")
+    with pytest.raises(InputError, match="finds no CUDA device; use --device cpu"):
+        Predictor.open(make_package(), device="cuda")
+
+
+def spoil(folder: Path, how: str) -> None:
+    record = json.loads((folder / "package.json").read_text())
+    match how:
+        case "no model":
+            (folder / "model.onnx").unlink()
+        case "no weights":
+            (folder / "weights.safetensors").unlink()
+        case "cut model":
+            (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1])
+        case "not JSON":
+            (folder / "package.json").write_text("{")
+        case "a list":
+            (folder / "package.json").write_text("[]")
+        case "newer":
+            (folder / "package.json").write_text(json.dumps(record | {"format_version": 2}))
+        case "lacks a key":
+            del record["preprocessing"]
+            (folder / "package.json").write_text(json.dumps(record))
+
+
+SPOILT = {
+    "no model": r"lacks model\.onnx; copy or export it again",
+    "no weights": r"lacks weights\.safetensors; copy or export it again",
+    "cut model": r"model\.onnx is not the file that was exported; copy or export it again",
+    "not JSON": r"package\.json is not JSON \(.*\); copy or export it again",
+    "a list": "is a package of format None; this bustle reads format 1; copy or export it again",
+    "newer": "is a package of format 2; this bustle reads format 1; install the bustle that made it",
+    "lacks a key": r"package\.json lacks preprocessing; add it",
+}
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_package_that_is_spoilt(make_package: Callable[..., Path], tmp_path: Path, capsys, how: str, as_zip: bool):
+    folder = make_package()
+    spoil(folder, how)
+    path = zipped(folder) if as_zip else folder
+    write_png(tmp_path / "a.png", scene(40, 40))
+    out = tmp_path / "out"
+    assert main(["predict", str(tmp_path / "a.png"), "--model", str(path), "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bustle: error: {path}: ")
+    with pytest.raises(InputError, match=SPOILT[how]):
+        Predictor.open(path)
+    assert not out.exists()
+
+
+def test_what_is_no_package(tmp_path: Path):
+    (tmp_path / "notes.bustle").write_text("not a zip")
+    with pytest.raises(InputError, match=r"notes\.bustle: is not a readable model package \(File is not"):
+        Predictor.open(tmp_path / "notes.bustle")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(InputError, match=r"other\.zip: lacks package\.json"):
+        Predictor.open(tmp_path / "other.zip")
+    whole = (tmp_path / "other.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[:-10])
+    with pytest.raises(InputError, match="is not a readable model package"):
+        Predictor.open(tmp_path / "cut.zip")
+
+
+def test_predicting_from_a_package_does_not_import_torch(make_package: Callable[..., Path], tmp_path: Path):
+    write_png(tmp_path / "a.png", scene(50, 60))
+    script = (
+        "import sys\n"
+        "from bustle.cli.main import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "loaded = {'torch', 'timm', 'lightning', 'onnx', 'onnxscript', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    words = ["predict", tmp_path / "a.png", "--model", make_package(), "--out", tmp_path / "out"]
+    subprocess.run([sys.executable, "-c", script, *map(str, words)], check=True)
+    assert (tmp_path / "out" / "a" / "mask.png").exists()
+
+
+def test_evaluation_of_a_package_calls_out_cases_that_it_has_seen(
+    make_package: Callable[..., Path], tmp_path: Path, capsys
+):
+    for name in "ab":
+        write_png(tmp_path / "data" / "images" / f"{name}.png", scene(50, 60))
+        write_png(tmp_path / "data" / "masks" / f"{name}.png", scene(50, 60)[0] > 128)
+    (tmp_path / "data" / "labels.csv").write_text("case_id,label\na,benign\nb,malignant\n")
+    words = ["--model", make_package(), "--data", f"folder:{tmp_path / 'data'}?name=site", "--out", tmp_path / "out"]
+    assert main(["evaluate", *map(str, words)]) == 0
+    assert "LEAK: 1 of 2 cases were used to train or to choose this model (site/a)" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["title"] == "By hand"
+    assert metrics["segmentation"]["dice"]["mean"] > 0.9
