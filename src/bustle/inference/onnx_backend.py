@@ -24,9 +24,9 @@ class OnnxBackend:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         wanted = [CUDA] if device != "cpu" and CUDA in onnxruntime.get_available_providers() else []
-        content = package.read(MODEL)
+        model = package.checked(MODEL)
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=[*wanted, CPU])
+            self._session = onnxruntime.InferenceSession(model, options, providers=[*wanted, CPU])
         except Exception as error:  # its exceptions share no base but this
             raise InputError(
                 f"{MODEL} does not load in ONNX Runtime {onnxruntime.__version__} ({error})",

@@ -16,6 +16,7 @@ from typing import Any
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
+from bustle.core.files import sha256_of_file
 from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 
@@ -96,12 +97,20 @@ class Package:
             if not self._holds(name):
                 raise self._lacks(name)
 
-    def read(self, name: str) -> bytes:
-        """The content of one of the record's files; raises `InputError` unless it is what was exported."""
-        content = self._content(name)
-        if hashlib.sha256(content).hexdigest() != self.record.files.get(name):
+    def checked(self, name: str) -> Path | bytes:
+        """One of the record's files: where it is in a folder, or its content in a zip.
+
+        Raises `InputError` unless it is what was exported.
+        """
+        if self.path.is_dir():
+            found: Path | bytes = self.path / name
+            digest = sha256_of_file(self.path / name)
+        else:
+            found = self._content(name)
+            digest = hashlib.sha256(found).hexdigest()
+        if digest != self.record.files.get(name):
             raise InputError(f"{name} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
-        return content
+        return found
 
     def _record(self) -> PackageRecord:
         try:
