@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol",
         metavar="ID",
-        help="protocol of the published track: rmtl, lanet, acsnet, abus or ctg (default: rmtl)",
+        help="protocol of the published track: rmtl, lanet, acsnet, acsnet-clean, abus or ctg (default: rmtl)",
     )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")
