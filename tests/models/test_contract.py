@@ -198,39 +198,31 @@ def test_every_recipe_s_network_is_as_described(name: str):
     assert describe(recipe) == shipped_descriptions().get(name), remedy
 
 
-def check_export(spec: ModelSpec, model: nn.Module, image: Tensor, folder: Path) -> None:
+@pytest.mark.full
+@pytest.mark.parametrize("model_id", zoo.ids())
+def test_every_network_exports_at_full_size(model_id: str, tmp_path: Path):
     """With `torch.export` and as ONNX, each with the numbers of the network itself."""
-    if not spec.exports:
-        pytest.skip(f"{spec.id} declares that it cannot be exported")
+    recipe = load_recipe(model_id)
+    if not zoo.get(model_id).exports:
+        pytest.skip(f"{model_id} declares that it cannot be exported")
+    torch.manual_seed(0)
+    model = zoo.build(
+        recipe.model.id, recipe.model.config, in_channels=recipe.data.channels, class_count=len(recipe.data.classes)
+    ).eval()
+    image = torch.randn(1, recipe.data.channels, *recipe.data.size)
     program = torch.export.export(model, (image,))
     with torch.no_grad():
         exported, eager = program.module()(image), model(image)
     assert type(exported) is MultiTaskOutput
     for first, second in zip(exported[:2], eager[:2], strict=True):
         assert first is second is None or torch.allclose(first, second, atol=1e-4, rtol=1e-3)
-    torch.onnx.export(program, (), folder / "model.onnx", external_data=False, verbose=False)
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    torch.onnx.export(program, (), tmp_path / "model.onnx", external_data=False, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
-    (folder / "model.onnx").unlink()  # some have half a gigabyte, and pytest keeps its folders
+    (tmp_path / "model.onnx").unlink()  # some have half a gigabyte, and pytest keeps its folders
     wanted = [tensor.numpy() for tensor in eager[:2] if tensor is not None]
     for first, second in zip(found, wanted, strict=False):  # auxiliary outputs follow
         np.testing.assert_allclose(first, second, atol=2e-4 * max(1, np.abs(second).max()), rtol=1e-3)
-
-
-@pytest.mark.full
-def test_every_network_exports(subject: Subject, tmp_path: Path):
-    check_export(subject.spec, subject.model, subject.image(1), tmp_path)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("model_id", zoo.ids())
-def test_every_network_exports_at_full_size(model_id: str, tmp_path: Path):
-    recipe = load_recipe(model_id)
-    torch.manual_seed(0)
-    model = zoo.build(
-        recipe.model.id, recipe.model.config, in_channels=recipe.data.channels, class_count=len(recipe.data.classes)
-    ).eval()
-    check_export(zoo.get(model_id), model, torch.randn(1, recipe.data.channels, *recipe.data.size), tmp_path)
 
 
 @pytest.mark.full
