@@ -19,17 +19,21 @@ ROWS = (
     ("Dice", "segmentation", "dice"),
     ("IoU", "segmentation", "iou"),
     ("HD95 [px]", "segmentation", "hd95_px"),
+    ("Box IoU", "segmentation", "box_iou"),
     ("Lesions missed", "segmentation", "missed_lesions"),
+    ("A lesion drawn on normals", "segmentation", "fp_rate_on_normals"),
     ("AUC", "classification", "auc"),
     ("Accuracy", "classification", "accuracy"),
     ("Sensitivity", "classification", "sensitivity"),
     ("Specificity", "classification", "specificity"),
     ("Brier score", "classification", "brier"),
+    ("Called normal, yet a lesion is drawn", "consistency", "normal_but_drawn"),
+    ("Called a lesion, yet nothing is drawn", "consistency", "lesion_but_not_drawn"),
 )
 
 
 def cell(metrics: dict[str, Any], section: str, name: str) -> str:
-    value = metrics[section].get(name)
+    value = (metrics.get(section) or {}).get(name)  # runs of earlier versions lack some
     if value is None or value["mean"] is None:
         return "–"
     digits = 1 if abs(value["mean"]) >= 10 else 3
@@ -43,6 +47,12 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def scoring(metrics: dict[str, Any]) -> str:
+    """The grid on which masks were compared, and the positive class where there are classes."""
+    classes = metrics["classification"]
+    return f"{metrics['resolution']} size" + (f", positive: {classes['positive_class']}" if classes else "")
+
+
 def section(run: Path) -> str:
     """One run: command, hardware, size, and its strict and as-published figures side by side."""
     summary, provenance = read(run / "summary.json"), read(run / "provenance.json")
@@ -52,21 +62,23 @@ def section(run: Path) -> str:
         f"## {run.name}",
         "",
         f"{summary['title']}. {own['n_cases']} test cases of {len(summary['folds'])} fold(s), "
-        f"{sum(session['seconds'] for session in sessions) / 60:.0f} minutes on {sessions[-1]['processors']} cores "
+        f"{sum(session['seconds'] for session in sessions) / 60:.0f} minutes with "
+        f"{sessions[-1]['hardware']['threads']} thread(s) on {sessions[-1]['processors']} cores "
         f"({sessions[-1]['hardware']['processor']}). Folder: `results/{run.name}/`.",
         "",
         "```text",
         *(shlex.join(session["command"]) for session in sessions),
         "```",
         "",
-        f"| | {own['track']} ({own['resolution']} size, positive: {own['classification']['positive_class']}) "
-        f"| {companion['track']}, scored as {companion['protocol']} "
-        f"({companion['resolution']} size, positive: {companion['classification']['positive_class']}) |",
+        f"| | {own['track']} ({scoring(own)}) | {companion['track']}, scored as {companion['protocol']} "
+        f"({scoring(companion)}) |",
         "|---|---|---|",
-        *(f"| {title} | {cell(own, part, name)} | {cell(companion, part, name)} |" for title, part, name in ROWS),
-        "",
     ]
-    return "\n".join(lines)
+    for title, part, name in ROWS:
+        values = (cell(own, part, name), cell(companion, part, name))
+        if values != ("–", "–"):
+            lines.append(f"| {title} | {values[0]} | {values[1]} |")
+    return "\n".join([*lines, ""])
 
 
 def render() -> str:
