@@ -208,6 +208,18 @@ def test_spread_over_folds(protocol, ddof):
 
 
 @pytest.mark.parametrize("protocol", ["strict", "abus"])
+def test_folds_that_an_earlier_version_scored_take_part(protocol):
+    folds = [summary_of(rows, protocol=protocol, resamples=20) for rows in (ROWS[:16], ROWS[16:])]
+    for part in (folds[0], *folds[0]["by_source"].values()):
+        part["segmentation"].pop("box_iou", None)
+        part.pop("consistency", None)
+    found = summarise_folds(folds, protocol=load_protocol(protocol))["segmentation"]
+    assert [value is None for value in found["box_iou"]["folds"]] == [True, False]
+    assert found["box_iou"]["mean"] == folds[1]["segmentation"]["box_iou"]["mean"]
+    assert None not in found["dice"]["folds"]
+
+
+@pytest.mark.parametrize("protocol", ["strict", "abus"])
 def test_a_fold_without_scored_cases_keeps_its_place(protocol):
     left = [row for row in ROWS if row["source"] == "left"]
     unlabelled = [row | {"probability_malignant": None} for row in ROWS]

@@ -62,5 +62,7 @@ def test_without_a_lesion_all_is_background(make_batch):
 def test_other_maps_are_refused():
     with pytest.raises(InputError, match="needs a map for a class of the recipe; the maps are background, benign"):
         loss(("normal", "lesion"))
+    with pytest.raises(InputError, match="in another order than the network's maps"):
+        loss(("malignant", "benign"))
     with pytest.raises(InputError, match="needs a softmax"):
         loss(meaning=MaskMeaning(("lesion",), "sigmoid", (0,)))

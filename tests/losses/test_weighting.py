@@ -96,6 +96,14 @@ def test_dynamic_weights_pass_no_gradient_of_their_own():
     assert not any(tensor.requires_grad for tensor in weighting.state_dict().values())
 
 
+def test_a_step_without_a_task_s_annotations_does_not_silence_the_others():
+    """A batch without masks has a mask loss of 0: growth from 0 says nothing about the task."""
+    weighting = dwa(unit="step")
+    for step in ([1.0, 1.0], [1.0, 0.0], [1.0, 1.0]):
+        weighting(losses(np.array(step)))
+    np.testing.assert_allclose(weighting.weights().numpy(), [1, 1], rtol=1e-6)
+
+
 def test_a_loss_of_zero_keeps_the_weights_finite():
     weighting = dwa(unit="step")
     for step in ([0.0, 1.0], [0.0, 1.0], [0.0, 0.5]):
@@ -117,6 +125,15 @@ def test_uncertainty_follows_its_formula_and_gradient():
     assert total.item() == pytest.approx(float((np.exp(-at) * values + at / 2).sum()), rel=1e-6)
     np.testing.assert_allclose(s.grad.numpy(), -np.exp(-at) * values + 0.5, rtol=1e-5)  # type: ignore[union-attr]
     np.testing.assert_allclose([t.grad.item() for t in tensors.values()], np.exp(-at), rtol=1e-6)  # type: ignore[union-attr]
+
+
+def test_uncertainty_learns_nothing_of_a_task_without_annotations():
+    weighting = build_weighting(Component("uncertainty"), tasks=TASKS)
+    (s,) = weighting.parameters()
+    weighting(losses(np.array([0.5, 0.0]))).backward()
+    np.testing.assert_allclose(s.grad.numpy(), [0.0, 0.0], atol=1e-7)  # type: ignore[union-attr]  # -0.5 + 1/2, none
+    weighting(losses(np.array([2.0, 0.0]))).backward()
+    np.testing.assert_allclose(s.grad.numpy(), [-1.5, 0.0], atol=1e-7)  # type: ignore[union-attr]
 
 
 def test_uncertainty_settles_where_the_variance_is_twice_the_loss():

@@ -21,6 +21,15 @@ def test_it_is_random_per_case_and_repeatable():
     assert len({case.sum().item() for case in first}) > 3
 
 
+def test_mixed_precision_moves_pixels_no_differently():
+    image = torch.rand(4, 1, 64, 64)
+    torch.manual_seed(0)
+    wanted = strongly_augmented(image, probability=1.0)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(strongly_augmented(image, probability=1.0), wanted)
+
+
 def test_nothing_drawn_changes_nothing():
     image = torch.rand(4, 3, 33, 61)
     torch.testing.assert_close(strongly_augmented(image, probability=0.0), image, atol=1e-5, rtol=0)

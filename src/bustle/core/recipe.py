@@ -6,6 +6,7 @@ results are scored. Both are YAML, loaded strictly into the frozen dataclasses b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -100,14 +101,15 @@ class TrainingSection:
     channels_last: bool = True
     clip_gradient_norm: float | None = None
     ema_decay: float | None = None
-    monitor: Monitor | Mapping[str, float] = "score"
+    monitor: Mapping[str, float] | Monitor = "score"  # in this order: a misspelt name is told the known ones
     patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.monitor, Mapping):
             known = {"dice", "auc", "accuracy"}
-            if not self.monitor or set(self.monitor) - known or min(self.monitor.values()) <= 0:
+            positive = all(0 < weight < math.inf for weight in self.monitor.values())
+            if not self.monitor or set(self.monitor) - known or not positive:
                 raise ValueError(f"monitor must give positive weights to some of {', '.join(sorted(known))}")
 
 
@@ -116,7 +118,8 @@ class Stage:
     """One of several trainings in sequence; each starts from the weights that the one before it kept.
 
     `cases` that take part in it: `all`, or those that are `located` (have a mask, or a box where boxes count).
-    `set` changes the recipe for this stage, as an ablation does. The model section stays the same.
+    `set` changes the recipe for this stage, as an ablation does; the model and data sections and the seed, which
+    decides whose location is known, are the same in all stages.
     """
 
     name: str

@@ -113,7 +113,7 @@ def _masks_of_label(rows: Sequence[Row], *, protocol: Protocol, resamples: int, 
 
 def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
     scored = [row for row in rows if row["truth_empty"] is not None and row["prediction_empty"] is not None]
-    if not scored and all(row["box_iou"] is None for row in rows):
+    if not scored and all(row.get("box_iou") is None for row in rows):
         return None
     table = mask_values(rows)
     resampled = weighted_means(table, weights=weights)
@@ -179,10 +179,13 @@ def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Prot
 def _fold_parts(parts: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
     masks = [part["segmentation"] for part in parts]
     classes = [part["classification"] for part in parts]
-    agreement = [part.get("consistency") for part in parts]  # runs that were scored earlier have none
+    agreement = [part.get("consistency") for part in parts]  # folds scored by an earlier version lack some figures
     combine = _pooled_cases if protocol.spread == "case_sd" else partial(_over_folds, protocol=protocol)
     return {
-        "segmentation": {name: combine([fold and fold[name] for fold in masks]) for name in SEGMENTATION | DETECTION}
+        "segmentation": {
+            name: combine([fold and fold.get(name, {"mean": None, "n": 0, "unit": metric.unit}) for fold in masks])
+            for name, metric in (SEGMENTATION | DETECTION).items()
+        }
         if any(masks)
         else None,
         "classification": _classes_over_folds(classes, protocol) if any(classes) else None,

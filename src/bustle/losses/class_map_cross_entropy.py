@@ -51,6 +51,13 @@ class ClassMapCrossEntropy:
                 "the loss class_map_cross_entropy needs a map for a class of the recipe",
                 remedy=f"the maps are {', '.join(channels)}: change data.classes or the network's",
             )
+        # As many classes as maps: the network gives its class logits in the order of the maps.
+        own_order = tuple(sorted(self.channel_of_class))
+        if own_order == tuple(sorted(lesion)) and self.channel_of_class != own_order:
+            raise InputError(
+                f"data.classes is in another order than the network's maps ({', '.join(channels)})",
+                remedy="give both in the same order",
+            )
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.options.map, loss="class_map_cross_entropy").float()

@@ -66,7 +66,7 @@ def vgg_features(weights: str, *, levels: int) -> VggFeatures:
     inference mode.
     """
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed would seed a GPU's generator too
         features = VggFeatures(levels)
         convolutions = features.convolutions()
         if weights == "random":

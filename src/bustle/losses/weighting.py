@@ -51,7 +51,8 @@ class DynamicAverageWeighting(nn.Module):
     """Dynamic weight averaging: tasks whose loss falls slowly weigh more (Liu, Johns, Davison, CVPR 2019, eq. 7).
 
     λ_k = K exp(w_k / T) / Σ_i exp(w_i / T) with w_k = L_k(t-1) / L_k(t-2), the losses detached; w = 1 in the first
-    two units of time. CTG-Net (Yang et al.) uses it for its class loss and the sum of its two Dice losses.
+    two units of time, and where L_k(t-2) is 0, as in a step without a mask. CTG-Net (Yang et al.) uses it for its
+    class loss and the sum of its two Dice losses.
     """
 
     options_type = DynamicAverageOptions
@@ -69,7 +70,8 @@ class DynamicAverageWeighting(nn.Module):
     def weights(self) -> Tensor:
         """λ of every task, in the order of the tasks; their sum is the number of tasks."""
         before, last = self.history
-        ratio = torch.where(self.count[1] >= 2, last / before.clamp_min(1e-12), torch.ones_like(last))
+        known = (self.count[1] >= 2) & (before > 0)
+        ratio = torch.where(known, last / before.clamp_min(1e-12), torch.ones_like(last))
         return len(ratio) * torch.softmax(ratio / self.options.temperature, dim=0)
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -103,7 +105,8 @@ class UncertaintyWeighting(nn.Module):
     """Homoscedastic uncertainty, learned (Kendall, Gal, Cipolla, CVPR 2018).
 
     Σ_k exp(-s_k) L_k + s_k / 2 with s_k = log σ_k², the form for classification losses, which all of ours are; s
-    starts at 0, where the total is the sum.
+    starts at 0, where the total is the sum. A task whose loss is 0, as in a step without its annotations, adds
+    nothing: s_k / 2 alone would only grow its weight.
     """
 
     options_type = UncertaintyOptions
@@ -116,7 +119,8 @@ class UncertaintyWeighting(nn.Module):
         values = torch.stack(list(losses.values()))
         if not self.training:
             return values.sum()
-        return (torch.exp(-self.log_variance) * values + self.log_variance / 2).sum()
+        penalty = (self.log_variance / 2).masked_fill(values.detach() == 0, 0.0)
+        return (torch.exp(-self.log_variance) * values + penalty).sum()
 
 
 Weighting = FixedWeighting | DynamicAverageWeighting | UncertaintyWeighting

@@ -121,10 +121,10 @@ def train_fold(
     finite, on Ctrl-C and when the disk is full; the checkpoint of the last finished epoch is there in all cases.
     """
     check_recipe(recipe)
-    chosen_device = choose_device(device, precision=recipe.training.precision)
+    stages = stages_of(recipe, folder=out)
+    chosen_device = [choose_device(device, precision=stage.recipe.training.precision) for stage in stages][-1]
     if chosen_device.type == "cpu":
         keep_freed_memory()
-    stages = stages_of(recipe, folder=out)
     if not resume and any((stage.folder / CHECKPOINT).exists() for stage in stages):
         raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
     cache: CaseCache | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
     """The trainings of a recipe in order. The last one writes into `folder`, the others into `folder/stages/<name>`.
 
     Raises `InputError` for a stage whose settings are wrong, that has another's name, or that changes what all
-    stages share: the network, and how cases are prepared for it.
+    stages share: the network, how cases are prepared for it, and the seed, which decides whose location is known.
     """
     if not recipe.stages:
         return [StageTraining(None, recipe, False, folder)]
@@ -55,9 +55,15 @@ def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
     for key, value in stage.set.items():
         mapping = apply_overrides(mapping, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}"])
     changed = from_mapping(Recipe, mapping, where=f"stage {stage.name}")
-    if (changed.model, changed.data) != (recipe.model, recipe.data):
+    if _shared_by_all_stages(changed) != _shared_by_all_stages(replace(recipe, stages=())):
         raise InputError(
-            f"stage {stage.name} changes the model or the data section",
+            f"stage {stage.name} changes the model or the data section, the seed or what the recipe is",
             remedy="change them for all stages, in the recipe itself",
         )
     return changed
+
+
+def _shared_by_all_stages(recipe: Recipe) -> tuple[Any, ...]:
+    """What a stage cannot have for itself; all else is about its training."""
+    identity = (recipe.id, recipe.title, recipe.citation, recipe.protocol, recipe.published_as, recipe.stages)
+    return (*identity, recipe.model, recipe.data, recipe.training.seed)

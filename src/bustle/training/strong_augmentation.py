@@ -26,19 +26,21 @@ OPERATIONS = ("turn", "shear x", "shear y", "shift x", "shift y", "contrast", "b
 def strongly_augmented(images: Tensor, *, operations: int = 2, probability: float = 0.5) -> Tensor:
     """Images `B C H W` of the same size, each changed by up to `operations` of `OPERATIONS`, with random strengths.
 
-    What a warp moves in from outside repeats the border. Uses torch's global random numbers.
+    What a warp moves in from outside repeats the border. Uses torch's global random numbers. Coordinates keep the
+    images' precision in mixed-precision training, where half of it would move pixels by half a pixel.
     """
     count, device = images.shape[0], images.device
     order = torch.rand(count, len(OPERATIONS), device=device).argsort(dim=1)
     made = (order < operations) & (torch.rand(count, len(OPERATIONS), device=device) < probability)
     strength = torch.where(made, 2 * torch.rand(count, len(OPERATIONS), device=device) - 1, 0.0)
     turn, shear_x, shear_y, shift_x, shift_y, contrast, brightness = strength.unbind(dim=1)
-    warped = _warped(
-        images,
-        turn=MAX_TURN * turn,
-        shear=(MAX_SHEAR * shear_x, MAX_SHEAR * shear_y),
-        shift=(MAX_SHIFT * shift_x, MAX_SHIFT * shift_y),
-    )
+    with torch.autocast(device.type, enabled=False):
+        warped = _warped(
+            images,
+            turn=MAX_TURN * turn,
+            shear=(MAX_SHEAR * shear_x, MAX_SHEAR * shear_y),
+            shift=(MAX_SHIFT * shift_x, MAX_SHIFT * shift_y),
+        )
     factor = (1 - (1 - LOWEST_CONTRAST) * contrast.abs()).view(-1, 1, 1, 1)
     middle = warped.mean(dim=(1, 2, 3), keepdim=True)
     return middle + factor * (warped - middle) + MAX_BRIGHTNESS * brightness.view(-1, 1, 1, 1)

@@ -91,6 +91,14 @@ def test_confident_cases_without_a_class_teach_their_own(monkeypatch: pytest.Mon
     assert network.weight.grad is not None
 
 
+def test_a_single_case_without_a_class_passes_batch_norm_twice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bustle.training.steps.multimix.strongly_augmented", lambda images: images / 2)
+    network = ByFirstPixel()
+    values, _ = run(MultiMixStep(), network, batch([1.0, 2.0], [1, -1], [True, True]))
+    assert network.calls[1].shape[0] == 2
+    assert values.terms["pseudo_class"].item() == pytest.approx(-math.log(sigmoid(1.0)), rel=1e-5)
+
+
 def test_masks_of_cases_without_one_are_drawn_to_the_others():
     cases = batch([1.0, 3.0, -1.0], [1, 1, 0], [True, True, False])
     values, _ = run(MultiMixStep(), ByFirstPixel(), cases)

@@ -157,7 +157,7 @@ SPEC = ModelSpec(
     deviations=(
         "Built from the description and the parameter count in the paper of RMTL-Net, which it matches exactly; how "
         "its parts are wired is inferred.",
-        "The ring 'of width of 5 pixels evenly covering the background and tumor areas' is taken as 5 pixels on "
+        "The ring is given as 5 pixels wide, covering tumour and background evenly: it is taken as 5 pixels on "
         "either side of the predicted contour; it may mean 5 in all.",
         "Six parameters besides the attention fit a fusion with bias and batch norm, or three weights and three "
         "factors of the residuals: the former is taken, as RMTL-Net by the same authors has it.",

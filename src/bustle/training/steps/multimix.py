@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,7 +75,9 @@ class MultiMixStep:
 
     def _pseudo_class(self, batch: Batch, class_logits: Tensor, network: nn.Module) -> Tensor:
         """Cross entropy on strong copies of the cases without a class, mean over them; the unsure count as zero."""
-        unlabelled = ~batch.has_label
+        unlabelled = torch.nonzero(~batch.has_label).flatten()
+        if len(unlabelled) == 1:
+            unlabelled = unlabelled.repeat(2)  # batch norm needs two cases: two copies of the same
         confidence, pseudo = class_logits[unlabelled].detach().float().softmax(dim=1).max(dim=1)
         strong = network(strongly_augmented(batch.image[unlabelled]))
         per_case = F.cross_entropy(class_logits_of(strong, loss="multimix").float(), pseudo, reduction="none")
