@@ -177,7 +177,15 @@ def test_predictions_of_unknown_cases_are_mentioned(tmp_path):
     write_png(folder / "elsewhere.png", lesion(0) > 0)
     write_png(folder / "made" / "77" / "mask.png", lesion(0) > 0)
     warnings = score(folder, tmp_path / "out", groups={})["warnings"]
-    assert warnings == ["2 predictions belong to none of the cases (elsewhere.png, made/77)"]
+    assert warnings[0] == "2 predictions belong to none of the cases (elsewhere.png, made/77)"
+
+
+def test_cases_of_a_class_that_the_method_does_not_know_are_mentioned(tmp_path):
+    told = "2 cases are of a class that the method does not know (normal, not among benign, malignant)"
+    with_classes = score(write_foreign(tmp_path / "both"), tmp_path / "out", groups={})["warnings"]
+    assert with_classes == [f"{told}: they count in no class metric"]
+    masks = write_foreign(tmp_path / "masks", probabilities=False)
+    assert score(masks, tmp_path / "out-masks", groups={})["warnings"] == []
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):

@@ -62,6 +62,13 @@ def evaluate_predictions(
     known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), LEAK_GROUPS, ())
     rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=known.group_of)
     notes = [*warnings, *index.warnings, *known.warnings]
+    foreign = [case for case in scorable if case.label is not None and case.label not in classes]
+    if foreign and any(row[f"probability_{name}"] is not None for row in rows for name in classes):
+        names = ", ".join(sorted({str(case.label) for case in foreign}))
+        notes.append(
+            f"{len(foreign)} cases are of a class that the method does not know ({names}, not among "
+            f"{', '.join(classes)}): they count in no class metric"
+        )
     if len(scorable) < len(cases):
         notes.append(f"{len(cases) - len(scorable)} cases without mask, box and class are left out")
     facts = {

@@ -15,6 +15,7 @@ from bustle.core.recipe import load_recipe
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
 from bustle.losses.build import CombinedLoss, build_loss
 from bustle.losses.setting import LossSetting
+from bustle.training.both_tasks import BothTasks
 from bustle.training.steps.build import build_step
 from bustle.training.steps.semi_supervised import SemiSupervisedStep
 
@@ -72,7 +73,7 @@ CASES = batch([1, 1, 0, 1, -1], [True, False, False, False, False])
     [("true_class", [True, True, False, False, True]), ("argmax", [True, True, True, False, True])],
 )
 def test_confident_cases_get_the_predicted_mask(gate: Any, accepted: list[bool]):
-    found = SemiSupervisedStep(gate=gate).with_pseudo_masks(CASES, MultiTaskOutput(MASKS, CLASSES), ONE)
+    found = SemiSupervisedStep(gate=gate).with_pseudo_masks(CASES, BothTasks(MASKS, ONE, CLASSES))
     assert found.has_mask.tolist() == accepted
     assert found.mask_weight is not None
     assert found.mask_weight.tolist() == pytest.approx([1, 0.1, 0.1, 0.1, 0.1])

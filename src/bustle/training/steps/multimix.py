@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
 from bustle.core.types import Batch
 from bustle.losses.build import LossValues
 from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.outputs import class_logits_of
+from bustle.training.both_tasks import both_tasks_of
 from bustle.training.strong_augmentation import strongly_augmented
 
 if TYPE_CHECKING:
@@ -55,18 +55,13 @@ class MultiMixStep:
         self, batch: Batch, *, network: nn.Module, loss: CombinedLoss, update: Callable[[Tensor], None]
     ) -> LossValues:
         output = network(batch.image)
-        meaning = loss.setting.mask_meaning
-        if output.mask_logits is None or output.class_logits is None or meaning is None:
-            raise InputError(
-                "the step multimix needs a network with a mask and classes",
-                remedy="use --set training.step=joint, or another network",
-            )
+        tasks = both_tasks_of(output, loss.setting, step="multimix")
         values = loss(output, batch)
         pseudo_class = mask_divergence = values.total.new_zeros(())
         if not batch.has_label.all():
-            pseudo_class = self._pseudo_class(batch, output.class_logits, network)
+            pseudo_class = self._pseudo_class(batch, tasks.class_logits, network)
         if batch.has_mask.any() and not batch.has_mask.all():
-            maps = lesion_probability(output.mask_logits, meaning)
+            maps = lesion_probability(tasks.mask_logits, tasks.meaning)
             mask_divergence = divergence(maps[batch.has_mask].mean(dim=0), maps[~batch.has_mask].mean(dim=0))
         total = values.total + self.class_weight * pseudo_class + self.mask_weight * mask_divergence
         update(total)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
+from bustle.training.both_tasks import BothTasks, both_tasks_of
 from bustle.training.validation import lesion_mask
 
 if TYPE_CHECKING:
@@ -41,28 +41,21 @@ class SemiSupervisedStep:
         self, batch: Batch, *, network: nn.Module, loss: CombinedLoss, update: Callable[[Tensor], None]
     ) -> LossValues:
         output = network(batch.image)
-        meaning = loss.setting.mask_meaning
-        if output.mask_logits is None or output.class_logits is None or meaning is None:
-            raise InputError(
-                "the step semi_supervised needs a network with a mask and classes",
-                remedy="use --set training.step=joint, or another network",
-            )
-        values = loss(output, self.with_pseudo_masks(batch, output, meaning))
+        tasks = both_tasks_of(output, loss.setting, step="semi_supervised")
+        values = loss(output, self.with_pseudo_masks(batch, tasks))
         update(values.total)
         return values
 
     @torch.no_grad()
-    def with_pseudo_masks(self, batch: Batch, output: MultiTaskOutput, meaning: MaskMeaning) -> Batch:
+    def with_pseudo_masks(self, batch: Batch, tasks: BothTasks) -> Batch:
         """The batch in which confident predictions stand in for missing masks; drawn masks stay as they are."""
-        assert output.mask_logits is not None
-        assert output.class_logits is not None
-        probability = output.class_logits.float().softmax(dim=1)
+        probability = tasks.class_logits.float().softmax(dim=1)
         confidence = probability.amax(dim=1)
         if self.gate == "true_class":
             of_label = probability.gather(1, batch.label.clamp_min(0).unsqueeze(1)).squeeze(1)
             confidence = torch.where(batch.has_label, of_label, confidence)
         accepted = ~batch.has_mask & (confidence > self.threshold)
-        pseudo = lesion_mask(output.mask_logits, meaning).to(batch.lesion_mask.dtype)
+        pseudo = lesion_mask(tasks.mask_logits, tasks.meaning).to(batch.lesion_mask.dtype)
         per_case = (-1, *[1] * (batch.lesion_mask.ndim - 1))
         return replace(
             batch,
