@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
+# As many workers as cores, at most 4: each holds torch and its own networks in memory.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
 .PHONY: demo test test-full lint bench docs format clean
 
@@ -17,10 +19,10 @@ demo: $(STAMP)
 	$(BIN)/python scripts/demo.py $(DEMO)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not full" --cov --cov-report=term
+	$(PYTEST) -m "not full"
 
 test-full: $(STAMP)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

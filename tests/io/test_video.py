@@ -123,5 +123,10 @@ def test_frames_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         video_size(path)
 
 
-def test_messages_of_opencv_are_as_before() -> None:
-    assert cv2.utils.logging.getLogLevel() != cv2.utils.logging.LOG_LEVEL_SILENT
+def test_messages_of_opencv_are_as_before(tmp_path: Path) -> None:
+    spoken = cv2.utils.logging.getLogLevel()
+    assert spoken != cv2.utils.logging.LOG_LEVEL_SILENT
+    path = write_video(tmp_path / "a.avi", frames=2)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: video_size(path), range(64)))
+    assert cv2.utils.logging.getLogLevel() == spoken

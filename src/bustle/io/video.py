@@ -35,6 +35,9 @@ _RECENT_FRAMES = 16
 _GREY_TOLERANCE = 8
 """Grey video comes out of its colour space with channels that differ by rounding."""
 
+_LOG_LEVEL = threading.Lock()
+"""The level of OpenCV's messages belongs to the whole process: one thread at a time may lower and restore it."""
+
 
 @dataclass(frozen=True)
 class VideoSize:
@@ -158,12 +161,13 @@ def _open(path: Path) -> cv2.VideoCapture:
     except OSError as error:
         raise _cannot_be_read(path, error) from None
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    spoken = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    finally:
-        cv2.utils.logging.setLogLevel(spoken)
+    with _LOG_LEVEL:
+        spoken = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        finally:
+            cv2.utils.logging.setLogLevel(spoken)
     if not video.isOpened():
         raise InputError(
             "cannot be opened as a video: it is damaged, cut short or of an unknown codec",

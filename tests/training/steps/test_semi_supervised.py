@@ -75,8 +75,10 @@ CASES = batch([1, 1, 0, 1, -1], [True, False, False, False, False])
 def test_confident_cases_get_the_predicted_mask(gate: Any, accepted: list[bool]):
     found = SemiSupervisedStep(gate=gate).with_pseudo_masks(CASES, BothTasks(MASKS, ONE, CLASSES))
     assert found.has_mask.tolist() == accepted
+    pseudo = sum(accepted[1:])
+    of_pseudo = 0.1 * (1 + pseudo) / pseudo
     assert found.mask_weight is not None
-    assert found.mask_weight.tolist() == pytest.approx([1, 0.1, 0.1, 0.1, 0.1])
+    assert found.mask_weight.tolist() == pytest.approx([1 + pseudo, *[of_pseudo * yes for yes in accepted[1:]]])
     assert torch.equal(found.lesion_mask[0], CASES.lesion_mask[0]), "a drawn mask stays"
     assert torch.equal(found.lesion_mask[1] > 0, MASKS[1, 0] > 0)
     assert CASES.has_mask.tolist() == [True, False, False, False, False], "the batch itself is not changed"
@@ -88,20 +90,31 @@ def test_the_loss_by_hand():
     fit, misfit = torch.log1p(torch.exp(torch.tensor(-3.0))), torch.log1p(torch.exp(torch.tensor(3.0)))
     # The drawn mask is the first row, the prediction the third column: they differ in 6 of 16 pixels.
     drawn = (6 * misfit + 10 * fit) / 16
-    assert values.total.item() == pytest.approx(float((drawn + 0.1 * fit + 0.1 * fit) / 3), rel=1e-5)
+    assert values.total.item() == pytest.approx(float(drawn + 0.1 * (fit + fit) / 2), rel=1e-5)
     assert updates == [values.total]
+
+
+def test_the_loss_without_drawn_masks_is_that_of_the_pseudo_masks():
+    cases = batch([1, 1, 0, 1, -1], [False] * 5)
+    network = Fixed(MASKS.clone(), CLASSES.clone())
+    loss = loss_of("mask_cross_entropy")
+    values = SemiSupervisedStep()(cases, network=network, loss=loss, update=lambda total: None)
+    assert values.total.item() == pytest.approx(0.1 * float(torch.log1p(torch.exp(torch.tensor(-3.0)))), rel=1e-5)
 
 
 def test_without_pseudo_masks_it_is_the_supervised_step():
     losses = ("dice", "class_cross_entropy")
-    for step in (SemiSupervisedStep(threshold=1.0), SemiSupervisedStep(weight=0.0)):
-        cases = CASES if step.threshold == 1.0 else batch([1, 1, 0, 1, -1], [True] * 5)
+    for step, cases in (
+        (SemiSupervisedStep(threshold=1.0), CASES),
+        (SemiSupervisedStep(weight=0.0), CASES),
+        (SemiSupervisedStep(), batch([1, 1, 0, 1, -1], [True] * 5)),
+    ):
         network = Fixed(MASKS.clone(), CLASSES.clone())
         semi = step(cases, network=network, loss=loss_of(*losses), update=lambda loss: None)
         joint = build_step(Component("joint"))(
             cases, network=network, loss=loss_of(*losses), update=lambda loss: None
         )
-        assert semi.total.item() == joint.total.item()
+        assert semi.total.item() == pytest.approx(joint.total.item(), rel=1e-6)
 
 
 def test_no_gradient_flows_through_a_pseudo_mask_s_making():

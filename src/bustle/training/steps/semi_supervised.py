@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SemiSupervisedStep:
-    """`threshold` is the paper's τ, `weight` its α, what a pseudo mask counts beside a drawn one.
+    """`threshold` is the paper's τ, `weight` its α.
+
+    The loss over masks is L_w + α L_wo, the mean over the drawn ones and α times that over the pseudo masks: many
+    pseudo masks do not thin out a few drawn ones.
 
     `gate`: the probability that must exceed the threshold is that of the case's own class (`true_class`) or of the
     most probable one (`argmax`); cases without a class are judged by the latter.
@@ -61,8 +64,13 @@ class SemiSupervisedStep:
             batch,
             lesion_mask=torch.where(accepted.view(per_case), pseudo, batch.lesion_mask),
             has_mask=batch.has_mask | accepted,
-            mask_weight=torch.where(batch.has_mask, 1.0, self.weight),
+            mask_weight=self._mask_weight(drawn=batch.has_mask, accepted=accepted),
         )
+
+    def _mask_weight(self, *, drawn: Tensor, accepted: Tensor) -> Tensor:
+        """The weights (B) with which a mean over all masks is L_w + α L_wo; without drawn ones it is α L_wo."""
+        masks, of_drawn, of_pseudo = (drawn | accepted).sum(), drawn.sum(), accepted.sum()
+        return drawn * masks / of_drawn.clamp_min(1) + self.weight * accepted * masks / of_pseudo.clamp_min(1)
 
 
 STEP = SemiSupervisedStep
