@@ -20,6 +20,7 @@ from bustle.data import cache_building
 from bustle.data.cache import CaseCache
 from bustle.data.content_hashes import content_hashes
 from bustle.data.preprocess import map_to_original_grid
+from bustle.data.volume_grid import volume_to_cubic
 
 SECTION = DataSection(size=(32, 48))
 DECODED: list[str] = []
@@ -273,11 +274,61 @@ def test_a_cache_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path):
         open_cache(make_cases(tmp_path / "data"), tmp_path)
 
 
-def test_no_cases_and_volumes_are_refused(tmp_path):
+VOLUMES = DataSection(size=(32, 32, 32), resize="patch", spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
+
+
+def made_volume(number: int, spacing: tuple[float, ...]) -> Sample:
+    """Sizes differ from volume to volume; volume 1 has no mask."""
+    size = (10 + number, 70, 30)
+    DECODED.append(str(number))
+    instances = np.zeros(size, np.uint8)
+    instances[2:6, 20:50, 10:20] = 1
+    return Sample(
+        case_id=f"made/{number}",
+        source="made",
+        image=np.random.default_rng(number).integers(0, 256, (1, *size), np.uint8),
+        geometry=Geometry(size, spacing=spacing, origin=(1.0, 2.0, 3.0)),
+        lesion_mask=None if number == 1 else instances,
+    )
+
+
+def make_volumes(spacing: tuple[float, ...] = (0.5, 0.07, 0.2)) -> list[Case]:
+    return [
+        Case(
+            case_id=f"made/{number}",
+            source="made",
+            load=partial(made_volume, number, spacing),
+            label="malignant",
+            metadata={"number": number},
+        )
+        for number in range(3)
+    ]
+
+
+def test_volumes_of_several_sizes_lie_one_after_the_other(tmp_path):
+    cache = open_cache(make_volumes(), tmp_path, VOLUMES)
+    assert [image.shape for image in cache.images] == [(1, 10 + number, 10, 12) for number in range(3)]
+    assert [mask.shape for mask in cache.lesion_masks] == [(10 + number, 10, 12) for number in range(3)]
+    assert [bool(mask.any()) for mask in cache.lesion_masks] == [True, False, True]
+    assert all(not gland.any() and gland.shape == (10 + i, 10, 12) for i, gland in enumerate(cache.gland_masks))
+    by_hand = volume_to_cubic(made_volume(2, (0.5, 0.07, 0.2)).image[0], geometry=cache.geometries[2])
+    assert np.array_equal(cache.images[2][0], by_hand)
+    assert cache.geometries[2].origin == (1.0, 2.0, 3.0)
+    assert decoded_while_opening(make_volumes(), tmp_path, VOLUMES) == 0
+    larger_patches = dataclasses.replace(VOLUMES, size=(64, 32, 64))
+    assert decoded_while_opening(make_volumes(), tmp_path, larger_patches) == 0
+    cache.save(tmp_path / "travel")
+    copy = CaseCache.load(tmp_path / "travel", section=VOLUMES)
+    assert all(np.array_equal(one, other) for one, other in zip(copy.images, cache.images, strict=True))
+
+
+def test_no_cases_and_wrong_dimensions_are_refused(tmp_path):
     with pytest.raises(InputError, match="no cases"):
         open_cache([], tmp_path)
-    with pytest.raises(InputError, match="height, width"):
-        open_cache(make_cases(tmp_path / "data"), tmp_path, DataSection(size=(32, 32, 32)))
+    with pytest.raises(InputError, match=r"0.png: is an image, the model takes volumes"):
+        open_cache(make_cases(tmp_path / "data"), tmp_path, VOLUMES)
+    with pytest.raises(InputError, match=r"is a volume, the model takes images"):
+        open_cache(make_volumes(), tmp_path)
 
 
 def open_in_another_process(cases, tmp_path):

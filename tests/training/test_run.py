@@ -266,7 +266,7 @@ def test_a_training_step_never_waits_for_the_gpu(
     )
 
     def one_epoch() -> None:
-        for batch in module.training_batches(0):
+        for batch in module.batches.training(0):
             module.step(batch, network=module.network, loss=module.loss, update=lambda loss: loss.backward())
 
     one_epoch()  # what is made once, may wait

@@ -26,20 +26,32 @@ CONFIGS = Path(str(resources.files("bustle"))) / "configs"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
-    """`config` is checked against the network's own Config when the network is built."""
+    """`config` is checked against the network's own Config when the network is built.
+
+    `refinements`: how many more times the network is run on its input plus the lesion probability that it gave last;
+    0 = one plain pass (C_MSVNet_Iter, Algorithm 1).
+    """
 
     id: str
     config: Mapping[str, Any] = field(default_factory=dict)
     encoder_weights: str | None = None
     """None = random; "imagenet" = timm's pretrained weights; else the path of a local safetensors file."""
+    refinements: int = 0
+
+    def __post_init__(self) -> None:
+        if self.refinements < 0:
+            raise ValueError("refinements must be at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSection:
     """How cases become network inputs. `size` is `(D) H W` in pixels.
 
-    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `channels` 3 repeats
-    grey images. `mean` and `std` apply to intensities scaled to 0..1, one value per channel.
+    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros; `patch`, for volumes only,
+    resamples to voxels of `spacing_mm` and cuts patches of `size`, padded with the volume's least value. In training,
+    `lesion_share` of the patches hold a lesion's centre, the others lie anywhere in a case without a lesion there.
+    `channels` 3 repeats grey images. Intensities are scaled to 0..1; `normalisation`: `fixed` subtracts `mean` and
+    divides by `std`, one value per channel, `z_score` takes every input's own mean and deviation instead.
     `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one
     class of several, such as {lesion: [benign, malignant]}.
     `multi_mask`: what to do with cases that own several mask files. `location`: what stands for the place of a
@@ -50,7 +62,10 @@ class DataSection:
 
     size: tuple[int, ...] = (256, 256)
     channels: Literal[1, 3] = 3
-    resize: Literal["stretch", "letterbox"] = "stretch"
+    resize: Literal["stretch", "letterbox", "patch"] = "stretch"
+    spacing_mm: float | None = None
+    lesion_share: float = 1.0
+    normalisation: Literal["fixed", "z_score"] = "fixed"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     classes: tuple[str, ...] = ("benign", "malignant")
@@ -62,8 +77,14 @@ class DataSection:
     def __post_init__(self) -> None:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"mean and std need {self.channels} values, one per channel")
-        if not all(edge >= 32 for edge in self.size):
-            raise ValueError("size must be at least 32 along every axis")
+        if len(self.size) not in (2, 3) or not all(edge >= 32 for edge in self.size):
+            raise ValueError("size must be [height, width] or [slices, depth, width], at least 32 along every axis")
+        if (self.resize == "patch") != (len(self.size) == 3):
+            raise ValueError("resize: patch goes with a size of three numbers, and the others with two")
+        if (self.spacing_mm is not None) != (self.resize == "patch") or not (self.spacing_mm or 1) > 0:
+            raise ValueError("resize: patch needs a positive spacing_mm, and nothing else takes one")
+        if not 0 <= self.lesion_share <= 1:
+            raise ValueError("lesion_share must lie between 0 and 1")
         if not all(value > 0 for value in self.std):
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):

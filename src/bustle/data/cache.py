@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,8 @@ class CaseCache:
     """The pixels and annotations of N cases on the network's grid, in the order in which they were given.
 
     `images` uint8 `N C h w` (C = 1 when every case is grey, else 3); `lesion_masks` uint8 instance maps `N h w`;
-    `gland_masks` uint8 `N h w` of 0 and 1. Absent annotations are zero, and flagged in `has_mask`, `has_gland`,
+    `gland_masks` uint8 `N h w` of 0 and 1. Of volumes, whose sizes differ, these are lists of `C d h w` and `d h w`
+    on cubic voxels. Absent annotations are zero, and flagged in `has_mask`, `has_gland`,
     `has_box`, `has_label` (bool `N`). `labels` int64 `N` indexes the section's classes, -1 = none of them.
     `boxes[i]` are in network pixels, empty where there are none.
     """
@@ -39,9 +42,10 @@ class CaseCache:
         self._index = index
         self.cases = index.cases
         self.case_ids = [case.case_id for case in index.cases]
-        self.images = arrays["images"]
-        self.lesion_masks = arrays["lesion_masks"]
-        self.gland_masks = arrays["gland_masks"]
+        self._arrays = arrays
+        self.images = _case_by_case(arrays["images"], index, channels=True)
+        self.lesion_masks = _case_by_case(arrays["lesion_masks"], index)
+        self.gland_masks = _case_by_case(arrays["gland_masks"], index)
         self.has_mask = np.array([case.has_mask for case in index.cases], bool)
         self.has_gland = np.array([case.has_gland for case in index.cases], bool)
         self.has_box = np.array([case.boxes is not None for case in index.cases], bool)
@@ -78,9 +82,12 @@ class CaseCache:
 
     def save(self, directory: Path) -> None:
         """Write a compressed copy that `load` opens anywhere, without the original files."""
-        coloured = np.array([bool((image != image[:1]).any()) for image in self.images])
-        arrays = {name: getattr(self, name) for name in self._index.shapes if name != "images"}
-        arrays |= {"first_channel": self.images[:, 0], "coloured": coloured, "coloured_images": self.images[coloured]}
+        arrays = {name: self._arrays[name] for name in self._index.shapes}
+        images = arrays["images"]
+        if images.ndim > 1:
+            coloured = np.array([bool((image != image[:1]).any()) for image in images])
+            del arrays["images"]
+            arrays |= {"first_channel": images[:, 0], "coloured": coloured, "coloured_images": images[coloured]}
         with atomic_path(directory / "arrays.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
         write_index(directory, self._index)
@@ -101,15 +108,28 @@ class CaseCache:
         path = directory / "arrays.npz"
         try:
             with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in index.shapes if name != "images"}
-                images = np.repeat(stored["first_channel"][:, None], index.shapes["images"][1], axis=1)
-                images[stored["coloured"]] = stored["coloured_images"]
+                arrays = {name: stored[name] for name in index.shapes if name in stored}
+                if "images" not in stored:
+                    images = np.repeat(stored["first_channel"][:, None], index.shapes["images"][1], axis=1)
+                    images[stored["coloured"]] = stored["coloured_images"]
+                    arrays["images"] = images
         except Exception as error:  # zipfile, zlib, KeyError, ValueError, OSError: all mean a damaged archive
             raise InputError(f"cannot be read ({error})", remedy="copy it again", path=path) from None
-        arrays["images"] = images
-        if not intact(index, arrays):
+        if set(arrays) != set(index.shapes) or not intact(index, arrays):
             raise InputError("does not match its index", remedy="copy it again", path=path)
         return cls(index, _with_gland(index, arrays), classes=section.classes)
+
+
+def _case_by_case(array: NDArray[np.uint8], index: CacheIndex, *, channels: bool = False) -> Any:
+    """An array of all cases as it is, a flat one as a list with one view per case."""
+    if array.ndim > 1:
+        return array
+    sizes = [case.geometry.network_size or () for case in index.cases]
+    count = array.size // sum(map(math.prod, sizes)) if channels else 1
+    shapes = [(count, *size) if channels else size for size in sizes]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(array, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _key(cases: Sequence[Case], *, section: DataSection, root: Path) -> str:

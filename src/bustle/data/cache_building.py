@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.errors import InputError
 from bustle.core.progress import progress as with_progress
 from bustle.core.recipe import DataSection
 from bustle.core.types import Case
 from bustle.data.cache_index import FORMAT, CachedCase, CacheIndex, prepared_for
 from bustle.data.preprocess import box_to_network_grid, mask_to_network_grid, to_network_grid
+from bustle.data.volume_grid import cubic_geometry, mask_to_cubic, volume_to_cubic
 
 ARRAYS = ("images", "lesion_masks", "gland_masks")
 
@@ -37,22 +41,18 @@ def write_arrays(
             streams["images"].write(prepared.image.data)
             streams["lesion_masks"].write(prepared.lesion_mask.data)
             streams["gland_masks"].write(prepared.gland_mask.data)
-    count, depth, (height, width) = len(described), max(channels), section.size
-    shapes: dict[str, tuple[int, ...]] = {
-        "images": (count, depth, height, width),
-        "lesion_masks": (count, height, width),
-    }
-    if any(case.has_gland for case in described):
-        shapes["gland_masks"] = (count, height, width)
-    planes = {name: channels if name == "images" else [1] * count for name in shapes}
-    sha256 = {
-        name: _write_array(
-            folder / f"{name}.npy",
-            _stored_planes(raw[name], planes[name], plane=height * width, depth=depth if name == "images" else 1),
-            shape=shape,
-        )
-        for name, shape in shapes.items()
-    }
+    kinds = [name for name in ARRAYS if name != "gland_masks" or any(case.has_gland for case in described)]
+    sizes = [math.prod(case.geometry.network_size or ()) for case in described]
+    shapes: dict[str, tuple[int, ...]] = {}
+    sha256: dict[str, str] = {}
+    for name in kinds:
+        stored, wanted = (channels, max(channels)) if name == "images" else ([1] * len(described), 1)
+        if section.resize == "patch":
+            shapes[name] = (wanted * sum(sizes),)
+        else:
+            shapes[name] = (len(described), *([wanted] if name == "images" else []), *section.size)
+        chunks = _stored_planes(raw[name], stored, sizes=sizes, wanted=wanted)
+        sha256[name] = _write_array(folder / f"{name}.npy", chunks, shape=shapes[name])
     for path in raw.values():
         path.unlink()
     return CacheIndex(
@@ -65,12 +65,12 @@ def write_arrays(
     )
 
 
-def _stored_planes(raw: Path, channels: Sequence[int], *, plane: int, depth: int) -> Iterator[bytes]:
+def _stored_planes(raw: Path, channels: Sequence[int], *, sizes: Sequence[int], wanted: int) -> Iterator[bytes]:
     """The bytes of one case after the other, a grey image repeated where others have colour."""
     with raw.open("rb") as stream:
-        for count in channels:
-            content = stream.read(count * plane)
-            yield content if count == depth else content * depth
+        for count, size in zip(channels, sizes, strict=True):
+            content = stream.read(count * size)
+            yield content if count == wanted else content * wanted
 
 
 def _write_array(path: Path, chunks: Iterator[bytes], *, shape: tuple[int, ...]) -> str:
@@ -94,16 +94,26 @@ class _PreparedCase:
 
 def _prepare(case: Case, *, section: DataSection) -> _PreparedCase:
     sample = case.load()
-    image, geometry = to_network_grid(sample.image, section=section, spacing=sample.geometry.spacing)
-    empty = np.zeros(section.size, np.uint8)
+    mask_to_grid: Any = mask_to_network_grid
+    try:
+        if section.resize == "patch":
+            geometry = cubic_geometry(sample.geometry, section=section)
+            image = np.stack([volume_to_cubic(channel, geometry=geometry) for channel in sample.image])
+            mask_to_grid = mask_to_cubic
+        else:
+            image, geometry = to_network_grid(sample.image, section=section, spacing=sample.geometry.spacing)
+    except InputError as error:
+        error.path = error.path or next(iter(case.files), None)
+        raise
+    empty = np.zeros(image.shape[1:], np.uint8)
     lesion_mask, gland_mask = empty, empty
     if sample.lesion_mask is not None:
         instances = sample.lesion_mask
         if section.multi_mask == "first":
             instances = np.where(instances == 1, instances, np.uint8(0))
-        lesion_mask = mask_to_network_grid(instances, geometry=geometry)
+        lesion_mask = mask_to_grid(instances, geometry=geometry)
     if sample.gland_mask is not None:
-        gland_mask = mask_to_network_grid(sample.gland_mask, geometry=geometry).astype(np.uint8)
+        gland_mask = mask_to_grid(sample.gland_mask, geometry=geometry).astype(np.uint8)
     boxes = None
     if sample.boxes is not None:
         boxes = tuple(tuple(box_to_network_grid(box, geometry=geometry)) for box in sample.boxes)

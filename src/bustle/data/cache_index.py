@@ -38,7 +38,10 @@ class CachedCase:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheIndex:
-    """The content of `index.json`. `prepared_for` is what of the recipe's data section decides the pixels."""
+    """The content of `index.json`. `prepared_for` is what of the recipe's data section decides the pixels.
+
+    `shapes` are those of the stored arrays; volumes, whose sizes differ, lie one after the other in flat ones.
+    """
 
     format: int
     key: str
@@ -49,6 +52,8 @@ class CacheIndex:
 
 
 def prepared_for(section: DataSection) -> dict[str, Any]:
+    if section.resize == "patch":
+        return {"spacing_mm": section.spacing_mm, "resize": section.resize, "multi_mask": section.multi_mask}
     return {"size": list(section.size), "resize": section.resize, "multi_mask": section.multi_mask}
 
 

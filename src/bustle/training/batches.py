@@ -13,11 +13,12 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
-from bustle.data.preprocess import LUMA, normalise
+from bustle.data.preprocess import normalise
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.drawn_transform import DrawnTransform
 from bustle.training.location_labels import LocationLabels
+from bustle.training.normalisation import Normalisation
 
 
 def batch_positions(count: int, *, batch_size: int) -> list[range]:
@@ -85,7 +86,6 @@ class DeviceAssembly:
         positions: NDArray[np.int64],
     ):
         self.cache = cache
-        self.section = section
         self.device = device
         self.place_of = {int(position): place for place, position in enumerate(positions)}
         self.images = torch.from_numpy(cache.images[positions]).to(device)
@@ -94,9 +94,7 @@ class DeviceAssembly:
         self.masks = torch.from_numpy(masks).to(device)
         annotations = _annotations(cache, positions, located=locations.present)
         self.annotations = {name: values.to(device) for name, values in annotations.items()}
-        self.mean = torch.tensor(section.mean, device=device)[:, None, None]
-        self.std = torch.tensor(section.std, device=device)[:, None, None]
-        self.luma = torch.tensor(LUMA, device=device)[:, None, None]
+        self.normalised = Normalisation(section, device=device)
 
     def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
         places = torch_executor.on_device(torch.tensor([self.place_of[int(p)] for p in positions]), self.device)
@@ -106,19 +104,12 @@ class DeviceAssembly:
         return _batch(
             self.cache,
             positions,
-            image=self._normalised(images),
+            image=self.normalised(images),
             lesion_mask=masks[:, 0].long(),
             gland_mask=masks[:, 1].float(),
             annotations={name: values[places] for name, values in self.annotations.items()},
             augmented=bool(drawn),
         )
-
-    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """`preprocess.normalise` on the device."""
-        values = images.float()
-        if self.section.channels == 1 and values.shape[1] == 3:
-            values = (values * self.luma).sum(dim=1, keepdim=True)
-        return values / (255 * self.std) - self.mean / self.std
 
 
 def _annotations(

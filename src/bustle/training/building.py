@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -15,17 +12,11 @@ from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.data.cache import CaseCache
-from bustle.data.transforms.augmentation import Augmentation
 from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
-from bustle.training.batches import (
-    DeviceAssembly,
-    MemoryMapAssembly,
-    TrainingBatches,
-    ValidationBatches,
-    positions_of,
-)
+from bustle.training.batch_sources import batch_sources
+from bustle.training.batches import positions_of
 from bustle.training.checkpoint import seed_epoch
 from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
@@ -78,19 +69,8 @@ def build_training(
     if training.channels_last:
         network = network.to(memory_format=channels_last_format(2 + spec.dims))
     loss = build_loss(recipe, setting=loss_setting(recipe, labels=cache.labels[train_positions])).to(device)
-    if device.type == "cpu":
-        assembly: Any = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
-    else:
-        used = np.concatenate([train_positions, val_positions])
-        assembly = DeviceAssembly(cache, section=recipe.data, locations=locations, device=device, positions=used)
-    training_batches = partial(
-        TrainingBatches,
-        assembly,
-        train_positions,
-        case_ids=cache.case_ids,
-        augmentation=Augmentation.from_components(recipe.augmentation, size=recipe.data.size),
-        batch_size=training.batch_size,
-        seed=training.seed,
+    batches = batch_sources(
+        recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device
     )
     return TrainingModule(
         recipe,
@@ -100,8 +80,5 @@ def build_training(
             recipe.optimizer, network, without_gradient=spec.without_gradient(config), loss=loss
         ),
         mask_meaning=spec.mask_meaning(config),
-        training_batches=lambda epoch: training_batches(epoch=epoch),
-        validation_batches=(
-            ValidationBatches(assembly, val_positions, batch_size=training.batch_size) if len(val) else None
-        ),
+        batches=batches,
     )

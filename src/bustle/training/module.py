@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -13,7 +12,8 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, MaskMeaning
 from bustle.losses.build import CombinedLoss
-from bustle.training.batches import TrainingBatches, ValidationBatches
+from bustle.models.refinement import Refined
+from bustle.training.batch_sources import BatchSources
 from bustle.training.checkpoint import seed_epoch
 from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
 from bustle.training.optimisation import Moment, build_schedule
@@ -23,7 +23,10 @@ from bustle.training.weight_average import WeightAverage
 
 
 class TrainingModule(lightning.LightningModule):
-    """Everything of one fold's training that has state; epochs count from `first_epoch` (0 = from the start)."""
+    """Everything of one fold's training that has state; epochs count from `first_epoch` (0 = from the start).
+
+    `network` is the plain one, whose weights are kept; it learns and is judged as the recipe refines it.
+    """
 
     def __init__(
         self,
@@ -33,8 +36,7 @@ class TrainingModule(lightning.LightningModule):
         loss: CombinedLoss,
         optimizer: torch.optim.Optimizer,
         mask_meaning: MaskMeaning | None,
-        training_batches: Callable[[int], TrainingBatches],
-        validation_batches: ValidationBatches | None,
+        batches: BatchSources,
     ):
         super().__init__()
         self.automatic_optimization = False
@@ -43,15 +45,14 @@ class TrainingModule(lightning.LightningModule):
         self.loss = loss
         self.optimizer = optimizer
         self.mask_meaning = mask_meaning
-        self.training_batches = training_batches
-        self.validation_batches = validation_batches
+        self.batches = batches
         self.step = build_step(recipe.training.step)
         self.schedule = build_schedule(recipe.schedule)
         self.base_lr = float(optimizer.defaults["lr"])
         decay = recipe.training.ema_decay
         self.average = None if decay is None else WeightAverage(network, decay=decay)
         self.first_epoch = 0
-        self.steps_per_epoch = len(training_batches(0))
+        self.steps_per_epoch = len(batches.training(0))
         self.watch = LossWatch()
         self.tally: ValidationTally | None = None
         self.scores: ValidationScores | None = None
@@ -69,11 +70,11 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimizer
 
-    def train_dataloader(self) -> TrainingBatches:
-        return self.training_batches(self.epoch)
+    def train_dataloader(self) -> Any:
+        return self.batches.training(self.epoch)
 
     def val_dataloader(self) -> Any:
-        return self.validation_batches or []
+        return self.batches.validation or []
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch  # it was assembled there
@@ -97,8 +98,11 @@ class TrainingModule(lightning.LightningModule):
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr(self.base_lr, moment)
-        values = self.step(batch, network=self.network, loss=self.loss, update=self._update)
+        values = self.step(batch, network=self._refined(self.network), loss=self.loss, update=self._update)
         self.watch.add(values, case_ids=batch.case_ids)
+
+    def _refined(self, network: nn.Module) -> Refined:
+        return Refined(network, meaning=self.mask_meaning, refinements=self.recipe.model.refinements)
 
     def _update(self, loss: Tensor) -> None:
         """One optimiser update: backward, clipped (see `on_before_optimizer_step`), then the weight average."""
@@ -120,7 +124,7 @@ class TrainingModule(lightning.LightningModule):
         self.tally = ValidationTally(meaning=self.mask_meaning, classes=self.recipe.data.classes)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        output = self.judged_network(batch.image)
+        output = self._refined(self.judged_network)(batch.image)
         assert self.tally is not None
         self.tally.add(output, batch, loss=self.loss(output, batch).total)
 

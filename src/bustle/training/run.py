@@ -20,11 +20,12 @@ from bustle.core.recipe import Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.cache import CaseCache
 from bustle.data.splits import Fold
-from bustle.data.transforms.augmentation import Augmentation
 from bustle.inference.torch_backend import find_device
 from bustle.losses.build import build_loss
 from bustle.models import zoo
+from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
+from bustle.training.batch_sources import check_augmentation
 from bustle.training.building import build_network, build_training
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.epoch_end import CHECKPOINT, WEIGHTS, EpochEnd, Row
@@ -61,7 +62,7 @@ def check_recipe(recipe: Recipe) -> None:
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
         )
     with torch.device("meta"):
-        build_network(recipe, encoder_weights=None)
+        refined(build_network(recipe, encoder_weights=None), recipe)
     weights = recipe.model.encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
@@ -74,7 +75,7 @@ def _check_stage(recipe: Recipe) -> None:
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
     build_step(recipe.training.step)
-    Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
+    check_augmentation(recipe)
     _check_training_section(recipe)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -22,9 +21,7 @@ def cases(real_data: Path):
 
 
 def test_complete_set(real_data: Path):
-    start = time.perf_counter()
     collection = open_sources([f"busi:{real_data / 'busi'}"])
-    assert time.perf_counter() - start < 1.0
     assert Counter(case.label for case in collection.cases) == {"benign": 437, "malignant": 210, "normal": 133}
     assert sum(case.mask_files for case in collection.cases) == 798
     assert sum(case.mask_files > 1 for case in collection.cases) == 17

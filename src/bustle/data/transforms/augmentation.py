@@ -70,8 +70,7 @@ class Augmentation:
 
     def draw(self, case_id: str, *, seed: int, epoch: int) -> DrawnTransform:
         """The transform of one case in one epoch: equal arguments give equal transforms, anywhere."""
-        digest = hashlib.blake2b(f"{seed}\0{epoch}\0{case_id}".encode(), digest_size=16).digest()
-        random = Generator(Philox(key=int.from_bytes(digest, "little")))
+        random = random_of_case(case_id, seed=seed, epoch=epoch)
         warp, before, after = IDENTITY, [], []
         warped = False
         for position, component in enumerate(self.components):
@@ -82,3 +81,9 @@ class Augmentation:
                 steps = component.draw(random, slot=position * STEPS_PER_COMPONENT)
                 (after if warped else before).extend(steps)
         return DrawnTransform(warp, tuple(before), tuple(after))
+
+
+def random_of_case(case_id: str, *, seed: int, epoch: int) -> Generator:
+    """The random numbers that belong to a case in an epoch, whatever was drawn before."""
+    digest = hashlib.blake2b(f"{seed}\0{epoch}\0{case_id}".encode(), digest_size=16).digest()
+    return Generator(Philox(key=int.from_bytes(digest, "little")))

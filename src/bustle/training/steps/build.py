@@ -1,7 +1,7 @@
 """Training steps by name. The folder is the registry: a file here that defines `STEP` is a step.
 
-`STEP` is a frozen dataclass of the step's options; it is called with a batch, and calls `update(loss)` for every
-optimiser update that it makes.
+`STEP` is a frozen dataclass of the step's options; it is called with a batch and the network as the recipe refines
+it, and calls `update(loss)` for every optimiser update that it makes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bustle.core.config import Component, from_mapping
 from bustle.core.errors import unknown_name
@@ -19,11 +19,12 @@ from bustle.core.types import Batch
 
 if TYPE_CHECKING:
     from bustle.losses.build import CombinedLoss, LossValues
+    from bustle.models.refinement import Refined
 
 
 class TrainStep(Protocol):
     def __call__(
-        self, batch: Batch, *, network: nn.Module, loss: CombinedLoss, update: Callable[[Tensor], None]
+        self, batch: Batch, *, network: Refined, loss: CombinedLoss, update: Callable[[Tensor], None]
     ) -> LossValues: ...
 
 

@@ -1,0 +1,202 @@
+"""Patches of volumes into batches: about which lesion or where else, augmented how - a function of (seed, epoch)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from bustle.core.recipe import DataSection
+from bustle.core.types import Batch
+from bustle.data.cache import CaseCache
+from bustle.data.transforms.augmentation import random_of_case
+from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform, VolumeAugmentation
+from bustle.data.transforms.volume_executor import cut_patch
+from bustle.training.batches import batch_positions, shuffled
+from bustle.training.location_labels import LocationLabels
+from bustle.training.normalisation import Normalisation
+
+TRIES = 20
+"""How often a place without a lesion's centre is sought before one with it is taken."""
+
+Voxel = tuple[int, int, int]
+
+
+def lesion_centres(instances: NDArray[np.uint8]) -> list[Voxel]:
+    """The centre of gravity of every lesion of an instance map `d h w`, the largest lesion first."""
+    sizes = np.bincount(instances.ravel(), minlength=1)
+    sizes[0] = 0
+    largest_first = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+    centres = ndimage.center_of_mass(instances > 0, instances, largest_first) if largest_first.size else []
+    return [(round(float(d)), round(float(h)), round(float(w))) for d, h, w in centres]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Where a patch lies in a case. `labelled`: the case's class holds for it."""
+
+    position: int
+    start: Voxel
+    labelled: bool
+
+
+class PatchPlaces:
+    """Chooses patches. `located` are the positions whose lesions are known, or that are known to have none."""
+
+    def __init__(self, cache: CaseCache, *, section: DataSection, locations: LocationLabels, normal: int | None):
+        self.cache = cache
+        self.section = section
+        self.normal = normal
+        self.centres: dict[int, list[Voxel]] = {
+            int(position): lesion_centres(locations.mask(int(position)))
+            for position in np.flatnonzero(locations.present)
+        }
+
+    def serves(self, position: int) -> bool:
+        """Whether a patch of this case teaches anything: where the lesion is must be known."""
+        return position in self.centres
+
+    def about_lesion(self, position: int, *, which: int = 0) -> Patch:
+        """The patch about a lesion's centre (0 = the largest), that about the middle of a case without lesions."""
+        centres = self.centres.get(position, [])
+        middle = [length // 2 for length in self.cache.lesion_masks[position].shape]
+        return self._patch(position, centres[which] if centres else middle)
+
+    def drawn(self, position: int, *, seed: int, epoch: int) -> Patch:
+        """A patch about one of the lesions, or one without their centres, by the section's `lesion_share`."""
+        random = random_of_case(f"{self.cache.case_ids[position]}\0patch", seed=seed, epoch=epoch)
+        centres = self.centres[position]
+        if centres and random.random() < self.section.lesion_share:
+            return self.about_lesion(position, which=int(random.integers(len(centres))))
+        shape = self.cache.lesion_masks[position].shape
+        for _ in range(TRIES):
+            patch = self._patch(position, random.integers(shape).tolist())
+            if not self._centres_in(patch.start, position):
+                break
+        return patch
+
+    def _patch(self, position: int, centre: Sequence[int]) -> Patch:
+        start = tuple(place - length // 2 for place, length in zip(centre, self.section.size, strict=True))
+        about_the_case = self.cache.labels[position] == self.normal or self._centres_in(start, position)
+        labelled = bool(self.cache.has_label[position] and about_the_case)
+        return Patch(position, (start[0], start[1], start[2]), labelled)
+
+    def _centres_in(self, start: Sequence[int], position: int) -> bool:
+        return any(
+            all(begin <= place < begin + size for place, begin, size in zip(c, start, self.section.size, strict=True))
+            for c in self.centres.get(position, [])
+        )
+
+
+class PatchAssembly:
+    """Makes batches of patches on one device; an accelerator keeps the whole volumes as uint8."""
+
+    def __init__(
+        self,
+        cache: CaseCache,
+        *,
+        section: DataSection,
+        locations: LocationLabels,
+        device: torch.device,
+        positions: NDArray[np.int64],
+    ):
+        self.cache = cache
+        self.section = section
+        self.has_mask = locations.present
+        self.normalised = Normalisation(section, device=device)
+        self.volumes = {int(i): _mapped(cache.images[i]).to(device) for i in positions}
+        self.masks = {int(i): _mapped(locations.mask(int(i))).to(device) for i in positions}
+
+    def __call__(self, patches: Sequence[Patch], drawn: Sequence[DrawnVolumeTransform]) -> Batch:
+        cut = [
+            cut_patch(
+                self.volumes[patch.position],
+                self.masks[patch.position],
+                start=patch.start,
+                size=self.section.size,
+                drawn=drawn[place] if drawn else None,
+            )
+            for place, patch in enumerate(patches)
+        ]
+        image = self.normalised(torch.stack([image for image, _ in cut]))
+        lesion_mask = torch.stack([mask for _, mask in cut]).long()
+        device = image.device
+        labels = [int(self.cache.labels[patch.position]) if patch.labelled else -1 for patch in patches]
+        absent = torch.zeros(len(patches), dtype=torch.bool, device=device)
+        return Batch(
+            case_ids=[self.cache.case_ids[patch.position] for patch in patches],
+            image=image,
+            lesion_mask=lesion_mask,
+            gland_mask=torch.zeros_like(image[:, 0]),
+            label=torch.tensor(labels, device=device),
+            has_mask=torch.tensor([bool(self.has_mask[patch.position]) for patch in patches], device=device),
+            has_gland=absent,
+            has_box=absent,
+            has_label=torch.tensor([patch.labelled for patch in patches], device=device),
+        )
+
+
+def _mapped(voxels: NDArray[np.uint8]) -> Tensor:
+    """The same memory as a tensor, which is only ever read; torch warns that writing would not be safe."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(voxels))
+
+
+class PatchTrainingBatches:
+    """One patch of every case, shuffled and augmented. Iterating again gives the same batches."""
+
+    def __init__(
+        self,
+        assembly: PatchAssembly,
+        positions: NDArray[np.int64],
+        *,
+        places: PatchPlaces,
+        augmentation: VolumeAugmentation,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+    ):
+        self.assembly = assembly
+        self.places = places
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = epoch
+        order = positions[shuffled(len(positions), seed=seed, epoch=epoch)]
+        self.batches = [order[chosen] for chosen in batch_positions(len(order), batch_size=batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for positions in self.batches:
+            patches = [self.places.drawn(int(i), seed=self.seed, epoch=self.epoch) for i in positions]
+            case_ids = [self.places.cache.case_ids[int(i)] for i in positions]
+            drawn = [self.augmentation.draw(case, seed=self.seed, epoch=self.epoch) for case in case_ids]
+            yield self.assembly(patches, drawn)
+
+
+class PatchValidationBatches:
+    """The patch about the largest lesion of every case, in order and as it is."""
+
+    def __init__(
+        self, assembly: PatchAssembly, positions: NDArray[np.int64], *, places: PatchPlaces, batch_size: int
+    ):
+        self.assembly = assembly
+        self.batches = [
+            [places.about_lesion(int(position)) for position in positions[chosen]]
+            for chosen in batch_positions(len(positions), batch_size=batch_size)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for patches in self.batches:
+            yield self.assembly(patches, [])

@@ -1,0 +1,184 @@
+"""Patches of volumes: about lesions or elsewhere, with the case's class only where its lesion is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bustle.core.config import Component
+from bustle.core.recipe import DataSection
+from bustle.core.types import Case, Geometry, Label, Sample
+from bustle.data.cache import CaseCache
+from bustle.data.preprocess import normalise
+from bustle.data.transforms.volume_augmentation import VolumeAugmentation
+from bustle.training.location_labels import LocationLabels
+from bustle.training.normalisation import Normalisation
+from bustle.training.patches import (
+    PatchAssembly,
+    PatchPlaces,
+    PatchTrainingBatches,
+    PatchValidationBatches,
+    lesion_centres,
+)
+
+SIZE = (80, 40, 60)
+LABELS: tuple[Label, ...] = ("malignant", "benign", "normal", "malignant")
+ONE_LESION, NO_MASK, NORMAL, TWO_LESIONS = range(4)
+
+
+def section(*, lesion_share: float = 1.0, classes: Sequence[str] = ("benign", "malignant")) -> DataSection:
+    return DataSection(
+        size=(32, 32, 34),
+        resize="patch",
+        spacing_mm=0.5,
+        channels=1,
+        mean=(0.0,),
+        std=(1.0,),
+        normalisation="z_score",
+        lesion_share=lesion_share,
+        classes=tuple(classes),
+    )
+
+
+def made(number: int) -> Sample:
+    rng = np.random.default_rng(number)
+    image = rng.integers(20, 100, (1, *SIZE), np.uint8)
+    instances = np.zeros(SIZE, np.uint8)
+    if number in (ONE_LESION, TWO_LESIONS):
+        instances[10:20, 5:15, 8:18] = 1
+    if number == TWO_LESIONS:
+        instances[60:75, 20:35, 40:55] = 2
+    return Sample(
+        case_id=f"made/{number}",
+        source="made",
+        image=image,
+        geometry=Geometry(SIZE, spacing=(0.5, 0.5, 0.5)),
+        lesion_mask=None if number == NO_MASK else instances,
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def places_of(folder: Path, wanted: DataSection) -> tuple[CaseCache, LocationLabels, PatchPlaces]:
+    cases = [Case(f"made/{i}", "made", partial(made, i), label=LABELS[i], metadata={"number": i}) for i in range(4)]
+    cache = CaseCache.open(cases, section=wanted, directory=folder, progress=False)
+    locations = LocationLabels(cache, section=wanted, train=np.arange(4), seed=0)
+    normal = wanted.classes.index("normal") if "normal" in wanted.classes else None
+    return cache, locations, PatchPlaces(cache, section=wanted, locations=locations, normal=normal)
+
+
+def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: DataSection) -> PatchAssembly:
+    device = torch.device("cpu")
+    return PatchAssembly(cache, section=wanted, locations=locations, device=device, positions=np.arange(4))
+
+
+def test_centres_are_those_of_gravity_the_largest_first():
+    instances = np.zeros((20, 30, 10), np.uint8)
+    instances[2:5, 10:13, 1:4], instances[10:19, 20:29, 2:7] = 1, 5
+    assert lesion_centres(instances) == [(14, 24, 4), (3, 11, 2)]
+    assert lesion_centres(np.zeros((4, 4, 4), np.uint8)) == []
+
+
+def test_a_patch_about_a_lesion_has_it_in_its_middle(prepared: Path):
+    cache, locations, places = places_of(prepared, section())
+    assert [places.serves(i) for i in range(4)] == [True, False, True, True]
+    patch = places.about_lesion(ONE_LESION)
+    assert patch.start == (14 - 16, 10 - 16, 12 - 17)
+    assert patch.labelled
+    batch = assembly_of(cache, locations, section())([patch, places.about_lesion(NORMAL)], [])
+    assert batch.image.shape == (2, 1, 32, 32, 34)
+    assert batch.lesion_mask[0].sum() == 1000, "the whole lesion"
+    assert torch.argwhere(batch.lesion_mask[0] > 0).float().mean(dim=0).tolist() == [16.5, 15.5, 17.5]
+    assert batch.label.tolist() == [1, -1], "normal is no class of this recipe"
+    assert batch.has_label.tolist() == [True, False]
+    assert batch.has_mask.tolist() == [True, True]
+    inside = cache.images[ONE_LESION][0, :30, :26, :29]
+    padded = np.pad(inside, ((2, 0), (6, 0), (5, 0)), constant_values=int(cache.images[ONE_LESION].min()))
+    assert torch.allclose(batch.image[0], torch.from_numpy(normalise(padded[None], section=section())), atol=1e-5)
+    assert float(batch.image[0].mean()) == pytest.approx(0, abs=1e-4)
+    assert float(batch.image[0].std()) == pytest.approx(1, abs=1e-3)
+
+
+def test_lesion_share_divides_patches_between_lesions_and_elsewhere(prepared: Path):
+    _, _, always = places_of(prepared, section())
+    assert {always.drawn(TWO_LESIONS, seed=0, epoch=epoch).start for epoch in range(20)} == {
+        always.about_lesion(TWO_LESIONS, which=0).start,
+        always.about_lesion(TWO_LESIONS, which=1).start,
+    }
+    _, _, half = places_of(prepared, section(lesion_share=0.5))
+    drawn = [half.drawn(ONE_LESION, seed=0, epoch=epoch) for epoch in range(200)]
+    about = [patch.start == half.about_lesion(ONE_LESION).start for patch in drawn]
+    assert 70 < sum(about) < 130
+    assert [patch.labelled for patch in drawn] == about, "away from the lesion the case's class says nothing"
+    assert drawn == [half.drawn(ONE_LESION, seed=0, epoch=epoch) for epoch in range(200)]
+    assert not half.drawn(NORMAL, seed=0, epoch=0).labelled
+
+
+def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared: Path):
+    three = section(lesion_share=0.5, classes=("benign", "malignant", "normal"))
+    _, _, places = places_of(prepared, three)
+    assert all(places.drawn(NORMAL, seed=0, epoch=epoch).labelled for epoch in range(10))
+
+
+def test_an_epoch_has_one_patch_of_every_case_and_repeats_itself(prepared: Path):
+    wanted = section(lesion_share=0.7)
+    cache, locations, places = places_of(prepared, wanted)
+    components = [
+        Component("rotate", {"depth_axis": 180, "other_axes": 15}),
+        Component("elastic", {"spacing": 7, "sigma": 2, "probability": 0.5}),
+    ]
+    augmentation = VolumeAugmentation.from_components(components, size=wanted.size)
+
+    def epoch_of(number: int) -> PatchTrainingBatches:
+        return PatchTrainingBatches(
+            assembly_of(cache, locations, wanted),
+            np.array([ONE_LESION, NORMAL, TWO_LESIONS]),
+            places=places,
+            augmentation=augmentation,
+            batch_size=2,
+            seed=0,
+            epoch=number,
+        )
+
+    batches = list(epoch_of(0))
+    assert len(batches) == len(epoch_of(0)) == 1, "a last batch of one joins the one before"
+    assert sorted(batches[0].case_ids) == ["made/0", "made/2", "made/3"]
+    again = next(iter(epoch_of(0)))
+    assert again.case_ids == batches[0].case_ids
+    assert torch.equal(again.image, batches[0].image)
+    assert torch.equal(again.lesion_mask, batches[0].lesion_mask)
+    assert not torch.equal(next(iter(epoch_of(1))).image, batches[0].image)
+
+
+def test_validation_takes_the_largest_lesion(prepared: Path):
+    cache, locations, places = places_of(prepared, section())
+    assembly = assembly_of(cache, locations, section())
+    validation = PatchValidationBatches(assembly, np.array([TWO_LESIONS, ONE_LESION]), places=places, batch_size=4)
+    (batch,) = list(validation)
+    assert batch.case_ids == ["made/3", "made/0"]
+    assert batch.lesion_mask[0].max() == 2
+    assert batch.label.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "z_score"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalisation_is_that_of_inference(kind, channels: int):
+    rng = np.random.default_rng(0)
+    for colours in (1, 3):
+        images = rng.integers(0, 256, (2, colours, 40, 36), np.uint8)
+        images[1] = 7
+        wanted = DataSection(
+            size=(40, 36), channels=channels, mean=(0.4,) * channels, std=(0.2,) * channels, normalisation=kind
+        )
+        on_device = Normalisation(wanted, device=torch.device("cpu"))(torch.from_numpy(images))
+        by_numpy = normalise(images, section=wanted)
+        assert on_device.shape == by_numpy.shape == (2, channels, 40, 36)
+        assert np.abs(on_device.numpy() - by_numpy).max() < 1e-4
