@@ -26,7 +26,7 @@ becomes a finding, which `bustle data audit` shows:
 |---|---|
 | `image-without-mask` | the image has no lesion mask, although the source has masks; it counts as not outlined |
 | `mask-without-image` | the mask belongs to no image and is left out |
-| `mask-size-mismatch` | mask and image differ in size; loading the case fails with a line that names the file |
+| `mask-size-mismatch` | mask and image differ in size, or mask and volume in their grid; loading the case fails |
 | `mask-resized` | mask and image differ in size, known for this data set: the mask is resized to the image |
 | `size-mismatch` | the table gives another size than the image has; the image is used as it is |
 | `image-without-row` | the table says nothing about the image; its class is unknown |
@@ -38,6 +38,13 @@ becomes a finding, which `bustle data audit` shows:
 Images are PNG, JPEG, BMP or TIFF: grey, RGB, RGBA (composited over black), palette, 1-bit or 16-bit, from 8 pixels a
 side to 64 million pixels. Class names are `benign`, `malignant` and `normal`, in any case. A `normal` case without
 a mask file has an empty lesion mask. Where the outlines of two lesions overlap, a pixel belongs to the smaller one.
+
+`folder`, `manifest` and `tdsc-abus` also read volumes: NRRD (`.nrrd`, `.nhdr`), NIfTI (`.nii`, `.nii.gz`) and
+MetaImage (`.mha`, `.mhd`), told by the file's ending, also beside images in one source. A volume has one grey value
+per voxel: 8 bits, or whole numbers of up to 16 bits, which are scaled as those of images are. Its header must state
+the spacing (a header without one is refused, not taken for 1 mm), and its masks must lie on the same grid: size,
+spacing, origin and direction. A table's `spacing_mm` is then not looked at. A volume that needs more memory than is
+free is refused before it is decoded.
 """
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tests.data import speckle_frames as made
 
-from bustle.core.types import Collection, Finding
+from bustle.core.types import Collection, Finding, Geometry
 from bustle.data.audit import audit, audit_as_json, source_summary
 from bustle.data.case_facts import lesion_count
 from bustle.data.readers import busi, folder
+from bustle.io.volume import write_volume
 from bustle.report.audit_page import summary_lines, write_audit_page
 
 
@@ -126,6 +127,34 @@ def test_lesions_are_counted_by_instance_and_by_part() -> None:
     speck[38, 38] = 1  # a stray pixel is no lesion
     assert lesion_count(speck) == 2
     assert lesion_count(np.zeros((9, 9), np.uint8)) == 0
+
+
+def test_volumes_are_looked_at_by_one_slice_and_equal_only_as_a_whole(tmp_path: Path) -> None:
+    """The slice with most of the lesion is shown, the middle one compared; one volume under two names is found."""
+    rng = np.random.default_rng(0)
+    geometry = Geometry((9, 60, 80), spacing=(0.5, 0.1, 0.2))
+    lesion = np.zeros(geometry.original_size, np.uint8)
+    lesion[1:4, 20:40, 30:50] = 1
+    lesion[2, 15:45, 30:50] = 1
+    volumes = {name: rng.integers(0, 256, geometry.original_size, np.uint8) for name in ("a", "b")}
+    volumes["a again"] = volumes["a"]
+    blank = np.zeros(geometry.original_size, np.uint8)
+    volumes |= {"blank": blank, "nearly blank": blank.copy()}
+    volumes["nearly blank"][0, 30, 40] = 9
+    for name, voxels in volumes.items():
+        write_volume(tmp_path / "images" / f"{name}.nrrd", voxels, geometry=geometry)
+        write_volume(tmp_path / "masks" / f"{name}.nrrd", lesion, geometry=geometry)
+    rows = ["case_id,label,patient_id", *(f"{name},benign,{number}" for number, name in enumerate(volumes))]
+    (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    found = audit(folder.read(tmp_path, name="set", options={}), progress=False)
+    by_kind = kinds(found.findings)
+    assert by_kind["identical-images"] == by_kind["copies-across-patients"] == {"a", "a again"}
+    assert len(set(found.group_of.values())) == 4
+    facts = found.facts["set/b"]
+    assert facts.size == (60, 80)
+    assert facts.lesion_area == 30 * 20
+    assert facts.lesions == 1
+    write_audit_page(tmp_path / "audit.html", found)
 
 
 def test_known_marks_of_busi(real_data: Path) -> None:

@@ -159,8 +159,8 @@ def test_normalise_turns_colour_into_luma_for_a_grey_network():
 
 
 def test_wrong_sizes_are_refused():
+    volumes = DataSection(size=(64, 64, 64), resize="patch", spacing_mm=0.5)
     with pytest.raises(InputError, match="height, width"):
-        volumes = DataSection(size=(64, 64, 64), resize="patch", spacing_mm=0.5)
         to_network_grid(np.zeros((1, 64, 64), np.uint8), section=volumes)
     _, geometry = to_network_grid(np.zeros((1, 64, 64), np.uint8), section=section("stretch"))
     with pytest.raises(ValueError, match="differ in size"):

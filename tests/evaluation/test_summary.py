@@ -157,6 +157,72 @@ def test_strata_are_in_pixels_when_one_spacing_is_unknown():
     assert size_strata([row for row in ROWS if row["truth_empty"]]) is None
 
 
+def volume_rows(sides_mm, *, spacing=(0.5, 0.2, 0.25)):
+    """Cubes of these sides in volumes, drawn perfectly."""
+    rows = []
+    for index, side in enumerate(sides_mm):
+        mask = np.zeros((30, 75, 60), bool)
+        mask[tuple(slice(0, round(side / step)) for step in spacing or (0.5, 0.2, 0.25))] = True
+        truth = TruthCase(case_id=f"v/{index}", source="v", label="benign", mask=mask, spacing=spacing)
+        predicted = PredictedCase(case_id=truth.case_id, mask=mask)
+        rows.append(score_case(truth, predicted, protocol=load_protocol("strict"), classes=CLASSES))
+    return with_size_strata(rows)
+
+
+def test_volumes_are_cut_at_a_cubic_centimetre():
+    rows = volume_rows([4, 10, 11, 0])
+    assert [row["volume_mm3"] for row in rows] == pytest.approx([64, 1000, 1331, 0])
+    assert [row["size_stratum"] for row in rows] == ["small", "small", "large", None]
+    assert all(row["area_mm2"] is None for row in rows)
+    metrics = summary_of(rows)
+    by_size = metrics["by_size"]
+    assert (by_size["unit"], by_size["borders"]) == ("mm³", [1000.0])
+    assert {name: part["n_cases"] for name, part in by_size["strata"].items()} == {"small": 2, "large": 1}
+    assert metrics["segmentation"]["hd95_mm"]["n_undefined"] == 0
+
+
+def test_volumes_of_unknown_spacing_or_among_images_are_cut_in_voxels():
+    rows = volume_rows([4, 10, 11], spacing=None)
+    assert size_strata(rows).unit == "px"
+    assert size_strata([*volume_rows([4, 10]), *ROWS]).unit == "px"
+
+
+def test_rows_of_an_earlier_version_lack_volumes():
+    earlier = [{name: value for name, value in row.items() if name != "volume_mm3"} for row in ROWS]
+    assert summary_of(earlier)["by_size"]["unit"] == "mm²"
+
+
+def test_i12_the_abus_paper_pools_the_confusion_of_its_folds():
+    """C_MSVNet_Iter: TP 95 of 119 malignant, FP 20 of 51 benign volumes, here over four uneven folds."""
+    cells = {("malignant", 0.9): [30, 25, 20, 20], ("malignant", 0.2): [3, 5, 7, 9]}
+    cells |= {("benign", 0.8): [8, 6, 4, 2], ("benign", 0.4): [5, 7, 9, 10]}
+    folds, pooled = [], []
+    for fold in range(4):
+        rows = []
+        for (label, malignant), counts in cells.items():
+            for number in range(counts[fold]):
+                name = f"abus/{fold}-{label}-{malignant}-{number}"
+                probabilities = {"benign": 1 - malignant, "malignant": malignant}
+                rows.append(
+                    score_case(
+                        TruthCase(case_id=name, source="abus", label=label),
+                        PredictedCase(case_id=name, class_probabilities=probabilities),
+                        protocol=load_protocol("abus"),
+                        classes=CLASSES,
+                    )
+                )
+        folds.append(summary_of(rows, protocol="abus", resamples=10))
+        pooled += rows
+    expected = {"accuracy": 0.741, "sensitivity": 0.798, "precision": 0.826, "fpr": 0.392, "f1": 0.812}
+    over_folds = summarise_folds(folds, protocol=load_protocol("abus"))["classification"]
+    together = summary_of(pooled, protocol="abus", resamples=10)["classification"]
+    assert over_folds["positive_class"] == "malignant"
+    assert over_folds["confusion"] == together["confusion"] == [[31, 20], [24, 95]]
+    for found in (over_folds, together):
+        assert {name: round(found[name]["mean"], 3) for name in expected} == expected
+    assert len(over_folds["accuracy"]["folds"]) == 4
+
+
 def test_nothing_scored_is_null_and_the_whole_is_json():
     rows = [row | {"label": None} for row in ROWS]
     metrics = summary_of(rows)

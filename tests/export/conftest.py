@@ -20,13 +20,17 @@ MakeWeights = Callable[..., tuple[Recipe, Sequence[Path]]]
 def make_weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
     """Makes the recipe of a network with its tiny settings, and `folds` files of random weights."""
 
-    def make(network: str, *, folds: int = 1) -> tuple[Recipe, Sequence[Path]]:
+    def make(network: str, *, folds: int = 1, refinements: int = 0) -> tuple[Recipe, Sequence[Path]]:
+        spec = zoo.get(network)
+        data = DataSection(size=(64, 64))
+        if spec.dims == 3:
+            data = DataSection(size=(32, 32, 32), resize="patch", spacing_mm=0.5, channels=1, mean=(0,), std=(1,))
         recipe = Recipe(
             id=f"{network}_tiny",
             title=f"Tiny {network}",
             citation="A paper",
-            model=ModelSection(id=network, config=to_mapping(zoo.get(network).tiny)),
-            data=DataSection(size=(64, 64)),
+            model=ModelSection(id=network, config=to_mapping(spec.tiny), refinements=refinements),
+            data=data,
             losses=(Component("class_cross_entropy"),),
             optimizer=Component("adam"),
             protocol="rmtl",
@@ -36,7 +40,8 @@ def make_weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
         weights = [run / f"fold-{number}" / "best.safetensors" for number in range(folds)]
         for seed, path in enumerate(weights):
             torch.manual_seed(seed)
-            state = zoo.build(network, recipe.model.config, in_channels=3, class_count=2).state_dict()
+            built = zoo.build(network, recipe.model.config, in_channels=data.channels, class_count=2)
+            state = built.state_dict()
             path.parent.mkdir()
             save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, path)
         return recipe, weights

@@ -19,10 +19,10 @@ from bustle.cli.main import main
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
-from bustle.core.types import MaskMeaning
+from bustle.core.types import Geometry, MaskMeaning
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest, is_package
-from bustle.inference.predictor import Predictor
+from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import write_png
 
 SIZE = (64, 64)
@@ -128,9 +128,9 @@ def test_a_package_predicts_on_the_original_grid(make_package: Callable[..., Pat
 
 def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
     predictor = Predictor.open(make_package(), device="cpu")
-    items = [(f"site/{i}", scene(40 + 9 * i, 90 - 5 * i), None) for i in range(7)]
+    items = [Item(f"site/{i}", image := scene(40 + 9 * i, 90 - 5 * i), Geometry(image.shape[1:])) for i in range(7)]
     for together, item in zip(predictor.predict_many(items, batch_size=3), items, strict=True):
-        alone = predictor.predict(item[1], case_id=item[0])
+        alone = predictor.predict(item.image, case_id=item.case_id)
         assert np.array_equal(together.mask, alone.mask)
         assert together.class_probabilities == pytest.approx(alone.class_probabilities)
 

@@ -45,7 +45,7 @@ def prediction() -> Prediction:
 
 
 def test_a_prediction_comes_back_from_its_files(prediction: Prediction, tmp_path: Path):
-    write_prediction(prediction, tmp_path / "p", image=np.zeros((1, *SIZE), np.uint8), save_probability=True)
+    write_prediction(prediction, tmp_path / "p", overlay=np.zeros((3, *SIZE), np.uint8), save_probability=True)
     stored = read_prediction(tmp_path / "p")
     assert np.array_equal(stored.mask, prediction.mask)
     assert np.array_equal(stored.network_mask, prediction.network_mask)
@@ -77,7 +77,7 @@ def test_the_record(prediction: Prediction, tmp_path: Path):
 
 
 def test_writing_again_leaves_no_file_of_the_earlier_prediction(prediction: Prediction, tmp_path: Path):
-    write_prediction(prediction, tmp_path / "p", image=np.zeros((1, *SIZE), np.uint8), save_probability=True)
+    write_prediction(prediction, tmp_path / "p", overlay=np.zeros((3, *SIZE), np.uint8), save_probability=True)
     without_mask = replace(prediction, mask=None, network_mask=None, probability=None, lesions=())
     write_prediction(without_mask, tmp_path / "p")
     assert [path.name for path in (tmp_path / "p").iterdir()] == ["prediction.json"]

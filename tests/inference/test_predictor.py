@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from bustle.core.errors import InputError
-from bustle.inference.predictor import Predictor
+from bustle.core.types import Geometry
+from bustle.inference.predictor import Item, Predictor
 
 MakeRun = Callable[..., Path]
 
@@ -94,13 +95,17 @@ def test_only_finished_folds_of_a_run_count_but_a_fold_may_be_named_itself(make_
 def test_images_of_many_sizes_and_colours_in_batches_equal_one_by_one(make_run: MakeRun):
     predictor = Predictor.open(make_run(channels=3, mean=(0.5,) * 3, std=(0.5,) * 3))
     items = [
-        (f"site/{i}", scene(40 + 17 * i, 90 - 5 * i, channels=1 if i % 2 else 3), None if i % 3 else (0.1, 0.1))
+        Item(
+            f"site/{i}",
+            scene(40 + 17 * i, 90 - 5 * i, channels=1 if i % 2 else 3),
+            Geometry((40 + 17 * i, 90 - 5 * i), spacing=None if i % 3 else (0.1, 0.1)),
+        )
         for i in range(7)
     ]
     many = list(predictor.predict_many(iter(items), batch_size=3))
-    assert [prediction.case_id for prediction in many] == [case_id for case_id, _, _ in items]
-    for together, (case_id, image, spacing) in zip(many, items, strict=True):
-        alone = predictor.predict(image, case_id=case_id, spacing=spacing)
+    assert [prediction.case_id for prediction in many] == [item.case_id for item in items]
+    for together, item in zip(many, items, strict=True):
+        alone = predictor.predict(item.image, case_id=item.case_id, spacing=item.geometry.spacing)
         assert np.array_equal(together.mask, alone.mask)
         assert np.allclose(together.probability, alone.probability, atol=1e-6)
         assert together.lesions == alone.lesions
@@ -114,7 +119,7 @@ def test_at_most_one_batch_is_read_ahead(make_run: MakeRun):
     def items():
         for i in range(10):
             read.append(i)
-            yield f"site/{i}", scene(64, 64), None
+            yield Item(f"site/{i}", scene(64, 64), Geometry((64, 64)))
 
     predictions = predictor.predict_many(items(), batch_size=4)
     next(predictions)

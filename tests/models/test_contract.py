@@ -30,19 +30,24 @@ TINY_PARAMETERS = {
     "alexnet": 225_094,
     "attention_unet": 24_061,
     "chakravarty_2018": 37_271,
+    "chakravarty_2018_3d": 239_894,
     "chen_2018": 86_851,
+    "chen_2018_3d": 268_414,
     "chowdary_like": 62_251,
     "classifier": 372_882,
+    "cms_vnet": 232_318,
     "ctg_net": 345_193,
     "deeplab_v3_plus": 424_834,
     "fcn8s": 448_758,
     "la_net": 27_221,
     "ma_unet": 48_236,
+    "monai_segmenter": 27_480,
     "mtl_cosa": 105_702,
     "multimix": 126_147,
     "nnunet_like": 98_566,
     "pspnet": 437_524,
     "qu_2019": 498_259,
+    "qu_2019_3d": 230_993,
     "rasaee_mtl": 81_237,
     "rmtl_net": 498_651,
     "sc_net": 62_612,
@@ -53,12 +58,16 @@ TINY_PARAMETERS = {
     "unet": 23_897,
     "unext": 7_041,
     "wang_2018": 100_827,
+    "wang_2018_3d": 232_142,
     "xie_like": 498_435,
+    "xie_like_3d": 231_054,
     "ynet_like": 13_555,
 }
 """Pinned: a change here is a change of the network, which old weights no longer fit."""
 
-SIZES_2D = [(64, 64), (32, 32), (33, 61), (50, 97)]
+SIZES = {2: [(64, 64), (32, 32), (33, 61), (50, 97)], 3: [(32, 32, 32), (33, 35, 37)]}
+USUAL = {2: (64, 64), 3: (32, 32, 32)}
+"""By the number of axes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Subject:
     model: nn.Module
 
     def image(self, batch: int, *size: int, channels: int = 3) -> Tensor:
-        return torch.randn(batch, channels, *(size or (64,) * self.spec.dims))
+        return torch.randn(batch, channels, *(size or USUAL[self.spec.dims]))
 
 
 def build(spec: ModelSpec, *, in_channels: int = 3, class_count: int = 2, seed: int = 0) -> nn.Module:
@@ -113,8 +122,7 @@ def test_the_spec_names_its_file(subject: Subject):
 @pytest.mark.parametrize("training", [False, True])
 def test_outputs_are_logits_at_the_inputs_size(subject: Subject, training: bool):
     subject.model.train(training)
-    sizes = SIZES_2D if subject.spec.dims == 2 else [(32, 32, 32)]
-    for size in sizes:
+    for size in SIZES[subject.spec.dims]:
         with torch.no_grad():
             output = subject.model(subject.image(2, *size))
         check_output(output, subject.spec, batch=2, size=size, classes=2)
@@ -122,7 +130,7 @@ def test_outputs_are_logits_at_the_inputs_size(subject: Subject, training: bool)
 
 def test_channels_and_classes_are_honoured(subject: Subject):
     model = build(subject.spec, in_channels=1, class_count=4).eval()
-    size = (64,) * subject.spec.dims
+    size = USUAL[subject.spec.dims]
     with torch.no_grad():
         output = model(subject.image(1, *size, channels=1))
     check_output(output, subject.spec, batch=1, size=size, classes=4)
@@ -184,7 +192,8 @@ def distinct_networks() -> list[str]:
     by_network: dict[str, str] = {}
     for name in recipe_ids(ablations=True):
         recipe = load_recipe(name)
-        network = (recipe.model.id, recipe.model.config, recipe.data.channels, recipe.data.classes, recipe.data.size)
+        model, data = recipe.model, recipe.data
+        network = (model.id, model.config, model.refinements, data.channels, data.classes, data.size)
         by_network.setdefault(json.dumps(to_mapping(network)), name)
     return list(by_network.values())
 
@@ -231,7 +240,8 @@ def test_every_network_learns_four_phantoms_by_heart(subject: Subject):
     names = ["dice", "mask_cross_entropy"] if subject.spec.task != "cls" else []
     names += ["class_cross_entropy"] if subject.spec.task != "seg" else []
     recipe = replace(load_recipe("rmtl_net"), losses=tuple(Component(name) for name in names))
-    loss, batch = build_loss(recipe, setting=LossSetting(mask_meaning=meaning)), four_phantoms()
+    batch = four_phantoms() if subject.spec.dims == 2 else four_volumes()
+    loss = build_loss(recipe, setting=LossSetting(mask_meaning=meaning))
     optimizer = torch.optim.Adam(subject.model.parameters(), lr=3e-3)
     for _ in range(4):  # most need one round, networks with a coarse map more
         subject.model.train()
@@ -265,12 +275,29 @@ def four_phantoms() -> Batch:
         sample = phantom_case(index, seed=0, size=64)
         if len(samples) < 4 and sample.label == wanted[len(samples)]:
             samples.append(sample)
-    images = torch.stack([torch.from_numpy(s.image[:1]).float().repeat(3, 1, 1) / 128 - 1 for s in samples])
+    images = torch.stack([torch.from_numpy(s.image[:1]).float() / 128 - 1 for s in samples])
     masks = torch.stack([torch.from_numpy(s.lesion_mask).long() for s in samples])
+    return as_batch(images, masks)
+
+
+def four_volumes() -> Batch:
+    """Two dark balls, benign, and two dark cubes, malignant, in speckle of 32 voxels per side."""
+    torch.manual_seed(0)
+    axes = torch.meshgrid(*[torch.arange(32.0)] * 3, indexing="ij")
+    masks = []
+    for number, centre in enumerate([(12, 12, 12), (20, 14, 18), (15, 20, 12), (12, 16, 20)]):
+        away = torch.stack([(axis - place).abs() for axis, place in zip(axes, centre, strict=True)])
+        masks.append(away.square().sum(dim=0).sqrt() < 9 if number % 2 == 0 else away.amax(dim=0) < 7)
+    lesion = torch.stack(masks).long()
+    return as_batch((0.3 * torch.randn(4, 32, 32, 32) - lesion).unsqueeze(1), lesion)
+
+
+def as_batch(images: Tensor, masks: Tensor) -> Batch:
+    """Cases `B 1 *S` with masks `B *S` in three channels, every other one benign."""
     yes = torch.ones(4, dtype=torch.bool)
     return Batch(
-        case_ids=[s.case_id for s in samples],
-        image=images,
+        case_ids=list("abcd"),
+        image=images.repeat(1, 3, *[1] * (images.ndim - 2)),
         lesion_mask=masks,
         gland_mask=torch.zeros(masks.shape),
         label=torch.tensor([0, 1, 0, 1]),

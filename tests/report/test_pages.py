@@ -9,10 +9,12 @@ import pytest
 
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.comparison import compare_classes, compare_masks
+from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.summary import summarise_folds
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import Results, headline_cards, write_evaluation_page
-from bustle.report.gallery import WORST, GalleryPicture
+from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
 from bustle.report.run_page import read_history, write_run_page
 
 CLASSES = ("benign", "malignant")
@@ -88,6 +90,34 @@ def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path,
     assert "HD95 px" in by_size
     pooled = metrics | {"headline_distance": "hd95_pooled"}
     assert "IoU HD95, pooled, px HD95, pooled, mm" in write(tmp_path / "report.html", rows, pooled)
+
+
+def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
+    cuts, surface = np.zeros((3, 20, 60), np.uint8), np.zeros((3, 20, 24), np.uint8)
+    pictures = {WORST: [VolumePicture(rows[0], cuts, surface), VolumePicture(rows[1], cuts, None)]}
+    write(tmp_path / "report.html", rows, metrics, pictures=pictures)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert html.count('<figure class="wide">') == 2
+    assert html.count("data:image/jpeg") == 3
+
+
+def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
+    assert "Lesions found" not in write(tmp_path / "report.html", rows, metrics)
+    detected = [DetectedCase(group_id="a", hit_scores=(0.9, None), false_scores=(0.4,))]
+    found = summarise_detection(detected, rule=HitRule("dice", 0.2), threshold=0.5, resamples=10)
+    text = write(tmp_path / "report.html", rows, metrics | {"lesion_detection": found})
+    assert "2 lesions in 1 cases. A candidate finds a lesion by Dice of at least 0.2" in text
+    assert "FROC curve" in text
+    assert "Sensitivity at 0.125 per case fraction 0.500 0.500 to 0.500 2" in text
+
+
+def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
+    strata = {"small": metrics["by_size"]["strata"]["small"], "large": metrics["by_size"]["strata"]["large"]}
+    by_size = {"unit": "mm³", "borders": [1000.0], "strata": strata}
+    with_volumes = [row | {"volume_mm3": row["area"]} for row in rows]
+    text = write(tmp_path / "report.html", with_volumes, metrics | {"by_size": by_size})
+    assert "small (≤ 1,000 mm³)" in text
+    assert "thirds" not in text.split("By lesion size")[1]
 
 
 def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_path, rows, metrics, made_up_metrics):

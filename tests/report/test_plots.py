@@ -6,11 +6,18 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.froc import summarise_detection
 from bustle.report import plots
 
 RNG = np.random.default_rng(0)
 POSITIVE = RNG.random(80) < 0.4
 SCORE = np.clip(0.3 * POSITIVE + 0.7 * RNG.random(80), 0, 1)
+DETECTED = [
+    DetectedCase(group_id="a", hit_scores=(0.9, 0.4), false_scores=(0.6,)),
+    DetectedCase(group_id="b", hit_scores=(None,), false_scores=(0.3, 0.2)),
+]
+DETECTION = summarise_detection(DETECTED, rule=HitRule(), threshold=0.5, resamples=10)
 HISTORIES = {"fold 0": [{"epoch": 1.0, "val_dice": 0.5}, {"epoch": 2.0, "val_dice": None}], "fold 1": []}
 
 
@@ -22,6 +29,7 @@ def figures(rows, metrics):
     yield plots.dice_figure(rows)
     yield plots.size_figure(rows, strata=metrics["by_size"])
     yield plots.curves_figure(HISTORIES, columns=["val_dice"])
+    yield plots.froc_figure(DETECTION)
 
 
 def test_every_figure_is_well_formed_svg_without_foreign_addresses(rows, metrics):
@@ -49,3 +57,12 @@ def test_calibration_intervals_hold_their_points():
     segments = axes.collections[0].get_segments()
     for (_, observed), segment in zip(axes.lines[1].get_xydata(), segments, strict=True):
         assert segment[0][1] - 1e-9 <= observed <= segment[1][1] + 1e-9
+
+
+def test_the_froc_curve_marks_the_working_point_and_the_seven_rates():
+    axes = plots.froc_figure(DETECTION).axes[0]
+    curve, rates, working = axes.lines
+    assert curve.get_drawstyle() == "steps-post"
+    assert rates.get_xdata().tolist() == [0.125, 0.25, 0.5, 1, 2, 4, 8]
+    assert rates.get_ydata() == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert working.get_xydata()[0] == pytest.approx([0.5, 1 / 3])

@@ -1,4 +1,7 @@
-"""Every shipped recipe takes two training steps at its full size, is stopped between them, and goes on."""
+"""Every shipped recipe takes two training steps, is stopped between them, and goes on.
+
+Those of images at their full size, those of volumes on smaller patches.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe, recipe_ids
 from bustle.core.types import Case
 from bustle.data.class_groups import in_class_groups
+from bustle.data.sources import open_sources
 from bustle.data.splits import Fold
 from bustle.training.module import TrainingModule
 from bustle.training.run import train_fold
@@ -27,19 +31,32 @@ def two_epochs_of(name: str) -> Recipe:
         for number in range(len(recipe.stages))
         for key in ("epochs=2", "monitor=loss")
     ]
+    if recipe.data.resize == "patch":
+        overrides.append("data.size=[64, 32, 64]")
     overrides += [
         f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"
     ]
     return load_recipe(name, overrides=overrides)
 
 
+@pytest.fixture(scope="module")
+def volumes() -> Sequence[Case]:
+    return open_sources(["phantom:?volumes=8&coarse=4"]).cases
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", recipe_ids())
 def test_every_recipe_takes_two_steps_and_resumes(
-    name: str, cases: Sequence[Case], strict: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    cases: Sequence[Case],
+    volumes: Sequence[Case],
+    strict: Protocol,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = two_epochs_of(name)
-    known = [case for case in in_class_groups(cases, recipe.data.class_groups) if case.label in recipe.data.classes]
+    every = in_class_groups(cases if len(recipe.data.size) == 2 else volumes, recipe.data.class_groups)
+    known = [case for case in every if case.label in recipe.data.classes]
     used = [next(case for case in known if case.label == label) for label in recipe.data.classes[:2]]
     others = [case for case in known if case not in used][:2]
     fold = Fold(train=tuple(case.case_id for case in used), val=tuple(case.case_id for case in others), test=())

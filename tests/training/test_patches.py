@@ -23,7 +23,6 @@ from bustle.training.patches import (
     PatchPlaces,
     PatchTrainingBatches,
     PatchValidationBatches,
-    lesion_centres,
 )
 
 SIZE = (80, 40, 60)
@@ -78,13 +77,6 @@ def places_of(folder: Path, wanted: DataSection) -> tuple[CaseCache, LocationLab
 def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: DataSection) -> PatchAssembly:
     device = torch.device("cpu")
     return PatchAssembly(cache, section=wanted, locations=locations, device=device, positions=np.arange(4))
-
-
-def test_centres_are_those_of_gravity_the_largest_first():
-    instances = np.zeros((20, 30, 10), np.uint8)
-    instances[2:5, 10:13, 1:4], instances[10:19, 20:29, 2:7] = 1, 5
-    assert lesion_centres(instances) == [(14, 24, 4), (3, 11, 2)]
-    assert lesion_centres(np.zeros((4, 4, 4), np.uint8)) == []
 
 
 def test_a_patch_about_a_lesion_has_it_in_its_middle(prepared: Path):

@@ -222,7 +222,8 @@ def test_weights_to_start_from(
         ("model.id=rmtlnet", "did you mean rmtl_net"),
         ("training.batch_size=1", "at least 2"),
         ("training.ema_decay=1.5", "between 0 and 1"),
-        ("data.size=[64,64,64]", "axes"),
+        ("data.size=[64,64,64]", "resize: patch goes with a size of three numbers"),
+        ("model.id=cms_vnet", "takes 3"),
         ("model.encoder_weights=gone.safetensors", "gone.safetensors: no such file"),
     ],
 )

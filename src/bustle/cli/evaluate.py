@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
+
+if TYPE_CHECKING:
+    from bustle.core.types import Case
 
 HELP = "score a trained model, or masks made by any other tool, on annotated data"
 
@@ -39,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --predictions: what a case without a prediction is (default: error)",
     )
     parser.add_argument(
+        "--challenge",
+        choices=("tdsc-abus",),
+        help="with --predictions: score a submission (DIR/Segmentation/MASK_*.nrrd, DIR/Classification/*.csv, "
+        "DIR/Detection/*.csv) by the official metrics of TDSC-ABUS 2023 instead",
+    )
+    parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="with --model (default: auto)"
     )
 
@@ -59,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     collection = open_sources(arguments.data)
     tell_findings(collection)
     cases = collection.cases
+    if arguments.challenge is not None:
+        return _score_challenge(arguments, cases)
     shared = {"cases": cases, "out": arguments.out, "track": arguments.track, "protocol": arguments.protocol}
     if arguments.model is not None:
         if arguments.missing != "error":
@@ -74,4 +87,29 @@ def run(arguments: argparse.Namespace) -> int:
         value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
     print(f"report: {arguments.out / 'report.html'}")
+    return 0
+
+
+def _score_challenge(arguments: argparse.Namespace, cases: Sequence[Case]) -> int:
+    from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT, score_submission
+
+    if arguments.predictions is None or arguments.protocol is not None:
+        raise InputError("--challenge goes with --predictions and without --protocol", remedy="change the options")
+    result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
+    for warning in result["warnings"]:
+        print(f"warning: {warning}")
+    print(f"{result['challenge']}: {result['n_cases']} cases, official metrics")
+    masks, classes, boxes = (result[task] for task in ("segmentation", "classification", "detection"))
+    if masks:
+        distance = "infinite" if masks["hd_voxels"] is None else f"{masks['hd_voxels']:.4f} voxels"
+        print(f"  segmentation    Dice {masks['dice']:.4f}, HD {distance} ({masks['n_infinite']} cases infinite)")
+    if classes:
+        area = "undefined" if classes["auc"] is None else f"{classes['auc']:.4f}"
+        print(f"  classification  accuracy {classes['accuracy']:.4f}, AUC {area}")
+    if boxes:
+        print(f"  detection       FROC {boxes['froc']:.4f}")
+    for board, place in (result["ranks"] or {}).items():
+        if place:
+            print(f"  {board} board: score {place['score']:.4f}, rank {place['rank']} of {place['teams']}")
+    print(f"files: {arguments.out / RESULT}, {arguments.out / CASE_TABLE}")
     return 0

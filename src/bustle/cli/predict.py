@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-HELP = "Outline and classify lesions in image files with a trained model."
+HELP = "Outline and classify lesions in images or volumes with a trained model."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="PNG, JPEG, BMP or TIFF file, a folder (the images directly in it), or a pattern ('scans/**/*.png')",
+        help="PNG, JPEG, BMP or TIFF image, NRRD, NIfTI or MHA volume, a folder (those directly in it), or a pattern "
+        "('scans/**/*.png')",
     )
     parser.add_argument(
         "--model",
@@ -22,7 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export`",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where DIR/<image name>/ is written")
-    parser.add_argument("--save-probability", action="store_true", help="also write probability.png (0..255 = 0..1)")
+    parser.add_argument(
+        "--save-probability", action="store_true", help="also write probability.png or .nii.gz (0..255 = 0..1)"
+    )
+    parser.add_argument(
+        "--centre",
+        nargs=3,
+        type=float,
+        metavar=("SLICE", "ROW", "COLUMN"),
+        help="the lesion's place in a volume, in voxels from 0: look only there (default: search the volume)",
+    )
+    parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
 
 
@@ -40,8 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     images = find_images(arguments.inputs)
     predictor = Predictor.open(Path(arguments.model), device=arguments.device)
+    if arguments.centre is not None and predictor.data.resize != "patch":
+        raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
     out = Path(arguments.out)
-    done = predict_files(predictor, images, out, save_probability=arguments.save_probability, on_failure=skip)
+    done = predict_files(
+        predictor,
+        images,
+        out,
+        centre=None if arguments.centre is None else tuple(arguments.centre),
+        save_probability=arguments.save_probability,
+        resume=arguments.resume,
+        on_failure=skip,
+    )
     for image in done.predicted:
         finding = [] if image.decision is None else [f"{image.decision} {image.probability:.2f}"]
         if image.lesions is not None:

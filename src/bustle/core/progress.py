@@ -15,12 +15,24 @@ _shown: list[tqdm] = []
 
 
 def progress(
-    items: Iterable[Item], *, description: str, total: int | None = None, unit: str = "case"
+    items: Iterable[Item], *, description: str, total: int | None = None, unit: str = "case", passing: bool = False
 ) -> Iterator[Item]:
-    """Iterate over `items` with a bar that shows the count, the rate and the time to go."""
+    """Iterate over `items` with a bar that shows the count, the rate and the time to go.
+
+    A `passing` bar is one of many: it is shown below another, on a terminal only, and vanishes when it is done.
+    """
     from tqdm import tqdm
 
-    bar = tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=redraw_interval())
+    bar = tqdm(
+        items,
+        desc=description,
+        total=total,
+        unit=unit,
+        dynamic_ncols=True,
+        mininterval=redraw_interval(),
+        leave=not passing,
+        disable=passing and not sys.stderr.isatty(),
+    )
     _shown.append(bar)
     try:
         yield from bar

@@ -187,7 +187,8 @@ class Protocol:
     `folds` counts repetitions with other validation parts; `equal_test`: the test part has as many cases of every
     class.
 
-    Scoring. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
+    Scoring. `located`: of a volume, the prediction of a model that was told where the lesion is, not of one that had
+    to search it. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
     `macro_recall_weighted_precision`. `resolution`: masks are compared at `native` size or on the `network` grid.
     `empty_masks`: `strict` = a lesion that is missed scores Dice 0 and the image diagonal as distance, a case
     without a lesion counts only in false positives; `undefined` = both empty Dice 1 and distance 0, one empty
@@ -207,6 +208,7 @@ class Protocol:
     validation_fraction: float = 0.15
     exclude_conflicts: bool = False
     seed: int = 0
+    located: bool = False
     positive_class: Literal["malignant", "benign"] = "malignant"
     class_average: Literal["binary", "macro", "macro_recall_weighted_precision"] = "binary"
     resolution: Literal["native", "network"]

@@ -40,7 +40,8 @@ class Geometry:
 
     The mapping is: crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to
     `resized_size`, then pad `pad_before` before (and the rest after) to `network_size`. All are spatial
-    `(D) H W`, and None for an image that was not prepared for a network.
+    `(D) H W`, and None for an image that was not prepared for a network. `origin` (3) and `direction` (9, row-major)
+    of a volume are ITK's: world coordinates x, y, z.
     """
 
     original_size: tuple[int, ...]
@@ -222,13 +223,32 @@ class Lesion:
 
 
 @dataclass(frozen=True)
+class LesionCandidate:
+    """A place in a volume where a lesion may be, with what the network says when it looks there.
+
+    `centre` (D, H, W) in voxels of the original grid is the centre of gravity of what is drawn there, or of what drew
+    attention where nothing is. `score` in 0..1 says how sure a lesion is there, `voxels` of the mask belong to it, of
+    `volume_mm3`, 0 if nothing is drawn. `box_start` and `box_stop` (exclusive) are in voxels too.
+    """
+
+    centre: tuple[float, ...]
+    score: float
+    voxels: int
+    volume_mm3: float
+    box_start: tuple[int, ...]
+    box_stop: tuple[int, ...]
+    class_probabilities: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model says about one case, on the ORIGINAL grid.
 
     `probability` is the lesion probability, float32 `*S` in 0..1; `mask` bool `*S`; both None for a network
     without a mask. `network_mask` is the mask on the network's grid, for protocols that score there.
     `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the
-    most probable class name.
+    most probable class name. `lesions` are the parts of an image's mask. Of a volume, `candidates` are the places
+    that were looked at, the surest first, and `parts` uint8 `*S` numbers the mask's voxels by them (1 = the first).
     """
 
     case_id: str
@@ -238,5 +258,7 @@ class Prediction:
     network_mask: NDArray[np.bool_] | None
     class_probabilities: Mapping[str, float] | None
     decision: str | None
-    lesions: tuple[Lesion, ...]
+    lesions: tuple[Lesion, ...] = ()
+    candidates: tuple[LesionCandidate, ...] = ()
+    parts: NDArray[np.uint8] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -82,7 +82,7 @@ class CaseCache:
 
     def save(self, directory: Path) -> None:
         """Write a compressed copy that `load` opens anywhere, without the original files."""
-        arrays = {name: self._arrays[name] for name in self._index.shapes}
+        arrays: dict[str, Any] = {name: self._arrays[name] for name in self._index.shapes}
         images = arrays["images"]
         if images.ndim > 1:
             coloured = np.array([bool((image != image[:1]).any()) for image in images])

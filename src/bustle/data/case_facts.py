@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bustle.core.types import Label, Sample
 from bustle.data.burned_in import burned_in_marks, colour_overlay
-from bustle.data.frame_features import FrameFeatures, frame_features, to_grey
+from bustle.data.frame_features import FrameFeatures, to_grey
+from bustle.data.volume_slices import sample_features, shown_slice
 
 PICTURE_WIDTH = 220
 _MIN_MARK_PIXELS = 40
@@ -42,7 +43,8 @@ class CaseFacts:
 
 
 def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
-    """Look at one decoded case; `compared` as in `frame_features`."""
+    """Look at one decoded case, of a volume at one slice; `compared` as in `frame_features`."""
+    whole, sample = sample, shown_slice(sample)
     grey = to_grey(sample.image)
     ink = _without_corner(burned_in_marks(grey))
     colour = colour_overlay(sample.image)
@@ -56,7 +58,7 @@ def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
         lesion_area=0 if lesion is None else int(lesion.sum()),
         at_border=lesion is not None and bool(_edge(lesion).any()),
         picture=_picture(sample.image, lesion, ink),
-        features=frame_features(sample.image, compared=compared),
+        features=sample_features(whole, compared=compared),
     )
 
 

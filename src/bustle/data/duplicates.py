@@ -25,8 +25,9 @@ from bustle.core.types import Case, Sample
 from bustle.data.case_pass import each, each_sample
 from bustle.data.content_hashes import cache_directory, content_hashes
 from bustle.data.frame_candidates import candidate_pairs
-from bustle.data.frame_features import FrameFeatures, frame_features, mirrored
+from bustle.data.frame_features import FrameFeatures, mirrored
 from bustle.data.frame_match import FrameMatch, match_frames
+from bustle.data.volume_slices import sample_features
 
 Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
 COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
@@ -94,7 +95,7 @@ def related_frames(cases: Sequence[Case], *, progress: bool = True) -> tuple[Fra
     compared = compared_frames(cases)
 
     def look(sample: Sample) -> FrameFeatures:
-        return frame_features(sample.image, compared=sample.case_id in compared)
+        return sample_features(sample, compared=sample.case_id in compared)
 
     features = [
         None if isinstance(result, InputError) else result

@@ -42,7 +42,7 @@ class FrameFeatures:
 
     `grey` uint8 h w with the longer side `LONG_SIDE`; `tissue` bool h w, False where the picture is black, saturated
     or coloured and so says nothing about speckle; `points` float32 N 2 (x, y); `descriptors` uint8 N 128;
-    `thumbnail` float32, unit norm, high-passed; `pixel_hash` of the decoded grey image.
+    `thumbnail` float32, unit norm, high-passed; `pixel_hash` of the decoded grey image or volume.
     """
 
     grey: NDArray[np.uint8]
@@ -60,7 +60,7 @@ def frame_features(image: NDArray[np.uint8], *, compared: bool = True) -> FrameF
     """
     original = to_grey(image)
     if not compared:
-        return FrameFeatures(*_NOTHING, _hash(original))
+        return FrameFeatures(*_NOTHING, pixel_hash(original))
     height, width = original.shape
     scale = LONG_SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
@@ -68,7 +68,7 @@ def frame_features(image: NDArray[np.uint8], *, compared: bool = True) -> FrameF
     grey = cv2.resize(original, size, interpolation=interpolation).astype(np.uint8)
     tissue = (grey > _BLACK) & (grey < _WHITE) & ~_overlay(image, original, size)
     points, descriptors = _local_features(grey, tissue)
-    return FrameFeatures(grey, tissue, points, descriptors, _thumbnail(grey), _hash(original))
+    return FrameFeatures(grey, tissue, points, descriptors, _thumbnail(grey), pixel_hash(original))
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -134,5 +134,8 @@ def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     return detail / norm if norm > 1 else np.zeros_like(detail)
 
 
-def _hash(grey: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()
+def pixel_hash(grey: NDArray[np.uint8]) -> str:
+    """SHA-256 of the size and all values."""
+    digest = hashlib.sha256(repr(grey.shape).encode())
+    digest.update(np.ascontiguousarray(grey).data)
+    return digest.hexdigest()

@@ -8,7 +8,7 @@ voxel. The axes are separable and are resized one after the other, so that memor
 from __future__ import annotations
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -53,6 +53,17 @@ def cubic_spacing(geometry: Geometry) -> tuple[float, ...]:
     return tuple(count * step / new for count, step, new in axes)
 
 
+def cubic_grid(geometry: Geometry) -> Geometry:
+    """The network's grid as a volume of its own, at the same place in the world."""
+    spacing = cubic_spacing(geometry)
+    origin = geometry.origin
+    if origin is not None and geometry.spacing is not None and geometry.direction is not None:
+        # The faces coincide, so the centres of the first voxels do not. ITK's axes come in the opposite order.
+        shift = (np.array(spacing) - geometry.spacing)[::-1] / 2
+        origin = tuple(np.array(origin) + np.reshape(geometry.direction, (3, 3)) @ shift)
+    return Geometry(_network_size(geometry), spacing=spacing, origin=origin, direction=geometry.direction)
+
+
 def volume_to_cubic(volume: NDArray[np.uint8], *, geometry: Geometry) -> NDArray[np.uint8]:
     """Intensities `D H W` on the network's grid `d h w`."""
     return _resized(volume, _network_size(geometry))
@@ -68,6 +79,17 @@ def mask_to_cubic(mask: NDArray[Voxel], *, geometry: Geometry) -> NDArray[Voxel]
 def map_to_original(values: NDArray[np.float32], *, geometry: Geometry) -> NDArray[np.float32]:
     """A map `d h w` of the network on the original grid `D H W`, interpolated linearly."""
     return _resized(values, geometry.original_size)
+
+
+def parts_to_original(parts: NDArray[np.uint8], *, geometry: Geometry) -> NDArray[np.uint8]:
+    """Numbered parts `d h w` on the original grid, each widened by up to a voxel of the network's grid.
+
+    They are to be cut by a mask there, whose border lies between the network's voxels.
+    """
+    from scipy import ndimage  # images are predicted without it
+
+    widened = np.where(parts > 0, parts, ndimage.grey_dilation(parts, size=3))
+    return _nearest(widened, geometry.original_size)
 
 
 def _network_size(geometry: Geometry) -> tuple[int, ...]:
@@ -103,11 +125,12 @@ def _resized_along(values: NDArray[Voxel], axis: int, length: int) -> NDArray[Vo
         result = np.empty((length, rows.shape[1]), values.dtype)
         step = max(1, CHUNK // max(old, length))
         for start in range(0, rows.shape[1], step):
-            block = np.ascontiguousarray(rows[:, start : start + step])
+            block: Any = np.ascontiguousarray(rows[:, start : start + step])
             result[:, start : start + step] = cv2.resize(block, (block.shape[1], length), interpolation=how)
         return result.reshape(length, *values.shape[1:])
     result = np.empty((*values.shape[:axis], length, *values.shape[axis + 1 :]), values.dtype)
     for number, plane in enumerate(values):
         size = (length, plane.shape[0]) if axis == 2 else (plane.shape[1], length)
-        result[number] = cv2.resize(np.ascontiguousarray(plane), size, interpolation=how)
+        source: Any = np.ascontiguousarray(plane)
+        result[number] = cv2.resize(source, size, interpolation=how)
     return result

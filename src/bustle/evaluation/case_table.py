@@ -38,6 +38,7 @@ AFTER_PROBABILITIES = (
     "area_mm2",
     "false_positive_area",
     "box_iou",
+    "volume_mm3",
 )
 
 

@@ -55,7 +55,7 @@ def score_case(
 ) -> dict[str, Any]:
     """One row of `cases.csv`, without the size stratum. Unknown and undefined values are None.
 
-    Areas are in pixels of the scored grid, `area_mm2` in mm² (2D) or mm³ (3D).
+    Areas are in pixels (voxels) of the scored grid; `area_mm2` is for images, `volume_mm3` for volumes.
     """
     probabilities = predicted.class_probabilities
     row: dict[str, Any] = {
@@ -74,13 +74,16 @@ def score_case(
 
 def _mask_columns(truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol) -> dict[str, Any]:
     columns: dict[str, Any] = dict.fromkeys(metric_names())
-    columns |= dict.fromkeys(("area", "area_mm2", "truth_empty", "prediction_empty", "false_positive_area"))
+    columns |= dict.fromkeys(
+        ("area", "area_mm2", "volume_mm3", "truth_empty", "prediction_empty", "false_positive_area")
+    )
     columns["box_iou"] = _box_iou(truth, prediction, protocol)
     if truth.mask is not None:
         area = int(np.count_nonzero(truth.mask))
         columns |= {"area": area, "truth_empty": area == 0}
         if truth.spacing is not None:
-            columns["area_mm2"] = area * float(np.prod(truth.spacing))
+            name = "area_mm2" if truth.mask.ndim == 2 else "volume_mm3"
+            columns[name] = area * float(np.prod(truth.spacing))
     if prediction is not None:
         columns["prediction_empty"] = not prediction.any()
     if truth.mask is not None and prediction is not None:

@@ -49,6 +49,28 @@ DETECTION = {
         "False-positive area on normals", "px", "pixels drawn per case without a lesion", False
     ),
 }
+FROC_RATES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
+"""False positives per case at which the sensitivity of lesion detection is read."""
+LESION_DETECTION = {
+    "lesion_sensitivity": Metric(
+        "Lesions found", "fraction", "true lesions that a candidate hits at the working threshold / all true lesions"
+    ),
+    "false_positives_per_case": Metric(
+        "False positives per case",
+        "per case",
+        "candidates at the working threshold that hit no lesion / all cases, those without a lesion too",
+        False,
+    ),
+    "cpm": Metric("FROC, mean sensitivity (CPM)", "fraction", "mean of the seven sensitivities below"),
+    **{
+        f"sensitivity_at_{rate:g}": Metric(
+            f"Sensitivity at {rate:g} per case",
+            "fraction",
+            f"greatest share of lesions found with at most {rate:g} false positives per case",
+        )
+        for rate in FROC_RATES
+    },
+}
 CONSISTENCY = {
     "normal_but_drawn": Metric(
         "Called normal, yet a lesion is drawn",

@@ -1,4 +1,4 @@
-"""Lesion size strata: small, medium and large thirds of the lesions that are scored."""
+"""Lesion size strata: thirds of the lesions in images, small and large at 1 cm³ for those in volumes."""
 
 from __future__ import annotations
 
@@ -8,38 +8,44 @@ from typing import Any
 
 import numpy as np
 
-STRATA = ("small", "medium", "large")
+THIRDS = ("small", "medium", "large")
+HALVES = ("small", "large")
+VOLUME_BORDER = 1000.0
+"""In mm³: C_MSVNet_Iter's authors report tumours of up to 1 cm³ by themselves (SYSTEMS 4.6)."""
 
 
 @dataclass(frozen=True)
 class SizeStrata:
-    """The two borders between the strata; an area equal to a border belongs to the smaller stratum.
+    """The strata's names and the borders between them; a size equal to a border belongs to the smaller stratum.
 
     `column` is the column of `cases.csv` that was cut, `unit` its unit (`px` counts pixels of the scored grid).
     """
 
     column: str
     unit: str
-    borders: tuple[float, float]
+    names: tuple[str, ...]
+    borders: tuple[float, ...]
 
     def stratum(self, row: Mapping[str, Any]) -> str | None:
         """None for a case without a lesion or without a known mask."""
-        area = row[self.column]
-        return STRATA[int(np.searchsorted(self.borders, area))] if area else None
+        size = row[self.column]
+        return self.names[int(np.searchsorted(self.borders, size))] if size else None
 
 
 def size_strata(rows: Sequence[Mapping[str, Any]]) -> SizeStrata | None:
-    """Terciles of the true lesion areas: in mm² if every lesion's spacing is known, else in pixels.
+    """Volumes are cut at 1 cm³, images at the terciles of their lesions' areas: in mm² if every spacing is known.
 
-    None when no case has a lesion mask.
+    Terciles in pixels stand for whatever else there is. None when no case has a lesion mask.
     """
     lesions = [row for row in rows if row["area"]]
     if not lesions:
         return None
+    if all(row.get("volume_mm3") is not None for row in lesions):  # a column that earlier versions did not write
+        return SizeStrata("volume_mm3", "mm³", HALVES, (VOLUME_BORDER,))
     physical = all(row["area_mm2"] is not None for row in lesions)
     column, unit = ("area_mm2", "mm²") if physical else ("area", "px")
     low, high = np.quantile([row[column] for row in lesions], [1 / 3, 2 / 3])
-    return SizeStrata(column, unit, (float(low), float(high)))
+    return SizeStrata(column, unit, THIRDS, (float(low), float(high)))
 
 
 def with_size_strata(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

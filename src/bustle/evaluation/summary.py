@@ -15,7 +15,7 @@ from bustle.evaluation.classification import decision_metrics
 from bustle.evaluation.consistency import summarise_consistency
 from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION
 from bustle.evaluation.statistics import cluster_weights, mean_over_cases, t95_half_width, weighted_means
-from bustle.evaluation.strata import STRATA, size_strata
+from bustle.evaluation.strata import size_strata
 
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -84,7 +84,7 @@ def summarise(
             "borders": list(strata.borders),
             "strata": {
                 name: summarise_parts([row for row in rows if strata.stratum(row) == name], **arguments)
-                for name in STRATA
+                for name in strata.names
             },
         }
     return summary
@@ -152,7 +152,7 @@ def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
         return 0  # defined wherever there is something to compare
     eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row["truth_empty"])]
     if name.endswith("_mm"):
-        eligible = [row for row in eligible if row["area_mm2"] is not None]
+        eligible = [row for row in eligible if row["area_mm2"] is not None or row.get("volume_mm3") is not None]
     return sum(row[name] is None for row in eligible)
 
 

@@ -13,12 +13,10 @@ from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
 from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.case_table import write_cases
-from bustle.evaluation.cases import score_case
-from bustle.evaluation.strata import with_size_strata
-from bustle.evaluation.summary import summarise
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.resampling_groups import LEAK_GROUPS, ResamplingGroups, resampling_groups
-from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pairs
+from bustle.experiments.scored_pairs import Missing, index_predictions, read_pairs
+from bustle.experiments.scored_track import ScoredTrack
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import (
     PROBABILITIES,
@@ -43,6 +41,7 @@ def evaluate_predictions(
     title: str,
     groups: Mapping[str, str] | None = None,
     companion: Protocol | None = None,
+    companion_predictions: Path | None = None,
     missing: Missing = "error",
     warnings: Sequence[str] = (),
     resamples: int = 2000,
@@ -50,7 +49,8 @@ def evaluate_predictions(
     """Score prediction files and write `cases.csv`, `metrics.json` and `report.html` into `out`.
 
     `companion` is the other track's protocol: where the files allow it (masks on the network's grid exist), its
-    results are written beside as `cases_<track>.csv` and `metrics_<track>.json` and shown in the report. `groups`
+    results are written beside as `cases_<track>.csv` and `metrics_<track>.json` and shown in the report;
+    `companion_predictions` are the files that it scores, if not the same. `groups`
     gives leak groups by case id for the confidence intervals, None takes those of `resampling_groups`.
     Returns the content of `metrics.json`. Raises `InputError` for missing, broken or wrongly sized predictions.
     """
@@ -60,7 +60,26 @@ def evaluate_predictions(
     index = index_predictions(predictions, cases=scorable, missing=missing)
     (other,) = (name for name in get_args(Track) if name != track)
     known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), LEAK_GROUPS, ())
-    rows, other_rows, model = _score(scorable, index, protocol, companion, classes=classes, groups=known.group_of)
+    main = ScoredTrack(protocol, index, track=track, classes=classes)
+    beside = None
+    if companion is not None:
+        other_index = index
+        if companion_predictions is not None and companion_predictions != predictions:
+            other_index = index_predictions(companion_predictions, cases=scorable, missing=missing)
+        beside = ScoredTrack(companion, other_index, track=other, classes=classes)
+    models: list[dict[str, Any]] = []
+    for pair in read_pairs(scorable, index=index):
+        group_id = known.group_of.get(pair.case.case_id)
+        main.add(pair, group_id=group_id)
+        models.append(dict(pair.stored.provenance))
+        if beside is not None:
+            other_pair = pair if beside.index is index else pair.predicted_by(beside.index)
+            if beside.scores(other_pair):
+                beside.add(other_pair, group_id=group_id)
+            else:
+                beside = None
+    model = models[0] if models[0] and all(entry == models[0] for entry in models) else None
+    rows = main.rows_with_strata()
     notes = [*warnings, *index.warnings, *known.warnings]
     foreign = [case for case in scorable if case.label is not None and case.label not in classes]
     if foreign and any(row[f"probability_{name}"] is not None for row in rows for name in classes):
@@ -78,54 +97,26 @@ def evaluate_predictions(
         "resampled": known.meaning,
         "provenance": provenance(),
     }
-    metrics = facts | summarise(rows, protocol=protocol, classes=classes, track=track, resamples=resamples)
+    metrics = facts | main.summary(resamples=resamples)
     write_cases(out / "cases.csv", rows, classes=classes)
     write_json(out / "metrics.json", metrics)
-    beside = None
-    if companion is not None and other_rows is not None:
-        beside = facts | summarise(other_rows, protocol=companion, classes=classes, track=other, resamples=resamples)
-        write_cases(out / f"cases_{other}.csv", other_rows, classes=classes)
-        write_json(out / f"metrics_{other}.json", beside)
+    other_metrics = None
+    if beside is not None:
+        other_metrics = facts | beside.summary(resamples=resamples)
+        write_cases(out / f"cases_{other}.csv", beside.rows_with_strata(), classes=classes)
+        write_json(out / f"metrics_{other}.json", other_metrics)
     by_id = {case.case_id: case for case in scorable}
     results = Results(
         metrics=metrics,
         rows=rows,
         classes=classes,
         protocol=protocol,
-        companion=beside,
+        companion=other_metrics,
         companion_protocol=companion,
         pictures=gallery_pictures(rows, cases=by_id, index_of=dict.fromkeys(by_id, index), classes=classes),
     )
     write_evaluation_page(out / "report.html", results)
     return metrics
-
-
-def _score(
-    cases: Sequence[Case],
-    index: PredictionIndex,
-    protocol: Protocol,
-    companion: Protocol | None,
-    *,
-    classes: Sequence[str],
-    groups: Mapping[str, str],
-) -> tuple[Rows, Rows | None, dict[str, Any] | None]:
-    """Rows of the chosen track, those of the other one (None where the files do not allow it), and the model."""
-    rows: Rows = []
-    other_rows: Rows | None = None if companion is None else []
-    models: list[dict[str, Any]] = []
-    for pair in read_pairs(cases, index=index):
-        group_id = groups.get(pair.case.case_id)
-        truth, predicted = pair.on_grid(protocol.resolution, group_id=group_id)
-        rows.append(score_case(truth, predicted, protocol=protocol, classes=classes))
-        if companion is not None and other_rows is not None:
-            if companion.resolution == "native" or pair.has_network_grid:
-                truth, predicted = pair.on_grid(companion.resolution, group_id=group_id)
-                other_rows.append(score_case(truth, predicted, protocol=companion, classes=classes))
-            else:
-                other_rows = None
-        models.append(dict(pair.stored.provenance))
-    model = models[0] if models[0] and all(entry == models[0] for entry in models) else None
-    return with_size_strata(rows), None if other_rows is None else with_size_strata(other_rows), model
 
 
 def evaluate_model(
@@ -143,28 +134,30 @@ def evaluate_model(
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. A case that the run was trained on gives a warning that stands in the report.
     """
-    from bustle.experiments.predict import predict_cases
+    from bustle.experiments.prediction_sets import predict_sets, scored_predictions, told_warnings
     from bustle.inference.predictor import Predictor
 
     predictor = Predictor.open(model, device=device)
     cases = in_class_groups(cases, predictor.data.class_groups)
     failures: list[InputError] = []
-    predict_cases(predictor, cases, out / "predictions", on_failure=failures.append)
-    if failures:
-        raise failures[0]
     published = protocol or predictor.protocol
     (other,) = (name for name in get_args(Track) if name != track)
+    main, companion = protocol_of(track, published), protocol_of(other, published)
+    predict_sets(predictor, cases, out, protocols=(main, companion), on_failure=failures.append)
+    if failures:
+        raise failures[0]
     return evaluate_predictions(
-        out / "predictions",
+        scored_predictions(out, main),
         cases=cases,
         out=out,
         track=track,
-        protocol=protocol_of(track, published),
-        companion=protocol_of(other, published),
+        protocol=main,
+        companion=companion,
+        companion_predictions=scored_predictions(out, companion),
         classes=predictor.data.classes,
         groups=groups,
         title=predictor.title,
-        warnings=training_overlap(model, cases),
+        warnings=[*training_overlap(model, cases), *told_warnings(out, main)],
     )
 
 

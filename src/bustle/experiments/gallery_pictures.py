@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bustle.core.types import Case
-from bustle.experiments.scored_pairs import PredictionIndex, read_pair
-from bustle.report.gallery import GalleryPicture, gallery_choice
+from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
+from bustle.report.gallery import GalleryPicture, VolumePicture, gallery_choice
+from bustle.report.volume_cuts import draw_cuts
+from bustle.report.volume_surface import draw_surface
+
+Picture = GalleryPicture | VolumePicture
 
 
 def gallery_pictures(
@@ -16,15 +20,22 @@ def gallery_pictures(
     cases: Mapping[str, Case],
     index_of: Mapping[str, PredictionIndex],
     classes: Sequence[str],
-) -> dict[str, list[GalleryPicture]]:
+) -> dict[str, list[Picture]]:
     """Choose by the rows and decode again; `index_of` says by case id where the scored prediction is."""
-    pictures: dict[str, list[GalleryPicture]] = {}
+    pictures: dict[str, list[Picture]] = {}
     for section, chosen in gallery_choice(rows, classes=classes).items():
         pictures[section] = []
         for row in chosen:
             pair = read_pair(cases[row["case_id"]], index=index_of[row["case_id"]])
-            truth, predicted = pair.on_grid("native", group_id=None)
-            pictures[section].append(
-                GalleryPicture(row=row, image=pair.sample.image, truth=truth.mask, prediction=predicted.mask)
-            )
+            pictures[section].append(_picture(row, pair))
     return pictures
+
+
+def _picture(row: Mapping[str, Any], pair: Pair) -> Picture:
+    """A volume is drawn at once, so that no more than one is held."""
+    truth, predicted = pair.on_grid("native", group_id=None)
+    image = pair.sample.image
+    if image.ndim == 3:
+        return GalleryPicture(row=row, image=image, truth=truth.mask, prediction=predicted.mask)
+    masks = {"truth": truth.mask, "prediction": predicted.mask, "spacing": truth.spacing or (1.0, 1.0, 1.0)}
+    return VolumePicture(row=row, cuts=draw_cuts(image[0], **masks), surface=draw_surface(**masks))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -10,13 +11,17 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
-from bustle.core.types import Case, Prediction
+from bustle.core.types import Case, Geometry, Prediction
 from bustle.inference.inputs import InputImage
-from bustle.inference.prediction_files import prediction_folder, write_prediction
+from bustle.inference.overlay import draw_overlay
+from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import read_image
+from bustle.io.volume import is_volume, read_volume
+from bustle.report.volume_cuts import draw_cuts
 
 BATCH_SIZE = 8
 Source = TypeVar("Source")
@@ -41,12 +46,16 @@ class PredictionRun:
 
 
 class _Picture(NamedTuple):
-    """What is needed of one input: name, image uint8 `C H W`, spacing in mm, and the true mask where it is known."""
+    """What is needed of one input: name, image uint8 `C *S`, geometry, the true mask where it is known.
+
+    `centre` says where a volume's lesion is, for a prediction that is told.
+    """
 
     name: str
     image: NDArray[np.uint8]
-    spacing: tuple[float, ...] | None
-    truth: NDArray[np.bool_] | None
+    geometry: Geometry
+    truth: NDArray[np.bool_] | None = None
+    centre: tuple[float, ...] | None = None
 
 
 def predict_files(
@@ -54,15 +63,22 @@ def predict_files(
     images: Sequence[InputImage],
     out: Path,
     *,
+    centre: tuple[float, ...] | None = None,
     save_probability: bool = False,
+    resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
 ) -> PredictionRun:
-    """Predict image files into `out/<name>`; `on_failure` hears at once of a file that could not be read."""
+    """Predict image or volume files into `out/<name>`; `on_failure` hears at once of a file that could not be read.
+
+    With `resume` what the same model has already written there is left as it is. `centre` (in voxels) tells where
+    the lesion of every volume is.
+    """
 
     def load(image: InputImage) -> _Picture:
-        return _Picture(image.name, read_image(image.path), None, None)
+        pixels, geometry = _read(image.path)
+        return _Picture(image.name, pixels, geometry, centre=centre)
 
-    work = _Work(predictor, out, load=load, save_probability=save_probability, on_failure=on_failure)
+    work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])
 
 
@@ -71,22 +87,41 @@ def predict_cases(
     cases: Sequence[Case],
     out: Path,
     *,
-    save_probability: bool = False,
+    located: bool = False,
+    resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
 ) -> PredictionRun:
-    """Predict cases of a data set into `out/<case_id>`; their overlays show the true contour too."""
+    """Predict cases of a data set into `out/<case_id>`; their overlays show the true contour too.
+
+    `located`: the model is told where a volume's largest true lesion is; one without lesions it must still search.
+    """
+    from bustle.data.lesion_centres import lesion_centres
 
     def load(case: Case) -> _Picture:
         sample = case.load()
-        truth = None if sample.lesion_mask is None else sample.lesion_mask > 0
-        return _Picture(case.case_id, sample.image, sample.geometry.spacing or case.spacing, truth)
+        geometry = sample.geometry
+        if geometry.spacing is None:
+            geometry = dataclasses.replace(geometry, spacing=case.spacing)
+        truth, centres = None, []
+        if sample.lesion_mask is not None:
+            truth = sample.lesion_mask > 0
+            centres = lesion_centres(sample.lesion_mask) if located and geometry.dims == 3 else []
+        return _Picture(case.case_id, sample.image, geometry, truth, centres[0] if centres else None)
 
-    work = _Work(predictor, out, load=load, save_probability=save_probability, on_failure=on_failure)
+    work = _Work(predictor, out, load=load, save_probability=False, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
 
 
+def _read(path: Path) -> tuple[NDArray[np.uint8], Geometry]:
+    if is_volume(path):
+        voxels, geometry = read_volume(path)
+        return voxels[None], geometry
+    image = read_image(path)
+    return image, Geometry(image.shape[1:])
+
+
 class _Work(Generic[Source]):
-    """One pass over the inputs: reads lazily, so that only one batch of images is in memory."""
+    """One pass over the inputs: reads lazily, so that only one batch of images, or one volume, is in memory."""
 
     def __init__(
         self,
@@ -95,12 +130,14 @@ class _Work(Generic[Source]):
         *,
         load: Callable[[Source], _Picture],
         save_probability: bool,
+        resume: bool,
         on_failure: Callable[[InputError], None] | None,
     ):
         self.predictor = predictor
         self.out = out
         self.load = load
         self.save_probability = save_probability
+        self.resume = resume
         self.on_failure = on_failure
         self.failures: list[tuple[str, InputError]] = []
         self.pending: dict[str, _Picture] = {}
@@ -108,38 +145,72 @@ class _Work(Generic[Source]):
     def run(self, sources: Sequence[Source], *, names: Sequence[str]) -> PredictionRun:
         for name in names:
             prediction_folder(self.out, name)  # refuse a bad name before any work is done
-        items = self._items(sources, names)
-        predicted = [
-            self._write(prediction) for prediction in self.predictor.predict_many(items, batch_size=BATCH_SIZE)
-        ]
-        return PredictionRun(tuple(predicted), tuple(self.failures))
+        there = {name: done for name in names if self.resume and (done := self._done(name)) is not None}
+        remaining = [(source, name) for source, name in zip(sources, names, strict=True) if name not in there]
+        predictions = self.predictor.predict_many(self._items(remaining), batch_size=BATCH_SIZE)
+        made = {prediction.case_id: self._write(prediction) for prediction in predictions}
+        lines = there | made
+        return PredictionRun(tuple(lines[name] for name in names if name in lines), tuple(self.failures))
 
-    def _items(self, sources: Sequence[Source], names: Sequence[str]) -> Iterator[Item]:
-        pairs = zip(sources, names, strict=True)
-        for source, name in progress(pairs, description="predict", total=len(sources), unit="image"):
+    def _done(self, name: str) -> PredictedImage | None:
+        """What stands on the disk, if the same model wrote it; files that are not whole are made again."""
+        folder = prediction_folder(self.out, name)
+        try:
+            stored = read_prediction(folder)
+        except InputError:
+            return None
+        if dict(stored.provenance) != to_mapping(self.predictor.provenance):
+            return None
+        return _line(name, stored.class_probabilities, stored.decision, stored.lesions)
+
+    def _items(self, pairs: Sequence[tuple[Source, str]]) -> Iterator[Item]:
+        for source, name in progress(pairs, description="predict", unit="image"):
             try:
                 picture = self.load(source)
+                self._check(picture, source)
             except InputError as error:
                 self.failures.append((name, error))
                 if self.on_failure is not None:
                     self.on_failure(error)
                 continue
             self.pending[name] = picture
-            yield name, picture.image, picture.spacing
+            yield Item(name, picture.image, picture.geometry, picture.centre)
+
+    def _check(self, picture: _Picture, source: Source) -> None:
+        try:
+            self.predictor.check(picture.geometry)
+        except InputError as error:
+            files = source.files if isinstance(source, Case) else (source.path,)  # type: ignore[attr-defined]
+            error.path = next(iter(files), None)
+            raise
 
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
+        folder = prediction_folder(self.out, prediction.case_id)
         write_prediction(
-            prediction,
-            prediction_folder(self.out, prediction.case_id),
-            image=picture.image,
-            truth=picture.truth,
-            save_probability=self.save_probability,
+            prediction, folder, overlay=_overlay(picture, prediction), save_probability=self.save_probability
         )
-        classes = prediction.class_probabilities
-        return PredictedImage(
-            name=prediction.case_id,
-            decision=prediction.decision,
-            probability=None if classes is None else max(classes.values()),
-            lesions=None if prediction.mask is None else len(prediction.lesions),
-        )
+        lesions = None
+        if prediction.mask is not None:
+            drawn = sum(candidate.voxels > 0 for candidate in prediction.candidates)
+            lesions = drawn if prediction.geometry.dims == 3 else len(prediction.lesions)
+        return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
+
+
+def _overlay(picture: _Picture, prediction: Prediction) -> NDArray[np.uint8]:
+    """A picture for people: the image with contours, or three cuts through a volume."""
+    spacing = prediction.geometry.spacing
+    if prediction.geometry.dims == 2 or spacing is None:
+        return draw_overlay(picture.image, prediction, truth=picture.truth)
+    return draw_cuts(picture.image[0], truth=picture.truth, prediction=prediction.mask, spacing=spacing)
+
+
+def _line(
+    name: str, probabilities: Mapping[str, float] | None, decision: str | None, lesions: int | None
+) -> PredictedImage:
+    return PredictedImage(
+        name=name,
+        decision=decision,
+        probability=None if probabilities is None else max(probabilities.values()),
+        lesions=lesions,
+    )

@@ -16,6 +16,7 @@ from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
 from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.prediction_sets import scored_predictions
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
 from bustle.report.evaluation_page import Results
 from bustle.report.run_page import read_history, read_stage_histories, write_run_page
@@ -80,7 +81,9 @@ def write_run_summary(
         rows=rows,
         classes=classes,
         protocol=protocol,
-        pictures=gallery_pictures(rows, cases=cases, index_of=_prediction_indexes(folders, cases), classes=classes),
+        pictures=gallery_pictures(
+            rows, cases=cases, index_of=_prediction_indexes(folders, cases, protocol=protocol), classes=classes
+        ),
         companion=beside and facts | beside["pooled"],
         companion_protocol=other_protocol,
     )
@@ -128,11 +131,13 @@ def _training_facts(number: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def _prediction_indexes(folders: Mapping[int, Path], cases: Mapping[str, Case]) -> dict[str, PredictionIndex]:
+def _prediction_indexes(
+    folders: Mapping[int, Path], cases: Mapping[str, Case], *, protocol: Protocol
+) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
     for folder in folders.values():
         tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
-        index = index_predictions(folder / "predictions", cases=tested, missing="error")
+        index = index_predictions(scored_predictions(folder, protocol), cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}
     return indexes

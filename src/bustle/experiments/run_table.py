@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
     """Both tracks side by side: mean ± spread over several folds, or one fold's value with its 95 % interval."""
     tracks = [summary, *([summary["companion"]] if summary["companion"] else [])]
     rows = [["", *(f"{track['track']} ({track['protocol']})" for track in tracks), "unit"]]
-    for part, name in LINES:
+    for part, line in LINES:
+        name = _in_mm(line, tracks) if line.endswith("_px") else line
         metric = (SEGMENTATION | DETECTION if part == "segmentation" else CLASSIFICATION)[name]
         values = [_value(track, part, name) for track in tracks]
         if any(values):
@@ -48,6 +49,14 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
         spreads = [f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks]
         shown = f"mean ± {', '.join(spreads)}"
     print(f"{shown}; written to {out / 'summary.json'} and {out / 'report.html'}")
+
+
+def _in_mm(name: str, tracks: Sequence[Mapping[str, Any]]) -> str:
+    """The same distance in millimetres where that is known of every case that has it in pixels."""
+    same = name.removesuffix("_px") + "_mm"
+    parts = [track["pooled"]["segmentation"] for track in tracks if track["pooled"]["segmentation"]]
+    known = all(part[same]["n"] == part[name]["n"] for part in parts)
+    return same if known else name
 
 
 def _value(track: Mapping[str, Any], part: str, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from bustle.core.errors import InputError
 from bustle.core.progress import progress
 from bustle.core.types import Case, Geometry, Sample
 from bustle.data.preprocess import box_to_network_grid, mask_to_network_grid
+from bustle.data.volume_grid import mask_to_cubic
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.prediction_files import (
+    FOREIGN_SUFFIXES,
     MASK,
     RECORD,
+    VOLUME_OF,
     StoredPrediction,
     find_predictions,
     read_class_probabilities,
@@ -51,14 +55,7 @@ class PredictionIndex:
                 path=path,
             )
         probabilities = self.class_probabilities.get(case.case_id, stored.class_probabilities)
-        return StoredPrediction(
-            mask=stored.mask,
-            network_mask=stored.network_mask,
-            class_probabilities=probabilities,
-            decision=stored.decision,
-            geometry=stored.geometry,
-            provenance=stored.provenance,
-        )
+        return dataclasses.replace(stored, class_probabilities=probabilities)
 
 
 def _by(size: tuple[int, ...]) -> str:
@@ -106,9 +103,13 @@ def _surplus(directory: Path, paths: Mapping[str, Path]) -> list[str]:
     """Predictions in the folder that no case asked for, by their path below it."""
     used = set(paths.values())
     folders = {
-        file.parent for name in (MASK, RECORD) for depth in ("*", "*/*") for file in directory.glob(f"{depth}/{name}")
+        file.parent
+        for name in (MASK, VOLUME_OF[MASK], RECORD)
+        for depth in ("*", "*/*")
+        for file in directory.glob(f"{depth}/{name}")
     }
-    pictures = {file for file in directory.glob("*.png") if file.parent not in folders}
+    files = [file for suffix in FOREIGN_SUFFIXES for file in directory.glob(f"*{suffix}")]
+    pictures = {file for file in files if file.parent not in folders}
     return sorted(str(path.relative_to(directory)) for path in (folders | pictures) - used)
 
 
@@ -126,6 +127,10 @@ class Pair:
     case: Case
     sample: Sample
     stored: StoredPrediction
+
+    def predicted_by(self, index: PredictionIndex) -> Pair:
+        """The same case with another prediction."""
+        return Pair(self.case, self.sample, index.read(self.case, size=self.sample.geometry.original_size))
 
     @property
     def has_network_grid(self) -> bool:
@@ -147,7 +152,8 @@ class Pair:
                     remedy="score it with --track strict",
                 )
             predicted = self.stored.network_mask
-            mask = None if mask is None else mask_to_network_grid(mask, geometry=geometry)
+            to_grid = mask_to_cubic if geometry.dims == 3 else mask_to_network_grid
+            mask = None if mask is None else to_grid(mask, geometry=geometry)
             boxes = None if boxes is None else tuple(box_to_network_grid(box, geometry=geometry) for box in boxes)
             spacing = _network_spacing(spacing, geometry)
         truth = TruthCase(

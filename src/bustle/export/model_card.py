@@ -37,14 +37,18 @@ def _networks(record: PackageRecord) -> str:
 
 def _purpose(record: PackageRecord) -> str:
     section = record.preprocessing
-    height, width = section.size
-    how = "stretched" if section.resize == "stretch" else "scaled and padded"
     gives = {
         MASK_PROBS: "a mask of lesions",
         CLASS_PROBS: f"the probabilities of {', '.join(section.classes)} (not calibrated)",
     }
     answers = " and ".join(gives[output.name] for output in record.outputs)
-    return f"From a 2D breast ultrasound image, {how} to {height} × {width} pixels: {answers}."
+    size = " × ".join(map(str, section.size))
+    if section.resize == "patch":
+        return (
+            f"From a 3D breast ultrasound volume, in patches of {size} voxels of {section.spacing_mm} mm: {answers}."
+        )
+    how = "stretched" if section.resize == "stretch" else "scaled and padded"
+    return f"From a 2D breast ultrasound image, {how} to {size} pixels: {answers}."
 
 
 def _training(record: PackageRecord) -> str:

@@ -34,6 +34,7 @@ from bustle.inference.package import (
 )
 from bustle.inference.torch_backend import TorchBackend, load_network, mask_meaning_of
 from bustle.models import zoo
+from bustle.models.refinement import refined
 
 LARGEST_GRAPH = 2**31 - 2**24
 """Bytes of weights that a file of ONNX can hold (2 GiB), less room for the graph itself."""
@@ -65,7 +66,7 @@ def write_package(
         networks = [load_network(recipe, path) for path in weights]
         graph_input, outputs = write_onnx(
             folder / MODEL,
-            networks,
+            [refined(network, recipe) for network in networks],
             meaning=meaning,
             classes=recipe.data.classes,
             channels=recipe.data.channels,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,16 @@ def _masks(channels: NDArray[np.float32], meaning: MaskMeaning) -> NDArray[np.bo
 def _phantom_batches(section: DataSection) -> Iterator[NDArray[np.float32]]:
     start = 0
     for count in BATCHES:
-        images = [phantom_case(index, seed=0).image for index in range(start, start + count)]
+        inputs = [_phantom(index, section) for index in range(start, start + count)]
         start += count
-        yield np.stack([normalise(to_network_grid(image, section=section)[0], section=section) for image in images])
+        yield np.stack([normalise(values, section=section) for values in inputs])
+
+
+def _phantom(index: int, section: DataSection) -> NDArray[np.uint8]:
+    """A phantom `C h w` on the network's grid; for volumes `C d h w`, moved on by a voxel from slice to slice."""
+    image = phantom_case(index, seed=0).image
+    if len(section.size) == 2:
+        return to_network_grid(image, section=section)[0]
+    of_slice = replace(section, size=section.size[1:], resize="stretch", spacing_mm=None)
+    plane = to_network_grid(image, section=of_slice)[0]
+    return np.stack([np.roll(plane, number, axis=-1) for number in range(section.size[0])], axis=1)

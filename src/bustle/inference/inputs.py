@@ -1,4 +1,4 @@
-"""From the words of a command line (files, folders, globs) to images with a name each."""
+"""From the words of a command line (files, folders, globs) to images and volumes with a name each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.io.raster import RASTER_SUFFIXES
+from bustle.io.volume import VOLUME_SUFFIXES, is_volume
 
 MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+)?$")
 """What follows an image's stem in the name of a mask that lies beside it."""
@@ -18,14 +19,14 @@ MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+)?$")
 
 @dataclass(frozen=True)
 class InputImage:
-    """An image file and the name of the folder that its prediction goes to."""
+    """An image or volume file and the name of the folder that its prediction goes to."""
 
     path: Path
     name: str
 
 
 def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
-    """List image files in the given order, each once; folders stand for the images directly inside.
+    """List image and volume files in the given order, each once; folders stand for those directly inside.
 
     A name is the file's stem, with the parent folder's name before it where stems collide. A file that is named
     itself may have any suffix. Raises `InputError` for a path that does not exist and for an input without images.
@@ -47,14 +48,14 @@ def _expand(text: str) -> list[Path]:
         if not found:
             raise InputError(
                 "holds no images",
-                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES))} directly inside",
+                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES | VOLUME_SUFFIXES))} directly inside",
                 path=path,
             )
         return found
     if glob.has_magic(text):
         found = glob.glob(text, recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
         matches = [Path(match) for match in sorted(found)]
-        images = [match for match in matches if match.is_file() and match.suffix.lower() in RASTER_SUFFIXES]
+        images = [match for match in matches if match.is_file() and _is_image(match)]
         if not images:
             raise InputError(f"no image matches '{text}'", remedy="check the pattern")
         return images
@@ -64,12 +65,19 @@ def _expand(text: str) -> list[Path]:
 def _images_in(folder: Path) -> list[Path]:
     """The images of a folder; the masks that BUSI and BrEaST keep beside their image are no images."""
     found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in RASTER_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        path for path in folder.iterdir() if _is_image(path) and not path.name.startswith(".") and path.is_file()
     )
-    stems = {path.stem for path in found}
-    return [path for path in found if MASK_OF.sub("", path.stem) not in stems - {path.stem}]
+    stems = {_stem(path) for path in found}
+    return [path for path in found if MASK_OF.sub("", _stem(path)) not in stems - {_stem(path)}]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in RASTER_SUFFIXES or is_volume(path)
+
+
+def _stem(path: Path) -> str:
+    """The name without its ending, which of volumes may be a double one."""
+    return path.name[: -len(".nii.gz")] if path.name.lower().endswith(".nii.gz") else path.stem
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -86,9 +94,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _candidates(path: Path) -> Iterator[str]:
-    yield path.stem
+    yield _stem(path)
     parents = [parent.name for parent in path.parents if parent.name]
     for depth in range(1, len(parents) + 1):
         folders = list(reversed(parents[:depth]))
-        yield "-".join([*folders, path.stem])
+        yield "-".join([*folders, _stem(path)])
         yield "-".join([*folders, path.name])

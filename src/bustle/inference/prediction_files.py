@@ -1,7 +1,9 @@
 """Predictions as files: written by bustle, and read back for scoring whoever made them.
 
-Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`.
-Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (non-zero = lesion), and `DIR/probabilities.csv`.
+Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`; the
+maps of a volume are NIfTI files of the same stems, and its mask numbers the candidates of `prediction.json` from 1.
+Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (non-zero = lesion), and `DIR/probabilities.csv`; for
+volumes `.nii.gz`, `.nii`, `.nrrd` or `.mha` instead of `.png`.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from numpy.typing import NDArray
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
-from bustle.core.types import Geometry, Prediction
-from bustle.inference.overlay import draw_overlay
+from bustle.core.types import Geometry, LesionCandidate, Prediction
+from bustle.data.volume_grid import cubic_grid
 from bustle.io.raster import read_mask, write_png
+from bustle.io.volume import is_volume, read_instance_volume, read_mask_volume, write_volume
 
 MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
+VOLUME_OF = {MASK: "mask.nii.gz", NETWORK_MASK: "network_mask.nii.gz", PROBABILITY: "probability.nii.gz"}
+FOREIGN_SUFFIXES = (".png", ".nii.gz", ".nii", ".nrrd", ".mha")
 RECORD = "prediction.json"
 PROBABILITIES = "probabilities.csv"
 
@@ -32,10 +37,14 @@ PROBABILITIES = "probabilities.csv"
 class StoredPrediction:
     """A prediction read back from files; whatever a foreign tool did not write is None.
 
-    `mask` is bool `H W` on the original grid, `network_mask` bool `h w` on the network's grid.
+    `mask` is bool `*S` on the original grid, `network_mask` bool `*S` on the network's grid; `parts` uint8 numbers
+    the voxels of a volume's mask by its `candidates`, from 1. `lesions` is the number of lesions that are drawn.
     """
 
     mask: NDArray[np.bool_] | None
+    lesions: int | None = None
+    parts: NDArray[np.uint8] | None = None
+    candidates: tuple[LesionCandidate, ...] = ()
     network_mask: NDArray[np.bool_] | None = None
     class_probabilities: Mapping[str, float] | None = None
     decision: str | None = None
@@ -61,27 +70,33 @@ def write_prediction(
     prediction: Prediction,
     folder: Path,
     *,
-    image: NDArray[np.uint8] | None = None,
-    truth: NDArray[np.bool_] | None = None,
+    overlay: NDArray[np.uint8] | None = None,
     save_probability: bool = False,
 ) -> None:
-    """Write one prediction's files into `folder`; `image` `C H W` gives the overlay, `truth` `H W` a second contour.
+    """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
 
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
     """
-    pictures = {
-        MASK: prediction.mask,
+    maps = {
+        MASK: prediction.mask if prediction.parts is None else prediction.parts,
         NETWORK_MASK: prediction.network_mask,
         PROBABILITY: _as_bytes(prediction.probability) if save_probability else None,
-        OVERLAY: None if image is None else draw_overlay(image, prediction, truth=truth),
     }
     remove_file(folder / RECORD)
-    for name, picture in pictures.items():
-        if picture is None:
-            remove_file(folder / name)  # of an earlier prediction
+    for name in (*maps, OVERLAY, *VOLUME_OF.values()):
+        remove_file(folder / name)  # of an earlier prediction
+    if overlay is not None:
+        write_png(folder / OVERLAY, overlay)
+    geometry = prediction.geometry
+    for name, values in maps.items():
+        if values is None:
+            continue
+        if geometry.dims == 2:
+            write_png(folder / name, values)
         else:
-            write_png(folder / name, picture)
+            grid = cubic_grid(geometry) if name == NETWORK_MASK else geometry
+            write_volume(folder / VOLUME_OF[name], values, geometry=grid)
     write_json(folder / RECORD, as_record(prediction))
 
 
@@ -90,12 +105,12 @@ def _as_bytes(probability: NDArray[np.float32] | None) -> NDArray[np.uint8] | No
 
 
 def as_record(prediction: Prediction) -> dict[str, Any]:
-    """The content of `prediction.json`; lengths and areas are in `unit` and its square."""
+    """The content of `prediction.json`; lengths are in `unit`, areas in its square, volumes in its cube."""
     spacing = prediction.geometry.spacing
-    mask_area = None
+    size = None
     if prediction.mask is not None:
-        mask_area = float(prediction.mask.sum()) * math.prod(spacing or (1.0,))
-    return {
+        size = float(prediction.mask.sum()) * math.prod(spacing or (1.0,))
+    record: dict[str, Any] = {
         "case_id": prediction.case_id,
         "image_size": list(prediction.geometry.original_size),
         "spacing_mm": None if spacing is None else list(spacing),
@@ -104,49 +119,86 @@ def as_record(prediction: Prediction) -> dict[str, Any]:
         "class_probabilities": None
         if prediction.class_probabilities is None
         else dict(prediction.class_probabilities),
-        "mask_area": mask_area,
-        "lesions": [
-            {
-                "area": lesion.area,
-                "long_axis": lesion.long_axis,
-                "short_axis": lesion.short_axis,
-                "probability": lesion.probability,
-                "box": lesion.box._asdict(),
-                "contour": to_mapping(lesion.contour),
-            }
-            for lesion in prediction.lesions
-        ],
+    }
+    if prediction.geometry.dims == 3:
+        record |= {"mask_volume": size, "candidates": to_mapping(prediction.candidates)}
+    else:
+        record |= {"mask_area": size, "lesions": _lesions(prediction)}
+    return record | {
         "geometry": to_mapping(prediction.geometry),
         "provenance": to_mapping(prediction.provenance),
     }
 
 
+def _lesions(prediction: Prediction) -> list[dict[str, Any]]:
+    return [
+        {
+            "area": lesion.area,
+            "long_axis": lesion.long_axis,
+            "short_axis": lesion.short_axis,
+            "probability": lesion.probability,
+            "box": lesion.box._asdict(),
+            "contour": to_mapping(lesion.contour),
+        }
+        for lesion in prediction.lesions
+    ]
+
+
 def read_prediction(path: Path) -> StoredPrediction:
-    """Read a case's folder, or the PNG mask of another tool. Raises `InputError` for broken files."""
+    """Read a case's folder, or the mask of another tool (PNG or volume). Raises `InputError` for broken files."""
     if path.is_file():
-        return StoredPrediction(mask=read_mask(path))
-    mask = read_mask(path / MASK) if (path / MASK).exists() else None
+        return StoredPrediction(mask=_read_mask(path))
+    mask_file = _existing(path, MASK)
+    mask, parts = None, None
+    if mask_file is not None and is_volume(mask_file):
+        parts = read_instance_volume(mask_file)
+        mask = parts > 0
+    elif mask_file is not None:
+        mask = read_mask(mask_file)
     if not (path / RECORD).exists():
         if mask is None:
             raise InputError("holds no prediction", remedy=f"it needs {MASK} or {RECORD}", path=path)
         return StoredPrediction(mask=mask)
     record = read_json(path / RECORD)
+    if not isinstance(record, dict):
+        raise InputError("lacks a record", remedy="predict this case again", path=path / RECORD)
+    network_mask = _existing(path, NETWORK_MASK)
     try:
-        geometry = from_mapping(Geometry, record["geometry"], where="geometry")
         return StoredPrediction(
             mask=mask,
-            network_mask=read_mask(path / NETWORK_MASK) if (path / NETWORK_MASK).exists() else None,
+            lesions=None if mask is None else _drawn(record),
+            parts=parts,
+            candidates=tuple(
+                from_mapping(LesionCandidate, entry, where="candidates") for entry in record.get("candidates", ())
+            ),
+            network_mask=None if network_mask is None else _read_mask(network_mask),
             class_probabilities=record["class_probabilities"],
             decision=record["decision"],
-            geometry=geometry,
+            geometry=from_mapping(Geometry, record["geometry"], where="geometry"),
             provenance=record["provenance"],
         )
     except (KeyError, TypeError) as error:
         raise InputError(f"lacks {error}", remedy="predict this case again", path=path / RECORD) from None
 
 
+def _drawn(record: Mapping[str, Any]) -> int:
+    candidates = record.get("candidates")
+    if candidates is None:
+        return len(record["lesions"])
+    return sum(candidate["voxels"] > 0 for candidate in candidates)
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    """The map of this name, of an image or of a volume; None where there is neither."""
+    return next((folder / known for known in (name, VOLUME_OF[name]) if (folder / known).exists()), None)
+
+
+def _read_mask(path: Path) -> NDArray[np.bool_]:
+    return read_mask_volume(path) if is_volume(path) else read_mask(path)
+
+
 def find_predictions(directory: Path, *, case_ids: Sequence[str]) -> dict[str, Path]:
-    """Which of the cases have a prediction below `directory`, and where (a folder or a PNG; see the top of the file).
+    """Which of the cases have a prediction below `directory`, and where (a folder or a file; see the file's top).
 
     A file that bears only the stem counts for the case with that stem. Raises `InputError` for a directory that
     does not exist, and where one such file could belong to several of the cases.
@@ -173,11 +225,12 @@ def find_predictions(directory: Path, *, case_ids: Sequence[str]) -> dict[str, P
 def _find(directory: Path, case_id: str) -> Path | None:
     for name in dict.fromkeys((case_id, case_id.split("/")[-1])):
         folder = prediction_folder(directory, name)
-        if (folder / RECORD).exists() or (folder / MASK).exists():
+        if (folder / RECORD).exists() or _existing(folder, MASK) is not None:
             return folder
-        picture = folder.with_name(folder.name + ".png")
-        if picture.exists():
-            return picture
+        for suffix in FOREIGN_SUFFIXES:
+            picture = folder.with_name(folder.name + suffix)
+            if picture.exists():
+                return picture
     return None
 
 

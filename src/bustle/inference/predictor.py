@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Geometry, Prediction
-from bustle.data.preprocess import normalise, to_network_grid
+from bustle.data.preprocess import network_geometry, normalise, to_network_grid
+from bustle.data.volume_grid import cubic_geometry
 from bustle.inference.backend import Backend
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.onnx_backend import OnnxBackend
@@ -26,14 +27,24 @@ from bustle.inference.torch_backend import TorchBackend
 
 RECIPE, WEIGHTS, FINISHED = "recipe.yaml", "best.safetensors", "metrics.json"
 
-Item = tuple[str, NDArray[np.uint8], tuple[float, ...] | None]
-"""Case id, image uint8 `C H W`, spacing (y, x) in mm or None."""
+
+class Item(NamedTuple):
+    """What is to be predicted: an image uint8 `C H W`, or a volume `C D H W`.
+
+    `centre` (in voxels) says where a volume's lesion is; None leaves it to the model to search.
+    """
+
+    case_id: str
+    image: NDArray[np.uint8]
+    geometry: Geometry
+    centre: tuple[float, ...] | None = None
 
 
 class Predictor:
     """A trained model, ready to predict. Several folds of one run are averaged as probabilities.
 
-    `data` says how images become inputs, `protocol` is the recipe's for the published track.
+    `data` says how images become inputs, `protocol` is the recipe's for the published track, `provenance` what goes
+    into every prediction about the model.
     """
 
     def __init__(
@@ -43,7 +54,7 @@ class Predictor:
         self.protocol = protocol
         self.data = data
         self._backend = backend
-        self._provenance = {**provenance, "title": title, "bustle": versions().get("bustle")}
+        self.provenance = {**provenance, "title": title, "bustle": versions().get("bustle")}
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
@@ -88,26 +99,56 @@ class Predictor:
             },
         )
 
+    @property
+    def outlines(self) -> bool:
+        """Whether the model gives a mask."""
+        return self._backend.mask_meaning is not None
+
+    def check(self, geometry: Geometry) -> None:
+        """Raises `InputError` for an image where the model takes volumes and the reverse, or one without spacing."""
+        if self.data.resize == "patch":
+            cubic_geometry(geometry, section=self.data)
+        else:
+            network_geometry(geometry.original_size, section=self.data)
+
     def predict(
         self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
     ) -> Prediction:
         """Predict one image `C H W` (C = 1 or 3)."""
-        return next(self.predict_many([(case_id, image, spacing)]))
+        return next(self.predict_many([Item(case_id, image, Geometry(image.shape[1:], spacing=spacing))]))
 
     def predict_many(self, items: Iterable[Item], *, batch_size: int = 8) -> Iterator[Prediction]:
-        """Predict images of any sizes, in order; at most `batch_size` are held at a time."""
+        """Predict images of any sizes, in order; at most `batch_size` are held at a time, volumes one by one."""
         remaining = iter(items)
+        if self.data.resize == "patch":
+            yield from map(self._predict_volume, remaining)
+            return
         while batch := list(itertools.islice(remaining, batch_size)):
-            prepared = [to_network_grid(image, section=self.data, spacing=spacing) for _, image, spacing in batch]
+            prepared = [
+                to_network_grid(item.image, section=self.data, spacing=item.geometry.spacing) for item in batch
+            ]
             images = np.stack([normalise(image, section=self.data) for image, _ in prepared])
             masks, classes = self._backend.run(images)
-            for i, ((case_id, _, _), (_, geometry)) in enumerate(zip(batch, prepared, strict=True)):
+            for i, (item, (_, geometry)) in enumerate(zip(batch, prepared, strict=True)):
                 yield self._prediction(
-                    case_id,
+                    item.case_id,
                     geometry,
                     channels=None if masks is None else masks[i],
                     classes=None if classes is None else classes[i],
                 )
+
+    def _predict_volume(self, item: Item) -> Prediction:
+        from bustle.inference.volume_prediction import predict_volume  # needs SciPy, which images do not
+
+        return predict_volume(
+            item.image,
+            case_id=item.case_id,
+            geometry=item.geometry,
+            centre=item.centre,
+            backend=self._backend,
+            data=self.data,
+            provenance=self.provenance,
+        )
 
     def _prediction(
         self,
@@ -138,7 +179,7 @@ class Predictor:
             class_probabilities=class_probabilities,
             decision=max(class_probabilities, key=class_probabilities.__getitem__) if class_probabilities else None,
             lesions=lesions,
-            provenance=self._provenance,
+            provenance=self.provenance,
         )
 
 

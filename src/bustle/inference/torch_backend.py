@@ -26,16 +26,18 @@ class TorchBackend:
 
     def __init__(self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto"):
         """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
+        from bustle.models.refinement import refined
+
         self.mask_meaning = mask_meaning_of(recipe)
         self._device = find_device(device)
-        self._networks = [load_network(recipe, path).to(self._device) for path in weights]
+        self._networks = [refined(load_network(recipe, path), recipe).to(self._device) for path in weights]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
         import torch
 
         with torch.inference_mode():
-            batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+            batch = torch.from_numpy(images).to(self._device, memory_format=channels_last_format(images.ndim))
             masks, classes = mean_probabilities([network(batch) for network in self._networks], self.mask_meaning)
         return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
 
@@ -76,8 +78,10 @@ def find_device(device: str) -> torch.device:
 
 
 def load_network(recipe: Recipe, weights: Path) -> nn.Module:
-    """The recipe's network with the weights of a safetensors file, every name and shape matching, in eval mode."""
-    import torch
+    """The recipe's network with the weights of a safetensors file, every name and shape matching, in eval mode.
+
+    It is the plain network, without the recipe's refinements.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -98,7 +102,15 @@ def load_network(recipe: Recipe, weights: Path) -> nn.Module:
             remedy="keep recipe.yaml and the weights of one run together",
             path=weights,
         ) from None
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    memory_format = channels_last_format(2 + zoo.get(recipe.model.id).dims)
+    return network.eval().to(memory_format=memory_format)  # type: ignore[call-overload]
+
+
+def channels_last_format(ndim: int) -> torch.memory_format:
+    """The memory format with channels last for tensors `B C H W` or `B C D H W`."""
+    import torch
+
+    return torch.channels_last if ndim == 4 else torch.channels_last_3d
 
 
 def _build(recipe: Recipe) -> nn.Module:

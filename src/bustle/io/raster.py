@@ -19,6 +19,7 @@ from PIL import Image
 
 from bustle.core.errors import InputError
 from bustle.core.files import write_bytes
+from bustle.io.bit_depth import to_8_bit
 
 RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """The file name endings, in lower case, that count as raster images."""
@@ -29,7 +30,6 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 8
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
 _REPLACE = "restore the file from its source or leave it out"
 
 
@@ -57,7 +57,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise InputError(
             f"is only {width} x {height} pixels", remedy=f"use images of at least {MIN_SIDE} pixels a side", path=path
         )
-    pixels = _to_8_bit(pixels, path)
+    pixels = to_8_bit(pixels, path=path)
     if pixels.ndim == 2:
         return pixels[None]
     if pixels.shape[2] == 4:
@@ -163,19 +163,6 @@ def _decode(path: Path) -> NDArray[Any]:
         elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
             image = image.convert("RGB")
         return np.array(image)
-
-
-def _to_8_bit(pixels: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels
-    low, high = pixels.min(), pixels.max()
-    if not np.issubdtype(pixels.dtype, np.integer) or low < 0 or high >= 1 << 16:
-        raise InputError(
-            "holds neither 8-bit nor 16-bit values", remedy="save it as an 8-bit or 16-bit grey image", path=path
-        )
-    # Scanners store 10- and 12-bit values in 16-bit files: scaling those from 65535 would give a black image.
-    full_scale = next((1 << bits) - 1 for bits in _BIT_DEPTHS if high < 1 << bits)
-    return np.round(pixels * (255.0 / full_scale)).astype(np.uint8)
 
 
 def _is_jpeg(path: Path) -> bool:

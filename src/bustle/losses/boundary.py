@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from bustle.core.errors import InputError
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_probability
@@ -41,7 +42,10 @@ class Boundary:
         self.meaning = setting.meaning_of(options.map, loss="boundary")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        probability = lesion_probability(map_logits_of(output, self.map, loss="boundary"), self.meaning)
+        logits = map_logits_of(output, self.map, loss="boundary")
+        if logits.ndim != 4:
+            raise InputError("the loss boundary measures images, not volumes", remedy="leave it out")
+        probability = lesion_probability(logits, self.meaning)
         truth = lesion_truth(batch, size=probability.shape[1:])
         distance = signed_distance(truth > 0) / math.hypot(*probability.shape[1:])
         per_pixel = (probability - truth) * distance

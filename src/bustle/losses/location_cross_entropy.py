@@ -43,9 +43,10 @@ class LocationCrossEntropy:
 
 
 def soft_truth(batch: Batch, *, size: Sequence[int]) -> Tensor:
-    """The lesion mask `B h w` resized bilinearly with aligned corners: the outermost cells are the image's corners.
+    """The lesion mask `B *size` resized linearly with aligned corners: the outermost cells are the image's corners.
 
     A cell between lesion and background pixels is a fraction. A mask that was enlarged from such a map comes back.
     """
     lesion = (batch.lesion_mask > 0).float().unsqueeze(1)
-    return F.interpolate(lesion, size=tuple(size), mode="bilinear", align_corners=True).squeeze(1)
+    mode = "bilinear" if len(size) == 2 else "trilinear"
+    return F.interpolate(lesion, size=tuple(size), mode=mode, align_corners=True).squeeze(1)

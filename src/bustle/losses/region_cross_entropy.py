@@ -50,6 +50,8 @@ class RegionCrossEntropy:
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, MAIN_MAP, loss="region_cross_entropy").float()
+        if logits.ndim != 4:
+            raise InputError("the loss region_cross_entropy takes images, not volumes", remedy="leave it out")
         regions = region_map(batch.lesion_mask > 0, ring_width=self.ring_width)
         ordered = [self.channels.index(name) for name in REGION_OF_CHANNEL if name in self.channels]
         if len(ordered) == 2:

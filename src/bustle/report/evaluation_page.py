@@ -11,10 +11,10 @@ import numpy as np
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import has_class_result
-from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report import plots
-from bustle.report.gallery import GalleryPicture, as_jpeg_uri, draw_contours
+from bustle.report.gallery import GalleryPicture, VolumePicture, as_jpeg_uri, draw_contours
 from bustle.report.page import write_page
 from bustle.report.wording import number
 
@@ -33,7 +33,7 @@ class Results:
     rows: Sequence[Row]
     classes: Sequence[str]
     protocol: Protocol
-    pictures: Mapping[str, Sequence[GalleryPicture]]
+    pictures: Mapping[str, Sequence[GalleryPicture | VolumePicture]]
     companion: Metrics | None = None
     companion_protocol: Protocol | None = None
 
@@ -58,9 +58,12 @@ class Plot(NamedTuple):
 
 
 class Picture(NamedTuple):
+    """`uris` has one picture of an image; of a volume its cuts and, where there are any, its surfaces."""
+
     title: str
     caption: str
-    uri: str
+    uris: tuple[str, ...]
+    wide: bool
 
 
 def write_evaluation_page(path: Path, results: Results) -> None:
@@ -80,6 +83,7 @@ def page_content(results: Results) -> dict[str, Any]:
         "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
         "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
         "consistency": _lines(CONSISTENCY, metrics, companion, "consistency"),
+        "detection": _detection_lines(metrics),
         "subsets": _subsets(metrics),
         "plots": _plots(metrics, results.rows, results.classes),
         "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in results.pictures.items()},
@@ -127,6 +131,14 @@ def _lines(
     return [line for line in lines if line.main["n"] or (line.other and line.other["n"])]
 
 
+def _detection_lines(metrics: Metrics) -> list[MetricLine] | None:
+    """Of lesions as such, which only candidates with scores allow; None without them."""
+    detection = metrics.get("lesion_detection")
+    if not detection:
+        return None
+    return [MetricLine(metric, detection[name], None) for name, metric in LESION_DETECTION.items()]
+
+
 def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
     """Tables by source, class and lesion size; a table with a single row says nothing new and is left out."""
     tables: dict[str, list[tuple[str, Metrics]]] = {
@@ -135,12 +147,11 @@ def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
     }
     by_size = metrics["by_size"]
     if by_size:
-        low, high = (number(border, by_size["unit"]) for border in by_size["borders"])
-        unit = by_size["unit"]
-        names = {"small": f"small (≤ {low} {unit})", "medium": f"medium (≤ {high} {unit})", "large": "large"}
-        tables["By lesion size (thirds of the true areas)"] = [
-            (names[name], part) for name, part in by_size["strata"].items()
-        ]
+        borders, unit = by_size["borders"], by_size["unit"]
+        limits = [*(f" (≤ {number(border, unit)} {unit})" for border in borders), ""]
+        title = "By lesion size" + (" (thirds of the true areas)" if len(borders) > 1 else "")
+        strata = by_size["strata"].items()
+        tables[title] = [(name + limit, part) for (name, part), limit in zip(strata, limits, strict=True)]
     return {title: parts for title, parts in tables.items() if len(parts) > 1}
 
 
@@ -151,6 +162,8 @@ def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str]) -> lis
         if metrics["by_size"]:
             figure = plots.size_figure(rows, strata=metrics["by_size"])
             found.append(Plot("Dice by lesion size", plots.as_svg_uri(figure)))
+    if metrics.get("lesion_detection"):
+        found.append(Plot("FROC curve", plots.as_svg_uri(plots.froc_figure(metrics["lesion_detection"]))))
     summary = metrics["classification"]
     if summary:
         figure = plots.confusion_figure(summary["confusion"], classes=summary["classes"])
@@ -176,16 +189,21 @@ def _probability_plots(summary: Metrics, rows: Sequence[Row]) -> list[Plot]:
     return [Plot(title, plots.as_svg_uri(figure)) for title, figure in figures.items()]
 
 
-def _picture(shown: GalleryPicture) -> Picture:
+def _picture(shown: GalleryPicture | VolumePicture) -> Picture:
     row = shown.row
     words = []
     if row["dice"] is not None:
         words.append(f"Dice {row['dice']:.3f}")
     if row["truth_empty"] and row["false_positive_area"]:
-        words.append(f"{row['false_positive_area']:,} px drawn")
+        words.append(f"{row['false_positive_area']:,} {'voxels' if isinstance(shown, VolumePicture) else 'px'} drawn")
     if row["label"]:
         words.append(f"truth {row['label']}")
     if row["decision"]:
         probability = row.get(f"probability_{row['decision']}")
         words.append(f"says {row['decision']}" + ("" if probability is None else f" {probability:.2f}"))
-    return Picture(row["case_id"], ", ".join(words), as_jpeg_uri(draw_contours(shown)))
+    if isinstance(shown, VolumePicture):
+        drawn = [picture.transpose(1, 2, 0) for picture in (shown.cuts, shown.surface) if picture is not None]
+    else:
+        drawn = [draw_contours(shown)]
+    uris = tuple(as_jpeg_uri(canvas) for canvas in drawn)
+    return Picture(row["case_id"], ", ".join(words), uris, isinstance(shown, VolumePicture))

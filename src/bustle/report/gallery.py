@@ -29,6 +29,15 @@ class GalleryPicture:
     prediction: NDArray[np.bool_] | None
 
 
+@dataclass(frozen=True)
+class VolumePicture:
+    """One volume to show: its row of `cases.csv`, and RGB `3 H W` its cuts and its surfaces, None without any."""
+
+    row: Row
+    cuts: NDArray[np.uint8]
+    surface: NDArray[np.uint8] | None
+
+
 def gallery_choice(rows: Sequence[Row], *, classes: Sequence[str], each: int = 12) -> dict[str, list[Row]]:
     """The cases to show, by section: lowest Dice, most pixels drawn on normals, most certain wrong decisions."""
     outlined = [row for row in rows if row["dice"] is not None and not row["truth_empty"]]

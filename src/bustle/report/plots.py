@@ -15,12 +15,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
-from bustle.evaluation.strata import STRATA
+from bustle.evaluation.metrics import FROC_RATES
 
 Row = Mapping[str, Any]
 COLOURS = {"benign": "#2f6fb0", "malignant": "#c4512d", "normal": "#6d8a5b"}
 INK, SOFT, ACCENT = "#1f2a37", "#8a94a3", "#2f6fb0"
 FOLD_COLOURS = ("#2f6fb0", "#c4512d", "#6d8a5b", "#8a5fa8", "#b58a1c", "#3c8f8f", "#7d7d7d")
+LEAST_RATE = 1 / 16
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial"],
@@ -127,6 +128,34 @@ def _wilson(share: NDArray[np.float64], cases: NDArray[np.int64]) -> tuple[NDArr
 
 
 @mpl.rc_context(STYLE)
+def froc_figure(detection: Mapping[str, Any]) -> Figure:
+    """FROC curve from `lesion_detection` of `metrics.json`, with the seven rates of its mean and the working point.
+
+    The rates are on a logarithmic axis; what lies below a sixteenth of a false positive per case stands at its left
+    end.
+    """
+    figure, (axes,) = _figure()
+    curve = detection["curve"]
+    most = max(FROC_RATES[-1] * 1.3, *curve["false_positives_per_case"])
+    rate = [LEAST_RATE, *(max(value, LEAST_RATE) for value in curve["false_positives_per_case"]), most]
+    sensitivity = [0.0, *curve["sensitivity"], curve["sensitivity"][-1]]
+    axes.plot(rate, sensitivity, drawstyle="steps-post", color=ACCENT, linewidth=2)
+    read = [detection[f"sensitivity_at_{limit:g}"]["mean"] for limit in FROC_RATES]
+    mean = detection["cpm"]["mean"]
+    axes.plot(FROC_RATES, read, "o", color=ACCENT, markersize=4.5, label=f"mean of the seven: {mean:.3f}")
+    at = max(detection["false_positives_per_case"]["mean"], LEAST_RATE), detection["lesion_sensitivity"]["mean"]
+    axes.plot(
+        *at, "o", color=COLOURS["malignant"], markersize=6, label=f"working threshold {detection['threshold']:g}"
+    )
+    axes.set(xlabel="false positives per case", ylabel="lesions found (sensitivity)", xscale="log")
+    axes.set(xlim=(LEAST_RATE * 0.9, most), ylim=(-0.02, 1.02))
+    axes.set_xticks(FROC_RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+    axes.minorticks_off()
+    axes.legend(loc="lower right")
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def confusion_figure(confusion: Sequence[Sequence[int]], *, classes: Sequence[str]) -> Figure:
     table = np.asarray(confusion, np.float64)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -169,8 +198,9 @@ def dice_figure(rows: Sequence[Row]) -> Figure:
 
 @mpl.rc_context(STYLE)
 def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
-    """Dice against the true lesion's area, with the borders of the size strata."""
-    column = "area_mm2" if strata["unit"] != "px" else "area"
+    """Dice against the true lesion's area or volume, with the borders of the size strata."""
+    column = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}[strata["unit"]]
+    what = "volume" if strata["unit"] == "mm³" else "area"
     figure, (axes,) = _figure()
     for label, part in _by_label([row for row in rows if row["area"]]).items():
         axes.plot(
@@ -186,7 +216,7 @@ def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log")
     for border in strata["borders"]:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.set(xlabel=f"true lesion area, {strata['unit']} (thirds: {', '.join(STRATA)})", ylabel="Dice")
+    axes.set(xlabel=f"true lesion {what}, {strata['unit']} ({', '.join(strata['strata'])})", ylabel="Dice")
     axes.set_ylim(-0.03, 1.03)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure

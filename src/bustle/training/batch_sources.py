@@ -115,8 +115,10 @@ def _of_patches(
         batch_size=training.batch_size,
         seed=training.seed,
     )
-    validation = PatchValidationBatches(assembly, val, places=places, batch_size=training.batch_size)
-    return BatchSources(lambda epoch: batches(epoch=epoch), validation if len(val) else None)
+    validation = None
+    if len(val):
+        validation = PatchValidationBatches(assembly, val, places=places, batch_size=training.batch_size)
+    return BatchSources(lambda epoch: batches(epoch=epoch), validation)
 
 
 def _normal(section: DataSection) -> int | None:

@@ -12,6 +12,7 @@ from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.data.cache import CaseCache
+from bustle.inference.torch_backend import channels_last_format
 from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
@@ -20,7 +21,7 @@ from bustle.training.batches import positions_of
 from bustle.training.checkpoint import seed_epoch
 from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
-from bustle.training.module import TrainingModule, channels_last_format
+from bustle.training.module import TrainingModule
 from bustle.training.optimisation import build_optimizer
 
 

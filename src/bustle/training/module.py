@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, MaskMeaning
+from bustle.inference.torch_backend import channels_last_format
 from bustle.losses.build import CombinedLoss
 from bustle.models.refinement import Refined
 from bustle.training.batch_sources import BatchSources
@@ -137,8 +138,3 @@ class TrainingModule(lightning.LightningModule):
                 "checkpoint of the last good epoch is kept",
                 remedy=NOT_FINITE_REMEDY,
             )
-
-
-def channels_last_format(ndim: int) -> torch.memory_format:
-    """The memory format with channels last for tensors `B C H W` or `B C D H W`."""
-    return torch.channels_last if ndim == 4 else torch.channels_last_3d

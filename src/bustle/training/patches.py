@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
+from bustle.data.lesion_centres import lesion_centres
 from bustle.data.transforms.augmentation import random_of_case
 from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform, VolumeAugmentation
 from bustle.data.transforms.volume_executor import cut_patch
@@ -26,15 +26,6 @@ TRIES = 20
 """How often a place without a lesion's centre is sought before one with it is taken."""
 
 Voxel = tuple[int, int, int]
-
-
-def lesion_centres(instances: NDArray[np.uint8]) -> list[Voxel]:
-    """The centre of gravity of every lesion of an instance map `d h w`, the largest lesion first."""
-    sizes = np.bincount(instances.ravel(), minlength=1)
-    sizes[0] = 0
-    largest_first = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-    centres = ndimage.center_of_mass(instances > 0, instances, largest_first) if largest_first.size else []
-    return [(round(float(d)), round(float(h)), round(float(w))) for d, h, w in centres]
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class PatchPlaces:
         self.section = section
         self.normal = normal
         self.centres: dict[int, list[Voxel]] = {
-            int(position): lesion_centres(locations.mask(int(position)))
+            int(position): [_voxel(centre) for centre in lesion_centres(locations.mask(int(position)))]
             for position in np.flatnonzero(locations.present)
         }
 
@@ -75,23 +66,29 @@ class PatchPlaces:
         if centres and random.random() < self.section.lesion_share:
             return self.about_lesion(position, which=int(random.integers(len(centres))))
         shape = self.cache.lesion_masks[position].shape
+        patch = self._patch(position, random.integers(shape).tolist())
         for _ in range(TRIES):
-            patch = self._patch(position, random.integers(shape).tolist())
             if not self._centres_in(patch.start, position):
                 break
+            patch = self._patch(position, random.integers(shape).tolist())
         return patch
 
     def _patch(self, position: int, centre: Sequence[int]) -> Patch:
-        start = tuple(place - length // 2 for place, length in zip(centre, self.section.size, strict=True))
+        start = _voxel([place - length // 2 for place, length in zip(centre, self.section.size, strict=True)])
         about_the_case = self.cache.labels[position] == self.normal or self._centres_in(start, position)
         labelled = bool(self.cache.has_label[position] and about_the_case)
-        return Patch(position, (start[0], start[1], start[2]), labelled)
+        return Patch(position, start, labelled)
 
     def _centres_in(self, start: Sequence[int], position: int) -> bool:
         return any(
             all(begin <= place < begin + size for place, begin, size in zip(c, start, self.section.size, strict=True))
             for c in self.centres.get(position, [])
         )
+
+
+def _voxel(place: Sequence[float]) -> Voxel:
+    d, h, w = map(round, place)
+    return d, h, w
 
 
 class PatchAssembly:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from PIL import Image
 
 from bustle.core.errors import InputError
+from bustle.core.types import Geometry
 from bustle.data.sources import open_sources
+from bustle.io.raster import write_png
+from bustle.io.volume import write_volume
 
 
 def write_labels(folder: Path, text: str, *, encoding: str = "utf-8") -> None:
@@ -228,3 +232,31 @@ def test_16_bit_and_palette_files(tmp_path: Path, put, block):
     assert sample.image.dtype == np.uint8
     assert (sample.image.min(), sample.image.max()) == (0, 255)
     np.testing.assert_array_equal(sample.lesion_mask, block(5, 15, 5, 15, value=1))
+
+
+def test_volumes_lie_beside_images(tmp_path: Path):
+    """A volume's own header says its spacing and place; a mask at another place is a finding, and refused."""
+    geometry = Geometry((6, 12, 10), spacing=(0.5, 0.1, 0.2), origin=(1.0, 2.0, 3.0))
+    lesion = np.zeros(geometry.original_size, np.uint8)
+    lesion[1:3, 2:6, 3:7], lesion[4:5, 8:10, 1:3] = 1, 2
+    for stem in ("a", "b.1"):
+        write_volume(tmp_path / "images" / f"{stem}.nii.gz", lesion * np.uint8(90), geometry=geometry)
+    write_volume(tmp_path / "masks" / "a.nrrd", lesion, geometry=geometry)
+    write_volume(tmp_path / "masks" / "b.1.nrrd", lesion, geometry=replace(geometry, origin=(9.0, 2.0, 3.0)))
+    write_png(tmp_path / "images" / "flat.png", np.zeros((20, 30), np.uint8))
+    write_labels(tmp_path, "case_id,label,spacing_mm\na,benign,0.4\nb.1,,\nflat,,0.4\n")
+    collection = open_sources([f"folder:{tmp_path}"])
+    whole, displaced, flat = collection.cases
+    assert [case.case_id for case in collection.cases] == ["folder/a", "folder/b.1", "folder/flat"]
+    assert whole.spacing == pytest.approx((0.5, 0.1, 0.2))
+    sample = whole.load()
+    assert sample.image.shape == (1, 6, 12, 10)
+    assert sample.lesion_mask is not None
+    assert sample.lesion_mask.max() == 2
+    assert sample.geometry.origin == pytest.approx((1.0, 2.0, 3.0))
+    assert flat.load().image.shape == (1, 20, 30)
+    assert flat.spacing == (0.4, 0.4)
+    (finding,) = [finding for finding in collection.findings if finding.kind == "mask-size-mismatch"]
+    assert finding.case_ids == ("folder/b.1",)
+    with pytest.raises(InputError, match=r"b.1.nrrd: lies at another place than its volume; resample the mask"):
+        displaced.load()

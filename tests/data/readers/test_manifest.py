@@ -4,12 +4,15 @@ import datetime
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 from bustle.core.errors import InputError
+from bustle.core.types import Geometry
 from bustle.data.sources import open_sources
+from bustle.io.volume import write_volume
 
 
 def write(folder: Path, text: str, *, encoding: str = "utf-8") -> str:
@@ -90,6 +93,30 @@ def test_parquet(tmp_path: Path, put):
     assert [case.patient_id for case in cases] == ["7", None, "8"]
     assert [case.spacing for case in cases] == [(0.1, 0.1), None, (0.2, 0.2)]
     assert json.dumps([dict(case.metadata) for case in cases]).startswith('[{"acquired": "2020-01-02')
+
+
+def test_volumes_beside_images(tmp_path: Path, put):
+    """A volume's own header says its spacing, whatever the table says."""
+    put("flat.png")
+    geometry = Geometry((6, 12, 10), spacing=(0.5, 0.1, 0.2))
+    lesion = np.zeros(geometry.original_size, bool)
+    lesion[1:3, 2:6, 3:7] = True
+    write_volume(tmp_path / "scan.1.nii.gz", lesion * np.uint8(90), geometry=geometry)
+    write_volume(tmp_path / "outline.nrrd", lesion, geometry=geometry)
+    spec = write(tmp_path, "image,mask,label,spacing_mm\nflat.png,,,0.3\nscan.1.nii.gz,outline.nrrd,benign,0.3\n")
+    flat, scan = open_sources([spec]).cases
+    assert (flat.case_id, flat.spacing) == ("manifest/flat", (0.3, 0.3))
+    assert scan.case_id == "manifest/scan.1"
+    assert scan.spacing == pytest.approx((0.5, 0.1, 0.2))
+    sample = scan.load()
+    assert sample.image.shape == (1, 6, 12, 10)
+    assert sample.geometry.spacing == pytest.approx((0.5, 0.1, 0.2))
+    assert sample.lesion_labels == ("benign",)
+    np.testing.assert_array_equal(sample.lesion_mask, lesion)
+    with pytest.raises(
+        InputError, match=r"m\.csv: 'scan\.1' is a volume with a box; boxes are for images, give a mask"
+    ):
+        open_sources([write(tmp_path, "image,box\nscan.1.nii.gz,1 2 3 4\n")])
 
 
 def test_files_that_do_not_exist_are_findings(tmp_path: Path, put):

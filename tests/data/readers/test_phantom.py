@@ -59,7 +59,7 @@ def test_metadata_tells_apart_all_that_changes_the_pixels() -> None:
         ("phantom:?seed=1.5", "no whole number"),
         ("phantom:?cases=0", "empty"),
         ("phantom:?size=7", "32 to 1024"),
-        ("phantom:?volumes=8", "unknown option of phantom 'volumes'"),
+        ("phantom:?volume=8", "unknown option of phantom 'volume'"),
         ("phantom:.?cases=3", "takes no path"),
     ],
 )

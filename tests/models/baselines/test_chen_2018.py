@@ -9,7 +9,8 @@ import torch
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.models import zoo
-from bustle.models.baselines.chen_2018 import SPEC, pyramid_pool
+from bustle.models.baselines.chen_2018 import SPEC
+from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.description import describe
 
 

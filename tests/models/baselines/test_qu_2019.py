@@ -10,7 +10,8 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.losses.build import build_loss
 from bustle.models import zoo
-from bustle.models.baselines.qu_2019 import SPEC, Config, log_class_means, mask_meaning
+from bustle.models.baselines.qu_2019 import SPEC, Config, mask_meaning
+from bustle.models.blocks.class_maps import log_class_means
 from bustle.models.description import describe
 from bustle.training.loss_setting import loss_setting
 

@@ -9,7 +9,7 @@ carrier's rate; the carrier sets the pulse length, the beam width and the attenu
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -51,12 +51,16 @@ def through_beam(scatterers: NDArray[np.complex64], *, grid: PixelGrid, device: 
     Axially a Gaussian pulse, laterally a Gaussian beam whose width differs from row to row; both have unit energy,
     so that uncorrelated scatterers of unit power give a signal of unit power at every depth.
     """
-    rows, columns = scatterers.shape
+    pulse, beam = _responses(*scatterers.shape, grid, device)
+    return _filtered(_filtered(scatterers, pulse, axis=0), beam, axis=1)
+
+
+@lru_cache(maxsize=8)
+def _responses(rows: int, columns: int, grid: PixelGrid, device: Device) -> tuple[Map, Map]:
+    """Frequency responses of the pulse `rows x 1` and of the beam at every depth `rows x columns`."""
     pulse = _unit_energy_response(rows, np.array([pulse_sigma_mm(device) / grid.row_mm]))
-    signal = _filtered(scatterers, pulse.T, axis=0)
     depth = (np.arange(rows) + 0.5) * grid.row_mm
-    beam = _unit_energy_response(columns, beam_sigma_mm(depth, device) / grid.column_mm)
-    return _filtered(signal, beam, axis=1)
+    return pulse.T, _unit_energy_response(columns, beam_sigma_mm(depth, device) / grid.column_mm)
 
 
 def _filtered(signal: NDArray[np.complex64], response: Map, *, axis: int) -> NDArray[np.complex64]:
@@ -149,7 +153,12 @@ def time_gain_residue_db(rng: np.random.Generator, *, grid: PixelGrid) -> Map:
 
 def display(detected: Map, rng: np.random.Generator, *, grid: PixelGrid, device: Device) -> Map:
     """Log-compress a detected envelope to grey values 0..1 over the device's dynamic range."""
+    return grey_values(detected, time_gain_residue_db(rng, grid=grid) + np.float32(device.gain_db), device=device)
+
+
+def grey_values(detected: Map, gain_db: Map, *, device: Device) -> Map:
+    """The same with the rows' gain given."""
     level = np.float32(20) * np.log10(np.maximum(detected, np.float32(1e-6)))
-    level += time_gain_residue_db(rng, grid=grid) + np.float32(device.gain_db)
+    level += gain_db
     grey = np.clip(1 + (level - np.float32(WHITE_DB)) / np.float32(device.dynamic_range_db), 0, 1)
     return grey ** np.float32(GREY_MAP_EXPONENT)

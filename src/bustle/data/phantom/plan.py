@@ -178,6 +178,15 @@ STREAMS = (
     "cine-motion",
     "cine-surfaces",
     "cine-scatterers",
+    "volume-block",
+    "volume-patient",
+    "volume-layers",
+    "volume-lesion",
+    "volume-view",
+    "volume-texture",
+    "volume-findings",
+    "volume-scatterers",
+    "volume-time-gain",
 )
 
 

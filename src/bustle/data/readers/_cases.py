@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from bustle.data.case_ids import check_case_id
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
 from bustle.io.raster import image_size, read_image, read_mask
+from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume
 
 
 class CollectionBuilder:
@@ -44,7 +47,7 @@ class CollectionBuilder:
         boxes: tuple[Box, ...] | None = None,
         label: Label | None = None,
         patient_id: str | None = None,
-        spacing: tuple[float, float] | None = None,
+        spacing: tuple[float, ...] | None = None,
         official_fold: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         tables: tuple[Path, ...] = (),
@@ -56,13 +59,19 @@ class CollectionBuilder:
         """Add one case; raises `InputError` for an id that is taken or that cannot name a folder.
 
         `lesions` is None where lesions are not annotated; `tables` are further files that say something about it.
-        `decode` makes the pixels `C H W` of the file `image`; it must be picklable.
+        `decode` makes the pixels `C H W` of the file `image`; it must be picklable. Where `image` is a volume, it is
+        not used, and the file's own header says the spacing unless `spacing` does.
         """
         case_id = check_case_id(self.case_id(stem), path=image)
         if case_id in self._cases:
             raise InputError(
                 f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
             )
+        volume = is_volume(image)
+        own_spacing = spacing
+        if volume and spacing is None:
+            with contextlib.suppress(InputError):  # loading the case says what is wrong with the file
+                spacing = read_header(image).spacing
         others = dict(other_masks or {})
         lesion_files = () if lesions is None else lesions.files
         masks = (*lesion_files, *([gland_mask] if gland_mask else []), *others.values())
@@ -74,14 +83,14 @@ class CollectionBuilder:
                 case_id=case_id,
                 source=self.source,
                 image_file=image,
-                decode=decode,
+                decode=None if volume else decode,
                 lesions=lesions,
                 gland_file=gland_mask,
                 other_files=others,
                 boxes=boxes,
                 label=label,
                 patient_id=patient_id,
-                spacing=spacing,
+                spacing=own_spacing,
             ),
             files=(image, *masks, *tables),
             patient_id=patient_id,
@@ -116,6 +125,9 @@ class CollectionBuilder:
         return Collection(tuple(self._cases.values()), tuple(self._findings))
 
     def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool) -> None:
+        if is_volume(image):
+            self._compare_grids(case_id, image, masks)
+            return
         for mask in masks:
             try:
                 height, width = image_size(image)
@@ -130,36 +142,65 @@ class CollectionBuilder:
                 )
                 self._findings.append(Finding(kind, (case_id,), message))
 
+    def _compare_grids(self, case_id: str, volume: Path, masks: tuple[Path, ...]) -> None:
+        for mask in masks:
+            try:
+                like = read_header(volume).geometry()
+                read_header(mask)
+            except InputError:
+                continue  # loading the case says what is wrong with the file
+            try:
+                check_same_grid(mask, like=like)
+            except InputError as error:
+                message = f"{mask.name} {error.problem}; the mask is refused when the case is loaded"
+                self._findings.append(Finding("mask-size-mismatch", (case_id,), message))
+
 
 def load_sample(
     *,
     case_id: str,
     source: str,
     image_file: Path,
-    decode: Callable[[Path], NDArray[np.uint8]],
+    decode: Callable[[Path], NDArray[np.uint8]] | None,
     lesions: LesionSource | None,
     gland_file: Path | None,
     other_files: Mapping[str, Path],
     boxes: tuple[Box, ...] | None,
     label: Label | None,
     patient_id: str | None,
-    spacing: tuple[float, float] | None,
+    spacing: tuple[float, ...] | None,
 ) -> Sample:
-    """Decode the files of one case. Raises `InputError` for a damaged file or a mask of another size."""
-    image = decode(image_file)
-    size = (image.shape[1], image.shape[2])
+    """Decode the files of one case, of a volume if `decode` is None.
+
+    Raises `InputError` for a damaged file or a mask of another size, or at another place than its volume.
+    """
+    if decode is None:
+        voxels, geometry = read_volume(image_file)
+        image = voxels[None]
+        masks = (*(() if lesions is None else lesions.files), gland_file, *other_files.values())
+        for mask in masks:
+            if mask is not None:
+                check_same_grid(mask, like=geometry)
+        if spacing is not None:
+            geometry = dataclasses.replace(geometry, spacing=spacing)
+        read_other: Callable[[Path], NDArray[np.bool_]] = read_mask_volume
+    else:
+        image = decode(image_file)
+        geometry = Geometry(original_size=(image.shape[1], image.shape[2]), spacing=spacing)
+        read_other = read_mask
+    size = geometry.original_size
     lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size)
     return Sample(
         case_id=case_id,
         source=source,
         image=image,
-        geometry=Geometry(original_size=size, spacing=spacing),
+        geometry=geometry,
         patient_id=patient_id,
         label=label,
         lesion_mask=lesion_mask,
         lesion_labels=lesion_labels,
-        gland_mask=None if gland_file is None else checked_size(read_mask(gland_file), size, path=gland_file),
-        other_masks={name: checked_size(read_mask(file), size, path=file) for name, file in other_files.items()},
+        gland_mask=None if gland_file is None else checked_size(read_other(gland_file), size, path=gland_file),
+        other_masks={name: checked_size(read_other(file), size, path=file) for name, file in other_files.items()},
         boxes=boxes,
         provenance={
             "image": image_file.name,

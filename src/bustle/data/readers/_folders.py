@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.io.raster import RASTER_SUFFIXES
+from bustle.io.volume import is_volume, volume_stem
 
 
 def data_folder(path: Path | None, *, reader: str) -> Path:
@@ -37,6 +38,12 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
+def image_or_volume_files(folder: Path) -> list[Path]:
+    """As `image_files`, with the volumes in between."""
+    volumes = [path for path in folder.iterdir() if is_volume(path) and not path.name.startswith(".")]
+    return sorted([*image_files(folder), *volumes], key=lambda path: natural_key(path.name))
+
+
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """A sort key that compares runs of digits as numbers."""
     parts = re.findall(r"\d+|\D+", text)
@@ -47,7 +54,7 @@ def by_stem(files: Iterable[Path]) -> dict[str, Path]:
     """Files by name without ending. Two files that differ only in the ending raise `InputError`."""
     found: dict[str, Path] = {}
     for file in files:
-        other = found.setdefault(file.stem, file)
+        other = found.setdefault(volume_stem(file), file)
         if other is not file:
             raise InputError(
                 f"'{other.name}' and '{file.name}' would have the same case id",

@@ -1,6 +1,6 @@
 """Lesion annotations of one case, from files to an instance map.
 
-A source names its `files` and reads them into (instance map uint8 `H W`, label of each lesion). Where outlines
+A source names its `files` and reads them into (instance map uint8 `*S`, label of each lesion). Where outlines
 overlap, a pixel belongs to the smaller lesion, so that no lesion is erased by another that surrounds it and the
 union of the instances is the union of the outlines.
 """
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.types import Label
 from bustle.io.raster import read_instance_map, read_mask
+from bustle.io.volume import is_volume, read_instance_volume
 
 MAX_LESIONS = 254
 
@@ -31,8 +32,8 @@ class LesionSource(Protocol):
     @property
     def files(self) -> tuple[Path, ...]: ...
 
-    def read(self, size: tuple[int, int]) -> Lesions:
-        """Decode for an image of `size` (H, W). Raises `InputError` for a mask of another size."""
+    def read(self, size: tuple[int, ...]) -> Lesions:
+        """Decode for an image or a volume of `size`. Raises `InputError` for a mask of another size."""
         ...
 
 
@@ -43,7 +44,7 @@ class UnitedMasks:
     files: tuple[Path, ...]
     label: Label | None
 
-    def read(self, size: tuple[int, int]) -> Lesions:
+    def read(self, size: tuple[int, ...]) -> Lesions:
         masks = [checked_size(read_mask(file), size, path=file) for file in self.files]
         instances, kept = paint_instances(masks, size=size)
         return instances, lesion_labels(self.label, count=len(kept))
@@ -60,20 +61,22 @@ class NumberedMask:
     def files(self) -> tuple[Path, ...]:
         return (self.file,)
 
-    def read(self, size: tuple[int, int]) -> Lesions:
-        instances = checked_size(read_instance_map(self.file), size, path=self.file)
+    def read(self, size: tuple[int, ...]) -> Lesions:
+        decode = read_instance_volume if is_volume(self.file) else read_instance_map
+        instances = checked_size(decode(self.file), size, path=self.file)
         return instances, lesion_labels(self.label, count=int(instances.max()))
 
 
-def checked_size(mask: Mask, size: tuple[int, int], *, path: Path) -> Mask:
+def checked_size(mask: Mask, size: tuple[int, ...], *, path: Path) -> Mask:
     if mask.shape != size:
-        raise size_mismatch(path, (mask.shape[0], mask.shape[1]), size)
+        raise size_mismatch(path, mask.shape, size)
     return mask
 
 
-def size_mismatch(path: Path, mask_size: tuple[int, int], size: tuple[int, int]) -> InputError:
+def size_mismatch(path: Path, mask_size: tuple[int, ...], size: tuple[int, ...]) -> InputError:
+    found, expected = (" x ".join(map(str, reversed(sides))) for sides in (mask_size, size))
     return InputError(
-        f"the mask is {mask_size[1]} x {mask_size[0]} pixels, its image {size[1]} x {size[0]}",
+        f"the mask is {found} pixels, its image {expected}",
         remedy="give image and mask the same size, or leave the case out",
         path=path,
     )
@@ -85,9 +88,9 @@ def lesion_labels(case_label: Label | None, *, count: int) -> tuple[Label | None
 
 
 def paint_instances(
-    masks: Sequence[NDArray[np.bool_]], *, size: tuple[int, int]
+    masks: Sequence[NDArray[np.bool_]], *, size: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
-    """Masks `H W` to one instance map, and which masks became the instances 1..n.
+    """Masks `*S` to one instance map, and which masks became the instances 1..n.
 
     Empty masks and repetitions of an earlier mask become no instance.
     """

@@ -53,7 +53,7 @@ class ColouredMask:
     def files(self) -> tuple[Path, ...]:
         return (self.file,)
 
-    def read(self, size: tuple[int, int]) -> Lesions:
+    def read(self, size: tuple[int, ...]) -> Lesions:
         colours = read_colours(self.file)
         if colours.shape[:2] != size:  # a few images are published smaller than their masks
             resized = cv2.resize(colours, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)

@@ -44,9 +44,12 @@ class Outlines:
     def files(self) -> tuple[Path, ...]:
         return ()
 
-    def read(self, size: tuple[int, int]) -> Lesions:
+    def read(self, size: tuple[int, ...]) -> Lesions:
+        height, width = size
         try:
-            masks = [mask_from_segmentation(segmentation, size=size) for segmentation in self.segmentations]
+            masks = [
+                mask_from_segmentation(segmentation, size=(height, width)) for segmentation in self.segmentations
+            ]
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"a segmentation cannot be read ({error})", remedy="export the annotations again", path=self.file

@@ -9,15 +9,16 @@ from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label, parse_spacing
-from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
 from bustle.data.readers._tables import Row, read_csv
 from bustle.data.sources import ReaderDescription
+from bustle.io.volume import is_volume
 
 DESCRIPTION = ReaderDescription(
-    title="Folders of images and masks",
+    title="Folders of images or volumes and their masks",
     layout="""
-images/<stem>.png        PNG, JPEG, BMP or TIFF
+images/<stem>.png        PNG, JPEG, BMP or TIFF; volumes: NRRD, NIfTI or MHA, which hold their own spacing
 masks/<stem>.png         optional: 0 = background, 255 = lesion, or 1..n = the lesions by number
 gland/<stem>.png         optional: non-zero = glandular tissue
 labels.csv               optional: case_id,label[,patient_id,spacing_mm], case_id = <stem>
@@ -37,7 +38,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     Where masks/ or labels.csv exist, the images that they lack are a finding.
     """
     root = data_folder(path, reader="folder")
-    images = by_stem(image_files(subfolder(root, "images", reader="folder")))
+    images = by_stem(image_or_volume_files(subfolder(root, "images", reader="folder")))
     if not images:
         raise no_images(root / "images", reader="folder")
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
@@ -63,7 +64,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             gland_mask=glands.pop(stem, None),
             label=label,
             patient_id=cells.get("patient_id") or None,
-            spacing=parse_spacing(cells.get("spacing_mm", ""), path=table),
+            spacing=None if is_volume(image) else parse_spacing(cells.get("spacing_mm", ""), path=table),
             metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
             tables=(table,) if table.is_file() else (),
         )
@@ -87,7 +88,7 @@ def lesions_of_file(mask: Path | None, label: Label | None) -> LesionSource | No
 
 
 def _optional(folder: Path) -> dict[str, Path]:
-    return by_stem(image_files(folder)) if folder.is_dir() else {}
+    return by_stem(image_or_volume_files(folder)) if folder.is_dir() else {}
 
 
 def _rows(table: Path) -> dict[str, Row]:

@@ -13,18 +13,19 @@ from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import NumberedMask, UnitedMasks
 from bustle.data.readers._tables import Row, read_table
 from bustle.data.sources import ReaderDescription
+from bustle.io.volume import is_volume, volume_stem
 
 DESCRIPTION = ReaderDescription(
     title="Manifest (CSV or Parquet)",
     layout="""
 manifest.csv or manifest.parquet, one row per image; paths are relative to the manifest's folder:
-  image        path of the image (the only column that must exist)
+  image        path of the image or volume (the only column that must exist)
   mask         path of the lesion mask: 0/255, or 1..n = the lesions by number
   gland        path of the gland mask
   label        benign, malignant or normal
   patient_id   all images of a patient stay in one part of a split
   case_id      name of the case; the image's name without ending where absent
-  spacing_mm   pixel size in mm, one number or "rows columns"
+  spacing_mm   pixel size in mm, one number or "rows columns"; a volume's file holds its own
   box          "y0 x0 y1 x1" in pixels, stops exclusive; several separated by ;
   …            any other column is kept as metadata
 """,
@@ -51,7 +52,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         if not image.is_file():
             absent_images.append(Path(str(row["image"])))
             continue
-        stem = str(row.get("case_id", "")) or image.stem
+        stem = str(row.get("case_id", "")) or volume_stem(image)
         mask, gland = _file(row, "mask", table), _file(row, "gland", table)
         if any(file is not None and not file.is_file() for file in (mask, gland)):
             absent_masks.append(stem)
@@ -76,16 +77,19 @@ def _add(
     gland: Path | None,
 ) -> None:
     label = parse_label(row.get("label", ""), path=table)
+    boxes = parse_boxes(row.get("box", ""), path=table)
+    if boxes is not None and is_volume(image):
+        raise InputError(f"'{stem}' is a volume with a box", remedy="boxes are for images, give a mask", path=table)
     no_lesion = UnitedMasks((), label) if label == "normal" else None
     builder.add(
         stem,
         image=image,
         lesions=no_lesion if mask is None else NumberedMask(mask, label),
         gland_mask=gland,
-        boxes=parse_boxes(row.get("box", ""), path=table),
+        boxes=boxes,
         label=label,
         patient_id=parse_id(row.get("patient_id", "")),
-        spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
+        spacing=None if is_volume(image) else parse_spacing(row.get("spacing_mm", ""), path=table),
         metadata={key: value for key, value in row.items() if key not in _COLUMNS},
         tables=(table,),
     )

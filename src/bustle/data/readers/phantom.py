@@ -1,4 +1,4 @@
-"""`phantom:?cases=200&seed=0&size=256` and `phantom:?cine=8`: cases that are made one by one when they are loaded."""
+"""`phantom:?cases=200&seed=0&size=256`, `?cine=8` and `?volumes=8`: cases that are made one by one when loaded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from bustle.data.phantom.cases import phantom_case
 from bustle.data.phantom.cine import cine_frame, plan_cine, plan_cines
 from bustle.data.phantom.dataset import plan_cases
 from bustle.data.phantom.plan import check_size
+from bustle.data.phantom.volume_anatomy import voxel_grid
+from bustle.data.phantom.volume_cases import phantom_volume
+from bustle.data.phantom.volume_plan import plan_volumes
 from bustle.data.sources import ReaderDescription
 
 DESCRIPTION = ReaderDescription(
-    title="Phantom: generated B-mode images of the breast",
+    title="Phantom: generated B-mode images, videos and volumes of the breast",
     layout="""
 phantom:?cases=200&seed=0      nothing on the disk: each case is made when it is loaded
 phantom:?cine=8&seed=0         frames of short videos, with boxes on a few of them
+phantom:?volumes=8&coarse=2    ABUS volumes with lesion masks
 """,
     licence="no restriction on the images",
     citation="",
@@ -27,12 +31,16 @@ phantom:?cine=8&seed=0         frames of short videos, with boxes on a few of th
     options={
         "cases": "number of cases (default 200)",
         "cine": "number of videos, instead of cases",
+        "volumes": "number of ABUS volumes, instead of cases",
         "seed": "number of the set; the same seed gives the same bytes (default 0)",
-        "size": "pixels per side (default 256)",
+        "size": "pixels per side of images and videos (default 256)",
+        "coarse": "how many times as long as the scanner's the voxels of volumes are (default 1: 318 x 512 x 300)",
     },
 )
 
-DEFAULTS = {"cases": 200, "cine": 8, "seed": 0, "size": 256}
+DEFAULTS = {"cases": 200, "cine": 8, "volumes": 8, "seed": 0, "size": 256, "coarse": 1}
+
+WHAT = ("cases", "cine", "volumes")
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
@@ -41,10 +49,17 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         raise InputError(
             "the phantom reader takes no path", remedy=f"write phantom:?cases=200, or folder:{path}", path=path
         )
-    if "cine" in options and "cases" in options:
-        raise InputError("both cases= and cine= are given", remedy="leave out one of them")
+    given = [what for what in WHAT if what in options]
+    if len(given) > 1:
+        raise InputError(f"both {given[0]}= and {given[1]}= are given", remedy="leave out one of them")
+    misplaced = "size" if "volumes" in options else "coarse"
+    if misplaced in options:
+        remedy = "use coarse=2 for half of the voxels" if misplaced == "size" else "use it with volumes="
+        raise InputError(f"{misplaced}= does not go with {given[0] if given else 'cases'}=", remedy=remedy)
     numbers = {key: _whole_number(key, options.get(key, str(default))) for key, default in DEFAULTS.items()}
     seed, size = numbers["seed"], check_size(numbers["size"])
+    if "volumes" in options:
+        return Collection(_volumes(numbers["volumes"], seed=seed, coarse=numbers["coarse"], name=name))
     if "cine" in options:
         return Collection(_frames(numbers["cine"], seed=seed, size=size, name=name))
     cases = tuple(
@@ -83,12 +98,33 @@ def _frames(videos: int, *, seed: int, size: int, name: str) -> tuple[Case, ...]
     )
 
 
+def _volumes(volumes: int, *, seed: int, coarse: int, name: str) -> tuple[Case, ...]:
+    spacing = voxel_grid(coarse).spacing
+    return tuple(
+        Case(
+            case_id=f"{name}/{plan.stem}",
+            source=name,
+            load=partial(load_volume, plan.index, seed=seed, coarse=coarse, name=name),
+            patient_id=plan.patient_id,
+            label=plan.patient.label,
+            has_mask=True,
+            spacing=spacing,
+            metadata={"generator": "phantom volume", **plan.metadata(coarse=coarse)},
+        )
+        for plan in plan_volumes(volumes, seed=seed)
+    )
+
+
 def load_phantom(index: int, *, seed: int, size: int, name: str) -> Sample:
     return _renamed(phantom_case(index, seed=seed, size=size), name)
 
 
 def load_cine_frame(video: int, frame: int, *, seed: int, size: int, name: str) -> Sample:
     return _renamed(cine_frame(plan_cine(video, seed=seed), frame, size=size), name)
+
+
+def load_volume(index: int, *, seed: int, coarse: int, name: str) -> Sample:
+    return _renamed(phantom_volume(index, seed=seed, coarse=coarse), name)
 
 
 def _renamed(sample: Sample, name: str) -> Sample:

@@ -73,6 +73,6 @@ def _source_places(start: Sequence[int], size: Sequence[int], drawn: DrawnVolume
         offsets = [offset + shift for offset, shift in zip(offsets, moved, strict=True)]
     matrix = torch.from_numpy(drawn.source_from_target).float()
     return [
-        start[axis] + (size[axis] - 1) / 2 + sum(matrix[axis, other] * offsets[other] for other in range(3))
-        for axis in range(3)
+        start[axis] + (size[axis] - 1) / 2 + d * offsets[0] + h * offsets[1] + w * offsets[2]
+        for axis, (d, h, w) in enumerate(matrix)
     ]

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.blocks.unet import UNetEncoder
 
 PYRAMID_LEVEL = 4
@@ -52,23 +52,6 @@ class Config:
 def mask_meaning(config: Config) -> MaskMeaning:
     """One sigmoid channel, the lesion."""
     return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
-
-
-def pyramid_pool(maps: Tensor, grids: tuple[int, ...]) -> Tensor:
-    """The maxima of `B C H W` in the cells of each grid, `B C cells`: grid by grid, row by row (He et al. 2014)."""
-    rows, columns = maps.shape[-2:]
-    cells = [
-        maps[..., top:bottom, left:right].amax(dim=(-2, -1))
-        for grid in grids
-        for top, bottom in _spans(rows, grid)
-        for left, right in _spans(columns, grid)
-    ]
-    return torch.stack(cells, dim=-1)
-
-
-def _spans(length: int, count: int) -> list[tuple[int, int]]:
-    """`count` spans over `length` pixels, each at least one; they overlap where `count` does not divide it."""
-    return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
 
 
 class Chen2018(nn.Module):

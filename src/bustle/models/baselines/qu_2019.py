@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.class_maps import log_class_means, with_largest_lesion
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
 
@@ -52,17 +52,6 @@ def mask_meaning(config: Config) -> MaskMeaning:
     return MaskMeaning(channels=channels, activation="softmax", lesion_channels=tuple(range(1, len(channels))))
 
 
-def log_class_means(map_logits: Tensor) -> Tensor:
-    """The logarithm of each class's mean probability, weighted by the lesion's: `B 1+N *S` to `B N`.
-
-    log(Σ_x l(x) p_c(x) / Σ_x l(x)) with l = Σ_c p_c. In logarithms throughout, so that it is finite where the
-    network sees no lesion at all: the most suspicious pixels then decide.
-    """
-    log_probability = map_logits.flatten(2).log_softmax(dim=1)[:, 1:]
-    log_lesion = log_probability.logsumexp(dim=1, keepdim=True)
-    return (log_lesion + log_probability).logsumexp(dim=2) - log_lesion.logsumexp(dim=2)
-
-
 class Qu2019(nn.Module):
     """Maps images `B C H W`, from 32 px per side, to map logits `B 1+N H W` and class logits `B N`."""
 
@@ -80,8 +69,7 @@ class Qu2019(nn.Module):
         logits = resize_to(self.mask_head(self.decoder(self.encoder(image))), image.shape[-2:])
         class_logits = log_class_means(logits)
         if self.class_head is not None:
-            largest = logits.flatten(2).log_softmax(dim=1)[:, 1:].logsumexp(dim=1).amax(dim=1, keepdim=True)
-            class_logits = self.class_head(torch.cat([largest, class_logits], dim=1))
+            class_logits = self.class_head(with_largest_lesion(logits, class_logits))
         return MultiTaskOutput(mask_logits=logits, class_logits=class_logits)
 
 

@@ -9,12 +9,13 @@ from torch.nn import functional as F
 
 
 def pad_to_multiple(image: Tensor, stride: int) -> Tensor:
-    """Pad `B C H W` with zeros at the bottom and the right until `stride` divides both sides."""
-    height, width = image.shape[-2:]
-    below, right = -height % stride, -width % stride
-    return F.pad(image, (0, right, 0, below)) if below or right else image
+    """Pad `B C *S` with zeros at the end of every spatial axis until `stride` divides it."""
+    after = [-edge % stride for edge in image.shape[2:]]
+    if not any(after):
+        return image
+    return F.pad(image, [amount for edge in reversed(after) for amount in (0, edge)])
 
 
 def crop_to(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """The part of the padded maps `B K H W` that lies on the image of `size`."""
-    return maps[..., : size[0], : size[1]]
+    """The part of the padded maps `B K *S` that lies on the image of `size`."""
+    return maps[(..., *(slice(edge) for edge in size))]

@@ -1,0 +1,131 @@
+"""FROC: how many lesions are found at how many false positives per case, with clustered intervals.
+
+The curve is a step function without interpolation: the sensitivity at a rate is the greatest that any threshold
+reaches with at most so many false positives per case. The mean over seven rates from 1/8 to 8 is the competition
+performance metric (CPM; Niemeijer et al., IEEE TMI 2011). All cases count in the rate, those without lesions too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
+from bustle.evaluation.statistics import cluster_weights, percentile_interval
+
+FloatArray = NDArray[np.float64]
+BLOCK = 2**22
+"""Numbers held at once for the resamples, 32 MiB."""
+
+
+class FrocCurve(NamedTuple):
+    """False positives per case and sensitivity at each distinct score, falling; the first point is (0, 0)."""
+
+    threshold: FloatArray
+    false_positives: FloatArray
+    sensitivity: FloatArray
+
+
+class _Events(NamedTuple):
+    """The finds and false positives of all cases in falling order of score; `ends` closes each set of equal ones."""
+
+    score: FloatArray
+    case: NDArray[np.int64]
+    is_hit: NDArray[np.bool_]
+    ends: NDArray[np.int64]
+    lesions: FloatArray
+
+
+def froc_curve(cases: Sequence[DetectedCase]) -> FrocCurve:
+    """The curve over all cases. Raises `ValueError` without any case or any lesion."""
+    events = _events(cases)
+    if not events.lesions.sum():
+        raise ValueError("a FROC curve needs at least one true lesion")
+    rate, sensitivity = _curves(events, np.ones((1, len(cases))))
+    return FrocCurve(np.append(np.inf, events.score[events.ends]), rate[0], sensitivity[0])
+
+
+def summarise_detection(
+    cases: Sequence[DetectedCase], *, rule: HitRule, threshold: float, resamples: int = 2000, seed: int = 0
+) -> dict[str, Any] | None:
+    """The part `lesion_detection` of `metrics.json`; None where there is no true lesion.
+
+    The entries of `LESION_DETECTION` with 95 % intervals from whole groups (patients) resampled, the curve, and what
+    they depend on: the hit rule and the working `threshold` (a candidate counts from this score on).
+    """
+    if not any(case.hit_scores for case in cases):
+        return None
+    events = _events(cases)
+    weights = cluster_weights([case.group_id for case in cases], resamples=resamples, seed=seed)
+    point = _values(events, np.ones((1, len(cases))), threshold)[0]
+    rows = max(1, BLOCK // max(1, len(events.score)))
+    blocks = [_values(events, weights[start : start + rows], threshold) for start in range(0, resamples, rows)]
+    resampled = np.concatenate(blocks)
+    lesions = int(events.lesions.sum())
+    curve = froc_curve(cases)
+    summary: dict[str, Any] = {
+        "hit_rule": rule.describe(),
+        "threshold": threshold,
+        "n_cases": len(cases),
+        "n_lesions": lesions,
+        "curve": {
+            "false_positives_per_case": curve.false_positives.tolist(),
+            "sensitivity": curve.sensitivity.tolist(),
+        },
+    }
+    for column, (name, metric) in enumerate(LESION_DETECTION.items()):
+        interval = percentile_interval(resampled[:, column])
+        summary[name] = {
+            "mean": float(point[column]),
+            "sd": None,
+            "ci95": None if interval is None else list(interval),
+            "n": len(cases) if name == "false_positives_per_case" else lesions,
+            "unit": metric.unit,
+        }
+    return summary
+
+
+def _events(cases: Sequence[DetectedCase]) -> _Events:
+    listed = [
+        (score, number, is_hit)
+        for number, case in enumerate(cases)
+        for scores, is_hit in ((case.hit_scores, True), (case.false_scores, False))
+        for score in scores
+        if score is not None
+    ]
+    score = np.array([event[0] for event in listed], np.float64)
+    order = np.argsort(-score, kind="stable")
+    score = score[order]
+    return _Events(
+        score=score,
+        case=np.array([event[1] for event in listed], np.int64)[order],
+        is_hit=np.array([event[2] for event in listed], bool)[order],
+        ends=np.flatnonzero(np.append(score[:-1] != score[1:], True)) if len(score) else np.zeros(0, np.int64),
+        lesions=np.array([len(case.hit_scores) for case in cases], np.float64),
+    )
+
+
+def _curves(events: _Events, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """False positives per case and sensitivity, `R x (thresholds + 1)`, for `weights` `R x cases`."""
+    of_event = weights[:, events.case]
+    start = np.zeros((len(weights), 1))
+    hits = np.hstack([start, np.cumsum(of_event * events.is_hit, axis=1)[:, events.ends]])
+    false = np.hstack([start, np.cumsum(of_event * ~events.is_hit, axis=1)[:, events.ends]])
+    lesions = (weights @ events.lesions)[:, None]
+    sensitivity = np.divide(hits, lesions, out=np.full_like(hits, np.nan), where=lesions > 0)
+    return false / weights.sum(axis=1, keepdims=True), sensitivity
+
+
+def _values(events: _Events, weights: FloatArray, threshold: float) -> FloatArray:
+    """The values of `LESION_DETECTION` in its order, `R x metrics`."""
+    rate, sensitivity = _curves(events, weights)
+    every = np.arange(len(weights))
+    # 1e-9: a rate such as 3 / 24 must not miss its 1/8 by rounding
+    reached = [sensitivity[every, (rate <= limit + 1e-9).sum(axis=1) - 1] for limit in FROC_RATES]
+    working = int(np.count_nonzero(events.score[events.ends] >= threshold))
+    at_rates = np.stack(reached, axis=1)
+    return np.column_stack([sensitivity[:, working], rate[:, working], at_rates.mean(axis=1), at_rates])

@@ -1,0 +1,68 @@
+"""An approximation of Xie et al. 2018 on a V-Net, for volumes: a class head and a decoder without cross link.
+
+Xie, Shi, Niu, Tang, "Breast Ultrasound Image Classification and Segmentation Using Convolutional Neural Networks",
+PCM 2018, first classifies with a ResNet and then segments in the manner of Mask R-CNN. This file is NOT that method:
+it is what the comparison in the paper of C_MS-VNet makes of it, on that paper's backbone, described there in one
+sentence. It is built from secondary sources, and its numbers are not the method's. `xie_like` is the network for
+images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(VNetConfig):
+    """The V-Net's switches."""
+
+
+def mask_meaning(config: Config) -> MaskMeaning:
+    """Softmax over background and lesion."""
+    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
+
+
+class XieLikeVolume(nn.Module):
+    """Maps volumes `B C D H W`, from 32 voxels per side, to mask logits `B 2 D H W` and class logits `B N`."""
+
+    def __init__(self, config: Config, *, in_channels: int, class_count: int):
+        super().__init__()
+        self.vnet = VNet(in_channels, mask_channels=2, config=config)
+        self.class_head = nn.Linear(config.channels(DEEPEST), class_count)
+
+    def forward(self, image: Tensor) -> MultiTaskOutput:
+        stages, mask_logits = self.vnet(image)
+        class_logits = self.class_head(stages[DEEPEST - 1].mean(dim=(-3, -2, -1)))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
+
+
+def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> XieLikeVolume:
+    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
+    if encoder_weights is not None:
+        raise InputError("xie_like_3d has no published encoder weights", remedy="set model.encoder_weights=null")
+    return XieLikeVolume(config, in_channels=in_channels, class_count=class_count)
+
+
+SPEC = ModelSpec(
+    id="xie_like_3d",
+    title="V-Net and class head without cross links (in the manner of Xie et al. 2018)",
+    citation="Xie, Shi, Niu, Tang: Breast Ultrasound Image Classification and Segmentation Using Convolutional "
+    "Neural Networks. PCM 2018",
+    dims=3,
+    task="joint",
+    config_type=Config,
+    tiny=Config(width=2),
+    build=build,
+    mask_meaning=mask_meaning,
+    deviations=(
+        "An approximation from secondary sources: its numbers are not those of Xie et al.",
+        "The method's two stages, a classifier and then a Mask R-CNN, are one V-Net with two heads here, as in the "
+        "comparison that the paper of C_MS-VNet makes.",
+    ),
+)

@@ -1,0 +1,62 @@
+"""Iterative refinement: a network is shown its own lesion map and looks again.
+
+Zhou et al., "Multi-task learning for segmentation and classification of tumors in 3D automated breast ultrasound
+images", Medical Image Analysis 2021, Algorithm 1. Works with any network that gives a mask, of images or volumes.
+`training.steps.refinement` is its training with an update after every pass.
+
+Own choices: the map is the soft lesion probability in 0..1, added with weight 1 to the normalised image; it passes no
+gradient, because the weights may change between the passes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.models import zoo
+
+
+class Refined(nn.Module):
+    """Runs `network` once on `image B C *S`, then `refinements` more times on the image plus the last lesion map.
+
+    Gives the output of the last pass. Without refinements it is the network itself. The weights are the network's,
+    and so is the file that they are saved to: save and load `network`. Raises `InputError` for a network without a
+    mask.
+    """
+
+    def __init__(self, network: nn.Module, *, meaning: MaskMeaning | None, refinements: int):
+        super().__init__()
+        if refinements and meaning is None:
+            raise InputError(
+                f"model.refinements is {refinements}, but the network gives no mask to refine",
+                remedy="use --set model.refinements=0, or another network",
+            )
+        self.network = network
+        self.meaning = meaning
+        self.refinements = refinements
+
+    def forward(self, image: Tensor) -> MultiTaskOutput:
+        shown = image
+        for _ in range(self.refinements):
+            shown = self.next_input(image, self.network(shown))
+        return self.network(shown)
+
+    def next_input(self, image: Tensor, output: MultiTaskOutput) -> Tensor:
+        """What the next pass is shown: the image `B C *S` plus the output's lesion probability in every channel."""
+        assert output.mask_logits is not None
+        assert self.meaning is not None
+        logits = output.mask_logits.detach().float()
+        channels = logits.softmax(dim=1) if self.meaning.activation == "softmax" else logits.sigmoid()
+        lesion = torch.stack([channels[:, channel] for channel in self.meaning.lesion_channels]).sum(dim=0)
+        return image + lesion.unsqueeze(1)
+
+
+def refined(network: nn.Module, recipe: Recipe) -> Refined:
+    """The recipe's network with as many refinements as the recipe says."""
+    spec = zoo.get(recipe.model.id)
+    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
+    return Refined(network, meaning=spec.mask_meaning(config), refinements=recipe.model.refinements)

@@ -1,0 +1,104 @@
+"""FROC by hand, against a plain form, and its intervals against explicit resampling."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.froc import froc_curve, summarise_detection
+from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
+from bustle.evaluation.statistics import cluster_weights
+
+HAND = [
+    DetectedCase(group_id="a", hit_scores=(0.9, None), false_scores=(0.8,)),
+    DetectedCase(group_id="b", hit_scores=(0.5,), false_scores=()),
+    DetectedCase(group_id="c", hit_scores=(), false_scores=(0.5, 0.2)),
+    DetectedCase(group_id="c", hit_scores=(), false_scores=()),
+]
+
+
+def made_up(count, *, seed):
+    rng = np.random.default_rng(seed)
+    return [
+        DetectedCase(
+            group_id=f"p{index // 2}",
+            hit_scores=tuple(
+                None if rng.random() < 0.3 else float(rng.integers(1, 20)) / 20 for _ in range(rng.integers(0, 3))
+            ),
+            false_scores=tuple(float(rng.integers(1, 20)) / 20 for _ in range(rng.integers(0, 6))),
+        )
+        for index in range(count)
+    ]
+
+
+def plain_sensitivity(cases, rate):
+    """The greatest sensitivity of any threshold with at most `rate` false positives per case."""
+    lesions = sum(len(case.hit_scores) for case in cases)
+    best = 0.0
+    for threshold in np.linspace(0, 1.05, 106):
+        false = sum(score >= threshold - 1e-9 for case in cases for score in case.false_scores)
+        found = sum(s is not None and s >= threshold - 1e-9 for case in cases for s in case.hit_scores)
+        if false / len(cases) <= rate + 1e-9:
+            best = max(best, found / lesions)
+    return best
+
+
+def test_the_curve_by_hand():
+    curve = froc_curve(HAND)
+    assert curve.threshold.tolist() == [np.inf, 0.9, 0.8, 0.5, 0.2]
+    np.testing.assert_allclose(curve.false_positives, [0, 0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(curve.sensitivity, [0, 1 / 3, 1 / 3, 2 / 3, 2 / 3])
+
+
+def test_the_figures_by_hand():
+    found = summarise_detection(HAND, rule=HitRule("iou", 0.2), threshold=0.5, resamples=50)
+    assert found["lesion_sensitivity"]["mean"] == pytest.approx(2 / 3)
+    assert found["false_positives_per_case"]["mean"] == pytest.approx(0.5)
+    assert [found[f"sensitivity_at_{rate:g}"]["mean"] for rate in FROC_RATES] == pytest.approx(
+        [1 / 3, 1 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3]
+    )
+    assert found["cpm"]["mean"] == pytest.approx((2 / 3 + 5 * 2 / 3) / 7)
+    assert (found["n_cases"], found["n_lesions"], found["hit_rule"]) == (4, 3, "IoU of at least 0.2")
+    assert (found["lesion_sensitivity"]["n"], found["false_positives_per_case"]["n"]) == (3, 4)
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sensitivities_equal_a_plain_form(seed):
+    cases = made_up(24, seed=seed)
+    found = summarise_detection(cases, rule=HitRule(), threshold=0.6, resamples=10)
+    for rate in FROC_RATES:
+        assert found[f"sensitivity_at_{rate:g}"]["mean"] == pytest.approx(plain_sensitivity(cases, rate))
+
+
+def test_intervals_resample_whole_patients():
+    cases = made_up(10, seed=9)
+    found = summarise_detection(cases, rule=HitRule(), threshold=0.4, resamples=60, seed=3)
+    weights = cluster_weights([case.group_id for case in cases], resamples=60, seed=3)
+    explicit = []
+    for row in weights:
+        drawn = [case for case, times in zip(cases, row, strict=True) for _ in range(int(times))]
+        if any(case.hit_scores for case in drawn):
+            explicit.append(np.mean([plain_sensitivity(drawn, rate) for rate in FROC_RATES]))
+    assert found["cpm"]["ci95"] == pytest.approx(np.percentile(explicit, [2.5, 97.5]).tolist())
+    assert set(LESION_DETECTION) <= set(found)
+
+
+def test_blocks_of_resamples_make_no_difference(monkeypatch):
+    whole = summarise_detection(made_up(8, seed=1), rule=HitRule(), threshold=0.4, resamples=40)
+    monkeypatch.setattr("bustle.evaluation.froc.BLOCK", 1)
+    assert summarise_detection(made_up(8, seed=1), rule=HitRule(), threshold=0.4, resamples=40) == whole
+
+
+def test_without_lesions_there_is_no_figure_and_without_candidates_it_is_zero():
+    normals = [DetectedCase(group_id="a", hit_scores=(), false_scores=(0.4,))]
+    assert summarise_detection(normals, rule=HitRule(), threshold=0.5) is None
+    with pytest.raises(ValueError, match="at least one true lesion"):
+        froc_curve(normals)
+    silent = [DetectedCase(group_id="a", hit_scores=(None,), false_scores=())]
+    found = summarise_detection(silent, rule=HitRule(), threshold=0.5, resamples=5)
+    assert found["cpm"]["mean"] == found["lesion_sensitivity"]["mean"] == 0
+    assert found["cpm"]["ci95"] == [0, 0]

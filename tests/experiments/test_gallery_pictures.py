@@ -1,0 +1,45 @@
+"""The gallery draws images and volumes each in their own way."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from bustle.core.types import Case, Geometry, Sample
+from bustle.experiments import gallery_pictures as module
+from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.scored_pairs import Pair
+from bustle.inference.prediction_files import StoredPrediction
+from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
+
+CLASSES = ("benign", "malignant")
+
+
+def load(shape, spacing):
+    mask = np.zeros(shape, np.uint8)
+    mask[tuple(slice(3, 7) for _ in shape)] = 1
+    image = np.full((1, *shape), 80, np.uint8)
+    return Sample("made/1", "made", image, Geometry(shape, spacing=spacing), lesion_mask=mask)
+
+
+def shown(monkeypatch, shape, spacing):
+    case = Case(case_id="made/1", source="made", load=functools.partial(load, shape, spacing), has_mask=True)
+    sample = case.load()
+    pair = Pair(case, sample, StoredPrediction(mask=np.roll(sample.lesion_mask > 0, 1, axis=-1)))
+    monkeypatch.setattr(module, "read_pair", lambda case, index: pair)
+    row = {"case_id": "made/1", "dice": 0.5, "truth_empty": False, "label": None, "decision": None}
+    (picture,) = gallery_pictures([row], cases={"made/1": case}, index_of={"made/1": None}, classes=CLASSES)[WORST]
+    return picture
+
+
+def test_an_image_keeps_its_pixels(monkeypatch):
+    picture = shown(monkeypatch, (16, 20), (0.1, 0.1))
+    assert isinstance(picture, GalleryPicture)
+    assert picture.image.shape == (1, 16, 20)
+
+
+def test_a_volume_is_drawn_at_once(monkeypatch):
+    picture = shown(monkeypatch, (10, 16, 12), (0.5, 0.1, 0.2))
+    assert isinstance(picture, VolumePicture)
+    assert picture.cuts.shape[0] == picture.surface.shape[0] == 3

@@ -1,0 +1,139 @@
+"""Whole volumes: lesions are found, looked at, drawn on the volume's own grid, and ranked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection
+from bustle.core.types import Geometry, MaskMeaning, Prediction
+from bustle.inference.backend import NetworkOutput
+from bustle.inference.volume_prediction import predict_volume
+from bustle.inference.volume_search import MOST_CANDIDATES, suspicious_places
+
+DATA = DataSection(
+    size=(32, 32, 32),
+    resize="patch",
+    spacing_mm=0.5,
+    channels=1,
+    mean=(0.0,),
+    std=(1.0,),
+    classes=("benign", "malignant"),
+)
+SPACING = (0.5, 0.25, 0.5)
+SIZE = (70, 100, 60)
+MEANING = MaskMeaning(("background", "lesion"), "softmax", (1,))
+
+
+class BrightIsLesion:
+    """A network for which what is brighter than 100 is a lesion, and malignant where the middle is above 200."""
+
+    def __init__(self, meaning: MaskMeaning | None = MEANING):
+        self.mask_meaning = meaning
+        self.looks = 0
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        self.looks += 1
+        grey = images[:, 0] * 255
+        lesion = np.clip((grey - 60) / 80, 0.02, np.where(grey > 200, 0.98, 0.9))
+        bright = ndimage.maximum_filter(grey[0], 5)[16, 16, 16]
+        malignant = np.float32(0.9 if bright > 200 else 0.2)
+        masks = None if self.mask_meaning is None else np.stack([1 - lesion, lesion], axis=1).astype(np.float32)
+        return NetworkOutput(masks, np.array([[1 - malignant, malignant]], np.float32))
+
+
+def ball(centre: tuple[float, float, float], radius_mm: float) -> NDArray[np.bool_]:
+    axes = np.meshgrid(*[np.arange(n) * s for n, s in zip(SIZE, SPACING, strict=True)], indexing="ij")
+    place = np.array(centre) * SPACING
+    return sum((axis - p) ** 2 for axis, p in zip(axes, place, strict=True)) < radius_mm**2
+
+
+FIRST, SECOND = (15.0, 30.0, 20.0), (52.0, 70.0, 41.0)
+VOLUME = np.full((1, *SIZE), 20, np.uint8)
+VOLUME[0][ball(FIRST, 3.0)] = 150
+VOLUME[0][ball(SECOND, 4.0)] = 230
+GEOMETRY = Geometry(SIZE, spacing=SPACING, origin=(1.0, 2.0, 3.0), direction=(1.0, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
+def predicted(volume: NDArray[np.uint8], centre=None, backend: BrightIsLesion | None = None) -> Prediction:
+    return predict_volume(
+        volume,
+        case_id="made/1",
+        geometry=GEOMETRY,
+        centre=centre,
+        backend=backend or BrightIsLesion(),
+        data=DATA,
+        provenance={"model": "made"},
+    )
+
+
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
+
+
+def test_both_lesions_are_found_drawn_and_ranked():
+    found = predicted(VOLUME)
+    assert found.mask is not None
+    assert found.mask.shape == SIZE
+    assert dice(found.mask, ball(FIRST, 3.0) | ball(SECOND, 4.0)) > 0.95
+    assert found.network_mask is not None
+    assert found.network_mask.shape == (70, 50, 60)
+    best, other = found.candidates
+    assert best.score > other.score > 0.5
+    assert best.centre == pytest.approx(SECOND, abs=0.6)
+    assert other.centre == pytest.approx(FIRST, abs=0.6)
+    assert best.volume_mm3 == pytest.approx(4 / 3 * np.pi * 4**3, rel=0.06)
+    assert best.voxels * np.prod(SPACING) == pytest.approx(best.volume_mm3)
+    assert best.class_probabilities == pytest.approx({"benign": 0.1, "malignant": 0.9})
+    assert other.class_probabilities == pytest.approx({"benign": 0.8, "malignant": 0.2})
+    assert found.class_probabilities == best.class_probabilities
+    assert found.decision == "malignant"
+    assert found.parts is not None
+    assert np.array_equal(found.parts > 0, found.mask)
+    assert dice(found.parts == 2, ball(FIRST, 3.0)) > 0.9
+    rows = np.argwhere(found.parts == 1)
+    assert (tuple(rows.min(axis=0)), tuple(rows.max(axis=0) + 1)) == (best.box_start, best.box_stop)
+    assert found.geometry.origin == (1.0, 2.0, 3.0)
+
+
+def test_nothing_suspicious_gives_an_empty_mask_a_place_and_classes():
+    found = predicted(np.full((1, *SIZE), 20, np.uint8))
+    assert found.mask is not None
+    assert not found.mask.any()
+    (only,) = found.candidates
+    assert only.score <= 0.5
+    assert only.voxels == 0
+    assert found.decision == "benign"
+
+
+def test_with_a_centre_only_that_patch_is_looked_at():
+    backend = BrightIsLesion()
+    found = predicted(VOLUME, centre=FIRST, backend=backend)
+    assert backend.looks == 1
+    assert found.mask is not None
+    assert dice(found.mask, ball(FIRST, 3.0)) > 0.93
+    assert found.decision == "benign"
+    with pytest.raises(InputError, match="does not lie in the volume"):
+        predicted(VOLUME, centre=(70.0, 0.0, 0.0))
+
+
+def test_a_classifier_is_told_where_to_look():
+    backend = BrightIsLesion(meaning=None)
+    found = predicted(VOLUME, centre=SECOND, backend=backend)
+    assert found.mask is None
+    assert found.decision == "malignant"
+    with pytest.raises(InputError, match="cannot search"):
+        predicted(VOLUME, backend=backend)
+
+
+def test_the_most_suspicious_places_come_first_and_are_few():
+    suspicion = np.zeros((60, 20, 20), np.float32)
+    for number in range(15):
+        suspicion[4 * number, 5:7, 5:7] = 0.3 + number * 0.04
+    places = suspicious_places(suspicion)
+    assert len(places) == MOST_CANDIDATES
+    assert places[0] == pytest.approx((56, 5.5, 5.5))
+    assert suspicious_places(np.full((3, 3, 3), 0.01, np.float32)) == [(0.0, 0.0, 0.0)]
