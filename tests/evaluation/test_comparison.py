@@ -30,7 +30,13 @@ def made_up_rows(seed):
             | {"case_id": str(number), "group_id": GROUPS[number], "source": "made"}
             | {"label": CLASSES[number % 3 == 0], "decision": CLASSES[malignant >= 0.5]}
             | {"probability_benign": 1 - malignant, "probability_malignant": malignant}
-            | {"dice": float(rng.random()), "hd95_px": float(rng.random() * 90), "area": 9, "area_mm2": None}
+            | {
+                "dice": float(rng.random()),
+                "hd95_px": float(rng.random() * 90),
+                "area": 9,
+                "area_mm2": None,
+                "volume_mm3": None,
+            }
             | {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
         )
     rows[0]["dice"] = 0.0

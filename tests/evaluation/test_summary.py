@@ -187,9 +187,15 @@ def test_volumes_of_unknown_spacing_or_among_images_are_cut_in_voxels():
     assert size_strata([*volume_rows([4, 10]), *ROWS]).unit == "px"
 
 
-def test_rows_of_an_earlier_version_lack_volumes():
-    earlier = [{name: value for name, value in row.items() if name != "volume_mm3"} for row in ROWS]
-    assert summary_of(earlier)["by_size"]["unit"] == "mm²"
+def test_files_of_an_earlier_version_lack_volumes(tmp_path):
+    path = tmp_path / "cases.csv"
+    write_cases(path, ROWS, classes=CLASSES)
+    names, *values = [line.split(",") for line in path.read_text().splitlines()]
+    place = names.index("volume_mm3")
+    path.write_text("\n".join(",".join(row[:place] + row[place + 1 :]) for row in (names, *values)) + "\n")
+    again = read_cases(path)
+    assert {row["volume_mm3"] for row in again} == {None}
+    assert summary_of(again)["by_size"]["unit"] == "mm²"
 
 
 def test_i12_the_abus_paper_pools_the_confusion_of_its_folds():

@@ -13,6 +13,7 @@ from bustle.core.types import Case, Geometry, Prediction, Sample
 from bustle.experiments.predict import predict_cases, predict_files
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import read_prediction
+from bustle.inference.predictor import Item
 from bustle.io.raster import write_png
 
 LABELS = {"benign": 0.75, "malignant": 0.25}
@@ -24,12 +25,14 @@ class Everywhere:
     def __init__(self) -> None:
         self.spacings: list[tuple[float, ...] | None] = []
 
-    def predict_many(self, items: Iterable, *, batch_size: int) -> Iterator[Prediction]:
-        for case_id, image, spacing in items:
-            self.spacings.append(spacing)
-            mask = np.ones(image.shape[1:], bool)
-            geometry = Geometry(original_size=mask.shape, spacing=spacing)
-            yield Prediction(case_id, geometry, mask.astype(np.float32), mask, mask, LABELS, "benign", ())
+    def check(self, geometry: Geometry) -> None:
+        """It takes anything."""
+
+    def predict_many(self, items: Iterable[Item], *, batch_size: int) -> Iterator[Prediction]:
+        for item in items:
+            self.spacings.append(item.geometry.spacing)
+            mask = np.ones(item.image.shape[1:], bool)
+            yield Prediction(item.case_id, item.geometry, mask.astype(np.float32), mask, mask, LABELS, "benign", ())
 
 
 def load_sample(case_id: str) -> Sample:

@@ -68,7 +68,7 @@ def _written(value: Any) -> str:
 
 
 def read_cases(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `cases.csv`, with the types that `score_case` gives."""
+    """The rows of a `cases.csv`, with the types that `score_case` gives; columns of a later version are None."""
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             table = list(csv.DictReader(handle))
@@ -77,9 +77,10 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"is not a readable CSV ({error})", remedy="evaluate again", path=path) from None
     try:
-        return [{column: _read(column, value) for column, value in row.items()} for row in table]
+        rows = [{column: _read(column, value) for column, value in row.items()} for row in table]
     except (TypeError, ValueError) as error:
         raise InputError(f"holds a wrong value ({error})", remedy="evaluate again", path=path) from None
+    return [row | {column: None for column in AFTER_PROBABILITIES if column not in row} for row in rows]
 
 
 def _read(column: str, value: str) -> Any:

@@ -40,7 +40,7 @@ def size_strata(rows: Sequence[Mapping[str, Any]]) -> SizeStrata | None:
     lesions = [row for row in rows if row["area"]]
     if not lesions:
         return None
-    if all(row.get("volume_mm3") is not None for row in lesions):  # a column that earlier versions did not write
+    if all(row["volume_mm3"] is not None for row in lesions):
         return SizeStrata("volume_mm3", "mm³", HALVES, (VOLUME_BORDER,))
     physical = all(row["area_mm2"] is not None for row in lesions)
     column, unit = ("area_mm2", "mm²") if physical else ("area", "px")

@@ -152,7 +152,7 @@ def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
         return 0  # defined wherever there is something to compare
     eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row["truth_empty"])]
     if name.endswith("_mm"):
-        eligible = [row for row in eligible if row["area_mm2"] is not None or row.get("volume_mm3") is not None]
+        eligible = [row for row in eligible if row["area_mm2"] is not None or row["volume_mm3"] is not None]
     return sum(row[name] is None for row in eligible)
 
 
