@@ -48,12 +48,14 @@ class PredictionRun:
 class _Picture(NamedTuple):
     """What is needed of one input: name, image uint8 `C *S`, geometry, the true mask where it is known.
 
-    `centre` says where a volume's lesion is, for a prediction that is told.
+    `file` is the image's, None where it was generated. `centre` says where a volume's lesion is, for a prediction
+    that is told.
     """
 
     name: str
     image: NDArray[np.uint8]
     geometry: Geometry
+    file: Path | None
     truth: NDArray[np.bool_] | None = None
     centre: tuple[float, ...] | None = None
 
@@ -76,7 +78,7 @@ def predict_files(
 
     def load(image: InputImage) -> _Picture:
         pixels, geometry = _read(image.path)
-        return _Picture(image.name, pixels, geometry, centre=centre)
+        return _Picture(image.name, pixels, geometry, image.path, centre=centre)
 
     work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])
@@ -106,7 +108,8 @@ def predict_cases(
         if sample.lesion_mask is not None:
             truth = sample.lesion_mask > 0
             centres = lesion_centres(sample.lesion_mask) if located and geometry.dims == 3 else []
-        return _Picture(case.case_id, sample.image, geometry, truth, centres[0] if centres else None)
+        file = next(iter(case.files), None)
+        return _Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
 
     work = _Work(predictor, out, load=load, save_probability=False, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
@@ -166,8 +169,7 @@ class _Work(Generic[Source]):
     def _items(self, pairs: Sequence[tuple[Source, str]]) -> Iterator[Item]:
         for source, name in progress(pairs, description="predict", unit="image"):
             try:
-                picture = self.load(source)
-                self._check(picture, source)
+                picture = self._fitting(source)
             except InputError as error:
                 self.failures.append((name, error))
                 if self.on_failure is not None:
@@ -176,13 +178,15 @@ class _Work(Generic[Source]):
             self.pending[name] = picture
             yield Item(name, picture.image, picture.geometry, picture.centre)
 
-    def _check(self, picture: _Picture, source: Source) -> None:
+    def _fitting(self, source: Source) -> _Picture:
+        """The decoded input; raises `InputError` for a damaged one, and for one that the model does not take."""
+        picture = self.load(source)
         try:
             self.predictor.check(picture.geometry)
         except InputError as error:
-            files = source.files if isinstance(source, Case) else (source.path,)  # type: ignore[attr-defined]
-            error.path = next(iter(files), None)
+            error.path = picture.file
             raise
+        return picture
 
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
