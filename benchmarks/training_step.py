@@ -46,8 +46,8 @@ def measure(own: bool) -> dict[str, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from bustle.core.recipe import TrainingSection
+    from bustle.inference.torch_backend import channels_last_format
     from bustle.training.memory_allocator import keep_freed_memory
-    from bustle.training.module import channels_last_format
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
