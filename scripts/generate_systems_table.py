@@ -29,7 +29,7 @@ Every network here is a recipe, `bustle train RECIPE`; a variant is the recipe w
 Parameters are counted, multiply-accumulates (GMACs) are for one image of the recipe's size. `bustle models show
 RECIPE` prints the same with the network's settings. This page is written by `scripts/generate_systems_table.py`.
 
-**Published** are the figures that the paper named in "published as" prints for BUSI, in percent: Dice, accuracy (acc)
+**Published** are the figures that the paper named in "published as" prints for BUSI, or for its own ABUS volumes, in percent: Dice, accuracy (acc)
 and area under the ROC curve (AUC); several values stand where its tables differ. The papers' protocols differ among
 each other and from ours. **Measured** is what a run under `results/` gave on BUSI's strict track (native size, copies
 kept together, missed lesions counted); each leads to its command. A dash means that nothing is printed, or that
@@ -98,8 +98,8 @@ def _cells(cells: Sequence[str]) -> str:
 
 
 def _published(recipe: Recipe) -> str:
-    """Dice, accuracy and AUC that the recipe's paper prints for it on BUSI, in percent."""
-    rows = [row for row in published_for(recipe.published_as) if row.dataset.startswith("BUSI")]
+    """Dice, accuracy and AUC that the recipe's paper prints for it on BUSI or its ABUS volumes, in percent."""
+    rows = [row for row in published_for(recipe.published_as) if row.dataset.startswith(("BUSI", "ABUS"))]
     found = {
         "Dice": _percent([row for row in rows if row.task == "seg" and row.metric in ("DSC", "Dice")]),
         "acc": _percent([row for row in rows if row.task == "cls" and row.metric.upper() == "ACC"]),

@@ -56,11 +56,11 @@ def test_every_yaml_file_is_a_recipe_an_ablation_or_a_protocol():
 @pytest.mark.parametrize("name", ALL)
 def test_every_recipe_is_complete(name: str):
     """Its network builds in the shared contract; here the rest: meaning of the mask, losses, protocol, numbers."""
-    from bustle.training.batch_sources import check_augmentation
+    from bustle.training.batch_sources import check_data
 
     recipe = load_recipe(name)
     assert build_loss(recipe, setting=loss_setting(recipe)).losses
-    check_augmentation(recipe)
+    check_data(recipe)
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"
     described = shipped_descriptions().get(name)

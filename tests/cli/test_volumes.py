@@ -71,10 +71,14 @@ def test_a_run_scores_a_model_that_was_told_and_one_that_had_to_search(run: Path
     assert published["track"] == "published"
     rows = {row["case_id"]: row for row in csv.DictReader((fold / "cases.csv").open())}
     assert len(rows) == 4
-    assert all(float(row["hd95_mm"] or 0) >= 0 for row in rows.values())
+    assert all(0 < float(row["hd95_mm"]) < 60 for row in rows.values()), "below the volume's diagonal"
     assert published["segmentation"]["dice"]["mean"] > 0.3, "a bright ball in the middle of the patch"
     assert "lesion_detection" in strict
     assert "lesion_detection" not in published
+    summary = json.loads((run / "summary.json").read_text())
+    pooled = summary["companion"]["pooled"]["lesion_detection"]
+    assert pooled["n_lesions"] == strict["lesion_detection"]["n_lesions"] == 4
+    assert "FROC curve (strict)" in (run / "report.html").read_text()
     case = next(iter(rows))
     searched, told = fold / "predictions" / case, fold / "predictions_located" / case
     for folder in (searched, told):
@@ -120,7 +124,8 @@ def test_files_are_searched_or_looked_at_where_told(run: Path, data: Path, tmp_p
     before = record.stat().st_mtime_ns
     assert main([*words, "--resume"]) == 0
     assert record.stat().st_mtime_ns == before
-    assert main([*words, "--centre", "10", "40", "20"]) == 0
+    assert main([*words, "--centre", "10", "40", "20", "--resume"]) == 0
+    assert json.loads(record.read_text())["centre"] == [10, 40, 20], "the searched prediction is not taken for it"
     assert len(json.loads(record.read_text())["candidates"]) == 1
     assert main([*words, "--centre", "100", "40", "20"]) == 2
     assert "does not lie in the volume" in capsys.readouterr().err

@@ -25,7 +25,7 @@ class Everywhere:
     def __init__(self) -> None:
         self.spacings: list[tuple[float, ...] | None] = []
 
-    def check(self, geometry: Geometry) -> None:
+    def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """It takes anything."""
 
     def predict_many(self, items: Iterable[Item], *, batch_size: int) -> Iterator[Prediction]:

@@ -81,7 +81,6 @@ def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: DataSection
 
 def test_a_patch_about_a_lesion_has_it_in_its_middle(prepared: Path):
     cache, locations, places = places_of(prepared, section())
-    assert [places.serves(i) for i in range(4)] == [True, False, True, True]
     patch = places.about_lesion(ONE_LESION)
     assert patch.start == (14 - 16, 10 - 16, 12 - 17)
     assert patch.labelled

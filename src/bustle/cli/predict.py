@@ -51,8 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     images = find_images(arguments.inputs)
     predictor = Predictor.open(Path(arguments.model), device=arguments.device)
-    if arguments.centre is not None and arguments.resume:
-        raise InputError("--resume cannot tell a searched volume from one with a centre", remedy="leave one out")
     if arguments.centre is not None and predictor.data.resize != "patch":
         raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
     out = Path(arguments.out)

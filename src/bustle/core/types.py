@@ -248,7 +248,8 @@ class Prediction:
     without a mask. `network_mask` is the mask on the network's grid, for protocols that score there.
     `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the
     most probable class name. `lesions` are the parts of an image's mask. Of a volume, `candidates` are the places
-    that were looked at, the surest first, and `parts` uint8 `*S` numbers the mask's voxels by them (1 = the first).
+    that were looked at, the surest first, and `parts` uint8 `*S` numbers the mask's voxels by them (1 = the first);
+    `probability` is below a half wherever nothing is drawn. `centre` is the place that the model was told.
     """
 
     case_id: str
@@ -261,4 +262,5 @@ class Prediction:
     lesions: tuple[Lesion, ...] = ()
     candidates: tuple[LesionCandidate, ...] = ()
     parts: NDArray[np.uint8] | None = None
+    centre: tuple[float, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)

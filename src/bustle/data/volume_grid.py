@@ -27,14 +27,14 @@ CHUNK = 1 << 24
 def cubic_geometry(geometry: Geometry, *, section: DataSection) -> Geometry:
     """The whole volume on voxels of about `section.spacing_mm`: the nearest whole number of them along each axis.
 
-    Raises `InputError` for an image, and for a volume without spacing.
+    There are at least two, as in every volume. Raises `InputError` for an image, and for a volume without spacing.
     """
     if geometry.dims != 3:
         raise InputError("is an image, the model takes volumes", remedy="give NRRD, NIfTI or MHA volumes")
     if geometry.spacing is None or section.spacing_mm is None:
         raise InputError("has no voxel spacing", remedy="write it into the volume's header")
     extent = zip(geometry.original_size, geometry.spacing, strict=True)
-    size = tuple(max(1, round(count * step / section.spacing_mm)) for count, step in extent)
+    size = tuple(max(2, round(count * step / section.spacing_mm)) for count, step in extent)
     return dataclasses.replace(
         geometry,
         crop_start=(0, 0, 0),

@@ -9,14 +9,25 @@ from bustle.core.progress import announce
 from bustle.core.recipe import DataSection, Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.splits import Fold
+from bustle.inference.torch_backend import mask_meaning_of
 
 
 def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: Recipe, protocol: Protocol) -> None:
-    """Raises `InputError` for a fold that teaches nothing, or whose validation part cannot choose an epoch.
+    """Raises `InputError` for a fold that teaches nothing or whose validation part cannot choose an epoch.
+
+    Also for one that tests a network without a mask on volumes of which nobody knows where to look.
 
     A training part of one class only is said, since such a model's class probabilities mean nothing.
     """
     by_id = {case.case_id: case for case in cases}
+    if recipe.data.resize == "patch" and mask_meaning_of(recipe) is None:
+        unplaced = [i for i in fold.test if not by_id[i].has_mask or by_id[i].label == "normal"]
+        if unplaced:
+            raise InputError(
+                f"{len(unplaced)} test volumes of {title} have no lesion to look at, such as '{unplaced[0]}', and a "
+                "network that outlines nothing cannot search",
+                remedy="leave them out, or train a network with a mask",
+            )
     train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
     labels = {case.label for case in train if case.label is not None}
     if not labels and not any(_is_located(case, recipe.data) for case in train):

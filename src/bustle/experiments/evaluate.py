@@ -12,7 +12,6 @@ from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
 from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
-from bustle.evaluation.case_table import write_cases
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.resampling_groups import LEAK_GROUPS, ResamplingGroups, resampling_groups
 from bustle.experiments.scored_pairs import Missing, index_predictions, read_pairs
@@ -98,12 +97,12 @@ def evaluate_predictions(
         "provenance": provenance(),
     }
     metrics = facts | main.summary(resamples=resamples)
-    write_cases(out / "cases.csv", rows, classes=classes)
+    main.write(out)
     write_json(out / "metrics.json", metrics)
     other_metrics = None
     if beside is not None:
         other_metrics = facts | beside.summary(resamples=resamples)
-        write_cases(out / f"cases_{other}.csv", beside.rows_with_strata(), classes=classes)
+        beside.write(out, suffix=f"_{other}")
         write_json(out / f"metrics_{other}.json", other_metrics)
     by_id = {case.case_id: case for case in scorable}
     results = Results(
@@ -134,7 +133,7 @@ def evaluate_model(
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. A case that the run was trained on gives a warning that stands in the report.
     """
-    from bustle.experiments.prediction_sets import predict_sets, scored_predictions, told_warnings
+    from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
     from bustle.inference.predictor import Predictor
 
     predictor = Predictor.open(model, device=device)
@@ -146,18 +145,19 @@ def evaluate_model(
     predict_sets(predictor, cases, out, protocols=(main, companion), on_failure=failures.append)
     if failures:
         raise failures[0]
+    about = {"data": predictor.data, "outlines": predictor.outlines}
     return evaluate_predictions(
-        scored_predictions(out, main),
+        set_folder(out, main, **about),
         cases=cases,
         out=out,
         track=track,
         protocol=main,
         companion=companion,
-        companion_predictions=scored_predictions(out, companion),
+        companion_predictions=set_folder(out, companion, **about),
         classes=predictor.data.classes,
         groups=groups,
         title=predictor.title,
-        warnings=[*training_overlap(model, cases), *told_warnings(out, main)],
+        warnings=[*training_overlap(model, cases), *told_warnings((main, companion), **about)],
     )
 
 

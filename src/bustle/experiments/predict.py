@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from bustle.core.progress import progress
 from bustle.core.types import Case, Geometry, Prediction
 from bustle.inference.inputs import InputImage
 from bustle.inference.overlay import draw_overlay
-from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
+from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction, write_prediction
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import read_image
 from bustle.io.volume import is_volume, read_volume
@@ -148,26 +149,17 @@ class _Work(Generic[Source]):
     def run(self, sources: Sequence[Source], *, names: Sequence[str]) -> PredictionRun:
         for name in names:
             prediction_folder(self.out, name)  # refuse a bad name before any work is done
-        there = {name: done for name in names if self.resume and (done := self._done(name)) is not None}
-        remaining = [(source, name) for source, name in zip(sources, names, strict=True) if name not in there]
-        predictions = self.predictor.predict_many(self._items(remaining), batch_size=BATCH_SIZE)
-        made = {prediction.case_id: self._write(prediction) for prediction in predictions}
-        lines = there | made
+        lines: dict[str, PredictedImage] = {}
+        for prediction in self.predictor.predict_many(self._items(sources, names, lines), batch_size=BATCH_SIZE):
+            lines[prediction.case_id] = self._write(prediction)
+            del prediction  # of a volume, hundreds of megabytes that the next one needs
         return PredictionRun(tuple(lines[name] for name in names if name in lines), tuple(self.failures))
 
-    def _done(self, name: str) -> PredictedImage | None:
-        """What stands on the disk, if the same model wrote it; files that are not whole are made again."""
-        folder = prediction_folder(self.out, name)
-        try:
-            stored = read_prediction(folder)
-        except InputError:
-            return None
-        if dict(stored.provenance) != to_mapping(self.predictor.provenance):
-            return None
-        return _line(name, stored.class_probabilities, stored.decision, stored.lesions)
-
-    def _items(self, pairs: Sequence[tuple[Source, str]]) -> Iterator[Item]:
-        for source, name in progress(pairs, description="predict", unit="image"):
+    def _items(
+        self, sources: Sequence[Source], names: Sequence[str], lines: dict[str, PredictedImage]
+    ) -> Iterator[Item]:
+        pairs = zip(sources, names, strict=True)
+        for source, name in progress(pairs, description="predict", total=len(sources), unit="image"):
             try:
                 picture = self._fitting(source)
             except InputError as error:
@@ -175,14 +167,34 @@ class _Work(Generic[Source]):
                 if self.on_failure is not None:
                     self.on_failure(error)
                 continue
+            done = self._done(picture) if self.resume else None
+            if done is not None:
+                lines[name] = done
+                continue
             self.pending[name] = picture
             yield Item(name, picture.image, picture.geometry, picture.centre)
+            del picture
+
+    def _done(self, picture: _Picture) -> PredictedImage | None:
+        """What stands on the disk, if the same model made it of the same input; None where it is to be made again."""
+        folder = prediction_folder(self.out, picture.name)
+        try:
+            stored = read_prediction(folder)
+        except InputError:
+            return None
+        same_model = dict(stored.provenance) == to_mapping(self.predictor.provenance)
+        if not same_model or stored.input_sha256 != _digest(picture) or stored.centre != picture.centre:
+            return None
+        if self.save_probability and not has_probability(folder):
+            return None
+        lesions = None if stored.mask is None else stored.lesions
+        return _line(picture.name, stored.class_probabilities, stored.decision, lesions)
 
     def _fitting(self, source: Source) -> _Picture:
         """The decoded input; raises `InputError` for a damaged one, and for one that the model does not take."""
         picture = self.load(source)
         try:
-            self.predictor.check(picture.geometry)
+            self.predictor.check(picture.geometry, centre=picture.centre)
         except InputError as error:
             error.path = picture.file
             raise
@@ -192,13 +204,24 @@ class _Work(Generic[Source]):
         picture = self.pending.pop(prediction.case_id)
         folder = prediction_folder(self.out, prediction.case_id)
         write_prediction(
-            prediction, folder, overlay=_overlay(picture, prediction), save_probability=self.save_probability
+            prediction,
+            folder,
+            overlay=_overlay(picture, prediction),
+            save_probability=self.save_probability,
+            input_sha256=_digest(picture),
         )
         lesions = None
         if prediction.mask is not None:
             drawn = sum(candidate.voxels > 0 for candidate in prediction.candidates)
             lesions = drawn if prediction.geometry.dims == 3 else len(prediction.lesions)
         return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
+
+
+def _digest(picture: _Picture) -> str:
+    """Stands for the pixels and what is known of their size."""
+    digest = hashlib.sha256(np.ascontiguousarray(picture.image).data)
+    digest.update(repr((picture.image.shape, picture.geometry.spacing)).encode())
+    return digest.hexdigest()
 
 
 def _overlay(picture: _Picture, prediction: Prediction) -> NDArray[np.uint8]:

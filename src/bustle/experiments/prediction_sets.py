@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError
-from bustle.core.recipe import Protocol
+from bustle.core.recipe import DataSection, Protocol
 from bustle.core.types import Case
 from bustle.experiments.predict import predict_cases
 from bustle.inference.predictor import Predictor
@@ -14,10 +14,15 @@ from bustle.inference.predictor import Predictor
 SEARCHED, LOCATED = "predictions", "predictions_located"
 """Folders of a fold or an evaluation. Of images there is one set of predictions only, the first."""
 
-TOLD = (
-    "the network outlines nothing and cannot search a volume: it was shown the patch about the true lesion, "
-    "which nobody knows beforehand"
-)
+
+def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
+    """Whether the model is shown the patch about the true lesion; one that `outlines` nothing cannot search."""
+    return data.resize == "patch" and (protocol.located or not outlines)
+
+
+def set_folder(folder: Path, protocol: Protocol, *, data: DataSection, outlines: bool) -> Path:
+    """Where the predictions are that the protocol scores."""
+    return folder / (LOCATED if is_told(protocol, data=data, outlines=outlines) else SEARCHED)
 
 
 def predict_sets(
@@ -28,29 +33,27 @@ def predict_sets(
     protocols: Sequence[Protocol],
     on_failure: Callable[[InputError], None],
 ) -> None:
-    """Write all predictions that the protocols score; volumes that an interrupted run has done are not done again."""
-    volumes = predictor.data.resize == "patch"
-    located = {protocol.located for protocol in protocols} if volumes else {False}
-    if volumes and not predictor.outlines:
-        located = {True}
-    for told in sorted(located):
+    """Write all predictions that the protocols score.
+
+    Volumes take minutes each: those that an interrupted run of the same model has done are not done again.
+    """
+    data, outlines = predictor.data, predictor.outlines
+    for told in sorted({is_told(protocol, data=data, outlines=outlines) for protocol in protocols}):
         predict_cases(
             predictor,
             cases,
             folder / (LOCATED if told else SEARCHED),
             located=told,
-            resume=volumes,
+            resume=data.resize == "patch",
             on_failure=on_failure,
         )
 
 
-def scored_predictions(folder: Path, protocol: Protocol) -> Path:
-    """The set that a protocol scores; the other one where there is no such."""
-    names = (LOCATED, SEARCHED) if protocol.located else (SEARCHED, LOCATED)
-    return next((folder / name for name in names if (folder / name).is_dir()), folder / SEARCHED)
-
-
-def told_warnings(folder: Path, protocol: Protocol) -> list[str]:
-    """What a person must know who reads figures of a model that was told more than the protocol grants."""
-    told = scored_predictions(folder, protocol).name == LOCATED
-    return [TOLD] if told and not protocol.located else []
+def told_warnings(protocols: Sequence[Protocol], *, data: DataSection, outlines: bool) -> list[str]:
+    """What a person must know who reads figures of a model that was told more than a protocol grants."""
+    return [
+        f"{protocol.id}: the network outlines nothing and cannot search a volume; it was shown the patch about the "
+        "true lesion, which nobody knows beforehand"
+        for protocol in protocols
+        if is_told(protocol, data=data, outlines=outlines) and not protocol.located
+    ]

@@ -16,11 +16,14 @@ from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
 from bustle.experiments.gallery_pictures import gallery_pictures
-from bustle.experiments.prediction_sets import scored_predictions
+from bustle.experiments.prediction_sets import set_folder
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
+from bustle.experiments.scored_track import detection_part, read_detected
+from bustle.inference.torch_backend import mask_meaning_of
 from bustle.report.evaluation_page import Results
 from bustle.report.run_page import read_history, read_stage_histories, write_run_page
 
+RESAMPLES = 2000
 LAST_SCORED_FILE = "report.html"
 """What the scoring of a fold writes last: where it stands, the fold is done."""
 
@@ -76,14 +79,13 @@ def write_run_summary(
         "resampled": "; ".join(dict.fromkeys(metrics["resampled"] for metrics in scored)),
         "provenance": provenance(),
     }
+    index_of = _prediction_indexes(folders, cases, recipe=recipe, protocol=protocol)
     results = Results(
         metrics=facts | main["pooled"],
         rows=rows,
         classes=classes,
         protocol=protocol,
-        pictures=gallery_pictures(
-            rows, cases=cases, index_of=_prediction_indexes(folders, cases, protocol=protocol), classes=classes
-        ),
+        pictures=gallery_pictures(rows, cases=cases, index_of=index_of, classes=classes),
         companion=beside and facts | beside["pooled"],
         companion_protocol=other_protocol,
     )
@@ -102,9 +104,11 @@ def _track_summary(
 ) -> dict[str, Any]:
     metrics = [read_json(folder / f"metrics{suffix}.json") for folder in folders.values()]
     rows = _pooled_rows(folders, suffix=suffix)
+    detected = [case for folder in folders.values() for case in read_detected(folder, suffix=suffix)]
     return {
         "over_folds": summarise_folds(metrics, protocol=protocol),
-        "pooled": summarise(rows, protocol=protocol, classes=classes, track=track),
+        "pooled": summarise(rows, protocol=protocol, classes=classes, track=track)
+        | detection_part(detected, resamples=RESAMPLES),
     }
 
 
@@ -132,12 +136,14 @@ def _training_facts(number: int, folder: Path) -> dict[str, Any]:
 
 
 def _prediction_indexes(
-    folders: Mapping[int, Path], cases: Mapping[str, Case], *, protocol: Protocol
+    folders: Mapping[int, Path], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
 ) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
+    outlines = mask_meaning_of(recipe) is not None
     for folder in folders.values():
         tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
-        index = index_predictions(scored_predictions(folder, protocol), cases=tested, missing="error")
+        predictions = set_folder(folder, protocol, data=recipe.data, outlines=outlines)
+        index = index_predictions(predictions, cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}
     return indexes

@@ -24,9 +24,11 @@ from bustle.inference.prediction_files import (
     VOLUME_OF,
     StoredPrediction,
     find_predictions,
+    foreign_volume,
     read_class_probabilities,
     read_prediction,
 )
+from bustle.io.volume import check_same_grid, is_volume, read_header
 
 Missing = Literal["error", "as-empty"]
 NAMED = 3
@@ -42,16 +44,27 @@ class PredictionIndex:
     warnings: tuple[str, ...]
 
     def read(self, case: Case, *, size: tuple[int, ...]) -> StoredPrediction:
-        """The stored prediction; an empty mask of `size` for a case without one, if the others have masks."""
+        """The stored prediction; for a case without one an empty mask of `size`, if the others have masks.
+
+        Raises `InputError` for a mask of another size, and for a volume that lies at another place than its case.
+        """
         path = self.paths.get(case.case_id)
         if path is None:
             mask = np.zeros(size, bool) if self.paths else None
-            return StoredPrediction(mask=mask, class_probabilities=self.class_probabilities.get(case.case_id))
+            return StoredPrediction(
+                mask=mask,
+                parts=np.zeros(size, np.uint8) if mask is not None and mask.ndim == 3 else None,
+                class_probabilities=self.class_probabilities.get(case.case_id),
+            )
         stored = read_prediction(path)
+        foreign = foreign_volume(path)
+        if foreign is not None and case.files and is_volume(case.files[0]):
+            # The file's own header: a reader may know the spacing better, as that of TDSC-ABUS does.
+            check_same_grid(foreign, like=read_header(case.files[0]).geometry())
         if stored.mask is not None and stored.mask.shape != size:
             raise InputError(
                 f"the predicted mask is {_by(stored.mask.shape)}, the image of '{case.case_id}' {_by(size)}",
-                remedy="write masks at the size of the original image (height x width)",
+                remedy="write masks at the size of the original image or volume",
                 path=path,
             )
         probabilities = self.class_probabilities.get(case.case_id, stored.class_probabilities)

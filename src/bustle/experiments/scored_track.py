@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from bustle.core.config import from_mapping, to_mapping
+from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.recipe import Protocol, Track
+from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.detection import DetectedCase, HitRule, candidates_from_map, detect_lesions
 from bustle.evaluation.froc import summarise_detection
@@ -20,6 +24,9 @@ DRAWN = 0.5
 """The score from which on something is drawn at a candidate's place."""
 
 
+DETECTED = "detected"
+
+
 class ScoredTrack:
     """The cases scored so far by one track's protocol, from the predictions of `index`."""
 
@@ -29,7 +36,7 @@ class ScoredTrack:
         self._track: Track = track
         self._classes = classes
         self._rows: list[dict[str, Any]] = []
-        self._detected: list[DetectedCase] = []
+        self._detected: list[DetectedCase] | None = [] if not protocol.located else None
 
     def scores(self, pair: Pair) -> bool:
         """Whether the files have what the protocol scores: a mask on the network's grid, where it asks for that."""
@@ -39,14 +46,18 @@ class ScoredTrack:
         """Score one case. Raises `InputError` for a pair that the protocol cannot score."""
         truth, predicted = pair.on_grid(self.protocol.resolution, group_id=group_id)
         self._rows.append(score_case(truth, predicted, protocol=self.protocol, classes=self._classes))
-        lesions, parts = pair.sample.lesion_mask, pair.stored.parts
-        if self.protocol.located or lesions is None or parts is None:
-            return  # a model that was told where the lesion is has found none
-        candidates = candidates_from_map(parts, pair.stored.candidates)
+        self._detect(pair, group_id=truth.cluster)
+
+    def _detect(self, pair: Pair, *, group_id: str) -> None:
+        """Only candidates with scores can be counted; a model that was told where the lesion is has found none."""
+        lesions, stored = pair.sample.lesion_mask, pair.stored
+        if stored.parts is None or stored.centre is not None:
+            self._detected = None
+        if self._detected is None or lesions is None or stored.parts is None:
+            return
+        candidates = candidates_from_map(stored.parts, stored.candidates)
         spacing = pair.sample.geometry.spacing
-        self._detected.append(
-            detect_lesions(lesions, candidates, rule=HIT_RULE, group_id=truth.cluster, spacing=spacing)
-        )
+        self._detected.append(detect_lesions(lesions, candidates, rule=HIT_RULE, group_id=group_id, spacing=spacing))
 
     def rows_with_strata(self) -> list[dict[str, Any]]:
         return with_size_strata(self._rows)
@@ -60,8 +71,27 @@ class ScoredTrack:
             track=self._track,
             resamples=resamples,
         )
+        return summary | detection_part(self._detected or [], resamples=resamples)
+
+    def write(self, folder: Path, *, suffix: str = "") -> None:
+        """Write `cases<suffix>.csv`, and `detected<suffix>.json` where lesions of volumes were sought."""
+        write_cases(folder / f"cases{suffix}.csv", self.rows_with_strata(), classes=self._classes)
         if self._detected:
-            summary["lesion_detection"] = summarise_detection(
-                self._detected, rule=HIT_RULE, threshold=DRAWN, resamples=resamples
-            )
-        return summary
+            write_json(folder / f"{DETECTED}{suffix}.json", to_mapping(self._detected))
+        else:
+            remove_file(folder / f"{DETECTED}{suffix}.json")  # of an earlier evaluation
+
+
+def read_detected(folder: Path, *, suffix: str = "") -> list[DetectedCase]:
+    """What `ScoredTrack.write` wrote; nothing where no lesions were sought."""
+    path = folder / f"{DETECTED}{suffix}.json"
+    if not path.exists():
+        return []
+    return [from_mapping(DetectedCase, entry, where=path.name) for entry in read_json(path)]
+
+
+def detection_part(detected: Sequence[DetectedCase], *, resamples: int) -> dict[str, Any]:
+    """The part `lesion_detection` of `metrics.json`, None without a true lesion; nothing where none were sought."""
+    if not detected:
+        return {}
+    return {"lesion_detection": summarise_detection(detected, rule=HIT_RULE, threshold=DRAWN, resamples=resamples)}

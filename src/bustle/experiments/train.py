@@ -16,7 +16,7 @@ from bustle.data.class_groups import in_class_groups
 from bustle.data.splits import Splits, make_splits, read_splits
 from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import evaluate_predictions
-from bustle.experiments.prediction_sets import predict_sets, scored_predictions, told_warnings
+from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import LAST_SCORED_FILE, write_run_summary
@@ -192,15 +192,16 @@ class _Folds:
         predict_sets(predictor, cases, folder, protocols=protocols, on_failure=failures.append)
         if failures:
             raise failures[0]
+        about = {"data": predictor.data, "outlines": predictor.outlines}
         evaluate_predictions(
-            scored_predictions(folder, self.protocol),
+            set_folder(folder, self.protocol, **about),
             cases=cases,
             out=folder,
             track=self.track,
             protocol=self.protocol,
             companion=self.companion,
-            companion_predictions=scored_predictions(folder, self.companion),
-            warnings=told_warnings(folder, self.protocol),
+            companion_predictions=set_folder(folder, self.companion, **about),
+            warnings=told_warnings(protocols, **about),
             classes=self.recipe.data.classes,
             # A split by images takes every image for its own group; copies and patients stay together in intervals.
             groups=self.splits.groups if self.protocol.group_by == "leak_group" else None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.io.raster import RASTER_SUFFIXES
-from bustle.io.volume import VOLUME_SUFFIXES, is_volume
+from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
 
 MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+)?$")
 """What follows an image's stem in the name of a mask that lies beside it."""
@@ -67,17 +67,12 @@ def _images_in(folder: Path) -> list[Path]:
     found = sorted(
         path for path in folder.iterdir() if _is_image(path) and not path.name.startswith(".") and path.is_file()
     )
-    stems = {_stem(path) for path in found}
-    return [path for path in found if MASK_OF.sub("", _stem(path)) not in stems - {_stem(path)}]
+    stems = {volume_stem(path) for path in found}
+    return [path for path in found if MASK_OF.sub("", volume_stem(path)) not in stems - {volume_stem(path)}]
 
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in RASTER_SUFFIXES or is_volume(path)
-
-
-def _stem(path: Path) -> str:
-    """The name without its ending, which of volumes may be a double one."""
-    return path.name[: -len(".nii.gz")] if path.name.lower().endswith(".nii.gz") else path.stem
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -94,9 +89,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _candidates(path: Path) -> Iterator[str]:
-    yield _stem(path)
+    yield volume_stem(path)
     parents = [parent.name for parent in path.parents if parent.name]
     for depth in range(1, len(parents) + 1):
         folders = list(reversed(parents[:depth]))
-        yield "-".join([*folders, _stem(path)])
+        yield "-".join([*folders, volume_stem(path)])
         yield "-".join([*folders, path.name])

@@ -3,7 +3,7 @@
 Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`; the
 maps of a volume are NIfTI files of the same stems, and its mask numbers the candidates of `prediction.json` from 1.
 Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (non-zero = lesion), and `DIR/probabilities.csv`; for
-volumes `.nii.gz`, `.nii`, `.nrrd` or `.mha` instead of `.png`.
+volumes `DIR/<stem>.nii.gz` (or `.nii`, `.nrrd`, `.mha`) or `DIR/<case_id>/mask.nii.gz`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.types import Geometry, LesionCandidate, Prediction
 from bustle.data.volume_grid import cubic_grid
 from bustle.io.raster import read_mask, write_png
-from bustle.io.volume import is_volume, read_instance_volume, read_mask_volume, write_volume
+from bustle.io.volume import is_volume, read_mask_volume, read_numbers_volume, write_volume
 
 MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
 VOLUME_OF = {MASK: "mask.nii.gz", NETWORK_MASK: "network_mask.nii.gz", PROBABILITY: "probability.nii.gz"}
@@ -38,10 +38,13 @@ class StoredPrediction:
     """A prediction read back from files; whatever a foreign tool did not write is None.
 
     `mask` is bool `*S` on the original grid, `network_mask` bool `*S` on the network's grid; `parts` uint8 numbers
-    the voxels of a volume's mask by its `candidates`, from 1. `lesions` is the number of lesions that are drawn.
+    the voxels of a volume's mask by its `candidates`, from 1. `lesions` is the number of lesions that are drawn,
+    `input_sha256` the digest of what was predicted, `centre` the place that the model was told.
     """
 
     mask: NDArray[np.bool_] | None
+    input_sha256: str | None = None
+    centre: tuple[float, ...] | None = None
     lesions: int | None = None
     parts: NDArray[np.uint8] | None = None
     candidates: tuple[LesionCandidate, ...] = ()
@@ -72,8 +75,11 @@ def write_prediction(
     *,
     overlay: NDArray[np.uint8] | None = None,
     save_probability: bool = False,
+    input_sha256: str | None = None,
 ) -> None:
     """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
+
+    `input_sha256` goes into the record, so that a later run can tell what was predicted.
 
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
@@ -97,11 +103,17 @@ def write_prediction(
         else:
             grid = cubic_grid(geometry) if name == NETWORK_MASK else geometry
             write_volume(folder / VOLUME_OF[name], values, geometry=grid)
-    write_json(folder / RECORD, as_record(prediction))
+    write_json(folder / RECORD, as_record(prediction) | {"input_sha256": input_sha256})
 
 
 def _as_bytes(probability: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
-    return None if probability is None else np.round(probability * 255).astype(np.uint8)
+    """0..1 as 0..255, slice by slice, because a volume's float copy would be four times the volume."""
+    if probability is None:
+        return None
+    result = np.empty(probability.shape, np.uint8)
+    for number, part in enumerate(probability):
+        result[number] = np.round(part * 255)
+    return result
 
 
 def as_record(prediction: Prediction) -> dict[str, Any]:
@@ -121,7 +133,11 @@ def as_record(prediction: Prediction) -> dict[str, Any]:
         else dict(prediction.class_probabilities),
     }
     if prediction.geometry.dims == 3:
-        record |= {"mask_volume": size, "candidates": to_mapping(prediction.candidates)}
+        record |= {
+            "mask_volume": size,
+            "candidates": to_mapping(prediction.candidates),
+            "centre": to_mapping(prediction.centre),
+        }
     else:
         record |= {"mask_area": size, "lesions": _lesions(prediction)}
     return record | {
@@ -151,7 +167,7 @@ def read_prediction(path: Path) -> StoredPrediction:
     mask_file = _existing(path, MASK)
     mask, parts = None, None
     if mask_file is not None and is_volume(mask_file):
-        parts = read_instance_volume(mask_file)
+        parts = read_numbers_volume(mask_file)
         mask = parts > 0
     elif mask_file is not None:
         mask = read_mask(mask_file)
@@ -167,6 +183,8 @@ def read_prediction(path: Path) -> StoredPrediction:
         return StoredPrediction(
             mask=mask,
             lesions=None if mask is None else _drawn(record),
+            input_sha256=record.get("input_sha256"),
+            centre=None if record.get("centre") is None else tuple(record["centre"]),
             parts=parts,
             candidates=tuple(
                 from_mapping(LesionCandidate, entry, where="candidates") for entry in record.get("candidates", ())
@@ -186,6 +204,18 @@ def _drawn(record: Mapping[str, Any]) -> int:
     if candidates is None:
         return len(record["lesions"])
     return sum(candidate["voxels"] > 0 for candidate in candidates)
+
+
+def foreign_volume(path: Path) -> Path | None:
+    """The mask of another tool, if it is a volume; None for bustle's own predictions and for images."""
+    mask = path if path.is_file() else _existing(path, MASK)
+    own = path.is_dir() and (path / RECORD).exists()
+    return mask if mask is not None and not own and is_volume(mask) else None
+
+
+def has_probability(folder: Path) -> bool:
+    """Whether a case's folder holds its lesion map."""
+    return _existing(folder, PROBABILITY) is not None
 
 
 def _existing(folder: Path, name: str) -> Path | None:

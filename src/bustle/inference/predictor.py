@@ -17,13 +17,13 @@ from bustle.core.provenance import versions
 from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Geometry, Prediction
 from bustle.data.preprocess import network_geometry, normalise, to_network_grid
-from bustle.data.volume_grid import cubic_geometry
 from bustle.inference.backend import Backend
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
+from bustle.io.volume import available_memory
 
 RECIPE, WEIGHTS, FINISHED = "recipe.yaml", "best.safetensors", "metrics.json"
 
@@ -104,10 +104,15 @@ class Predictor:
         """Whether the model gives a mask."""
         return self._backend.mask_meaning is not None
 
-    def check(self, geometry: Geometry) -> None:
-        """Raises `InputError` for an image where the model takes volumes and the reverse, or one without spacing."""
+    def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None = None) -> None:
+        """Raises `InputError` for what the model cannot predict: an image where it takes volumes, and the reverse.
+
+        Of volumes also as `check_volume` says.
+        """
         if self.data.resize == "patch":
-            cubic_geometry(geometry, section=self.data)
+            from bustle.inference.volume_prediction import check_volume
+
+            check_volume(geometry, centre=centre, data=self.data, outlines=self.outlines, free=available_memory())
         else:
             network_geometry(geometry.original_size, section=self.data)
 

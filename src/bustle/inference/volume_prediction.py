@@ -18,7 +18,10 @@ from bustle.data.preprocess import normalise
 from bustle.data.volume_grid import cubic_geometry, map_to_original, parts_to_original, volume_to_cubic
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.sliding_window import cut
-from bustle.inference.volume_search import FoundLesion, Search, look_at, search, together, window_about
+from bustle.inference.volume_search import NOT_DRAWN, FoundLesion, Search, look_at, search, together, window_about
+
+BYTES_PER_VOXEL, BYTES_PER_CUBIC_VOXEL = 16, 14
+"""Memory at the highest point: the map on the way back to the original grid, and those of the search."""
 
 
 def predict_volume(
@@ -31,10 +34,10 @@ def predict_volume(
     data: DataSection,
     provenance: Mapping[str, Any],
 ) -> Prediction:
-    """Predict a volume `C D H W`; with `centre` (voxels of its own grid) only the patch about it is looked at.
+    """Predict a volume `C D H W` that passed `check_volume`.
 
-    The classes are those of the patch about the surest candidate. A network without a mask cannot search: without
-    `centre` it raises `InputError`, as for an image and a volume without spacing.
+    With `centre` (voxels of its own grid) only the patch about it is looked at. The classes are those of the patch
+    about the surest candidate.
     """
     geometry = cubic_geometry(geometry, section=data)
     volume = np.stack([volume_to_cubic(channel, geometry=geometry) for channel in image])
@@ -43,35 +46,47 @@ def predict_volume(
         masks, classes = backend.run(normalise(patch, section=data)[None])
         return NetworkOutput(None if masks is None else masks[0], None if classes is None else classes[0])
 
-    place = None if centre is None else _on_cubic_grid(centre, geometry)
+    place = None if centre is None else _scaled(centre, geometry.original_size, geometry.network_size)
     meaning = backend.mask_meaning
     if meaning is None:
-        if place is None:
-            raise InputError(
-                "this model outlines nothing and cannot search a volume", remedy="give the lesion's centre"
-            )
+        assert place is not None
         classes = look(cut(volume, window_about(place, size=data.size))).classes
-        return _prediction(case_id, geometry, found=None, classes=classes, data=data, provenance=provenance)
+        prediction = _prediction(case_id, geometry, found=None, classes=classes, data=data, provenance=provenance)
+        return dataclasses.replace(prediction, centre=tuple(centre or ()))
     if place is None:
         found = search(volume, size=data.size, look=look, meaning=meaning)
     else:
         look_there = look_at(volume, place, size=data.size, look=look, meaning=meaning, whole=True)
         found = together([look_there], shape=volume.shape[1:])
-    return _prediction(
+    prediction = _prediction(
         case_id, geometry, found=found, classes=found.looks[0].classes, data=data, provenance=provenance
     )
+    return dataclasses.replace(prediction, centre=None if centre is None else tuple(centre))
 
 
-def _on_cubic_grid(centre: Sequence[float], geometry: Geometry) -> tuple[float, ...]:
-    inside = len(centre) == 3 and all(
-        -0.5 <= place < length - 0.5 for place, length in zip(centre, geometry.original_size, strict=True)
-    )
-    if not inside:
+def check_volume(
+    geometry: Geometry, *, centre: Sequence[float] | None, data: DataSection, outlines: bool, free: int | None
+) -> None:
+    """Raises `InputError` for what `predict_volume` cannot do.
+
+    That is an image, a volume without spacing, a `centre` outside of it, a search by a network that `outlines`
+    nothing, and a volume for which `free` bytes of memory are too few.
+    """
+    cubic = cubic_geometry(geometry, section=data)
+    if centre is None and not outlines:
+        raise InputError("this model outlines nothing, it cannot search", remedy="give the lesion's centre")
+    size = geometry.original_size
+    if centre is not None and not all(-0.5 <= c < n - 0.5 for c, n in zip(centre, size, strict=True)):
         raise InputError(
-            f"the centre {list(centre)} does not lie in the volume of {list(geometry.original_size)} voxels",
+            f"the centre {list(centre)} does not lie in the volume of {list(size)} voxels",
             remedy="give it as slice, row (depth) and column, counted from 0",
         )
-    return _scaled(centre, geometry.original_size, geometry.network_size)
+    needed = BYTES_PER_VOXEL * math.prod(size) + BYTES_PER_CUBIC_VOXEL * math.prod(cubic.network_size or ())
+    if free is not None and needed > free:
+        raise InputError(
+            f"needs {needed / 1e9:.1f} GB of memory to be predicted, {free / 1e9:.1f} GB are free",
+            remedy="check the spacing in its header, close other programs, or resample the volume",
+        )
 
 
 def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int] | None) -> tuple[float, ...]:
@@ -120,13 +135,14 @@ def _candidates(
 ) -> tuple[LesionCandidate, ...]:
     assert geometry.spacing is not None
     assert geometry.network_size is not None
-    voxels = np.bincount(parts.ravel(), minlength=len(looks) + 1)
     boxes = ndimage.find_objects(parts, max_label=len(looks))
     candidates = []
     for number, (found, box) in enumerate(zip(looks, boxes, strict=True), start=1):
         centre = _scaled(found.centre, geometry.network_size, geometry.original_size)
+        voxels = 0
         if box is not None:
             inside = parts[box] == number
+            voxels = int(np.count_nonzero(inside))
             centre = tuple(float(c) + s.start for c, s in zip(np.argwhere(inside).mean(axis=0), box, strict=True))
         nearest = [
             min(max(round(place), 0), length - 1)
@@ -135,9 +151,9 @@ def _candidates(
         candidates.append(
             LesionCandidate(
                 centre=centre,
-                score=found.score,
-                voxels=int(voxels[number]),
-                volume_mm3=float(voxels[number] * math.prod(geometry.spacing)),
+                score=found.score if voxels else min(found.score, NOT_DRAWN),
+                voxels=voxels,
+                volume_mm3=voxels * math.prod(geometry.spacing),
                 box_start=tuple(nearest) if box is None else tuple(side.start for side in box),
                 box_stop=tuple(n + 1 for n in nearest) if box is None else tuple(side.stop for side in box),
                 class_probabilities=None

@@ -23,6 +23,9 @@ SUSPICIOUS = 0.25
 """The blended lesion probability from which on a place is looked at again."""
 
 MOST_CANDIDATES = 10
+NOT_DRAWN = 127 / 255
+"""The most that a place may count where nothing is drawn: below a half, also when it is saved in 8 bits."""
+
 TOUCHING = np.ones((3, 3, 3), bool)
 """Voxels that share a face, an edge or a corner are one lesion."""
 
@@ -89,7 +92,7 @@ def look_at(
     """Look at the patch about a place. What is drawn is the part of the mask nearest to it, or all of it (`whole`).
 
     The score is the mean probability of what is drawn, or the greatest one near the centre where nothing is, which
-    is then at most a half.
+    is then below a half.
     """
     window = window_about(centre, size=size)
     output = look(cut(volume, window))
@@ -109,7 +112,9 @@ def look_at(
         near = [
             slice(max(int(m) - edge // 8, 0), int(m) + edge // 8 + 1) for m, edge in zip(middle, size, strict=True)
         ]
-        score = min(float(probability[tuple(near)].max()), 0.5)
+        within = np.zeros_like(probability)
+        within[inner] = probability[inner]
+        score = min(float(within[tuple(near)].max()), NOT_DRAWN)
     found = tuple(float(value) + begin for value, begin in zip(place, window.start, strict=True))
     return FoundLesion(found, score, window, mask, probability, output.classes)
 
@@ -132,13 +137,13 @@ def _connected(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
 
 
 def suspicious_places(suspicion: NDArray[np.float32]) -> list[tuple[float, ...]]:
-    """The centres of the connected places above `SUSPICIOUS`, the most suspicious first; at least one place."""
+    """The centres of the connected places above `SUSPICIOUS`, by their most suspicious voxels; at least one place."""
     parts, count = _connected(suspicion > SUSPICIOUS)
     if count == 0:
         return [tuple(map(float, np.unravel_index(int(suspicion.argmax()), suspicion.shape)))]
     numbers = np.arange(1, count + 1)
-    masses = ndimage.sum_labels(suspicion, parts, numbers)
-    chosen = numbers[np.argsort(-masses, kind="stable")][:MOST_CANDIDATES]
+    peaks = np.asarray(ndimage.maximum(suspicion, parts, numbers))
+    chosen = numbers[np.argsort(-peaks, kind="stable")][:MOST_CANDIDATES]
     return [tuple(map(float, centre)) for centre in ndimage.center_of_mass(suspicion, parts, chosen)]
 
 
@@ -153,6 +158,6 @@ def together(looks: Sequence[FoundLesion], *, shape: tuple[int, ...]) -> Search:
             continue
         kept.append(found)
         parts[outer][found.mask[inner]] = len(kept)
-        shown = np.where(found.mask, found.probability, np.minimum(found.probability, 0.5))
+        shown = np.where(found.mask, found.probability, np.minimum(found.probability, np.float32(NOT_DRAWN)))
         probability[outer] = np.maximum(probability[outer], shown[inner])
     return Search(probability, parts, tuple(kept))

@@ -111,6 +111,14 @@ def read_instance_volume(path: Path) -> NDArray[np.uint8]:
     return (voxels != 0).astype(np.uint8)
 
 
+def read_numbers_volume(path: Path) -> NDArray[np.uint8]:
+    """A map of whole numbers 0..255 `D H W` as it is stored. Raises `InputError` as `read_volume` does."""
+    voxels, _ = _decoded(Path(path))
+    if voxels.min() < 0 or voxels.max() > 255 or not (voxels == np.rint(voxels)).all():
+        raise InputError("holds other values than whole numbers of 0 to 255", remedy=REPLACE, path=path)
+    return voxels.astype(np.uint8)
+
+
 def check_same_grid(path: Path, *, like: Geometry) -> None:
     """Raises `InputError` unless a volume has the grid `like`: the same voxels at the same place in the world."""
     header = read_header(path)

@@ -5,7 +5,8 @@ images", Medical Image Analysis 2021, Algorithm 1. Works with any network that g
 `training.steps.refinement` is its training with an update after every pass.
 
 Own choices: the map is the soft lesion probability in 0..1, added with weight 1 to the normalised image; it passes no
-gradient, because the weights may change between the passes.
+gradient, because the weights may change between the passes. Batch normalisation keeps one set of running statistics
+for all passes, though the first sees no map: evaluation uses their mixture.
 """
 
 from __future__ import annotations

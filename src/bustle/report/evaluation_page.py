@@ -73,6 +73,7 @@ def write_evaluation_page(path: Path, results: Results) -> None:
 def page_content(results: Results) -> dict[str, Any]:
     """What the template `evaluation.html`, and every page that extends it, needs."""
     metrics, companion = results.metrics, results.companion
+    detected = next((track for track in (metrics, companion) if track and track.get("lesion_detection")), None)
     return {
         "metrics": metrics,
         "protocol": results.protocol,
@@ -83,9 +84,10 @@ def page_content(results: Results) -> dict[str, Any]:
         "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
         "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
         "consistency": _lines(CONSISTENCY, metrics, companion, "consistency"),
-        "detection": _detection_lines(metrics),
+        "detected": detected,
+        "detection": None if detected is None else _detection_lines(detected["lesion_detection"]),
         "subsets": _subsets(metrics),
-        "plots": _plots(metrics, results.rows, results.classes),
+        "plots": _plots(metrics, results.rows, results.classes, detected=detected),
         "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in results.pictures.items()},
         "rows": results.rows,
         "classes": results.classes,
@@ -131,11 +133,8 @@ def _lines(
     return [line for line in lines if line.main["n"] or (line.other and line.other["n"])]
 
 
-def _detection_lines(metrics: Metrics) -> list[MetricLine] | None:
-    """Of lesions as such, which only candidates with scores allow; None without them."""
-    detection = metrics.get("lesion_detection")
-    if not detection:
-        return None
+def _detection_lines(detection: Metrics) -> list[MetricLine]:
+    """Of lesions as such, which only candidates with scores allow."""
     return [MetricLine(metric, detection[name], None) for name, metric in LESION_DETECTION.items()]
 
 
@@ -155,15 +154,16 @@ def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
     return {title: parts for title, parts in tables.items() if len(parts) > 1}
 
 
-def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str]) -> list[Plot]:
+def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str], *, detected: Metrics | None) -> list[Plot]:
     found = []
     if metrics["segmentation"] and metrics["segmentation"]["dice"]["n"]:
         found.append(Plot("Dice of every case", plots.as_svg_uri(plots.dice_figure(rows))))
         if metrics["by_size"]:
             figure = plots.size_figure(rows, strata=metrics["by_size"])
             found.append(Plot("Dice by lesion size", plots.as_svg_uri(figure)))
-    if metrics.get("lesion_detection"):
-        found.append(Plot("FROC curve", plots.as_svg_uri(plots.froc_figure(metrics["lesion_detection"]))))
+    if detected is not None:
+        figure = plots.froc_figure(detected["lesion_detection"])
+        found.append(Plot(f"FROC curve ({detected['track']})", plots.as_svg_uri(figure)))
     summary = metrics["classification"]
     if summary:
         figure = plots.confusion_figure(summary["confusion"], classes=summary["classes"])

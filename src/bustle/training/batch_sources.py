@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.progress import announce
 from bustle.core.recipe import DataSection, Recipe
 from bustle.data.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
@@ -20,6 +19,8 @@ from bustle.data.transforms.volume_augmentation import VolumeAugmentation
 from bustle.training.batches import DeviceAssembly, MemoryMapAssembly, TrainingBatches, ValidationBatches
 from bustle.training.location_labels import LocationLabels
 from bustle.training.patches import PatchAssembly, PatchPlaces, PatchTrainingBatches, PatchValidationBatches
+
+UNLOCATED_STEPS = frozenset({"semi_supervised", "multimix"})
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,18 @@ class BatchSources:
     validation: ValidationBatches | PatchValidationBatches | None
 
 
-def check_augmentation(recipe: Recipe) -> None:
-    """Raises `InputError` for an augmentation, or a kind of location label, that the recipe's data cannot have."""
+def check_data(recipe: Recipe) -> None:
+    """Raises `InputError` for augmentation, location labels or a training step that the recipe's data cannot have."""
     if recipe.data.resize == "patch":
         VolumeAugmentation.from_components(recipe.augmentation, size=recipe.data.size)
         if recipe.data.location == "box":
             raise InputError("boxes do not locate lesions of volumes", remedy="use data.location: mask")
+        if recipe.training.step.name in UNLOCATED_STEPS:
+            raise InputError(
+                f"training.step {recipe.training.step.name} learns from volumes without a mask, but nothing says where "
+                "their patches may lie",
+                remedy="use joint or refinement",
+            )
     else:
         Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
 
@@ -93,23 +100,13 @@ def _of_patches(
 ) -> BatchSources:
     section, training = recipe.data, recipe.training
     places = PatchPlaces(cache, section=section, locations=locations, normal=_normal(section))
-    served = np.array([places.serves(int(position)) for position in train], bool)
-    if served.sum() < 2:
-        raise InputError(
-            f"the training part has {served.sum()} volumes with a mask",
-            remedy="at least 2 are needed: a patch is taken about a lesion whose place is known",
-        )
-    if not served.all():
-        announce(
-            f"{(~served).sum()} training volumes without a mask are left out: nothing says where a patch may lie"
-        )
     assembly = PatchAssembly(
         cache, section=section, locations=locations, device=device, positions=np.concatenate([train, val])
     )
     batches = partial(
         PatchTrainingBatches,
         assembly,
-        train[served],
+        train,
         places=places,
         augmentation=VolumeAugmentation.from_components(recipe.augmentation, size=section.size),
         batch_size=training.batch_size,

@@ -10,6 +10,7 @@ from torch import nn
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
+from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
 from bustle.data.cache import CaseCache
 from bustle.inference.torch_backend import channels_last_format
@@ -57,10 +58,14 @@ def build_training(
     training = recipe.training
     train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
     locations = LocationLabels(cache, section=recipe.data, train=train_positions, seed=training.seed)
-    if located_only:
-        train_positions = train_positions[locations.present[train_positions]]
+    of_patches = recipe.data.resize == "patch"
+    if located_only or of_patches:
+        located = locations.present[train_positions]
+        if of_patches and not located.all():
+            announce(f"{(~located).sum()} training volumes without a mask are left out: where is their lesion?")
+        train_positions = train_positions[located]
     if len(train_positions) < 2:
-        kind = "located cases" if located_only else "cases"
+        kind = "located cases" if located_only or of_patches else "cases"
         raise InputError(f"the training part has {len(train_positions)} {kind}", remedy="at least 2 are needed")
     seed_epoch(training.seed, 0)  # the initial weights
     network = build_network(recipe, encoder_weights=None if init or resuming else recipe.model.encoder_weights)

@@ -111,6 +111,7 @@ class TrainingModule(lightning.LightningModule):
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
         optimizer.step()
+        torch.clear_autocast_cache()  # a step may go on with the changed weights in the same autocast
         if self.average is not None:
             self.average.update(self.network)
 

@@ -38,7 +38,7 @@ class Patch:
 
 
 class PatchPlaces:
-    """Chooses patches. `located` are the positions whose lesions are known, or that are known to have none."""
+    """Chooses patches of cases whose lesions are known, or that are known to have none."""
 
     def __init__(self, cache: CaseCache, *, section: DataSection, locations: LocationLabels, normal: int | None):
         self.cache = cache
@@ -48,10 +48,6 @@ class PatchPlaces:
             int(position): [_voxel(centre) for centre in lesion_centres(locations.mask(int(position)))]
             for position in np.flatnonzero(locations.present)
         }
-
-    def serves(self, position: int) -> bool:
-        """Whether a patch of this case teaches anything: where the lesion is must be known."""
-        return position in self.centres
 
     def about_lesion(self, position: int, *, which: int = 0) -> Patch:
         """The patch about a lesion's centre (0 = the largest), that about the middle of a case without lesions."""

@@ -25,7 +25,7 @@ from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
-from bustle.training.batch_sources import check_augmentation
+from bustle.training.batch_sources import check_data
 from bustle.training.building import build_network, build_training
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.epoch_end import CHECKPOINT, WEIGHTS, EpochEnd, Row
@@ -75,7 +75,7 @@ def _check_stage(recipe: Recipe) -> None:
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
     build_step(recipe.training.step)
-    check_augmentation(recipe)
+    check_data(recipe)
     _check_training_section(recipe)
 
 
