@@ -39,8 +39,8 @@ def check_data(recipe: Recipe) -> None:
             raise InputError("boxes do not locate lesions of volumes", remedy="use data.location: mask")
         if recipe.training.step.name in UNLOCATED_STEPS:
             raise InputError(
-                f"training.step {recipe.training.step.name} learns from volumes without a mask, but nothing says where "
-                "their patches may lie",
+                f"training.step {recipe.training.step.name} learns from volumes without a mask, but nothing says "
+                "where their patches may lie",
                 remedy="use joint or refinement",
             )
     else:
