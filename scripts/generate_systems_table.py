@@ -31,9 +31,9 @@ RECIPE` prints the same with the network's settings. This page is written by `sc
 
 **Published** are the figures that the paper named in "published as" prints for BUSI, or for its own ABUS volumes, in
 percent: Dice, accuracy (acc) and area under the ROC curve (AUC); several values stand where its tables differ. The
-papers' protocols differ among each other and from ours. **Measured** is what a run under `results/` gave on BUSI's strict track (native size, copies
-kept together, missed lesions counted); each leads to its command. A dash means that nothing is printed, or that
-nothing was run yet.
+papers' protocols differ among each other and from ours. **Measured** is what a run under `results/` gave on BUSI's
+strict track (native size, copies kept together, missed lesions counted); each leads to its command. A dash means that
+nothing is printed, or that nothing was run yet.
 """
 
 COLUMNS = (
