@@ -140,6 +140,7 @@ def test_an_image_is_refused_by_a_model_for_volumes(run: Path, tmp_path: Path, c
     assert "flat.png: is an image, the model takes volumes" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_a_package_predicts_as_its_run(run: Path, data: Path, tmp_path: Path):
     assert main(["export", str(run), "--out", str(tmp_path / "model.bustle")]) == 0
     volume = str(data / "images" / "v1.nrrd")
