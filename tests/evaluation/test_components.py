@@ -15,7 +15,6 @@ def test_overlaps_equal_those_of_whole_masks(shape):
     for number, part in components_by_number(first).items():
         whole = first == number
         assert part.size == whole.sum()
-        np.testing.assert_allclose(part.centre(), np.argwhere(whole).mean(axis=0))
         for other_number, other in components_by_number(second).items():
             assert part.shared_with(other) == (whole & (second == other_number)).sum()
 
@@ -25,15 +24,6 @@ def test_numbers_are_kept_and_may_have_gaps():
     instance_map[1:3, 1:3], instance_map[5:, 6:] = 4, 2
     assert list(components_by_number(instance_map)) == [2, 4]
     assert components_by_number(np.zeros((3, 3, 3), np.uint8)) == {}
-
-
-def test_a_point_belongs_to_the_voxel_around_it():
-    part = Component((2, 3), np.array([[True, False], [True, True]]))
-    assert part.holds((2.49, 3.4))
-    assert not part.holds((2, 4))
-    assert part.holds((2.5, 4))
-    assert not part.holds((1.4, 3))
-    assert not part.holds((40, 3))
 
 
 def test_far_components_share_nothing():

@@ -1,8 +1,6 @@
-"""Hit rules by hand, and the matching against a plain form on whole masks."""
+"""A hit by hand, and the matching against a plain form on whole masks."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from bustle.core.types import LesionCandidate
 from bustle.evaluation.components import components_by_number
 from bustle.evaluation.detection import (
     Candidate,
-    HitRule,
     Matching,
     candidates_from_map,
     detect_lesions,
@@ -36,38 +33,14 @@ def candidates(*corners_and_scores):
     found = []
     for start, stop, score in corners_and_scores:
         (part,) = components_by_number(boxes(SHAPE, (start, stop))).values()
-        found.append(Candidate(part.centre(), score, part))
+        found.append(Candidate(score, part))
     return found
 
 
-def test_overlap_rules_by_hand():
-    shifted = candidates(((2, 1, 1), (5, 4, 4), 0.9))  # 18 of 27 voxels in common: IoU 18 / 36, Dice 36 / 54
-    for kind, value in (("iou", 0.5), ("dice", 2 / 3)):
-        assert match_candidates(LESIONS, shifted, rule=HitRule(kind, value - 1e-9)).found_by == (0, None)
-        assert match_candidates(LESIONS, shifted, rule=HitRule(kind, value + 1e-9)).false == (0,)
-
-
-def test_point_rules_by_hand():
-    def found(kind, point, **options):
-        return match_candidates(LESIONS, [Candidate(point, 1.0)], rule=HitRule(kind), **options).found_by
-
-    assert found("centre", (3.4, 2, 2)) == (0, None)
-    assert found("centre", (3.6, 2, 2)) == (None, None)
-    radius = (3 * 27 / (4 * math.pi)) ** (1 / 3)
-    assert found("radius", (2 + radius - 1e-6, 2, 2)) == (0, None)
-    assert found("radius", (2 + radius + 1e-6, 2, 2)) == (None, None)
-    radius_mm = (3 * 27 * 0.5 * 0.1 * 0.2 / (4 * math.pi)) ** (1 / 3)
-    spacing = (0.5, 0.1, 0.2)
-    assert found("radius", (2, 2 + radius_mm / 0.1 - 1e-6, 2), spacing=spacing) == (0, None)
-    assert found("radius", (2, 2, 2 + radius_mm / 0.2 + 1e-6), spacing=spacing) == (None, None)
-
-
-def test_the_disc_of_the_area_is_the_radius_in_an_image():
-    (lesion,) = components_by_number(boxes((20, 20), ((4, 4), (9, 9)))).values()
-    radius = math.sqrt(25 / math.pi)
-    for offset, found in ((radius - 1e-6, (0,)), (radius + 1e-6, (None,))):
-        point = Candidate((6, 6 + offset), 0.5)
-        assert match_candidates([lesion], [point], rule=HitRule("radius")).found_by == found
+def test_a_hit_by_hand():
+    shifted = candidates(((2, 1, 1), (5, 4, 4), 0.9))  # 18 of 27 voxels in common: IoU 18 / 36
+    assert match_candidates(LESIONS, shifted, least_iou=0.5).found_by == (0, None)
+    assert match_candidates(LESIONS, shifted, least_iou=0.5 + 1e-9).false == (0,)
 
 
 def test_a_repetition_is_neither_a_find_nor_a_false_positive():
@@ -76,32 +49,25 @@ def test_a_repetition_is_neither_a_find_nor_a_false_positive():
         ((2, 1, 1), (5, 4, 4), 0.8),
         ((0, 8, 8), (3, 10, 10), 0.9),
     )
-    assert match_candidates(LESIONS, proposed, rule=HitRule("iou", 0.1)) == Matching((1, None), (2,), (0,))
-    case = detect_lesions(TRUTH, proposed, rule=HitRule("iou", 0.1), group_id="p")
+    assert match_candidates(LESIONS, proposed, least_iou=0.1) == Matching((1, None), (2,), (0,))
+    case = detect_lesions(TRUTH, proposed, least_iou=0.1, group_id="p")
     assert case.hit_scores == (0.8, None)
     assert case.false_scores == (0.9,)
 
 
 def test_one_candidate_over_two_lesions_finds_the_one_that_it_hits_best():
     wide = candidates(((1, 1, 1), (9, 10, 12), 0.9))
-    assert match_candidates(LESIONS, wide, rule=HitRule("iou", 0.01)).found_by == (None, 0)
+    assert match_candidates(LESIONS, wide, least_iou=0.01).found_by == (None, 0)
     wide += candidates(((1, 1, 1), (9, 10, 12), 0.8))
-    assert match_candidates(LESIONS, wide, rule=HitRule("iou", 0.01)).found_by == (1, 0)
+    assert match_candidates(LESIONS, wide, least_iou=0.01).found_by == (1, 0)
 
 
 def test_cases_without_lesions_or_candidates():
     proposed = candidates(((1, 1, 1), (4, 4, 4), 0.6))
     empty = np.zeros(SHAPE, np.uint8)
-    assert detect_lesions(empty, proposed, rule=HitRule(), group_id="p").false_scores == (0.6,)
-    case = detect_lesions(TRUTH, [], rule=HitRule(), group_id="p")
+    assert detect_lesions(empty, proposed, least_iou=0.1, group_id="p").false_scores == (0.6,)
+    case = detect_lesions(TRUTH, [], least_iou=0.1, group_id="p")
     assert (case.hit_scores, case.false_scores) == ((None, None), ())
-
-
-def test_masks_are_needed_for_overlaps():
-    with pytest.raises(ValueError, match="needs the candidates' masks"):
-        match_candidates(LESIONS, [Candidate((2, 2, 2), 1.0)], rule=HitRule("dice", 0.2))
-    with pytest.raises(ValueError, match="least overlap"):
-        HitRule("iou", 0)
 
 
 def plain_matching(truth, proposed, scores, least):
@@ -139,8 +105,8 @@ def test_the_matching_equals_a_plain_form_at_every_threshold(shape, seed):
     maps = [boxes(shape, block()) > 0 for _ in range(12)]
     scores = rng.permutation(12) / 12
     parts = [next(iter(components_by_number(mask.view(np.uint8)).values())) for mask in maps]
-    proposed = [Candidate(part.centre(), score, part) for part, score in zip(parts, scores, strict=True)]
-    case = detect_lesions(truth, proposed, rule=HitRule("iou", 0.05), group_id="p")
+    proposed = [Candidate(score, part) for part, score in zip(parts, scores, strict=True)]
+    case = detect_lesions(truth, proposed, least_iou=0.05, group_id="p")
     for threshold, (found, false) in plain_matching(truth, maps, scores, 0.05).items():
         assert sum(score is not None and score >= threshold for score in case.hit_scores) == found
         assert sum(score >= threshold for score in case.false_scores) == false
@@ -152,7 +118,5 @@ def test_a_prediction_of_which_a_candidate_has_nothing_drawn():
 
     found = candidates_from_map(np.where(TRUTH == 2, 0, TRUTH), [proposal(0.3), proposal(0.7)])
     assert [candidate.score for candidate in found] == [0.3, 0.7]
-    assert found[0].component is not None
     assert found[0].component.size == 27
-    assert match_candidates(LESIONS, found, rule=HitRule("iou", 0.1)) == Matching((0, None), (1,), ())
-    assert match_candidates(LESIONS, found, rule=HitRule("centre")) == Matching((1, None), (), (0,))
+    assert match_candidates(LESIONS, found, least_iou=0.1) == Matching((0, None), (1,), ())

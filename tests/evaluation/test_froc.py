@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import froc_curve, summarise_detection
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
 from bustle.evaluation.statistics import cluster_weights
@@ -54,7 +54,7 @@ def test_the_curve_by_hand():
 
 
 def test_the_figures_by_hand():
-    found = summarise_detection(HAND, rule=HitRule("iou", 0.2), threshold=0.5, resamples=50)
+    found = summarise_detection(HAND, least_iou=0.2, threshold=0.5, resamples=50)
     assert found["lesion_sensitivity"]["mean"] == pytest.approx(2 / 3)
     assert found["false_positives_per_case"]["mean"] == pytest.approx(0.5)
     assert [found[f"sensitivity_at_{rate:g}"]["mean"] for rate in FROC_RATES] == pytest.approx(
@@ -69,14 +69,14 @@ def test_the_figures_by_hand():
 @pytest.mark.parametrize("seed", range(5))
 def test_sensitivities_equal_a_plain_form(seed):
     cases = made_up(24, seed=seed)
-    found = summarise_detection(cases, rule=HitRule(), threshold=0.6, resamples=10)
+    found = summarise_detection(cases, least_iou=0.1, threshold=0.6, resamples=10)
     for rate in FROC_RATES:
         assert found[f"sensitivity_at_{rate:g}"]["mean"] == pytest.approx(plain_sensitivity(cases, rate))
 
 
 def test_intervals_resample_whole_patients():
     cases = made_up(10, seed=9)
-    found = summarise_detection(cases, rule=HitRule(), threshold=0.4, resamples=60, seed=3)
+    found = summarise_detection(cases, least_iou=0.1, threshold=0.4, resamples=60, seed=3)
     weights = cluster_weights([case.group_id for case in cases], resamples=60, seed=3)
     explicit = []
     for row in weights:
@@ -88,17 +88,17 @@ def test_intervals_resample_whole_patients():
 
 
 def test_blocks_of_resamples_make_no_difference(monkeypatch):
-    whole = summarise_detection(made_up(8, seed=1), rule=HitRule(), threshold=0.4, resamples=40)
+    whole = summarise_detection(made_up(8, seed=1), least_iou=0.1, threshold=0.4, resamples=40)
     monkeypatch.setattr("bustle.evaluation.froc.BLOCK", 1)
-    assert summarise_detection(made_up(8, seed=1), rule=HitRule(), threshold=0.4, resamples=40) == whole
+    assert summarise_detection(made_up(8, seed=1), least_iou=0.1, threshold=0.4, resamples=40) == whole
 
 
 def test_without_lesions_there_is_no_figure_and_without_candidates_it_is_zero():
     normals = [DetectedCase(group_id="a", hit_scores=(), false_scores=(0.4,))]
-    assert summarise_detection(normals, rule=HitRule(), threshold=0.5) is None
+    assert summarise_detection(normals, least_iou=0.1, threshold=0.5) is None
     with pytest.raises(ValueError, match="at least one true lesion"):
         froc_curve(normals)
     silent = [DetectedCase(group_id="a", hit_scores=(None,), false_scores=())]
-    found = summarise_detection(silent, rule=HitRule(), threshold=0.5, resamples=5)
+    found = summarise_detection(silent, least_iou=0.1, threshold=0.5, resamples=5)
     assert found["cpm"]["mean"] == found["lesion_sensitivity"]["mean"] == 0
     assert found["cpm"]["ci95"] == [0, 0]

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
+from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
+from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import (
+    Batches,
     DeviceAssembly,
-    MemoryMapAssembly,
-    TrainingBatches,
-    ValidationBatches,
     batch_positions,
     positions_of,
     shuffled,
@@ -20,23 +23,24 @@ from bustle.training.batches import (
 from bustle.training.location_labels import LocationLabels
 
 
-def batches(cache: CaseCache, recipe: Recipe, *, epoch: int, device: bool = False, augmented: bool = True):
+def batches(cache: CaseCache, recipe: Recipe, *, epoch: int, device: bool = False, augmented: bool = True) -> Batches:
+    """Of the processor's assembly through `batch_sources`, of an accelerator's by hand, since there may be none."""
     positions = np.arange(len(cache))
     locations = LocationLabels(cache, section=recipe.data, train=positions, seed=5)
-    assembly = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
-    if device:
-        cpu = torch.device("cpu")
-        assembly = DeviceAssembly(cache, section=recipe.data, locations=locations, device=cpu, positions=positions)
-    components = recipe.augmentation if augmented else ()
-    return TrainingBatches(
-        assembly,
-        positions,
-        case_ids=cache.case_ids,
-        augmentation=Augmentation.from_components(components, size=recipe.data.size),
-        batch_size=4,
-        seed=5,
-        epoch=epoch,
-    )
+    training = replace(recipe.training, seed=5, batch_size=4)
+    recipe = replace(recipe, augmentation=recipe.augmentation if augmented else (), training=training)
+    where = torch.device("cpu")
+    if not device:
+        none = np.arange(0)
+        sources = batch_sources(recipe, cache=cache, locations=locations, train=positions, val=none, device=where)
+        return sources.training(epoch)
+    assembly = DeviceAssembly(cache, section=recipe.data, locations=locations, device=where, positions=positions)
+    augmentation = Augmentation.from_components(recipe.augmentation, size=recipe.data.size)
+
+    def make(chosen: NDArray[np.int64]) -> Batch:
+        return assembly(chosen, [augmentation.draw(cache.case_ids[i], seed=5, epoch=epoch) for i in chosen])
+
+    return Batches(make, positions[shuffled(len(positions), seed=5, epoch=epoch)], batch_size=4)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +104,11 @@ def test_both_assemblies_make_the_same_batches(cache: CaseCache, recipe: Recipe)
 
 def test_validation_keeps_the_order(cache: CaseCache, recipe: Recipe) -> None:
     locations = LocationLabels(cache, section=recipe.data, train=np.arange(0), seed=5)
-    assembly = MemoryMapAssembly(cache, section=recipe.data, locations=locations)
-    found = list(ValidationBatches(assembly, np.array([4, 2, 7]), batch_size=2))
+    recipe = replace(recipe, training=replace(recipe.training, batch_size=2))
+    train, val = np.arange(3), np.array([4, 2, 7])
+    cpu = torch.device("cpu")
+    sources = batch_sources(recipe, cache=cache, locations=locations, train=train, val=val, device=cpu)
+    found = list(sources.validation or ())
     assert [batch.case_ids for batch in found] == [[cache.case_ids[i] for i in (4, 2, 7)]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,20 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from bustle.core.config import Component
-from bustle.core.recipe import DataSection
+from bustle.core.errors import InputError
+from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Case, Geometry, Label, Sample
 from bustle.data.cache import CaseCache
 from bustle.data.preprocess import normalise
-from bustle.data.transforms.volume_augmentation import VolumeAugmentation
+from bustle.training.batch_sources import BatchSources, batch_sources, check_data
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation
 from bustle.training.patches import (
     PatchAssembly,
     PatchPlaces,
-    PatchTrainingBatches,
-    PatchValidationBatches,
 )
+from bustle.training.steps.build import step_names
 
 SIZE = (80, 40, 60)
 LABELS: tuple[Label, ...] = ("malignant", "benign", "normal", "malignant")
@@ -119,44 +119,49 @@ def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared
     assert all(places.drawn(NORMAL, seed=0, epoch=epoch).labelled for epoch in range(10))
 
 
+def sources_of(folder: Path, wanted: DataSection, *, train: Sequence[int], val: Sequence[int]) -> BatchSources:
+    cache, locations, _ = places_of(folder, wanted)
+    recipe = load_recipe("cms_vnet_iter_cpu", overrides=["training.batch_size=2"])
+    return batch_sources(
+        replace(recipe, data=wanted),
+        cache=cache,
+        locations=locations,
+        train=np.array(train),
+        val=np.array(val, np.int64),
+        device=torch.device("cpu"),
+    )
+
+
 def test_an_epoch_has_one_patch_of_every_case_and_repeats_itself(prepared: Path):
-    wanted = section(lesion_share=0.7)
-    cache, locations, places = places_of(prepared, wanted)
-    components = [
-        Component("rotate", {"depth_axis": 180, "other_axes": 15}),
-        Component("elastic", {"spacing": 7, "sigma": 2, "probability": 0.5}),
-    ]
-    augmentation = VolumeAugmentation.from_components(components, size=wanted.size)
-
-    def epoch_of(number: int) -> PatchTrainingBatches:
-        return PatchTrainingBatches(
-            assembly_of(cache, locations, wanted),
-            np.array([ONE_LESION, NORMAL, TWO_LESIONS]),
-            places=places,
-            augmentation=augmentation,
-            batch_size=2,
-            seed=0,
-            epoch=number,
-        )
-
-    batches = list(epoch_of(0))
-    assert len(batches) == len(epoch_of(0)) == 1, "a last batch of one joins the one before"
-    assert sorted(batches[0].case_ids) == ["made/0", "made/2", "made/3"]
-    again = next(iter(epoch_of(0)))
-    assert again.case_ids == batches[0].case_ids
-    assert torch.equal(again.image, batches[0].image)
-    assert torch.equal(again.lesion_mask, batches[0].lesion_mask)
-    assert not torch.equal(next(iter(epoch_of(1))).image, batches[0].image)
+    sources = sources_of(prepared, section(lesion_share=0.7), train=[ONE_LESION, NORMAL, TWO_LESIONS], val=[])
+    assert sources.validation is None
+    epoch = sources.training(0)
+    (batch,) = list(epoch)
+    assert len(epoch) == 1, "a last batch of one joins the one before"
+    assert sorted(batch.case_ids) == ["made/0", "made/2", "made/3"]
+    again = next(iter(sources.training(0)))
+    assert again.case_ids == batch.case_ids
+    assert torch.equal(again.image, batch.image)
+    assert torch.equal(again.lesion_mask, batch.lesion_mask)
+    assert not torch.equal(next(iter(sources.training(1))).image, batch.image)
 
 
 def test_validation_takes_the_largest_lesion(prepared: Path):
-    cache, locations, places = places_of(prepared, section())
-    assembly = assembly_of(cache, locations, section())
-    validation = PatchValidationBatches(assembly, np.array([TWO_LESIONS, ONE_LESION]), places=places, batch_size=4)
-    (batch,) = list(validation)
+    sources = sources_of(prepared, section(), train=[ONE_LESION, NORMAL], val=[TWO_LESIONS, ONE_LESION])
+    (batch,) = list(sources.validation or ())
     assert batch.case_ids == ["made/3", "made/0"]
     assert batch.lesion_mask[0].max() == 2
     assert batch.label.tolist() == [1, 1]
+
+
+def test_steps_that_learn_from_cases_without_a_mask_are_refused():
+    for name in step_names():
+        recipe = load_recipe("cms_vnet_iter_cpu", overrides=[f"training.step={name}"])
+        if name in ("joint", "refinement"):
+            check_data(recipe)
+        else:
+            with pytest.raises(InputError, match=f"training.step {name} learns from volumes without a mask"):
+                check_data(recipe)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "z_score"])

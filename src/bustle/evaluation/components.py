@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,17 +20,6 @@ class Component:
     def size(self) -> int:
         """In voxels."""
         return int(np.count_nonzero(self.mask))
-
-    def centre(self) -> tuple[float, ...]:
-        """The mean index of its voxels on the whole grid."""
-        found = np.argwhere(self.mask).mean(axis=0) + self.start
-        return tuple(float(value) for value in found)
-
-    def holds(self, point: Sequence[float]) -> bool:
-        """Whether the voxel nearest to `point` (an index on the whole grid) belongs to it."""
-        index = tuple(math.floor(at + 0.5) - first for at, first in zip(point, self.start, strict=True))
-        inside = all(0 <= at < edge for at, edge in zip(index, self.mask.shape, strict=True))
-        return inside and bool(self.mask[index])
 
     def shared_with(self, other: Component) -> int:
         """How many voxels both have."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
 from bustle.evaluation.statistics import cluster_weights, percentile_interval
 
@@ -50,7 +50,7 @@ def froc_curve(cases: Sequence[DetectedCase]) -> FrocCurve:
 
 
 def summarise_detection(
-    cases: Sequence[DetectedCase], *, rule: HitRule, threshold: float, resamples: int = 2000, seed: int = 0
+    cases: Sequence[DetectedCase], *, least_iou: float, threshold: float, resamples: int = 2000, seed: int = 0
 ) -> dict[str, Any] | None:
     """The part `lesion_detection` of `metrics.json`; None where there is no true lesion.
 
@@ -68,7 +68,7 @@ def summarise_detection(
     lesions = int(events.lesions.sum())
     curve = froc_curve(cases)
     summary: dict[str, Any] = {
-        "hit_rule": rule.describe(),
+        "hit_rule": f"IoU of at least {least_iou:g}",
         "threshold": threshold,
         "n_cases": len(cases),
         "n_lesions": lesions,

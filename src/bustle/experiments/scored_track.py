@@ -11,20 +11,20 @@ from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.recipe import Protocol, Track
 from bustle.evaluation.case_table import write_cases
 from bustle.evaluation.cases import score_case
-from bustle.evaluation.detection import DetectedCase, HitRule, candidates_from_map, detect_lesions
+from bustle.evaluation.detection import DetectedCase, candidates_from_map, detect_lesions
 from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise
 from bustle.experiments.scored_pairs import Pair, PredictionIndex
 
-HIT_RULE = HitRule("iou", 0.1)
-"""When a candidate of a volume has found a lesion."""
+LEAST_IOU = 0.1
+"""From which on a candidate of a volume has found a lesion."""
 
 DRAWN = 0.5
 """The score from which on something is drawn at a candidate's place."""
 
-
 DETECTED = "detected"
+"""The stem of the file that says of every case which lesions were found."""
 
 
 class ScoredTrack:
@@ -56,8 +56,7 @@ class ScoredTrack:
         if self._detected is None or lesions is None or stored.parts is None:
             return
         candidates = candidates_from_map(stored.parts, stored.candidates)
-        spacing = pair.sample.geometry.spacing
-        self._detected.append(detect_lesions(lesions, candidates, rule=HIT_RULE, group_id=group_id, spacing=spacing))
+        self._detected.append(detect_lesions(lesions, candidates, least_iou=LEAST_IOU, group_id=group_id))
 
     def rows_with_strata(self) -> list[dict[str, Any]]:
         return with_size_strata(self._rows)
@@ -94,4 +93,6 @@ def detection_part(detected: Sequence[DetectedCase], *, resamples: int) -> dict[
     """The part `lesion_detection` of `metrics.json`, None without a true lesion; nothing where none were sought."""
     if not detected:
         return {}
-    return {"lesion_detection": summarise_detection(detected, rule=HIT_RULE, threshold=DRAWN, resamples=resamples)}
+    return {
+        "lesion_detection": summarise_detection(detected, least_iou=LEAST_IOU, threshold=DRAWN, resamples=resamples)
+    }

@@ -51,17 +51,27 @@ def predict_volume(
     if meaning is None:
         assert place is not None
         classes = look(cut(volume, window_about(place, size=data.size))).classes
-        prediction = _prediction(case_id, geometry, found=None, classes=classes, data=data, provenance=provenance)
-        return dataclasses.replace(prediction, centre=tuple(centre or ()))
-    if place is None:
-        found = search(volume, size=data.size, look=look, meaning=meaning)
+        found = None
     else:
-        look_there = look_at(volume, place, size=data.size, look=look, meaning=meaning, whole=True)
-        found = together([look_there], shape=volume.shape[1:])
-    prediction = _prediction(
-        case_id, geometry, found=found, classes=found.looks[0].classes, data=data, provenance=provenance
+        if place is None:
+            found = search(volume, size=data.size, look=look, meaning=meaning)
+        else:
+            look_there = look_at(volume, place, size=data.size, look=look, meaning=meaning, whole=True)
+            found = together([look_there], shape=volume.shape[1:])
+        classes = found.looks[0].classes
+    named = _named(classes, data)
+    prediction = Prediction(
+        case_id=case_id,
+        geometry=geometry,
+        probability=None,
+        mask=None,
+        network_mask=None,
+        class_probabilities=named,
+        decision=max(named, key=named.__getitem__) if named else None,
+        centre=None if centre is None else tuple(centre),
+        provenance=provenance,
     )
-    return dataclasses.replace(prediction, centre=None if centre is None else tuple(centre))
+    return prediction if found is None else _with_maps(prediction, found, data=data)
 
 
 def check_volume(
@@ -95,30 +105,14 @@ def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int] | Non
     return tuple((p + 0.5) * n / o - 0.5 for p, o, n in zip(place, old, new, strict=True))
 
 
-def _prediction(
-    case_id: str,
-    geometry: Geometry,
-    *,
-    found: Search | None,
-    classes: NDArray[np.float32] | None,
-    data: DataSection,
-    provenance: Mapping[str, Any],
-) -> Prediction:
-    named = None if classes is None else dict(zip(data.classes, map(float, classes), strict=True))
-    prediction = Prediction(
-        case_id=case_id,
-        geometry=geometry,
-        probability=None,
-        mask=None,
-        network_mask=None,
-        class_probabilities=named,
-        decision=max(named, key=named.__getitem__) if named else None,
-        provenance=provenance,
-    )
-    if found is None:
-        return prediction
-    probability = map_to_original(found.probability, geometry=geometry)
-    parts = parts_to_original(found.parts, geometry=geometry)
+def _named(classes: NDArray[np.float32] | None, data: DataSection) -> dict[str, float] | None:
+    return None if classes is None else dict(zip(data.classes, map(float, classes), strict=True))
+
+
+def _with_maps(prediction: Prediction, found: Search, *, data: DataSection) -> Prediction:
+    """What was found on the network's grid, brought to the original one."""
+    probability = map_to_original(found.probability, geometry=prediction.geometry)
+    parts = parts_to_original(found.parts, geometry=prediction.geometry)
     parts[probability <= 0.5] = 0
     return dataclasses.replace(
         prediction,
@@ -126,7 +120,7 @@ def _prediction(
         mask=parts > 0,
         network_mask=found.parts > 0,
         parts=parts,
-        candidates=_candidates(found.looks, parts, geometry=geometry, data=data),
+        candidates=_candidates(found.looks, parts, geometry=prediction.geometry, data=data),
     )
 
 
@@ -156,9 +150,7 @@ def _candidates(
                 volume_mm3=voxels * math.prod(geometry.spacing),
                 box_start=tuple(nearest) if box is None else tuple(side.start for side in box),
                 box_stop=tuple(n + 1 for n in nearest) if box is None else tuple(side.stop for side in box),
-                class_probabilities=None
-                if found.classes is None
-                else dict(zip(data.classes, map(float, found.classes), strict=True)),
+                class_probabilities=_named(found.classes, data),
             )
         )
     return tuple(candidates)

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection, Recipe
+from bustle.core.recipe import Recipe
+from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.volume_augmentation import VolumeAugmentation
-from bustle.training.batches import DeviceAssembly, MemoryMapAssembly, TrainingBatches, ValidationBatches
+from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, shuffled
 from bustle.training.location_labels import LocationLabels
-from bustle.training.patches import PatchAssembly, PatchPlaces, PatchTrainingBatches, PatchValidationBatches
+from bustle.training.patches import PatchAssembly, PatchPlaces
+from bustle.training.steps.build import build_step
 
-UNLOCATED_STEPS = frozenset({"semi_supervised", "multimix"})
+Make = Callable[[NDArray[np.int64]], Batch]
+"""Makes a batch of the cases at some positions of the cache."""
 
 
 @dataclass(frozen=True)
 class BatchSources:
     """`training(epoch)` are the batches of one epoch (from 0), `validation` those of every one, None without any."""
 
-    training: Callable[[int], TrainingBatches | PatchTrainingBatches]
-    validation: ValidationBatches | PatchValidationBatches | None
+    training: Callable[[int], Batches]
+    validation: Batches | None
 
 
 def check_data(recipe: Recipe) -> None:
@@ -37,7 +39,7 @@ def check_data(recipe: Recipe) -> None:
         VolumeAugmentation.from_components(recipe.augmentation, size=recipe.data.size)
         if recipe.data.location == "box":
             raise InputError("boxes do not locate lesions of volumes", remedy="use data.location: mask")
-        if recipe.training.step.name in UNLOCATED_STEPS:
+        if build_step(recipe.training.step).learns_unlocated:
             raise InputError(
                 f"training.step {recipe.training.step.name} learns from volumes without a mask, but nothing says "
                 "where their patches may lie",
@@ -56,68 +58,51 @@ def batch_sources(
     val: NDArray[np.int64],
     device: torch.device,
 ) -> BatchSources:
-    """The batches of the cases at `train` and `val`, made on `device`."""
-    make = _of_patches if recipe.data.resize == "patch" else _of_images
-    return make(recipe, cache=cache, locations=locations, train=train, val=val, device=device)
+    """The batches of the cases at `train` and `val`, made on `device`. An epoch is shuffled by (seed, epoch)."""
+    makers = _patches if recipe.data.resize == "patch" else _images
+    augmented, plain = makers(recipe, cache, locations, np.concatenate([train, val]), device)
+    seed, size = recipe.training.seed, recipe.training.batch_size
+
+    def training(epoch: int) -> Batches:
+        return Batches(augmented(epoch), train[shuffled(len(train), seed=seed, epoch=epoch)], batch_size=size)
+
+    return BatchSources(training, Batches(plain, val, batch_size=size) if len(val) else None)
 
 
-def _of_images(
-    recipe: Recipe,
-    *,
-    cache: CaseCache,
-    locations: LocationLabels,
-    train: NDArray[np.int64],
-    val: NDArray[np.int64],
-    device: torch.device,
-) -> BatchSources:
-    section, training = recipe.data, recipe.training
+def _images(
+    recipe: Recipe, cache: CaseCache, locations: LocationLabels, used: NDArray[np.int64], device: torch.device
+) -> tuple[Callable[[int], Make], Make]:
+    """What makes the augmented batches of an epoch, and what makes batches of the images as they are."""
+    section, seed = recipe.data, recipe.training.seed
+    augmentation = Augmentation.from_components(recipe.augmentation, size=section.size)
     if device.type == "cpu":
-        assembly: Any = MemoryMapAssembly(cache, section=section, locations=locations)
+        assembly: Assembly = MemoryMapAssembly(cache, section=section, locations=locations)
     else:
-        used = np.concatenate([train, val])
         assembly = DeviceAssembly(cache, section=section, locations=locations, device=device, positions=used)
-    batches = partial(
-        TrainingBatches,
-        assembly,
-        train,
-        case_ids=cache.case_ids,
-        augmentation=Augmentation.from_components(recipe.augmentation, size=section.size),
-        batch_size=training.batch_size,
-        seed=training.seed,
-    )
-    validation = ValidationBatches(assembly, val, batch_size=training.batch_size) if len(val) else None
-    return BatchSources(lambda epoch: batches(epoch=epoch), validation)
+
+    def augmented(positions: NDArray[np.int64], epoch: int) -> Batch:
+        drawn = [augmentation.draw(cache.case_ids[int(i)], seed=seed, epoch=epoch) for i in positions]
+        return assembly(positions, drawn)
+
+    return lambda epoch: partial(augmented, epoch=epoch), lambda positions: assembly(positions, [])
 
 
-def _of_patches(
-    recipe: Recipe,
-    *,
-    cache: CaseCache,
-    locations: LocationLabels,
-    train: NDArray[np.int64],
-    val: NDArray[np.int64],
-    device: torch.device,
-) -> BatchSources:
-    section, training = recipe.data, recipe.training
-    places = PatchPlaces(cache, section=section, locations=locations, normal=_normal(section))
-    assembly = PatchAssembly(
-        cache, section=section, locations=locations, device=device, positions=np.concatenate([train, val])
-    )
-    batches = partial(
-        PatchTrainingBatches,
-        assembly,
-        train,
-        places=places,
-        augmentation=VolumeAugmentation.from_components(recipe.augmentation, size=section.size),
-        batch_size=training.batch_size,
-        seed=training.seed,
-    )
-    validation = None
-    if len(val):
-        validation = PatchValidationBatches(assembly, val, places=places, batch_size=training.batch_size)
-    return BatchSources(lambda epoch: batches(epoch=epoch), validation)
+def _patches(
+    recipe: Recipe, cache: CaseCache, locations: LocationLabels, used: NDArray[np.int64], device: torch.device
+) -> tuple[Callable[[int], Make], Make]:
+    """What makes batches of an epoch's drawn patches, and what makes those about each case's largest lesion."""
+    section, seed = recipe.data, recipe.training.seed
+    augmentation = VolumeAugmentation.from_components(recipe.augmentation, size=section.size)
+    normal = section.classes.index("normal") if "normal" in section.classes else None
+    places = PatchPlaces(cache, section=section, locations=locations, normal=normal)
+    assembly = PatchAssembly(cache, section=section, locations=locations, device=device, positions=used)
 
+    def augmented(positions: NDArray[np.int64], epoch: int) -> Batch:
+        patches = [places.drawn(int(i), seed=seed, epoch=epoch) for i in positions]
+        drawn = [augmentation.draw(cache.case_ids[int(i)], seed=seed, epoch=epoch) for i in positions]
+        return assembly(patches, drawn)
 
-def _normal(section: DataSection) -> int | None:
-    """The class of which every patch of a case is."""
-    return section.classes.index("normal") if "normal" in section.classes else None
+    def plain(positions: NDArray[np.int64]) -> Batch:
+        return assembly([places.about_lesion(int(i)) for i in positions], [])
+
+    return lambda epoch: partial(augmented, epoch=epoch), plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,6 @@ from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
 from bustle.data.preprocess import normalise
 from bustle.data.transforms import opencv_executor, torch_executor
-from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.drawn_transform import DrawnTransform
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation
@@ -149,52 +148,18 @@ def _batch(
     )
 
 
-class TrainingBatches:
-    """The batches of one epoch, shuffled and augmented. Iterating again gives the same batches."""
+class Batches:
+    """The cases at the places `order` of the cache, in batches that `make` makes anew in each iteration."""
 
-    def __init__(
-        self,
-        assembly: Assembly,
-        positions: NDArray[np.int64],
-        *,
-        case_ids: Sequence[str],
-        augmentation: Augmentation,
-        batch_size: int,
-        seed: int,
-        epoch: int,
-    ):
-        self.assembly = assembly
-        self.case_ids = case_ids
-        self.augmentation = augmentation
-        self.seed = seed
-        self.epoch = epoch
-        order = positions[shuffled(len(positions), seed=seed, epoch=epoch)]
+    def __init__(self, make: Callable[[NDArray[np.int64]], Batch], order: NDArray[np.int64], *, batch_size: int):
+        self.make = make
         self.batches = [order[places] for places in batch_positions(len(order), batch_size=batch_size)]
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        for positions in self.batches:
-            drawn = [
-                self.augmentation.draw(self.case_ids[int(i)], seed=self.seed, epoch=self.epoch) for i in positions
-            ]
-            yield self.assembly(positions, drawn)
-
-
-class ValidationBatches:
-    """The cases in order, as they are."""
-
-    def __init__(self, assembly: Assembly, positions: NDArray[np.int64], *, batch_size: int):
-        self.assembly = assembly
-        self.batches = [positions[places] for places in batch_positions(len(positions), batch_size=batch_size)]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for positions in self.batches:
-            yield self.assembly(positions, [])
+        return map(self.make, self.batches)
 
 
 def positions_of(cache: CaseCache, case_ids: Sequence[str]) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,8 @@ from bustle.core.types import Batch
 from bustle.data.cache import CaseCache
 from bustle.data.lesion_centres import lesion_centres
 from bustle.data.transforms.augmentation import random_of_case
-from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform, VolumeAugmentation
+from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform
 from bustle.data.transforms.volume_executor import cut_patch
-from bustle.training.batches import batch_positions, shuffled
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation
 
@@ -107,6 +106,7 @@ class PatchAssembly:
         self.masks = {int(i): _mapped(locations.mask(int(i))).to(device) for i in positions}
 
     def __call__(self, patches: Sequence[Patch], drawn: Sequence[DrawnVolumeTransform]) -> Batch:
+        """A batch of the patches; `drawn` holds one transform each, or nothing."""
         cut = [
             cut_patch(
                 self.volumes[patch.position],
@@ -140,56 +140,3 @@ def _mapped(voxels: NDArray[np.uint8]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.asarray(voxels))
-
-
-class PatchTrainingBatches:
-    """One patch of every case, shuffled and augmented. Iterating again gives the same batches."""
-
-    def __init__(
-        self,
-        assembly: PatchAssembly,
-        positions: NDArray[np.int64],
-        *,
-        places: PatchPlaces,
-        augmentation: VolumeAugmentation,
-        batch_size: int,
-        seed: int,
-        epoch: int,
-    ):
-        self.assembly = assembly
-        self.places = places
-        self.augmentation = augmentation
-        self.seed = seed
-        self.epoch = epoch
-        order = positions[shuffled(len(positions), seed=seed, epoch=epoch)]
-        self.batches = [order[chosen] for chosen in batch_positions(len(order), batch_size=batch_size)]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for positions in self.batches:
-            patches = [self.places.drawn(int(i), seed=self.seed, epoch=self.epoch) for i in positions]
-            case_ids = [self.places.cache.case_ids[int(i)] for i in positions]
-            drawn = [self.augmentation.draw(case, seed=self.seed, epoch=self.epoch) for case in case_ids]
-            yield self.assembly(patches, drawn)
-
-
-class PatchValidationBatches:
-    """The patch about the largest lesion of every case, in order and as it is."""
-
-    def __init__(
-        self, assembly: PatchAssembly, positions: NDArray[np.int64], *, places: PatchPlaces, batch_size: int
-    ):
-        self.assembly = assembly
-        self.batches = [
-            [places.about_lesion(int(position)) for position in positions[chosen]]
-            for chosen in batch_positions(len(positions), batch_size=batch_size)
-        ]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for patches in self.batches:
-            yield self.assembly(patches, [])

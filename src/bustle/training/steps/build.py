@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 
 class TrainStep(Protocol):
+    """`learns_unlocated`: whether it draws on cases without a mask for more than their class."""
+
+    learns_unlocated: ClassVar[bool]
+
     def __call__(
         self, batch: Batch, *, network: Refined, loss: CombinedLoss, update: Callable[[Tensor], None]
     ) -> LossValues: ...

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,8 @@ class MultiMixStep:
 
     `class_weight` and `mask_weight` multiply the two terms, which are added to the recipe's losses.
     """
+
+    learns_unlocated: ClassVar[bool] = True
 
     threshold: float = 0.7
     class_weight: float = 0.25

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ class RefinementStep:
 
     Gives the values of the last pass, whose output is the network's.
     """
+
+    learns_unlocated: ClassVar[bool] = False
 
     update: Literal["per_pass", "once"] = "per_pass"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class SemiSupervisedStep:
     `gate`: the probability that must exceed the threshold is that of the case's own class (`true_class`) or of the
     most probable one (`argmax`); cases without a class are judged by the latter.
     """
+
+    learns_unlocated: ClassVar[bool] = True
 
     threshold: float = 0.8
     weight: float = 0.1
