@@ -2,7 +2,7 @@
 
 The network is the paper's V-Net without classes, with random weights, on patches of 128 x 64 x 128 that overlap by a
 quarter and are blended by the same Gaussian. The peer is MONAI's `sliding_window_inference` on it, eager; bustle runs
-the exported graph in ONNX Runtime, as from a package. The roofline is the rate of a large matrix product. Memory is
+a package of it, as `bustle predict` does. The roofline is the rate of a large matrix product. Memory is
 the peak of the whole process.
 """
 
@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bustle.core.recipe import Recipe, load_recipe
+
 PAIRS = 3
 VOLUME, PATCH = (192, 96, 192), (128, 64, 128)
 PEER = "monai.inferers.sliding_window_inference, the same network, eager"
@@ -25,10 +27,10 @@ PEER = "monai.inferers.sliding_window_inference, the same network, eager"
 def run() -> list[dict[str, Any]]:
     times, memories, fractions = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "model.onnx"
-        in_process("export", graph)
+        package = Path(folder) / "model.bustle"
+        in_process("export", package)
         for _ in range(PAIRS):
-            peer, own = in_process("monai", graph), in_process("bustle", graph)
+            peer, own = in_process("monai", package), in_process("bustle", package)
             times.append(peer["seconds"] / own["seconds"])
             memories.append(peer["bytes"] / own["bytes"])
             fractions.append(own["roofline_fraction"])
@@ -43,30 +45,35 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
-def in_process(what: str, graph: Path) -> dict[str, float]:
+def in_process(what: str, package: Path) -> dict[str, float]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, what, str(graph)]
+    command = [sys.executable, __file__, what, str(package)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def recipe() -> Recipe:
+    return load_recipe("cms_vnet_iter/vnet")
 
 
 def network() -> Any:
     import torch
 
-    from bustle.core.recipe import load_recipe
     from bustle.models import zoo
 
     torch.manual_seed(0)
-    recipe = load_recipe("cms_vnet_iter/vnet")
-    return zoo.build(recipe.model.id, recipe.model.config, in_channels=1, class_count=2).eval()
+    return zoo.build(recipe().model.id, recipe().model.config, in_channels=1, class_count=2).eval()
 
 
-def export(graph: Path) -> dict[str, float]:
-    from bustle.core.types import MaskMeaning
-    from bustle.export.onnx_graph import write_onnx
+def export(package: Path) -> dict[str, float]:
+    from safetensors.torch import save_file
 
-    meaning = MaskMeaning(("background", "lesion"), "softmax", (1,))
-    write_onnx(graph, [network()], meaning=meaning, classes=(), channels=1, size=PATCH)
+    from bustle.export.package import write_package
+
+    weights = package.parent / "fold-0" / "best.safetensors"
+    weights.parent.mkdir()
+    save_file(network().state_dict(), weights)
+    write_package(package, recipe=recipe(), weights=[weights], training={}, metrics=(), seen_cases=())
     return {}
 
 
@@ -87,18 +94,17 @@ def with_monai() -> Any:
     return predict
 
 
-def with_bustle(graph: Path) -> Any:
+def with_bustle(package: Path) -> Any:
     import numpy as np
-    import onnxruntime
 
+    from bustle.inference.package import Package
+    from bustle.inference.package_backend import open_package
     from bustle.inference.sliding_window import blended
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    backend = open_package(Package(package), device="cpu")
 
     def lesion_map(patch: Any) -> Any:
-        return session.run(None, {"image": patch[None].astype(np.float32) / np.float32(255)})[0][0, 1:]
+        return backend.run(patch[None].astype(np.float32) / np.float32(255)).mask_channels[0, 1:]
 
     return lambda volume: blended(volume, size=PATCH, run=lesion_map)
 
@@ -131,8 +137,8 @@ GMACS_OF_A_PATCH = 110.8
 """`bustle models show cms_vnet_iter/vnet`."""
 
 if __name__ == "__main__":
-    what, graph = sys.argv[1], Path(sys.argv[2])
+    what, package = sys.argv[1], Path(sys.argv[2])
     if what == "export":
-        print(json.dumps(export(graph)))
+        print(json.dumps(export(package)))
     else:
-        print(json.dumps(measure(with_monai() if what == "monai" else with_bustle(graph))))
+        print(json.dumps(measure(with_monai() if what == "monai" else with_bustle(package))))

@@ -13,7 +13,9 @@ from bustle.core.files import sha256_of_file
 from bustle.core.recipe import Recipe
 from bustle.export import package, parity
 from bustle.export.package import write_package
+from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.openvino_backend import OpenVinoBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
@@ -90,10 +92,13 @@ def test_a_zip_of_one_fold(masks_only: Exported):
 
 @pytest.mark.parametrize("exported", ["joint", "masks_only"])
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_the_graph_gives_the_networks_mean_for_any_batch(exported: str, batch: int, request: pytest.FixtureRequest):
+@pytest.mark.parametrize("backend", [OnnxBackend, OpenVinoBackend])
+def test_the_graph_gives_the_networks_mean_for_any_batch(
+    exported: str, batch: int, backend: Callable[..., Backend], request: pytest.FixtureRequest
+):
     out, recipe, weights = request.getfixturevalue(exported)
     images = np.random.default_rng(batch).normal(size=(batch, 3, 64, 64)).astype(np.float32)
-    found = OnnxBackend(Package(out), device="cpu").run(images)
+    found = backend(Package(out), threads=1).run(images)
     wanted = TorchBackend(recipe, weights=weights, device="cpu").run(images)
     for one, other in zip(found, wanted, strict=True):
         assert (one is None) == (other is None)

@@ -20,7 +20,10 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry, MaskMeaning
+from bustle.inference import package_backend
+from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
+from bustle.inference.openvino_backend import OpenVinoBackend
 from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest, is_package
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import write_png
@@ -135,9 +138,9 @@ def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
         assert together.class_probabilities == pytest.approx(alone.class_probabilities)
 
 
-def test_an_output_that_is_absent(make_package: Callable[..., Path]):
-    backend = OnnxBackend(Package(make_package(graph(with_classes=False))), device="cpu")
-    output = backend.run(np.zeros((3, 1, *SIZE), np.float32))
+@pytest.mark.parametrize("backend", [OnnxBackend, OpenVinoBackend])
+def test_an_output_that_is_absent(make_package: Callable[..., Path], backend: Callable[[Package], Backend]):
+    output = backend(Package(make_package(graph(with_classes=False)))).run(np.zeros((3, 1, *SIZE), np.float32))
     assert output.classes is None
     assert output.mask_channels is not None
     assert np.allclose(output.mask_channels, 0.5)
@@ -152,6 +155,29 @@ def test_a_model_that_onnx_runtime_does_not_know(make_package: Callable[..., Pat
     with pytest.raises(InputError, match=r"hand\.bustle: model\.onnx does not load in ONNX Runtime") as caught:
         Predictor.open(make_package(b"no graph"))
     assert "\n" not in str(caught.value)
+
+
+def test_the_library_that_runs_a_package_is_named(make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+    package = make_package()
+    assert Predictor.open(package, device="cpu").provenance["runtime"].startswith("OpenVINO 20")
+    monkeypatch.setattr(package_backend, "is_installed", lambda: False)
+    assert Predictor.open(package, device="cpu").provenance["runtime"].startswith("ONNX Runtime 1")
+
+
+def test_a_model_that_only_onnx_runtime_loads(make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+    def refuses(*_: object, **__: object) -> None:
+        raise RuntimeError("an operation that it does not know")
+
+    monkeypatch.setattr(package_backend, "OpenVinoBackend", refuses)
+    assert Predictor.open(make_package(), device="cpu").provenance["runtime"].startswith("ONNX Runtime 1")
+
+
+@pytest.mark.parametrize(("value", "threads"), [(None, 0), ("3", 3), ("", 0), ("2,1", 0)])
+def test_omp_num_threads_is_heeded(monkeypatch: pytest.MonkeyPatch, value: str | None, threads: int):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert package_backend.wanted_threads() == threads
 
 
 def test_a_cuda_device_that_is_not_there(make_package: Callable[..., Path]):

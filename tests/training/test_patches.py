@@ -121,7 +121,7 @@ def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared
 
 def sources_of(folder: Path, wanted: DataSection, *, train: Sequence[int], val: Sequence[int]) -> BatchSources:
     cache, locations, _ = places_of(folder, wanted)
-    recipe = load_recipe("cms_vnet_iter_cpu", overrides=["training.batch_size=2"])
+    recipe = load_recipe("cms_vnet_iter_cpu")
     return batch_sources(
         replace(recipe, data=wanted),
         cache=cache,

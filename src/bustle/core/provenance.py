@@ -20,6 +20,7 @@ PACKAGES = (
     "timm",
     "lightning",
     "onnxruntime",
+    "openvino",
 )
 
 

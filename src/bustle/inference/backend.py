@@ -19,8 +19,12 @@ class NetworkOutput(NamedTuple):
 
 
 class Backend(Protocol):
-    """A network, or several whose probabilities are averaged. `mask_meaning` None: it gives no mask."""
+    """A network, or several whose probabilities are averaged.
 
+    `mask_meaning` None: it gives no mask. `runtime` names the library that runs it, with its version.
+    """
+
+    runtime: str
     mask_meaning: MaskMeaning | None
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:

@@ -16,20 +16,22 @@ ERRORS_ONLY = 3
 class OnnxBackend:
     """The networks of a package as one graph, which gives their mean probabilities."""
 
-    def __init__(self, package: Package, *, device: str = "auto"):
+    def __init__(self, package: Package, *, device: str = "auto", threads: int = 0):
         """Raises `InputError` for a model that is not the exported one, that does not load, or an absent device."""
         import onnxruntime
 
+        self.runtime = f"ONNX Runtime {onnxruntime.__version__}"
         self.mask_meaning = package.record.mask_meaning
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
         options.log_severity_level = ERRORS_ONLY
-        wanted = [CUDA] if device != "cpu" and CUDA in onnxruntime.get_available_providers() else []
+        wanted = [CUDA] if device != "cpu" and finds_cuda() else []
         model = package.checked(MODEL)
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[*wanted, CPU])
         except Exception as error:  # its exceptions share no base but this
             raise InputError(
-                f"{MODEL} does not load in ONNX Runtime {onnxruntime.__version__} ({error})",
+                f"{MODEL} does not load in {self.runtime} ({error})",
                 remedy=f"install a newer onnxruntime, or {COPY_AGAIN}",
                 path=package.path,
             ) from None
@@ -44,3 +46,10 @@ class OnnxBackend:
         values = self._session.run(self._outputs, {IMAGE: images})
         found = {name: finite(np.asarray(value)) for name, value in zip(self._outputs, values, strict=True)}
         return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+
+
+def finds_cuda() -> bool:
+    """Whether ONNX Runtime was built for CUDA and finds it."""
+    import onnxruntime
+
+    return CUDA in onnxruntime.get_available_providers()

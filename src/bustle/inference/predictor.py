@@ -19,8 +19,8 @@ from bustle.core.types import Geometry, Prediction
 from bustle.data.preprocess import network_geometry, normalise, to_network_grid
 from bustle.inference.backend import Backend
 from bustle.inference.lesions import measure_lesions
-from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import MODEL, Package, is_package
+from bustle.inference.package_backend import open_package
 from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
 from bustle.io.volume import available_memory
@@ -54,7 +54,12 @@ class Predictor:
         self.protocol = protocol
         self.data = data
         self._backend = backend
-        self.provenance = {**provenance, "title": title, "bustle": versions().get("bustle")}
+        self.provenance = {
+            **provenance,
+            "title": title,
+            "runtime": backend.runtime,
+            "bustle": versions().get("bustle"),
+        }
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
@@ -87,7 +92,7 @@ class Predictor:
     def _of_package(cls, package: Package, *, device: str) -> Predictor:
         record = package.record
         return cls(
-            OnnxBackend(package, device=device),
+            open_package(package, device=device),
             title=record.title,
             protocol=record.protocol,
             data=record.preprocessing,

@@ -26,8 +26,11 @@ class TorchBackend:
 
     def __init__(self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto"):
         """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
+        import torch
+
         from bustle.models.refinement import refined
 
+        self.runtime = f"PyTorch {torch.__version__}"
         self.mask_meaning = mask_meaning_of(recipe)
         self._device = find_device(device)
         self._networks = [refined(load_network(recipe, path), recipe).to(self._device) for path in weights]
