@@ -50,9 +50,10 @@ def test_a_repetition_is_neither_a_find_nor_a_false_positive():
         ((0, 8, 8), (3, 10, 10), 0.9),
     )
     assert match_candidates(LESIONS, proposed, least_iou=0.1) == Matching((1, None), (2,), (0,))
-    case = detect_lesions(TRUTH, proposed, least_iou=0.1, group_id="p")
+    case = detect_lesions(TRUTH, proposed, least_iou=0.1, voxel_mm3=0.5, case_id="c", group_id="p")
     assert case.hit_scores == (0.8, None)
     assert case.false_scores == (0.9,)
+    assert case.lesion_mm3 == (0.5 * 27, 0.5 * 3 * 4 * 6)
 
 
 def test_one_candidate_over_two_lesions_finds_the_one_that_it_hits_best():
@@ -65,8 +66,9 @@ def test_one_candidate_over_two_lesions_finds_the_one_that_it_hits_best():
 def test_cases_without_lesions_or_candidates():
     proposed = candidates(((1, 1, 1), (4, 4, 4), 0.6))
     empty = np.zeros(SHAPE, np.uint8)
-    assert detect_lesions(empty, proposed, least_iou=0.1, group_id="p").false_scores == (0.6,)
-    case = detect_lesions(TRUTH, [], least_iou=0.1, group_id="p")
+    facts = {"least_iou": 0.1, "voxel_mm3": 0.5, "case_id": "c", "group_id": "p"}
+    assert detect_lesions(empty, proposed, **facts).false_scores == (0.6,)
+    case = detect_lesions(TRUTH, [], **facts)
     assert (case.hit_scores, case.false_scores) == ((None, None), ())
 
 
@@ -106,7 +108,7 @@ def test_the_matching_equals_a_plain_form_at_every_threshold(shape, seed):
     scores = rng.permutation(12) / 12
     parts = [next(iter(components_by_number(mask.view(np.uint8)).values())) for mask in maps]
     proposed = [Candidate(score, part) for part, score in zip(parts, scores, strict=True)]
-    case = detect_lesions(truth, proposed, least_iou=0.05, group_id="p")
+    case = detect_lesions(truth, proposed, least_iou=0.05, voxel_mm3=0.5, case_id="c", group_id="p")
     for threshold, (found, false) in plain_matching(truth, maps, scores, 0.05).items():
         assert sum(score is not None and score >= threshold for score in case.hit_scores) == found
         assert sum(score >= threshold for score in case.false_scores) == false

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,25 +14,30 @@ from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
 from bustle.evaluation.statistics import cluster_weights
 
 HAND = [
-    DetectedCase(group_id="a", hit_scores=(0.9, None), false_scores=(0.8,)),
-    DetectedCase(group_id="b", hit_scores=(0.5,), false_scores=()),
-    DetectedCase(group_id="c", hit_scores=(), false_scores=(0.5, 0.2)),
-    DetectedCase(group_id="c", hit_scores=(), false_scores=()),
+    DetectedCase(case_id="1", group_id="a", hit_scores=(0.9, None), lesion_mm3=(500.0, 2000.0), false_scores=(0.8,)),
+    DetectedCase(case_id="2", group_id="b", hit_scores=(0.5,), lesion_mm3=(500.0,), false_scores=()),
+    DetectedCase(case_id="3", group_id="c", hit_scores=(), lesion_mm3=(), false_scores=(0.5, 0.2)),
+    DetectedCase(case_id="4", group_id="c", hit_scores=(), lesion_mm3=(), false_scores=()),
 ]
 
 
 def made_up(count, *, seed):
     rng = np.random.default_rng(seed)
-    return [
-        DetectedCase(
-            group_id=f"p{index // 2}",
-            hit_scores=tuple(
-                None if rng.random() < 0.3 else float(rng.integers(1, 20)) / 20 for _ in range(rng.integers(0, 3))
-            ),
-            false_scores=tuple(float(rng.integers(1, 20)) / 20 for _ in range(rng.integers(0, 6))),
+    cases = []
+    for index in range(count):
+        lesions = rng.integers(0, 3)
+        cases.append(
+            DetectedCase(
+                case_id=str(index),
+                group_id=f"p{index // 2}",
+                hit_scores=tuple(
+                    None if rng.random() < 0.3 else float(rng.integers(1, 20)) / 20 for _ in range(lesions)
+                ),
+                lesion_mm3=tuple(rng.uniform(100, 2000, lesions).tolist()),
+                false_scores=tuple(float(rng.integers(1, 20)) / 20 for _ in range(rng.integers(0, 6))),
+            )
         )
-        for index in range(count)
-    ]
+    return cases
 
 
 def plain_sensitivity(cases, rate):
@@ -94,11 +100,22 @@ def test_blocks_of_resamples_make_no_difference(monkeypatch):
 
 
 def test_without_lesions_there_is_no_figure_and_without_candidates_it_is_zero():
-    normals = [DetectedCase(group_id="a", hit_scores=(), false_scores=(0.4,))]
+    normals = [DetectedCase(case_id="5", group_id="a", hit_scores=(), lesion_mm3=(), false_scores=(0.4,))]
     assert summarise_detection(normals, least_iou=0.1, threshold=0.5) is None
     with pytest.raises(ValueError, match="at least one true lesion"):
         froc_curve(normals)
-    silent = [DetectedCase(group_id="a", hit_scores=(None,), false_scores=())]
+    silent = [DetectedCase(case_id="6", group_id="a", hit_scores=(None,), lesion_mm3=(500.0,), false_scores=())]
     found = summarise_detection(silent, least_iou=0.1, threshold=0.5, resamples=5)
     assert found["cpm"]["mean"] == found["lesion_sensitivity"]["mean"] == 0
     assert found["cpm"]["ci95"] == [0, 0]
+
+
+def test_small_and_large_lesions_by_hand():
+    """Lesions of 500 mm³ found with 0.9 and 0.5, one of 2000 mm³ not found; the border itself is small."""
+    found = summarise_detection(HAND, least_iou=0.1, threshold=0.6, resamples=200)["by_size"]
+    assert (found["unit"], found["border"]) == ("mm³", 1000)
+    assert (found["small"]["mean"], found["small"]["n"]) == (0.5, 2)
+    assert (found["large"]["mean"], found["large"]["n"]) == (0, 1)
+    assert found["small"]["ci95"] == [0, 1]
+    border = replace(HAND[1], lesion_mm3=(1000.0,))
+    assert summarise_detection([border], least_iou=0.1, threshold=0.6, resamples=5)["by_size"]["large"] is None

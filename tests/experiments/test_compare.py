@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.evaluation.case_table import case_columns, read_cases, write_cases
+from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
 from bustle.experiments.comparison_table import print_comparison
@@ -74,6 +76,35 @@ def test_a_run_is_compared_over_all_of_its_folds(tmp_path):
     assert entry_of(found, "auc")["difference"] == 0
     assert entry_of(found, "auc")["test"] == "delong"
     assert entry_of(found, "accuracy", part="classification")["test"] == "bootstrap"
+
+
+def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
+    """Twelve cases with a lesion each: one run finds them all, the other half of them with a false positive each."""
+    rows = made_up_rows()
+    for name, missed in (("a", 0), ("b", 6)):
+        folder = write_results(tmp_path / name, rows[:: 1 if name == "a" else -1])
+        detected = [
+            DetectedCase(
+                case_id=row["case_id"],
+                group_id=row["group_id"],
+                hit_scores=(None if number < missed else 0.9,),
+                lesion_mm3=(500.0,),
+                false_scores=(0.8,) if number < missed else (),
+            )
+            for number, row in enumerate(rows)
+        ]
+        (folder / "detected.json").write_text(json.dumps(to_mapping(detected)))
+    found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out", resamples=300)
+    entry = entry_of(found, "lesion_sensitivity", part="lesion_detection")
+    assert (entry["reference"], entry["value"], entry["n"], entry["family"]) == (1, 0.5, 12, "lesions")
+    assert entry["test"] == "bootstrap"
+    assert -1 <= entry["ci95"][0] < -0.5 < entry["ci95"][1] <= 0
+    entry = entry_of(found, "false_positives_per_case", part="lesion_detection")
+    assert (entry["difference"], entry["better"]) == (0.5, "lower")
+    assert entry_of(found, "sensitivity_at_8", part="lesion_detection")["family"] == "further lesions"
+    (tmp_path / "b" / "detected.json").unlink()
+    alone = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert not [entry for entry in alone["tracks"][0]["comparisons"] if entry["part"] == "lesion_detection"]
 
 
 def test_evaluations_in_another_order_of_cases_and_single_folds(tmp_path):

@@ -34,15 +34,15 @@ def rows(protocol: str) -> list[dict[str, Any]]:
 
 def track_summary(track: Track, protocol: str, iou: list[float]) -> dict[str, Any]:
     folds = []
+    settings = {"protocol": load_protocol(protocol), "classes": CLASSES, "track": track, "resamples": 20}
     for value in iou:
-        settings = {"protocol": load_protocol(protocol), "classes": CLASSES, "track": track, "resamples": 20}
         fold = summarise(rows(protocol), **settings)
         fold["segmentation"]["iou"]["mean"] = value
         folds.append(fold)
     return {
         "track": track,
         "protocol": protocol,
-        "over_folds": summarise_folds(folds, protocol=load_protocol(protocol)),
+        "over_folds": summarise_folds(folds, pooled=folds[0], protocol=load_protocol(protocol)),
         "pooled": folds[0],
     }
 

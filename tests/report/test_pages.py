@@ -9,7 +9,7 @@ import pytest
 
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.comparison import compare_classes, compare_masks
-from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.summary import summarise_folds
 from bustle.report.comparison_page import write_comparison_page
@@ -103,12 +103,18 @@ def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
 
 def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
     assert "Lesions found" not in write(tmp_path / "report.html", rows, metrics)
-    detected = [DetectedCase(group_id="a", hit_scores=(0.9, None), false_scores=(0.4,))]
-    found = summarise_detection(detected, rule=HitRule("dice", 0.2), threshold=0.5, resamples=10)
+    detected = [
+        DetectedCase(
+            case_id="1", group_id="a", hit_scores=(0.9, None), lesion_mm3=(500.0, 2000.0), false_scores=(0.4,)
+        )
+    ]
+    found = summarise_detection(detected, least_iou=0.2, threshold=0.5, resamples=10)
     text = write(tmp_path / "report.html", rows, metrics | {"lesion_detection": found})
-    assert "2 lesions in 1 cases. A candidate finds a lesion by Dice of at least 0.2" in text
+    assert "2 lesions in 1 cases. A candidate finds a lesion by IoU of at least 0.2" in text
     assert "FROC curve" in text
     assert "Sensitivity at 0.125 per case fraction 0.500 0.500 to 0.500 2" in text
+    assert "Lesions found, up to 1000 mm³ fraction 1.000 1.000 to 1.000 1" in text
+    assert "Lesions found, above 1000 mm³ fraction 0.000 0.000 to 0.000 1" in text
 
 
 def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
@@ -191,7 +197,7 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
         folders[number].mkdir()
         (folders[number] / "metrics.csv").write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
         folds.append(made_up_metrics(made_up_rows(seed=number)))
-    over_folds = summarise_folds(folds, protocol=load_protocol("strict"))
+    over_folds = summarise_folds(folds, pooled=folds[0], protocol=load_protocol("strict"))
     results = Results(metrics=metrics, rows=rows, classes=CLASSES, protocol=load_protocol("strict"), pictures={})
     write_run_page(tmp_path / "report.html", results, fold_folders=folders, over_folds=over_folds)
     text = checked(tmp_path / "report.html")

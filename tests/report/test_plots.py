@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from bustle.evaluation.detection import DetectedCase, HitRule
+from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import summarise_detection
 from bustle.report import plots
 
@@ -14,10 +14,10 @@ RNG = np.random.default_rng(0)
 POSITIVE = RNG.random(80) < 0.4
 SCORE = np.clip(0.3 * POSITIVE + 0.7 * RNG.random(80), 0, 1)
 DETECTED = [
-    DetectedCase(group_id="a", hit_scores=(0.9, 0.4), false_scores=(0.6,)),
-    DetectedCase(group_id="b", hit_scores=(None,), false_scores=(0.3, 0.2)),
+    DetectedCase(case_id="1", group_id="a", hit_scores=(0.9, 0.4), lesion_mm3=(500.0, 2000.0), false_scores=(0.6,)),
+    DetectedCase(case_id="2", group_id="b", hit_scores=(None,), lesion_mm3=(500.0,), false_scores=(0.3, 0.2)),
 ]
-DETECTION = summarise_detection(DETECTED, rule=HitRule(), threshold=0.5, resamples=10)
+DETECTION = summarise_detection(DETECTED, least_iou=0.1, threshold=0.5, resamples=10)
 HISTORIES = {"fold 0": [{"epoch": 1.0, "val_dice": 0.5}, {"epoch": 2.0, "val_dice": None}], "fold 1": []}
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result, positive_class
 from bustle.evaluation.delong import delong_test
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.froc import detection_values, lesion_count
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
 from bustle.evaluation.statistics import percentile_interval, weighted_means
 from bustle.evaluation.summary import mask_values
@@ -97,6 +99,30 @@ def compare_classes(
                 "ci95": [difference - half, difference + half],
             }
     return entries
+
+
+def compare_detection(
+    reference: Sequence[DetectedCase], other: Sequence[DetectedCase], *, weights: FloatArray, threshold: float
+) -> Entries:
+    """By metric of `LESION_DETECTION`, as `compare_masks`, of the same cases in the same order.
+
+    A candidate counts from a score of `threshold` on; nothing is compared without a true lesion.
+    """
+    lesions = lesion_count(reference)
+    if not lesions:
+        return {}
+    once = np.ones((1, len(reference)))
+    points = [detection_values(cases, weights=once, threshold=threshold)[0] for cases in (reference, other)]
+    spreads = [detection_values(cases, weights=weights, threshold=threshold) for cases in (reference, other)]
+    return {
+        name: _entry(
+            metric,
+            (float(points[0][column]), float(points[1][column])),
+            spreads[1][:, column] - spreads[0][:, column],
+            n=len(reference) if name == "false_positives_per_case" else lesions,
+        )
+        for column, (name, metric) in enumerate(LESION_DETECTION.items())
+    }
 
 
 def fold_values(

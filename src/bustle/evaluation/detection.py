@@ -76,24 +76,34 @@ def _iou(lesion: Component, drawn: Component) -> float:
 class DetectedCase:
     """What is counted of one image or volume.
 
-    `hit_scores` holds per true lesion the score of the candidate that found it, None if none did; `false_scores`
-    the scores of the false positives. A case without lesions adds its false positives alone. `group_id` is the unit
-    of resampling, the patient.
+    `hit_scores` holds per true lesion the score of the candidate that found it, None if none did, `lesion_mm3` its
+    volume; `false_scores` the scores of the false positives. A case without lesions adds its false positives alone.
+    `group_id` is the unit of resampling, the patient.
     """
 
+    case_id: str
     group_id: str
     hit_scores: tuple[float | None, ...]
+    lesion_mm3: tuple[float, ...]
     false_scores: tuple[float, ...]
 
 
 def detect_lesions(
-    instance_map: NDArray[np.integer], candidates: Sequence[Candidate], *, least_iou: float, group_id: str
+    instance_map: NDArray[np.integer],
+    candidates: Sequence[Candidate],
+    *,
+    least_iou: float,
+    voxel_mm3: float,
+    case_id: str,
+    group_id: str,
 ) -> DetectedCase:
     """Match the candidates with the lesions of the true instance map `*S` (0 = background)."""
     lesions = list(components_by_number(instance_map).values())
     matching = match_candidates(lesions, candidates, least_iou=least_iou)
     return DetectedCase(
+        case_id=case_id,
         group_id=group_id,
         hit_scores=tuple(None if index is None else candidates[index].score for index in matching.found_by),
+        lesion_mm3=tuple(lesion.size * voxel_mm3 for lesion in lesions),
         false_scores=tuple(candidates[index].score for index in matching.false),
     )

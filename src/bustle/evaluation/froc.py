@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
 from bustle.evaluation.statistics import cluster_weights, percentile_interval
+from bustle.evaluation.strata import HALVES, VOLUME_BORDER
 
 FloatArray = NDArray[np.float64]
 BLOCK = 2**22
@@ -55,17 +56,15 @@ def summarise_detection(
     """The part `lesion_detection` of `metrics.json`; None where there is no true lesion.
 
     The entries of `LESION_DETECTION` with 95 % intervals from whole groups (patients) resampled, the curve, and what
-    they depend on: the hit rule and the working `threshold` (a candidate counts from this score on).
+    they depend on: the hit rule and the working `threshold` (a candidate counts from this score on). `by_size` has
+    `lesion_sensitivity` again for the lesions up to 1 cm³ and above, None where there are none.
     """
-    if not any(case.hit_scores for case in cases):
+    if not lesion_count(cases):
         return None
-    events = _events(cases)
     weights = cluster_weights([case.group_id for case in cases], resamples=resamples, seed=seed)
-    point = _values(events, np.ones((1, len(cases))), threshold)[0]
-    rows = max(1, BLOCK // max(1, len(events.score)))
-    blocks = [_values(events, weights[start : start + rows], threshold) for start in range(0, resamples, rows)]
-    resampled = np.concatenate(blocks)
-    lesions = int(events.lesions.sum())
+    point = detection_values(cases, weights=np.ones((1, len(cases))), threshold=threshold)[0]
+    resampled = detection_values(cases, weights=weights, threshold=threshold)
+    lesions = lesion_count(cases)
     curve = froc_curve(cases)
     summary: dict[str, Any] = {
         "hit_rule": f"IoU of at least {least_iou:g}",
@@ -86,7 +85,58 @@ def summarise_detection(
             "n": len(cases) if name == "false_positives_per_case" else lesions,
             "unit": metric.unit,
         }
+    strata = {name: _of_size(cases, name) for name in HALVES}
+    summary["by_size"] = {"unit": "mm³", "border": VOLUME_BORDER} | {
+        name: _sensitivity(stratum, weights=weights, threshold=threshold) for name, stratum in strata.items()
+    }
     return summary
+
+
+def _of_size(cases: Sequence[DetectedCase], stratum: str) -> list[list[float | None]]:
+    """Of every case, the scores of those lesions that belong to a stratum; the border belongs to the smaller one."""
+    return [
+        [
+            score
+            for score, volume in zip(case.hit_scores, case.lesion_mm3, strict=True)
+            if (volume <= VOLUME_BORDER) == (stratum == HALVES[0])
+        ]
+        for case in cases
+    ]
+
+
+def _sensitivity(
+    scores: Sequence[Sequence[float | None]], *, weights: FloatArray, threshold: float
+) -> dict[str, Any] | None:
+    """The entry `lesion_sensitivity` of lesions given by their scores case by case; None without any."""
+    lesions = np.array([len(case) for case in scores], np.float64)
+    if not lesions.any():
+        return None
+    found = np.array([sum(score is not None and score >= threshold for score in case) for case in scores], np.float64)
+    drawn = weights @ lesions
+    interval = percentile_interval((weights @ found)[drawn > 0] / drawn[drawn > 0])
+    return {
+        "mean": float(found.sum() / lesions.sum()),
+        "sd": None,
+        "ci95": None if interval is None else list(interval),
+        "n": int(lesions.sum()),
+        "unit": LESION_DETECTION["lesion_sensitivity"].unit,
+    }
+
+
+def lesion_count(cases: Sequence[DetectedCase]) -> int:
+    """How many true lesions there are to find."""
+    return sum(len(case.hit_scores) for case in cases)
+
+
+def detection_values(cases: Sequence[DetectedCase], *, weights: FloatArray, threshold: float) -> FloatArray:
+    """The values of `LESION_DETECTION` in its order, `R x metrics`, where case `c` counts `weights[r, c]` times.
+
+    A candidate counts from a score of `threshold` on. NaN where no lesion counts.
+    """
+    events = _events(cases)
+    rows = max(1, BLOCK // max(1, len(events.score)))
+    blocks = [_values(events, weights[start : start + rows], threshold) for start in range(0, len(weights), rows)]
+    return np.concatenate(blocks)
 
 
 def _events(cases: Sequence[DetectedCase]) -> _Events:
@@ -121,7 +171,6 @@ def _curves(events: _Events, weights: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def _values(events: _Events, weights: FloatArray, threshold: float) -> FloatArray:
-    """The values of `LESION_DETECTION` in its order, `R x metrics`."""
     rate, sensitivity = _curves(events, weights)
     every = np.arange(len(weights))
     # 1e-9: a rate such as 3 / 24 must not miss its 1/8 by rounding

@@ -112,3 +112,10 @@ CLASSIFICATION = {
         False,
     ),
 }
+CATALOGUES = {
+    "segmentation": SEGMENTATION | DETECTION,
+    "classification": CLASSIFICATION,
+    "consistency": CONSISTENCY,
+    "lesion_detection": LESION_DETECTION,
+}
+"""The metrics of each part of `metrics.json`."""

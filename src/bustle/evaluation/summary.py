@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import summarise_classes
-from bustle.evaluation.classification import decision_metrics
 from bustle.evaluation.consistency import summarise_consistency
-from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION
+from bustle.evaluation.metrics import CATALOGUES, DETECTION, SEGMENTATION
 from bustle.evaluation.statistics import cluster_weights, mean_over_cases, t95_half_width, weighted_means
 from bustle.evaluation.strata import size_strata
 
@@ -156,94 +154,60 @@ def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
     return sum(row[name] is None for row in eligible)
 
 
-def summarise_folds(fold_metrics: Sequence[Mapping[str, Any]], *, protocol: Protocol) -> dict[str, Any]:
+def summarise_folds(
+    fold_metrics: Sequence[Mapping[str, Any]], *, pooled: Mapping[str, Any], protocol: Protocol
+) -> dict[str, Any]:
     """Mean ± spread over folds, as the papers print them, of all metrics, in all and per source.
 
-    `fold_metrics` are results of `summarise`. `sd` holds what the protocol's `spread` names: SD over folds (ddof 1
-    or 0), the half width of the t interval, or, for `case_sd`, SD over the pooled cases with class metrics of the
-    pooled confusion matrix.
+    `fold_metrics` are results of `summarise`, `pooled` that of all folds' cases as one set. `sd` holds what the
+    protocol's `spread` names: SD over folds (ddof 1 or 0) or the half width of the t interval. For `case_sd` all
+    figures are those of `pooled`.
     """
     sources = sorted({source for metrics in fold_metrics for source in metrics["by_source"]})
-    parts_by_source = {
-        source: [metrics["by_source"].get(source, NOTHING_SCORED) for metrics in fold_metrics] for source in sources
-    }
     return {
         "folds": len(fold_metrics),
         "protocol": protocol.id,
         "spread": protocol.spread,
-        **_fold_parts(fold_metrics, protocol),
-        "by_source": {source: _fold_parts(parts, protocol) for source, parts in parts_by_source.items()},
+        **_fold_parts(fold_metrics, pooled, protocol),
+        "by_source": {
+            source: _fold_parts(
+                [metrics["by_source"].get(source, NOTHING_SCORED) for metrics in fold_metrics],
+                pooled["by_source"][source],
+                protocol,
+            )
+            for source in sources
+        },
     }
 
 
-def _fold_parts(parts: Sequence[Mapping[str, Any]], protocol: Protocol) -> dict[str, Any]:
-    masks = [part["segmentation"] for part in parts]
-    classes = [part["classification"] for part in parts]
-    agreement = [part.get("consistency") for part in parts]  # folds scored by an earlier version lack some figures
-    combine = _pooled_cases if protocol.spread == "case_sd" else partial(_over_folds, protocol=protocol)
-    return {
-        "segmentation": {
-            name: combine([fold and fold.get(name, {"mean": None, "n": 0, "unit": metric.unit}) for fold in masks])
-            for name, metric in (SEGMENTATION | DETECTION).items()
-        }
-        if any(masks)
-        else None,
-        "classification": _classes_over_folds(classes, protocol) if any(classes) else None,
-        "consistency": {name: combine([fold and fold[name] for fold in agreement]) for name in CONSISTENCY}
-        if any(agreement)
-        else None,
-    }
+def _fold_parts(parts: Sequence[Mapping[str, Any]], pooled: Mapping[str, Any], protocol: Protocol) -> dict[str, Any]:
+    over_folds: dict[str, Any] = {}
+    for part, catalogue in CATALOGUES.items():
+        scored = [fold.get(part) for fold in parts]  # folds scored by an earlier version lack some figures
+        over_folds[part] = None
+        if any(scored):
+            over_folds[part] = {
+                name: _over_folds([fold and fold.get(name) for fold in scored], pooled[part][name], protocol)
+                for name in catalogue
+            }
+    if over_folds["classification"] is not None:
+        facts = ("classes", "positive_class", "average", "n", "confusion")
+        over_folds["classification"] |= {key: pooled["classification"][key] for key in facts}
+    return over_folds
 
 
-def _classes_over_folds(folds: Sequence[Mapping[str, Any] | None], protocol: Protocol) -> dict[str, Any]:
-    scored = [fold for fold in folds if fold]
-    confusion = np.sum([fold["confusion"] for fold in scored], axis=0)
-    first = scored[0]
-    summary: dict[str, Any] = {key: first[key] for key in ("classes", "positive_class", "average")}
-    summary |= {"n": sum(fold["n"] for fold in scored), "confusion": confusion.tolist()}
-    summary |= {
-        name: _over_folds([fold and fold[name] for fold in folds], protocol=protocol) for name in CLASSIFICATION
-    }
-    if protocol.spread == "case_sd":
-        pooled = decision_metrics(
-            confusion.astype(np.float64),
-            positive=first["classes"].index(first["positive_class"]),
-            average=protocol.class_average,
-        )
-        for name, value in pooled.items():
-            summary[name] |= {"mean": None if np.isnan(value) else float(value), "sd": None}
-    return summary
-
-
-def _over_folds(folds: Sequence[Mapping[str, Any] | None], *, protocol: Protocol) -> dict[str, Any]:
+def _over_folds(
+    folds: Sequence[Mapping[str, Any] | None], pooled: Mapping[str, Any], protocol: Protocol
+) -> dict[str, Any]:
     """`folds` holds one entry per fold, None for a fold without scored cases: it keeps its place in the result."""
     scored = [fold for fold in folds if fold]
     values = [fold["mean"] for fold in scored if fold["mean"] is not None]
-    spread = None
-    if len(values) > 1 and protocol.spread == "t95":
+    mean, spread, n = float(np.mean(values)) if values else None, None, sum(fold["n"] for fold in scored)
+    if protocol.spread == "case_sd":
+        mean, spread, n = pooled["mean"], pooled["sd"], pooled["n"]
+    elif len(values) > 1 and protocol.spread == "t95":
         spread = t95_half_width(values)
     elif len(values) > 1 and protocol.spread in ("fold_sd", "fold_sd_population"):
         spread = float(np.std(values, ddof=0 if protocol.spread == "fold_sd_population" else 1))
-    return {
-        "mean": float(np.mean(values)) if values else None,
-        "sd": spread,
-        "n": sum(fold["n"] for fold in scored),
-        "unit": scored[0]["unit"],
-        "folds": [fold and fold["mean"] for fold in folds],
-    }
-
-
-def _pooled_cases(folds: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Mean and SD (ddof 1) over all folds' cases, from each fold's own mean, SD and count."""
-    scored = [fold for fold in folds if fold]
-    used = [fold for fold in scored if fold["n"]]
-    n = sum(fold["n"] for fold in used)
-    mean = sum(fold["n"] * fold["mean"] for fold in used) / n if n else None
-    sd = None
-    if mean is not None and n > 1:
-        squares = sum(
-            (fold["n"] - 1) * (fold["sd"] or 0.0) ** 2 + fold["n"] * (fold["mean"] - mean) ** 2 for fold in used
-        )
-        sd = float(np.sqrt(squares / (n - 1)))
     by_fold = [fold and fold["mean"] for fold in folds]
-    return {"mean": mean, "sd": sd, "n": n, "unit": scored[0]["unit"], "folds": by_fold}
+    return {"mean": mean, "sd": spread, "n": n, "unit": pooled["unit"], "folds": by_fold}

@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bustle.core.files import make_folder, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import positive_class
-from bustle.evaluation.comparison import Entries, add_fold_test, compare_classes, compare_masks, fold_values
+from bustle.evaluation.comparison import (
+    Entries,
+    add_fold_test,
+    compare_classes,
+    compare_detection,
+    compare_masks,
+    fold_values,
+)
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
 from bustle.evaluation.multiplicity import holm
 from bustle.evaluation.statistics import cluster_weights
@@ -20,15 +28,20 @@ from bustle.experiments.compared_runs import (
     ComparedRun,
     Row,
     TrackResults,
+    aligned_detections,
     aligned_rows,
     open_runs,
     other_mask,
     row_keys,
 )
+from bustle.experiments.scored_track import DRAWN
 from bustle.report.comparison_page import write_comparison_page
 
-PARTS = {"masks": "segmentation", "classes": "classification"}  # as metrics.json calls them
+PARTS = {"masks": "segmentation", "classes": "classification", "lesions": "lesion_detection"}
+"""By family of metrics, the part of metrics.json."""
+
 MAIN_CLASSES = ("auc", "accuracy", "sensitivity", "specificity")
+MAIN_LESIONS = ("lesion_sensitivity", "false_positives_per_case", "cpm")
 PIXEL_METRICS = tuple(name for name, metric in (SEGMENTATION | DETECTION).items() if metric.unit == "px")
 
 
@@ -99,7 +112,7 @@ def _compare_track(
         for each, run in zip(results, runs, strict=True)
     ]
     comparisons, warnings = [], []
-    for run, own_rows, own_folds in zip(runs[1:], rows[1:], folds[1:], strict=True):
+    for run, own, own_rows, own_folds in zip(runs[1:], results[1:], rows[1:], folds[1:], strict=True):
         other_grid = any(other_mask(first, second) for first, second in zip(rows[0], own_rows, strict=True))
         leave_out = PIXEL_METRICS if other_grid else ()
         if other_grid:
@@ -114,6 +127,8 @@ def _compare_track(
             add_fold_test(entries, catalogue=catalogue, reference=folds[0][part], other=own_folds[part])
         comparisons += _listed(run.name, masks, family="masks", main=main_masks(masks, protocol), protocol=protocol)
         comparisons += _listed(run.name, decisions, family="classes", main=MAIN_CLASSES, protocol=protocol)
+        lesions = _compare_lesions(results[0], own, keys, weights=settings["weights"])
+        comparisons += _listed(run.name, lesions, family="lesions", main=MAIN_LESIONS, protocol=protocol)
     _correct(comparisons)
     return {
         "track": results[0].track,
@@ -136,6 +151,20 @@ def _compare_track(
         "warnings": warnings,
         "comparisons": comparisons,
     }
+
+
+def _compare_lesions(
+    reference: TrackResults, other: TrackResults, keys: Sequence[tuple[str, int]], *, weights: NDArray[np.float64]
+) -> Entries:
+    """The lesions that were found, over the cases in which both sought them."""
+    pairs = list(zip(aligned_detections(reference, keys), aligned_detections(other, keys), strict=True))
+    sought = [(place, a, b) for place, (a, b) in enumerate(pairs) if a is not None and b is not None]
+    if not sought:
+        return {}
+    places, first, second = zip(*sought, strict=True)
+    entries = compare_detection(first, second, weights=weights[:, places], threshold=DRAWN)
+    unpaired = sum((a is None) != (b is None) for a, b in pairs)
+    return {name: entry | {"n_unpaired": unpaired} for name, entry in entries.items()}
 
 
 def main_masks(entries: Mapping[str, Any], protocol: Protocol) -> tuple[str, ...]:

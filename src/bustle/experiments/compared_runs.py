@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.recipe import Protocol, Track, load_protocol
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.class_summary import has_class_result
+from bustle.evaluation.detection import DetectedCase
 from bustle.experiments.run_folder import RECIPE
+from bustle.experiments.scored_track import read_detected
 
 Row = dict[str, Any]
+T = TypeVar("T")
 PREFIX = "probability_"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackResults:
-    """The scored cases of one track, fold by fold; an evaluation is a single fold. `resampled`: what a group is."""
+    """The scored cases of one track, fold by fold; an evaluation is a single fold. `resampled`: what a group is.
+
+    `detected` has the cases in which lesions were sought, which may be none.
+    """
 
     track: str
     protocol: Protocol
     folds: tuple[list[Row], ...]
+    detected: tuple[DetectedCase, ...]
     resampled: str
 
     @property
@@ -74,12 +81,23 @@ def row_keys(results: TrackResults) -> list[tuple[str, int]]:
     return list(_by_key(results))
 
 
+def aligned_detections(results: TrackResults, keys: Sequence[tuple[str, int]]) -> list[DetectedCase | None]:
+    """What was found in the cases of `keys`, None where lesions were not sought."""
+    found = _numbered((case.case_id, case) for case in results.detected)
+    return [found.get(key) for key in keys]
+
+
 def _by_key(results: TrackResults) -> dict[tuple[str, int], Row]:
+    return _numbered((row["case_id"], row) for row in results.rows)
+
+
+def _numbered(entries: Iterable[tuple[str, T]]) -> dict[tuple[str, int], T]:
+    """By case id and how often it came before."""
     seen: Counter[str] = Counter()
     found = {}
-    for row in results.rows:
-        found[row["case_id"], seen[row["case_id"]]] = row
-        seen[row["case_id"]] += 1
+    for case_id, entry in entries:
+        found[case_id, seen[case_id]] = entry
+        seen[case_id] += 1
     return found
 
 
@@ -152,6 +170,7 @@ def _track_results(folders: Sequence[Path], *, suffix: str) -> TrackResults:
         track=scored[0]["track"],
         protocol=load_protocol(scored[0]["protocol"]),
         folds=tuple(_read_fold(folder / f"cases{suffix}.csv") for folder in folders),
+        detected=tuple(case for folder in folders for case in read_detected(folder, suffix=suffix)),
         resampled="; ".join(meanings),
     )
 

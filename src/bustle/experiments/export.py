@@ -27,6 +27,7 @@ OF_A_TRACK = (
     "bootstrap",
     "segmentation",
     "classification",
+    "lesion_detection",
 )
 """What a package keeps of one track's `metrics.json`."""
 
@@ -84,4 +85,4 @@ def _metrics(run: Path, *, folds: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def _kept(metrics: Mapping[str, Any], folds: Sequence[str]) -> dict[str, Any]:
-    return {key: metrics[key] for key in OF_A_TRACK} | {"folds": list(folds)}
+    return {key: metrics[key] for key in OF_A_TRACK if key in metrics} | {"folds": list(folds)}

@@ -105,11 +105,9 @@ def _track_summary(
     metrics = [read_json(folder / f"metrics{suffix}.json") for folder in folders.values()]
     rows = _pooled_rows(folders, suffix=suffix)
     detected = [case for folder in folders.values() for case in read_detected(folder, suffix=suffix)]
-    return {
-        "over_folds": summarise_folds(metrics, protocol=protocol),
-        "pooled": summarise(rows, protocol=protocol, classes=classes, track=track)
-        | detection_part(detected, resamples=RESAMPLES),
-    }
+    pooled = summarise(rows, protocol=protocol, classes=classes, track=track)
+    pooled |= detection_part(detected, resamples=RESAMPLES)
+    return {"over_folds": summarise_folds(metrics, pooled=pooled, protocol=protocol), "pooled": pooled}
 
 
 def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
+from bustle.evaluation.metrics import CATALOGUES
 from bustle.report.wording import SPREADS, interval, mean_and_spread, number
 
 LINES = (
@@ -16,6 +16,9 @@ LINES = (
     ("segmentation", "hd95_px"),
     ("segmentation", "asd_px"),
     ("segmentation", "missed_lesions"),
+    ("lesion_detection", "lesion_sensitivity"),
+    ("lesion_detection", "false_positives_per_case"),
+    ("lesion_detection", "cpm"),
     ("classification", "auc"),
     ("classification", "accuracy"),
     ("classification", "sensitivity"),
@@ -29,7 +32,7 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
     rows = [["", *(f"{track['track']} ({track['protocol']})" for track in tracks), "unit"]]
     for part, line in LINES:
         name = _in_mm(line, tracks) if line.endswith("_px") else line
-        metric = (SEGMENTATION | DETECTION if part == "segmentation" else CLASSIFICATION)[name]
+        metric = CATALOGUES[part][name]
         values = [_value(track, part, name) for track in tracks]
         if any(values):
             rows.append([metric.title, *(value or "-" for value in values), metric.unit])
@@ -60,7 +63,7 @@ def _in_mm(name: str, tracks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _value(track: Mapping[str, Any], part: str, name: str) -> str | None:
-    over_folds, pooled = track["over_folds"][part], track["pooled"][part]
+    over_folds, pooled = track["over_folds"][part], track["pooled"].get(part)
     if not over_folds or not pooled or over_folds[name]["mean"] is None:
         return None
     entry = over_folds[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,21 @@ class ScoredTrack:
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:
         """Only candidates with scores can be counted; a model that was told where the lesion is has found none."""
-        lesions, stored = pair.sample.lesion_mask, pair.stored
+        lesions, stored, spacing = pair.sample.lesion_mask, pair.stored, pair.sample.geometry.spacing
         if stored.parts is None or stored.centre is not None:
             self._detected = None
         if self._detected is None or lesions is None or stored.parts is None:
             return
-        candidates = candidates_from_map(stored.parts, stored.candidates)
-        self._detected.append(detect_lesions(lesions, candidates, least_iou=LEAST_IOU, group_id=group_id))
+        assert spacing is not None  # of a volume, the only thing that has candidates
+        detected = detect_lesions(
+            lesions,
+            candidates_from_map(stored.parts, stored.candidates),
+            least_iou=LEAST_IOU,
+            voxel_mm3=math.prod(spacing),
+            case_id=pair.sample.case_id,
+            group_id=group_id,
+        )
+        self._detected.append(detected)
 
     def rows_with_strata(self) -> list[dict[str, Any]]:
         return with_size_strata(self._rows)

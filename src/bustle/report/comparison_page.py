@@ -18,8 +18,10 @@ Row = Mapping[str, Any]
 FAMILIES = {
     "masks": "Outline",
     "classes": "Class",
+    "lesions": "Lesions found",
     "further masks": "Further figures of the outline",
     "further classes": "Further figures of the class",
+    "further lesions": "Further figures of the lesions found",
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from bustle.core.recipe import Protocol
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.strata import HALVES
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report import plots
 from bustle.report.gallery import GalleryPicture, VolumePicture, as_jpeg_uri, draw_contours
@@ -97,7 +98,7 @@ def page_content(results: Results) -> dict[str, Any]:
 def headline_cards(metrics: Metrics) -> list[Card]:
     """The few figures that stand on top of the page."""
     cards = []
-    masks, classes = metrics["segmentation"], metrics["classification"]
+    masks, classes, lesions = metrics["segmentation"], metrics["classification"], metrics.get("lesion_detection")
     if masks:
         distance = metrics["headline_distance"]
         physical = masks[f"{distance}_mm"]["n"] and masks[f"{distance}_mm"]["n"] == masks[f"{distance}_px"]["n"]
@@ -106,6 +107,9 @@ def headline_cards(metrics: Metrics) -> list[Card]:
         for name in (overlap, distance, "missed_lesions", "fp_rate_on_normals"):
             if masks[name]["n"]:
                 cards.append(Card((SEGMENTATION | DETECTION)[name].title, masks[name], _remark(masks[name])))
+    if lesions:
+        for name in ("lesion_sensitivity", "false_positives_per_case"):
+            cards.append(Card(LESION_DETECTION[name].title, lesions[name], _remark(lesions[name])))
     if classes:
         of = f"{classes['positive_class']} positive" if classes["average"] == "binary" else "averaged over classes"
         for name in ("auc", "sensitivity", "specificity"):
@@ -135,7 +139,14 @@ def _lines(
 
 def _detection_lines(detection: Metrics) -> list[MetricLine]:
     """Of lesions as such, which only candidates with scores allow."""
-    return [MetricLine(metric, detection[name], None) for name, metric in LESION_DETECTION.items()]
+    lines = [MetricLine(metric, detection[name], None) for name, metric in LESION_DETECTION.items()]
+    for stratum, limit in zip(HALVES, ("up to", "above"), strict=True):
+        entry = detection["by_size"][stratum]
+        if entry is not None:
+            title = f"Lesions found, {limit} {detection['by_size']['border']:g} mm³"
+            formula = "the same as of all lesions, at the working threshold"
+            lines.append(MetricLine(Metric(title, entry["unit"], formula), entry, None))
+    return lines
 
 
 def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
