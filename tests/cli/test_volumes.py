@@ -83,18 +83,18 @@ def test_a_run_scores_a_model_that_was_told_and_one_that_had_to_search(run: Path
     searched, told = fold / "predictions" / case, fold / "predictions_located" / case
     for folder in (searched, told):
         assert {path.name for path in folder.iterdir()} == {
-            "mask.nii.gz",
-            "network_mask.nii.gz",
+            "mask.nrrd",
+            "network_mask.nrrd",
             "overlay.png",
             "prediction.json",
         }
-        header = read_header(folder / "mask.nii.gz")
+        header = read_header(folder / "mask.nrrd")
         assert header.size == SIZE
         assert header.spacing == pytest.approx(SPACING)
         assert header.origin == pytest.approx((5.0, -3.0, 12.0), abs=1e-5)
-        assert read_header(folder / "network_mask.nii.gz").size == CUBIC
+        assert read_header(folder / "network_mask.nrrd").size == CUBIC
         record = json.loads((folder / "prediction.json").read_text())
-        parts = read_instance_volume(folder / "mask.nii.gz")
+        parts = read_instance_volume(folder / "mask.nrrd")
         drawn = [candidate["voxels"] for candidate in record["candidates"]]
         assert drawn == np.bincount(parts.ravel(), minlength=len(drawn) + 1)[1:].tolist()
     assert len(json.loads((told / "prediction.json").read_text())["candidates"]) == 1
@@ -119,7 +119,7 @@ def test_files_are_searched_or_looked_at_where_told(run: Path, data: Path, tmp_p
     words = ["predict", str(volume), "--model", str(run), "--out", str(tmp_path / "out")]
     assert main([*words, "--save-probability"]) == 0
     assert "v0: " in capsys.readouterr().out
-    assert read_header(tmp_path / "out" / "v0" / "probability.nii.gz").size == SIZE
+    assert read_header(tmp_path / "out" / "v0" / "probability.nrrd").size == SIZE
     record = tmp_path / "out" / "v0" / "prediction.json"
     before = record.stat().st_mtime_ns
     assert main([*words, "--resume"]) == 0
@@ -129,6 +129,19 @@ def test_files_are_searched_or_looked_at_where_told(run: Path, data: Path, tmp_p
     assert len(json.loads(record.read_text())["candidates"]) == 1
     assert main([*words, "--centre", "100", "40", "20"]) == 2
     assert "does not lie in the volume" in capsys.readouterr().err
+
+
+def test_a_header_that_says_the_wrong_spacing(run: Path, data: Path, tmp_path: Path, capsys):
+    words = ["predict", str(data / "images" / "v0.nrrd"), "--model", str(run), "--out", str(tmp_path / "out")]
+    assert main([*words, "--centre", "5", "5", "5", "--spacing", "1", "0.25", "0.5"]) == 0
+    assert read_header(tmp_path / "out" / "v0" / "mask.nrrd").spacing == (1, 0.25, 0.5)
+    assert read_header(tmp_path / "out" / "v0" / "network_mask.nrrd").size == (16, 16, 18), "voxels of 1 mm"
+    assert main([*words, "--spacing", "1", "0.25"]) == 2
+    assert "v0.nrrd: has 3 axes, --spacing 2 numbers; give one number" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--spacing", "0"])
+    assert ended.value.code == 2
+    assert "'0' is no size in mm; give a number above 0" in capsys.readouterr().err
 
 
 def test_an_image_is_refused_by_a_model_for_volumes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -146,5 +159,5 @@ def test_a_package_predicts_as_its_run(run: Path, data: Path, tmp_path: Path):
     volume = str(data / "images" / "v1.nrrd")
     for name, model in (("run", run), ("package", tmp_path / "model.bustle")):
         assert main(["predict", volume, "--model", str(model), "--out", str(tmp_path / name), "--device", "cpu"]) == 0
-    masks = [read_instance_volume(tmp_path / name / "v1" / "mask.nii.gz") for name in ("run", "package")]
+    masks = [read_instance_volume(tmp_path / name / "v1" / "mask.nrrd") for name in ("run", "package")]
     assert (masks[0] != masks[1]).mean() < 1e-3

@@ -44,7 +44,7 @@ def test_overrides_are_checked_like_the_file():
         load_recipe("rmtl_net", overrides=["training.epoch=2"])
     with pytest.raises(InputError, match="unknown key 'trainig' in recipe; did you mean training"):
         load_recipe("rmtl_net", overrides=["trainig.epochs=2"])
-    with pytest.raises(InputError, match="must be one of score, dice, auc, accuracy, loss"):
+    with pytest.raises(InputError, match="must be one of score, dice, auc, accuracy, clear, loss"):
         load_recipe("rmtl_net", overrides=["training.monitor=dise"])
     with pytest.raises(InputError, match="must give positive weights"):
         load_recipe("rmtl_net", overrides=["training.monitor={dice: .nan}"])

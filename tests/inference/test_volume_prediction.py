@@ -16,6 +16,7 @@ from bustle.inference.backend import NetworkOutput
 from bustle.inference.prediction_files import read_prediction, write_prediction
 from bustle.inference.volume_prediction import check_volume, predict_volume
 from bustle.inference.volume_search import MOST_CANDIDATES, suspicious_places
+from bustle.io.volume import read_volume, write_volume
 
 DATA = DataSection(
     size=(32, 32, 32),
@@ -169,3 +170,35 @@ def test_candidates_keep_their_numbers_when_one_of_them_vanishes(tmp_path):
     assert stored.parts is not None
     assert np.array_equal(stored.parts, gap.parts)
     assert stored.candidates == found.candidates
+
+
+def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
+    """An oblique scanner's volume with voxels of 0.5 x 0.07 x 0.2 mm, as a viewer would lay the mask over it."""
+    import SimpleITK
+
+    size, spacing = (40, 240, 100), (0.5, 0.07, 0.2)
+    turn, tilt = np.radians(33.3), np.radians(-12.1)
+    about_z = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    about_x = [[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]]
+    direction = tuple((np.array(about_z) @ about_x).ravel().tolist())
+    geometry = Geometry(size, spacing=spacing, origin=(-154.123456789, 33.3, 871.70001), direction=direction)
+    axes = np.meshgrid(*[np.arange(n) * s for n, s in zip(size, spacing, strict=True)], indexing="ij")
+    lesion = sum((axis - c) ** 2 for axis, c in zip(axes, (12.0, 9.1, 8.4), strict=True)) < 4.0**2
+    write_volume(tmp_path / "scan.nrrd", np.where(lesion, 230, 20).astype(np.uint8), geometry=geometry)
+    voxels, read = read_volume(tmp_path / "scan.nrrd")
+    prediction = predict_volume(
+        voxels[None], case_id="a", geometry=read, centre=None, backend=BrightIsLesion(), data=DATA, provenance={}
+    )
+    write_prediction(prediction, tmp_path / "out", save_probability=True)
+    scan = SimpleITK.ReadImage(str(tmp_path / "scan.nrrd"))
+    for name in ("mask", "probability"):
+        drawn = SimpleITK.ReadImage(str(tmp_path / "out" / f"{name}.nrrd"))
+        assert (drawn.GetSize(), drawn.GetSpacing()) == (scan.GetSize(), scan.GetSpacing())
+        assert (drawn.GetOrigin(), drawn.GetDirection()) == (scan.GetOrigin(), scan.GetDirection())
+    mask = SimpleITK.ReadImage(str(tmp_path / "out" / "mask.nrrd"))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(mask) > 0, prediction.mask)
+    assert dice(prediction.mask, lesion) > 0.95
+    statistics = SimpleITK.LabelIntensityStatisticsImageFilter()
+    statistics.Execute(mask, scan)  # ITK refuses images that do not occupy the same space
+    grey = np.median(voxels[prediction.mask])
+    assert statistics.GetMedian(1) == pytest.approx(grey, abs=1)

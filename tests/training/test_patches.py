@@ -154,6 +154,17 @@ def test_validation_takes_the_largest_lesion(prepared: Path):
     assert batch.label.tolist() == [1, 1]
 
 
+def test_validation_of_a_model_that_searches_also_takes_a_patch_elsewhere(prepared: Path):
+    wanted = section(lesion_share=0.7)
+    sources = sources_of(prepared, wanted, train=[NORMAL], val=[ONE_LESION, NORMAL])
+    (batch,) = list(sources.validation or ())
+    (again,) = list(sources.validation or ())
+    assert batch.case_ids == ["made/0"] * 2 + [f"made/{NORMAL}"] * 2
+    assert torch.equal(batch.image, again.image), "the same one in every epoch"
+    assert batch.has_label.tolist()[:2] == [True, False]
+    assert batch.lesion_mask[0].sum() > batch.lesion_mask[1].sum()
+
+
 def test_steps_that_learn_from_cases_without_a_mask_are_refused():
     for name in step_names():
         recipe = load_recipe("cms_vnet_iter_cpu", overrides=[f"training.step={name}"])

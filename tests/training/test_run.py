@@ -71,7 +71,7 @@ def test_a_fold_leaves_its_files(straight: FoldResult) -> None:
     with (folder / "metrics.csv").open() as table:
         rows = list(csv.DictReader(table))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    columns = "lr train_loss train_region_cross_entropy val_loss val_dice val_auc val_accuracy seconds"
+    columns = "lr train_loss train_region_cross_entropy val_loss val_dice val_auc val_accuracy val_clear seconds"
     assert set(columns.split()) <= rows[0].keys()
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
@@ -116,7 +116,7 @@ def test_early_stopping_keeps_the_best_epoch(
     tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dice = iter([0.2, 0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(ValidationTally, "scores", lambda self: ValidationScores(1.0, next(dice), None, None))
+    monkeypatch.setattr(ValidationTally, "scores", lambda self: ValidationScores(1.0, next(dice), None, None, None))
     result = train(tiny_recipe("training.epochs=5", "training.patience=2", "training.ema_decay=null"), tmp_path)
     assert (result.best_epoch, result.epochs) == (2, 4)
     state = read_checkpoint(tmp_path / "checkpoints" / "last.ckpt")

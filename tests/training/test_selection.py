@@ -10,7 +10,7 @@ from bustle.training.validation import ValidationScores
 def scores(
     dice: float | None, auc: float | None = None, loss: float = 1.0, accuracy: float | None = None
 ) -> ValidationScores:
-    return ValidationScores(loss=loss, dice=dice, auc=auc, accuracy=accuracy)
+    return ValidationScores(loss=loss, dice=dice, auc=auc, accuracy=accuracy, clear=None)
 
 
 def test_first_best_epoch_is_kept_and_patience_ends_the_training() -> None:

@@ -68,6 +68,7 @@ def test_only_annotated_cases_count() -> None:
     assert scores.dice == pytest.approx(0.5)
     assert scores.auc == 1.0
     assert scores.accuracy == 1.0
+    assert scores.clear == 1.0, "the fourth has no lesion and nothing is drawn"
     assert scores.loss == pytest.approx(0.5)
 
 
@@ -77,4 +78,19 @@ def test_losses_are_weighted_by_batch_size() -> None:
     tally.add(nothing, batch([0] * 3, torch.zeros(3, 4, 4), [False] * 3), loss=torch.tensor(1.0))
     tally.add(nothing, batch([0], torch.zeros(1, 4, 4), [False]), loss=torch.tensor(5.0))
     assert tally.scores().loss == pytest.approx(2.0)
-    assert tally.scores().dice is tally.scores().auc is tally.scores().accuracy is None
+    assert tally.scores().dice is tally.scores().auc is tally.scores().accuracy is tally.scores().clear is None
+
+
+def test_what_is_drawn_where_there_is_no_lesion_is_not_clear() -> None:
+    masks = torch.zeros(4, 4, 4, dtype=torch.long)
+    masks[0, 0] = 1
+    drawn = torch.zeros(4, 3, 4, 4)
+    drawn[:, 2] = 1.0
+    drawn[:2, 0, 3, 3] = 2.0  # one pixel, beside the lesion and where there is none; the fourth is not annotated
+    tally = ValidationTally(meaning=REGIONS, classes=("benign", "malignant"))
+    tally.add(
+        MultiTaskOutput(mask_logits=drawn, class_logits=None),
+        batch([0, 0, 0, 0], masks, [True, True, True, False]),
+        loss=torch.tensor(0.0),
+    )
+    assert tally.scores().clear == pytest.approx(1 / 2)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where DIR/<image name>/ is written")
     parser.add_argument(
-        "--save-probability", action="store_true", help="also write probability.png or .nii.gz (0..255 = 0..1)"
+        "--save-probability", action="store_true", help="also write probability.png or .nrrd (0..255 = 0..1)"
     )
     parser.add_argument(
         "--centre",
@@ -33,8 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("SLICE", "ROW", "COLUMN"),
         help="the lesion's place in a volume, in voxels from 0: look only there (default: search the volume)",
     )
+    parser.add_argument(
+        "--spacing",
+        nargs="+",
+        type=_millimetres,
+        metavar="MM",
+        help="the size of a pixel or voxel: one number, or that of a row and a column, of a volume's slice, row and "
+        "column; for files that do not say it, or say it wrongly",
+    )
     parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
+
+
+def _millimetres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size in mm; give a number above 0")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         images,
         out,
         centre=None if arguments.centre is None else tuple(arguments.centre),
+        spacing=None if arguments.spacing is None else tuple(arguments.spacing),
         save_probability=arguments.save_probability,
         resume=arguments.resume,
         on_failure=skip,

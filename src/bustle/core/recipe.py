@@ -102,7 +102,7 @@ class DataSection:
             raise ValueError("located_fraction must lie between 0 and 1")
 
 
-Monitor = Literal["score", "dice", "auc", "accuracy", "loss"]
+Monitor = Literal["score", "dice", "auc", "accuracy", "clear", "loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,10 @@ class TrainingSection:
     """The optimisation. Epochs and patience count passes over the training cases.
 
     `monitor` picks the best epoch where the protocol has a validation part: `score` is the mean of validation
-    Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. The `loss`
-    is the sum of the losses with the recipe's weights, and better the lower it is. `patience` None = no early
-    stopping. `ema_decay` None = no weight averaging.
+    Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. `clear` is
+    the part of the images or patches without a lesion in which none is drawn. The `loss` is the sum of the losses
+    with the recipe's weights, and better the lower it is. `patience` None = no early stopping. `ema_decay` None = no
+    weight averaging.
     """
 
     step: Component = Component("joint")  # noqa: RUF009  (frozen)
@@ -128,7 +129,7 @@ class TrainingSection:
 
     def __post_init__(self) -> None:
         if isinstance(self.monitor, Mapping):
-            known = {"dice", "auc", "accuracy"}
+            known = {"dice", "auc", "accuracy", "clear"}
             positive = all(0 < weight < math.inf for weight in self.monitor.values())
             if not self.monitor or set(self.monitor) - known or not positive:
                 raise ValueError(f"monitor must give positive weights to some of {', '.join(sorted(known))}")

@@ -67,6 +67,7 @@ def predict_files(
     out: Path,
     *,
     centre: tuple[float, ...] | None = None,
+    spacing: tuple[float, ...] | None = None,
     save_probability: bool = False,
     resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
@@ -74,11 +75,13 @@ def predict_files(
     """Predict image or volume files into `out/<name>`; `on_failure` hears at once of a file that could not be read.
 
     With `resume` what the same model has already written there is left as it is. `centre` (in voxels) tells where
-    the lesion of every volume is.
+    the lesion of every volume is. `spacing` (mm, one number or one per axis) replaces what the files say.
     """
 
     def load(image: InputImage) -> _Picture:
         pixels, geometry = _read(image.path)
+        if spacing is not None:
+            geometry = dataclasses.replace(geometry, spacing=_per_axis(spacing, geometry.dims, path=image.path))
         return _Picture(image.name, pixels, geometry, image.path, centre=centre)
 
     work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
@@ -122,6 +125,16 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], Geometry]:
         return voxels[None], geometry
     image = read_image(path)
     return image, Geometry(image.shape[1:])
+
+
+def _per_axis(spacing: tuple[float, ...], dims: int, *, path: Path) -> tuple[float, ...]:
+    if len(spacing) not in (1, dims):
+        raise InputError(
+            f"has {dims} axes, --spacing {len(spacing)} numbers",
+            remedy="give one number, or row and column of an image, slice, row and column of a volume",
+            path=path,
+        )
+    return spacing * dims if len(spacing) == 1 else spacing
 
 
 class _Work(Generic[Source]):

@@ -18,13 +18,13 @@ from bustle.data.preprocess import box_to_network_grid, mask_to_network_grid
 from bustle.data.volume_grid import mask_to_cubic
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.prediction_files import (
-    FOREIGN_SUFFIXES,
+    MAP_SUFFIXES,
     MASK,
     RECORD,
-    VOLUME_OF,
     StoredPrediction,
     find_predictions,
     foreign_volume,
+    map_files,
     read_class_probabilities,
     read_prediction,
 )
@@ -117,11 +117,11 @@ def _surplus(directory: Path, paths: Mapping[str, Path]) -> list[str]:
     used = set(paths.values())
     folders = {
         file.parent
-        for name in (MASK, VOLUME_OF[MASK], RECORD)
+        for name in (RECORD, *(path.name for path in map_files(directory, MASK)))
         for depth in ("*", "*/*")
         for file in directory.glob(f"{depth}/{name}")
     }
-    files = [file for suffix in FOREIGN_SUFFIXES for file in directory.glob(f"*{suffix}")]
+    files = [file for suffix in MAP_SUFFIXES for file in directory.glob(f"*{suffix}")]
     pictures = {file for file in files if file.parent not in folders}
     return sorted(str(path.relative_to(directory)) for path in (folders | pictures) - used)
 

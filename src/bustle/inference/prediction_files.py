@@ -1,9 +1,10 @@
 """Predictions as files: written by bustle, and read back for scoring whoever made them.
 
 Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`; the
-maps of a volume are NIfTI files of the same stems, and its mask numbers the candidates of `prediction.json` from 1.
-Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (non-zero = lesion), and `DIR/probabilities.csv`; for
-volumes `DIR/<stem>.nii.gz` (or `.nii`, `.nrrd`, `.mha`) or `DIR/<case_id>/mask.nii.gz`.
+maps of a volume are NRRD files of the same stems, because NIfTI keeps its place in the world in single precision
+only; its mask numbers the candidates of `prediction.json` from 1. Foreign form: `DIR/<stem>.png` or
+`DIR/<case_id>/mask.png` (non-zero = lesion), for volumes ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and
+`DIR/probabilities.csv`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.types import Geometry, LesionCandidate, Prediction
 from bustle.data.volume_grid import cubic_grid
 from bustle.io.raster import read_mask, write_png
-from bustle.io.volume import is_volume, read_mask_volume, read_numbers_volume, write_volume
+from bustle.io.volume import WRITTEN_SUFFIXES, is_volume, read_mask_volume, read_numbers_volume, write_volume
 
 MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
-VOLUME_OF = {MASK: "mask.nii.gz", NETWORK_MASK: "network_mask.nii.gz", PROBABILITY: "probability.nii.gz"}
-FOREIGN_SUFFIXES = (".png", ".nii.gz", ".nii", ".nrrd", ".mha")
+PICTURE_SUFFIX, VOLUME_SUFFIX = ".png", ".nrrd"
+MAP_SUFFIXES = (PICTURE_SUFFIX, *WRITTEN_SUFFIXES)
+"""Endings of the maps that are read."""
 RECORD = "prediction.json"
 PROBABILITIES = "probabilities.csv"
 
@@ -90,8 +92,8 @@ def write_prediction(
         PROBABILITY: _as_bytes(prediction.probability) if save_probability else None,
     }
     remove_file(folder / RECORD)
-    for name in (*maps, OVERLAY, *VOLUME_OF.values()):
-        remove_file(folder / name)  # of an earlier prediction
+    for path in (folder / OVERLAY, *(path for name in maps for path in map_files(folder, name))):
+        remove_file(path)  # of an earlier prediction
     if overlay is not None:
         write_png(folder / OVERLAY, overlay)
     geometry = prediction.geometry
@@ -102,7 +104,7 @@ def write_prediction(
             write_png(folder / name, values)
         else:
             grid = cubic_grid(geometry) if name == NETWORK_MASK else geometry
-            write_volume(folder / VOLUME_OF[name], values, geometry=grid)
+            write_volume((folder / name).with_suffix(VOLUME_SUFFIX), values, geometry=grid)
     write_json(folder / RECORD, as_record(prediction) | {"input_sha256": input_sha256})
 
 
@@ -220,7 +222,13 @@ def has_probability(folder: Path) -> bool:
 
 def _existing(folder: Path, name: str) -> Path | None:
     """The map of this name, of an image or of a volume; None where there is neither."""
-    return next((folder / known for known in (name, VOLUME_OF[name]) if (folder / known).exists()), None)
+    return next((path for path in map_files(folder, name) if path.exists()), None)
+
+
+def map_files(folder: Path, name: str) -> list[Path]:
+    """The files that a map `name` (such as `MASK`) may stand in."""
+    stem = name.removesuffix(PICTURE_SUFFIX)
+    return [folder / f"{stem}{suffix}" for suffix in MAP_SUFFIXES]
 
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
@@ -257,7 +265,7 @@ def _find(directory: Path, case_id: str) -> Path | None:
         folder = prediction_folder(directory, name)
         if (folder / RECORD).exists() or _existing(folder, MASK) is not None:
             return folder
-        for suffix in FOREIGN_SUFFIXES:
+        for suffix in MAP_SUFFIXES:
             picture = folder.with_name(folder.name + suffix)
             if picture.exists():
                 return picture

@@ -15,7 +15,7 @@ from bustle.report.wording import SPREADS
 
 Metrics = Mapping[str, Any]
 Row = Mapping[str, Any]
-PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc")}
+PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc", "val_clear")}
 
 
 class FoldLine(NamedTuple):

@@ -90,7 +90,7 @@ def _images(
 def _patches(
     recipe: Recipe, cache: CaseCache, locations: LocationLabels, used: NDArray[np.int64], device: torch.device
 ) -> tuple[Callable[[int], Make], Make]:
-    """What makes batches of an epoch's drawn patches, and what makes those about each case's largest lesion."""
+    """What makes batches of an epoch's drawn patches, and what makes those of the validation's fixed ones."""
     section, seed = recipe.data, recipe.training.seed
     augmentation = VolumeAugmentation.from_components(recipe.augmentation, size=section.size)
     normal = section.classes.index("normal") if "normal" in section.classes else None
@@ -103,6 +103,6 @@ def _patches(
         return assembly(patches, drawn)
 
     def plain(positions: NDArray[np.int64]) -> Batch:
-        return assembly([places.about_lesion(int(i)) for i in positions], [])
+        return assembly([patch for i in positions for patch in places.for_validation(int(i))], [])
 
     return lambda epoch: partial(augmented, epoch=epoch), plain

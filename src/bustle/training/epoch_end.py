@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import time
 from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ class EpochEnd(lightning.Callback):
         row: Row = {"epoch": len(self.history) + 1, "lr": float(module.optimizer.param_groups[0]["lr"])}
         row |= {f"train_{name}": value for name, value in means.items()}
         if module.scores is not None:
-            row |= {f"val_{name}": getattr(module.scores, name) for name in ("loss", "dice", "auc", "accuracy")}
+            row |= {f"val_{name}": value for name, value in dataclasses.asdict(module.scores).items()}
         row["seconds"] = round(time.monotonic() - self._started, 3)
         return row
 

@@ -60,6 +60,18 @@ class PatchPlaces:
         centres = self.centres[position]
         if centres and random.random() < self.section.lesion_share:
             return self.about_lesion(position, which=int(random.integers(len(centres))))
+        return self._elsewhere(position, random)
+
+    def for_validation(self, position: int) -> list[Patch]:
+        """The patch about the largest lesion and, where training sees others too, always the same one elsewhere."""
+        patches = [self.about_lesion(position)]
+        if self.section.lesion_share < 1:
+            random = random_of_case(f"{self.cache.case_ids[position]}\0elsewhere", seed=0, epoch=0)
+            patches.append(self._elsewhere(position, random))
+        return patches
+
+    def _elsewhere(self, position: int, random: np.random.Generator) -> Patch:
+        """A patch without the centre of a lesion, if one is found in `TRIES`."""
         shape = self.cache.lesion_masks[position].shape
         patch = self._patch(position, random.integers(shape).tolist())
         for _ in range(TRIES):

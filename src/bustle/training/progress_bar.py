@@ -63,7 +63,13 @@ class ProgressBar(lightning.Callback):
         self._durations.append(time.monotonic() - self._started)
         row = self.epoch_end.history[-1]
         number = int(row["epoch"] or 0)
-        names = {"train_loss": "loss", "val_loss": "val loss", "val_dice": "Dice", "val_auc": "AUC"}
+        names = {
+            "train_loss": "loss",
+            "val_loss": "val loss",
+            "val_dice": "Dice",
+            "val_auc": "AUC",
+            "val_clear": "clear",
+        }
         values = [f"{text} {row[name]:.4f}" for name, text in names.items() if row.get(name) is not None]
         kept = "kept" if self.epoch_end.selection.best_epoch == number else "    "
         left = self._durations[-1] * (self.epochs - number)

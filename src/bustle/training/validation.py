@@ -22,13 +22,15 @@ from bustle.losses.lesion_map import lesion_probability
 class ValidationScores:
     """`dice`: mean over the cases with a lesion; `auc`: malignant against the rest; None where undefined.
 
-    `accuracy`: the part of the labelled cases whose most probable class is theirs.
+    `accuracy`: the part of the labelled cases whose most probable class is theirs. `clear`: the part of the images or
+    patches without a lesion in which none is drawn.
     """
 
     loss: float
     dice: float | None
     auc: float | None
     accuracy: float | None
+    clear: float | None
 
     def weighted_mean(self, weights: Mapping[str, float]) -> float | None:
         """The mean of the named values that are defined, by their weights; None where none is."""
@@ -47,6 +49,7 @@ class ValidationTally:
     _losses: list[Tensor] = field(default_factory=list)
     _sizes: list[int] = field(default_factory=list)
     _dice: list[Tensor] = field(default_factory=list)
+    _clear: list[Tensor] = field(default_factory=list)
     _positive: list[Tensor] = field(default_factory=list)
     _truth: list[Tensor] = field(default_factory=list)
     _right: list[Tensor] = field(default_factory=list)
@@ -55,8 +58,10 @@ class ValidationTally:
         self._losses.append(loss.detach().float())
         self._sizes.append(len(batch.case_ids))
         if output.mask_logits is not None and self.meaning is not None:
-            dice = dice_per_case(lesion_mask(output.mask_logits, self.meaning), batch.lesion_mask > 0)
-            self._dice.append(torch.where(batch.has_mask, dice, torch.nan))
+            drawn, truth = lesion_mask(output.mask_logits, self.meaning), batch.lesion_mask > 0
+            self._dice.append(torch.where(batch.has_mask, dice_per_case(drawn, truth), torch.nan))
+            without_lesion = batch.has_mask & ~truth.flatten(1).any(dim=1)
+            self._clear.append(torch.where(without_lesion, (~drawn.flatten(1).any(dim=1)).float(), torch.nan))
         if output.class_logits is not None:
             positive = output.class_logits.float().softmax(dim=1)[:, positive_index(self.classes)]
             self._positive.append(torch.where(batch.has_label, positive, torch.nan))
@@ -71,7 +76,11 @@ class ValidationTally:
             positive, truth = torch.cat(self._positive).cpu().numpy(), torch.cat(self._truth).cpu().numpy()
             auc = area_under_roc(positive[~np.isnan(positive)], truth[~np.isnan(positive)])
         return ValidationScores(
-            loss=float(loss), dice=_mean_of_defined(self._dice), auc=auc, accuracy=_mean_of_defined(self._right)
+            loss=float(loss),
+            dice=_mean_of_defined(self._dice),
+            auc=auc,
+            accuracy=_mean_of_defined(self._right),
+            clear=_mean_of_defined(self._clear),
         )
 
 
