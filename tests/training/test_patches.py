@@ -30,7 +30,9 @@ LABELS: tuple[Label, ...] = ("malignant", "benign", "normal", "malignant")
 ONE_LESION, NO_MASK, NORMAL, TWO_LESIONS = range(4)
 
 
-def section(*, lesion_share: float = 1.0, classes: Sequence[str] = ("benign", "malignant")) -> DataSection:
+def section(
+    *, lesion_share: float = 1.0, lesion_offset: float = 0.0, classes: Sequence[str] = ("benign", "malignant")
+) -> DataSection:
     return DataSection(
         size=(32, 32, 34),
         resize="patch",
@@ -40,6 +42,7 @@ def section(*, lesion_share: float = 1.0, classes: Sequence[str] = ("benign", "m
         std=(1.0,),
         normalisation="z_score",
         lesion_share=lesion_share,
+        lesion_offset=lesion_offset,
         classes=tuple(classes),
     )
 
@@ -100,10 +103,10 @@ def test_a_patch_about_a_lesion_has_it_in_its_middle(prepared: Path):
 
 def test_lesion_share_divides_patches_between_lesions_and_elsewhere(prepared: Path):
     _, _, always = places_of(prepared, section())
-    assert {always.drawn(TWO_LESIONS, seed=0, epoch=epoch).start for epoch in range(20)} == {
-        always.about_lesion(TWO_LESIONS, which=0).start,
-        always.about_lesion(TWO_LESIONS, which=1).start,
-    }
+    drawn = {always.drawn(TWO_LESIONS, seed=0, epoch=epoch).start for epoch in range(20)}
+    middles = [tuple(np.add(start, (16, 16, 17)).tolist()) for start in drawn]
+    assert set(middles) == set(always.centres[TWO_LESIONS])
+    assert always.about_lesion(TWO_LESIONS).start in drawn
     _, _, half = places_of(prepared, section(lesion_share=0.5))
     drawn = [half.drawn(ONE_LESION, seed=0, epoch=epoch) for epoch in range(200)]
     about = [patch.start == half.about_lesion(ONE_LESION).start for patch in drawn]
@@ -111,6 +114,17 @@ def test_lesion_share_divides_patches_between_lesions_and_elsewhere(prepared: Pa
     assert [patch.labelled for patch in drawn] == about, "away from the lesion the case's class says nothing"
     assert drawn == [half.drawn(ONE_LESION, seed=0, epoch=epoch) for epoch in range(200)]
     assert not half.drawn(NORMAL, seed=0, epoch=0).labelled
+
+
+def test_lesion_offset_moves_the_lesion_off_the_middle_but_not_out(prepared: Path):
+    _, _, places = places_of(prepared, section(lesion_offset=0.25))
+    drawn = [places.drawn(ONE_LESION, seed=0, epoch=epoch) for epoch in range(200)]
+    (centre,) = places.centres[ONE_LESION]
+    off = np.array([np.subtract(centre, patch.start) - (16, 16, 17) for patch in drawn])
+    assert (np.abs(off) <= (8, 8, 9)).all()
+    assert (np.abs(off).max(axis=0) >= (7, 7, 7)).all()
+    assert np.abs(off.mean(axis=0)).max() < 1.5
+    assert all(patch.labelled for patch in drawn)
 
 
 def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared: Path):

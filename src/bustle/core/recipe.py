@@ -50,6 +50,7 @@ class DataSection:
     `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros; `patch`, for volumes only,
     resamples to voxels of `spacing_mm` and cuts patches of `size`, padded with the volume's least value. In training,
     `lesion_share` of the patches hold a lesion's centre, the others lie where there is none, as far as possible.
+    `lesion_offset`: by how much of the patch's edge the centre may lie off its middle, along every axis; 0 = never.
     `channels` 3 repeats grey images. Intensities are scaled to 0..1; `normalisation`: `fixed` subtracts `mean` and
     divides by `std`, one value per channel, `z_score` takes every input's own mean and deviation instead.
     `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one
@@ -65,6 +66,7 @@ class DataSection:
     resize: Literal["stretch", "letterbox", "patch"] = "stretch"
     spacing_mm: float | None = None
     lesion_share: float = 1.0
+    lesion_offset: float = 0.0
     normalisation: Literal["fixed", "z_score"] = "fixed"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -85,6 +87,8 @@ class DataSection:
             raise ValueError("resize: patch needs a positive spacing_mm, and nothing else takes one")
         if not 0 <= self.lesion_share <= 1:
             raise ValueError("lesion_share must lie between 0 and 1")
+        if not 0 <= self.lesion_offset < 0.5:
+            raise ValueError("lesion_offset must lie between 0 and 0.5, where the centre would leave the patch")
         if not all(value > 0 for value in self.std):
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):

@@ -48,18 +48,21 @@ class PatchPlaces:
             for position in np.flatnonzero(locations.present)
         }
 
-    def about_lesion(self, position: int, *, which: int = 0) -> Patch:
-        """The patch about a lesion's centre (0 = the largest), that about the middle of a case without lesions."""
+    def about_lesion(self, position: int) -> Patch:
+        """The patch about the largest lesion's centre, that about the middle of a case without lesions."""
         centres = self.centres.get(position, [])
         middle = [length // 2 for length in self.cache.lesion_masks[position].shape]
-        return self._patch(position, centres[which] if centres else middle)
+        return self._patch(position, centres[0] if centres else middle)
 
     def drawn(self, position: int, *, seed: int, epoch: int) -> Patch:
-        """A patch about one of the lesions, or one without their centres, by the section's `lesion_share`."""
+        """A patch with the centre of one of the lesions, or one without any, by the section's `lesion_share`."""
         random = random_of_case(f"{self.cache.case_ids[position]}\0patch", seed=seed, epoch=epoch)
         centres = self.centres[position]
         if centres and random.random() < self.section.lesion_share:
-            return self.about_lesion(position, which=int(random.integers(len(centres))))
+            centre = centres[int(random.integers(len(centres)))]
+            offsets = random.uniform(-self.section.lesion_offset, self.section.lesion_offset, size=3)
+            moved = [place + o * edge for place, o, edge in zip(centre, offsets, self.section.size, strict=True)]
+            return self._patch(position, _voxel(moved))
         return self._elsewhere(position, random)
 
     def for_validation(self, position: int) -> list[Patch]:
