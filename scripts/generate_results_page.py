@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
+PHANTOM = "phantom_abus_"
+PHANTOM_ORDER = ("vnet", "cvnet", "c_msvnet", "c_msvnet_iter_1", "c_msvnet_iter_2", "search")
+"""From the plain network to the whole method, then the recipe that learns to search."""
+
 HEAD = """# Results
 
 Each table comes from a run's own JSON under `results/`; the commands above it make it again. This page is generated
@@ -81,9 +86,67 @@ def section(run: Path) -> str:
     return "\n".join([*lines, ""])
 
 
+PHANTOM_COLUMNS = (
+    ("Dice", "segmentation", "dice"),
+    ("HD95 [mm]", "segmentation", "hd95_mm"),
+    ("AUC", "classification", "auc"),
+    ("Accuracy", "classification", "accuracy"),
+)
+SEARCH_COLUMNS = (
+    ("Lesions found", "lesion_detection", "lesion_sensitivity"),
+    ("False positives per volume", "lesion_detection", "false_positives_per_case"),
+    ("CPM", "lesion_detection", "cpm"),
+    ("Dice", "segmentation", "dice"),
+)
+
+
+def phantom_section(runs: Sequence[Path]) -> str:
+    """The runs on phantom volumes in one table for each of the two tracks."""
+    summaries = {run: read(run / "summary.json") for run in runs}
+    records = {run: read(run / "provenance.json") for run in runs}
+    first = next(iter(summaries.values()))
+    hardware = next(iter(records.values()))["sessions"][-1]
+    lines = [
+        "## Phantom ABUS volumes",
+        "",
+        "Generated volumes at half the resolution, 30 to train on and 10 to test on, of one fold: they show how the "
+        "parts of C_MSVNet_Iter work together, and say nothing about patients. With ten test volumes no difference "
+        "between the first five is certain, and their classes are not learned in 32 epochs. "
+        f"{hardware['hardware']['threads']} threads on {hardware['processors']} cores "
+        f"({hardware['hardware']['processor']}). Folders: `results/{PHANTOM}…/`.",
+        "",
+        "```text",
+        *(shlex.join(session["command"]) for record in records.values() for session in record["sessions"]),
+        "```",
+        "",
+        f"Told where the lesion is, as the paper's system is ({scoring(first['pooled'])}):",
+        "",
+        *_phantom_table({run: (summaries[run]["pooled"], records[run]) for run in runs}, PHANTOM_COLUMNS),
+        "",
+        f"Searching the whole volume ({scoring(first['companion']['pooled'])}):",
+        "",
+        *_phantom_table({run: (summaries[run]["companion"]["pooled"], records[run]) for run in runs}, SEARCH_COLUMNS),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _phantom_table(
+    results: Mapping[Path, tuple[dict[str, Any], dict[str, Any]]], columns: Sequence[tuple[str, str, str]]
+) -> list[str]:
+    lines = [f"| | {' | '.join(title for title, _, _ in columns)} | minutes |", "|---|" + "---|" * (len(columns) + 1)]
+    for run, (metrics, record) in results.items():
+        minutes = sum(session["seconds"] for session in record["sessions"]) / 60
+        cells = [cell(metrics, part, name) for _, part, name in columns]
+        lines.append(f"| `{run.name.removeprefix(PHANTOM)}` | {' | '.join(cells)} | {minutes:.0f} |")
+    return lines
+
+
 def render() -> str:
     runs = sorted(path.parent for path in (ROOT / "results").glob("*/summary.json"))
-    return "\n".join([HEAD, *map(section, runs)]).rstrip() + "\n"
+    phantoms = [run for run in runs if run.name.startswith(PHANTOM)]
+    phantoms.sort(key=lambda run: PHANTOM_ORDER.index(run.name.removeprefix(PHANTOM)))
+    others = [run for run in runs if run not in phantoms]
+    return "\n".join([HEAD, *map(section, others), phantom_section(phantoms)]).rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import subprocess
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from bustle.data.phantom.volume_dataset import write_volume_set
 from bustle.data.phantom.volume_lesions import DEPTH_MM, LesionBody, look_up
 from bustle.data.phantom.volume_plan import KINDS, plan_volume, plan_volumes
 from bustle.data.sources import open_sources
+from bustle.io.volume import read_header
 
 COARSE = 8
 
@@ -295,3 +298,19 @@ def test_command(written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_options_that_do_not_fit(spec: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         open_sources([spec])
+
+
+@pytest.mark.full
+def test_a_volume_of_full_size_is_written_within_a_gigabyte(tmp_path: Path):
+    """The peak of a whole process that writes one 318 x 512 x 300 volume (49 million voxels) and its mask."""
+    code = (
+        "from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage; from bustle.cli.main import main; "
+        f"code = main(['data', 'phantom', '--volumes', '1', '--out', {str(tmp_path / 'abus')!r}]); "
+        "print(code, sum(getrusage(who).ru_maxrss for who in (RUSAGE_SELF, RUSAGE_CHILDREN)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    exit_code, kilobytes = map(int, done.stdout.split()[-2:])
+    assert exit_code == 0
+    assert kilobytes < 1_000_000
+    (volume,) = (tmp_path / "abus" / "images").iterdir()
+    assert read_header(volume).size == (318, 512, 300)
