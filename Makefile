@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
 # As many workers as cores, at most 4: each holds torch and its own networks in memory.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --cov --cov-report=term
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-full lint bench docs format clean
 
@@ -22,7 +22,7 @@ test: $(STAMP)
 	$(PYTEST) -m "not full"
 
 test-full: $(STAMP)
-	$(PYTEST)
+	$(PYTEST) --cov --cov-report=term
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
