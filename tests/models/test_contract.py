@@ -81,7 +81,7 @@ class Subject:
 
 def build(spec: ModelSpec, *, in_channels: int = 3, class_count: int = 2, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return spec.build(spec.tiny, in_channels=in_channels, class_count=class_count, encoder_weights=None)
+    return spec.build(spec.tiny, in_channels=in_channels, class_count=class_count)
 
 
 @pytest.fixture(params=zoo.ids())

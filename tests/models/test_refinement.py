@@ -79,7 +79,7 @@ def test_no_gradient_passes_through_the_map():
 @pytest.mark.parametrize("name", ["cms_vnet", "rmtl_net", "classifier"])
 def test_without_refinements_it_is_the_network(name: str):
     spec = zoo.get(name)
-    network = spec.build(spec.tiny, in_channels=1, class_count=2, encoder_weights=None).eval()
+    network = spec.build(spec.tiny, in_channels=1, class_count=2).eval()
     image = torch.randn(1, 1, *(32,) * spec.dims)
     with torch.no_grad():
         plain = network(image)
@@ -124,7 +124,7 @@ def test_an_image_network_is_refined_too():
     recipe = load_recipe("unet/refined", overrides=["model.config.widths=[4, 8]", "data.size=[32, 48]"])
     spec = zoo.get("unet")
     config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
-    network = refined(spec.build(config, in_channels=3, class_count=2, encoder_weights=None), recipe).eval()
+    network = refined(spec.build(config, in_channels=3, class_count=2), recipe).eval()
     image = torch.randn(2, 3, 32, 48)
     with torch.no_grad():
         shown = image

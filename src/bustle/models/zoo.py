@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bustle.core.config import from_mapping
-from bustle.core.errors import unknown_name
+from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -48,11 +48,16 @@ def build(
     class_count: int,
     encoder_weights: str | None = None,
 ) -> nn.Module:
-    """Build a network from a recipe's plain `config`, checked strictly against the model's Config."""
+    """Build a network from a recipe's plain `config`, checked strictly against the model's Config.
+
+    Raises `InputError` for encoder weights where there are none.
+    """
     spec = get(model_id)
+    if not spec.takes_encoder_weights and encoder_weights is not None:
+        raise InputError(f"{model_id} has no published encoder weights", remedy="set model.encoder_weights=null")
     return spec.build(
         from_mapping(spec.config_type, config, where="model.config"),
         in_channels=in_channels,
         class_count=class_count,
-        encoder_weights=encoder_weights,
+        **({"encoder_weights": encoder_weights} if spec.takes_encoder_weights else {}),
     )

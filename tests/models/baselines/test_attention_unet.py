@@ -6,7 +6,6 @@ import pytest
 import torch
 from monai.networks.nets.attentionunet import AttentionBlock
 
-from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.models.baselines.attention_unet import SPEC, Config
 from bustle.models.description import describe
@@ -40,11 +39,6 @@ def test_padding_is_to_the_coarsest_stride():
 def test_its_count():
     description = describe(load_recipe("attention_unet"))
     assert (description.task, description.params) == ("seg", 31_740_337)
-
-
-def test_it_has_no_encoder_weights_to_fetch():
-    with pytest.raises(InputError, match="no published encoder weights"):
-        SPEC.build(SPEC.tiny, in_channels=3, class_count=2, encoder_weights="imagenet")
 
 
 @pytest.mark.parametrize("options", [{"widths": (8,)}, {"widths": (1, 8)}, {"dropout": 1.0}])

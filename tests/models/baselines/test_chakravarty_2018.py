@@ -53,5 +53,3 @@ def test_the_parameters_are_the_unets_and_the_class_branchs():
 def test_impossible_settings_are_refused(config: dict, message: str):
     with pytest.raises(InputError, match=message):
         zoo.build("chakravarty_2018", config, in_channels=3, class_count=2)
-    with pytest.raises(InputError, match="no published encoder weights"):
-        zoo.build("chakravarty_2018", {}, in_channels=3, class_count=2, encoder_weights="imagenet")

@@ -11,7 +11,6 @@ import torch
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
-from bustle.models import zoo
 from bustle.models.baselines.chakravarty_2018_3d import SPEC, Config, with_map
 from bustle.models.description import describe
 
@@ -44,8 +43,3 @@ def test_the_head_adds_its_parameters_to_the_v_net():
 def test_impossible_settings_are_told():
     with pytest.raises(InputError, match="class_width must be at least 1"):
         from_mapping(Config, {"class_width": 0}, where="model.config")
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="chakravarty_2018_3d has no published encoder weights"):
-        zoo.build("chakravarty_2018_3d", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

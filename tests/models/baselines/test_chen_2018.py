@@ -71,5 +71,3 @@ def test_the_class_head_is_linear():
 def test_impossible_settings_are_refused(config: dict, message: str):
     with pytest.raises(InputError, match=message):
         zoo.build("chen_2018", config, in_channels=3, class_count=2)
-    with pytest.raises(InputError, match="no published encoder weights"):
-        zoo.build("chen_2018", {}, in_channels=3, class_count=2, encoder_weights="imagenet")

@@ -9,7 +9,6 @@ import torch
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
-from bustle.models import zoo
 from bustle.models.baselines.chen_2018_3d import Config
 from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.description import describe
@@ -52,8 +51,3 @@ def test_the_head_adds_its_parameters_to_the_v_net():
 def test_impossible_settings_are_told(settings: dict, problem: str):
     with pytest.raises(InputError, match=problem):
         from_mapping(Config, settings, where="model.config")
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="chen_2018_3d has no published encoder weights"):
-        zoo.build("chen_2018_3d", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

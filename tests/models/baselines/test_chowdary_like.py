@@ -61,8 +61,3 @@ def test_the_class_branch_sees_every_level():
 def test_impossible_settings_are_refused(config: dict, message: str):
     with pytest.raises(InputError, match=message):
         zoo.build("chowdary_like", config, in_channels=3, class_count=2)
-
-
-def test_encoder_weights_are_refused():
-    with pytest.raises(InputError, match="no published encoder weights"):
-        zoo.build("chowdary_like", {}, in_channels=3, class_count=2, encoder_weights="imagenet")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.core.types import Batch
 from bustle.losses.build import build_loss
@@ -72,11 +71,6 @@ def test_the_recipe_learns_the_gland_where_it_is_known(annotated: bool):
     assert values.terms["dice"].item() == 0
     gradients = [p.grad for p in model.gland_network.parameters() if p.grad is not None]
     assert any(gradient.abs().max() > 0 for gradient in gradients) is annotated
-
-
-def test_it_has_no_encoder_weights_to_fetch():
-    with pytest.raises(InputError, match="no published encoder weights"):
-        SPEC.build(SPEC.tiny, in_channels=3, class_count=2, encoder_weights="imagenet")
 
 
 def test_nonsense_is_refused():

@@ -99,5 +99,3 @@ def test_what_the_library_refuses_is_told():
     for config, channels in (({"options": {"filters": 3}}, 1), ({"architecture": "vnet"}, 3)):
         with pytest.raises(InputError, match="MONAI cannot build"):
             zoo.build("monai_segmenter", config, in_channels=channels, class_count=2)
-    with pytest.raises(InputError, match="takes no encoder weights"):
-        zoo.build("monai_segmenter", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

@@ -98,5 +98,3 @@ def test_the_recipe_has_the_released_layout():
 def test_impossible_settings_are_refused(config: dict, message: str):
     with pytest.raises(InputError, match=message):
         build(**config)
-    with pytest.raises(InputError, match="no published encoder weights"):
-        zoo.build("multimix", {}, in_channels=3, class_count=2, encoder_weights="imagenet")

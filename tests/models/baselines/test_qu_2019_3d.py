@@ -9,7 +9,6 @@ import torch
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
-from bustle.models import zoo
 from bustle.models.baselines.qu_2019_3d import SPEC, Config, mask_meaning
 from bustle.models.description import describe
 
@@ -45,8 +44,3 @@ def test_it_has_one_channel_more_than_the_v_net():
 def test_impossible_settings_are_told(classes: list[str]):
     with pytest.raises(InputError, match="lesion_classes must"):
         from_mapping(Config, {"lesion_classes": classes}, where="model.config")
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="qu_2019_3d has no published encoder weights"):
-        zoo.build("qu_2019_3d", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.models.baselines.unet import SPEC, Config
 from bustle.models.blocks.unet import ConvStyle
@@ -25,11 +24,6 @@ def test_the_style_comes_from_the_settings():
     assert not {"BatchNorm2d", "ReLU", "ConvTranspose2d"} & kinds
     recipe = load_recipe("unet", overrides=["model.config.style.norm=group"])
     assert recipe.model.config == {"style": {"norm": "group"}}
-
-
-def test_it_has_no_encoder_weights_to_fetch():
-    with pytest.raises(InputError, match="no published encoder weights"):
-        SPEC.build(SPEC.tiny, in_channels=3, class_count=2, encoder_weights="imagenet")
 
 
 @pytest.mark.parametrize("widths", [(8,), (1, 2, 3, 4, 5, 6), (0, 8)])

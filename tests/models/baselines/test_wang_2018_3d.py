@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
-from bustle.models import zoo
 from bustle.models.baselines.wang_2018_3d import SPEC
 from bustle.models.description import describe
 
@@ -29,8 +26,3 @@ def test_the_head_adds_its_parameters_to_the_v_net():
     recipe = load_recipe("wang_2018_3d")
     assert describe(recipe).params == 14_700_146 + 256 * 256 + 2 * 256 + 2 * 256 + 2
     assert recipe.published_as["method"] == "Wang et al. (2018b)"
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="wang_2018_3d has no published encoder weights"):
-        zoo.build("wang_2018_3d", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
-from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
-from bustle.models import zoo
 from bustle.models.baselines import xie_like_3d
 from bustle.models.baselines.xie_like_3d import SPEC
 from bustle.models.description import describe
@@ -27,8 +24,3 @@ def test_the_classes_read_the_deepest_map_and_nothing_of_the_way_up():
 
 def test_the_head_adds_its_parameters_to_the_v_net():
     assert describe(load_recipe("xie_like_3d")).params == 14_700_146 + 257 * 2
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="xie_like_3d has no published encoder weights"):
-        zoo.build("xie_like_3d", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

@@ -76,8 +76,3 @@ def test_the_class_branch_leaves_from_the_end_of_the_encoder():
 def test_impossible_settings_are_refused(config: dict, message: str):
     with pytest.raises(InputError, match=message):
         zoo.build("ynet_like", config, in_channels=3, class_count=2)
-
-
-def test_encoder_weights_are_refused():
-    with pytest.raises(InputError, match="no published encoder weights"):
-        zoo.build("ynet_like", {}, in_channels=3, class_count=2, encoder_weights="imagenet")

@@ -213,8 +213,3 @@ def test_dropout_acts_in_training_alone():
 def test_impossible_settings_are_told(settings: dict, problem: str):
     with pytest.raises(InputError, match=problem):
         from_mapping(Config, settings, where="model.config")
-
-
-def test_there_are_no_encoder_weights():
-    with pytest.raises(InputError, match="cms_vnet has no published encoder weights"):
-        zoo.build("cms_vnet", {}, in_channels=1, class_count=2, encoder_weights="imagenet")

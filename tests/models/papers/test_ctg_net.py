@@ -60,7 +60,7 @@ def full_size(**config: object) -> CtgNet:
 
 def tiny(**config: object) -> CtgNet:
     torch.manual_seed(0)
-    return SPEC.build(replace(SPEC.tiny, **config), in_channels=3, class_count=2, encoder_weights=None).eval()
+    return SPEC.build(replace(SPEC.tiny, **config), in_channels=3, class_count=2).eval()
 
 
 def step(recipe: Recipe) -> float:

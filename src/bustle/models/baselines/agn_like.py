@@ -20,10 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.attention_gate import GateLogits
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +45,6 @@ class Config:
             raise ValueError("gated_strides must name at least one stride, and each only once")
         if self.gate_width < 1:
             raise ValueError("gate_width must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion: where the gates are open."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 def attended_mean(features: Tensor, gate_logits: Tensor) -> Tensor:
@@ -104,7 +100,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", backbone_options={"out_indices": (0, 1, 2, 3)}, gate_width=16),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",
         "VGG-16 with batch norm and ImageNet weights, without its last pooling, stands for the Sononet.",

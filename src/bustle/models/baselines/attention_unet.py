@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,6 @@ class Config:
             raise ValueError("widths must be 2 to 5 numbers of at least 2")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class AttentionUNet(nn.Module):
@@ -55,10 +51,8 @@ class AttentionUNet(nn.Module):
         return MultiTaskOutput(mask_logits=crop_to(mask_logits, image.shape[-2:]), class_logits=None)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> AttentionUNet:
-    """Raises `InputError` for encoder weights, which this network's own encoder has none of."""
-    if encoder_weights is not None:
-        raise InputError("attention_unet has no published encoder weights", remedy="set model.encoder_weights=null")
+def build(config: Config, *, in_channels: int, class_count: int) -> AttentionUNet:
+    """Without classes, `class_count` makes no difference."""
     return AttentionUNet(config, in_channels=in_channels)
 
 
@@ -71,7 +65,8 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    mask_meaning=mask_meaning,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "MONAI's layout: strided convolutions instead of max pooling, the gate's signal at the skip's size.",
         "Without the paper's deep supervision.",

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.unet import DoubleConv, UNetDecoder, UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,6 @@ class Config:
             raise ValueError("widths must be 2 to 5 numbers of at least 1")
         if self.class_width < 1:
             raise ValueError("class_width must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 def with_map(features: Tensor, mask_logits: Tensor) -> Tensor:
@@ -72,15 +67,6 @@ class Chakravarty2018(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
 
-def build(
-    config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None
-) -> Chakravarty2018:
-    """Raises `InputError` for encoder weights: nobody has published any for this U-Net."""
-    if encoder_weights is not None:
-        raise InputError("chakravarty_2018 has no published encoder weights", remedy="set model.encoder_weights=null")
-    return Chakravarty2018(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="chakravarty_2018",
     title="U-Net with a class branch on features and map (Chakravarty & Sivaswamy 2018)",
@@ -90,8 +76,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(widths=(8, 12, 16, 24), class_width=16),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=Chakravarty2018,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "The method segments the optic disc and cup; here one map of the lesion takes their place.",
         "The widths and the two convolutions of the class branch are chosen.",

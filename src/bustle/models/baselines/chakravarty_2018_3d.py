@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import pad_to_multiple
 from bustle.models.blocks.vnet import DEEPEST, STRIDE, VNet, VNetConfig
+from bustle.models.mask_meanings import background_and_lesion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,6 @@ class Config(VNetConfig):
         super().__post_init__()
         if self.class_width < 1:
             raise ValueError("class_width must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
 
 
 def with_map(deepest: Tensor, mask_logits: Tensor) -> Tensor:
@@ -71,17 +66,6 @@ class Chakravarty2018Volume(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
 
-def build(
-    config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None
-) -> Chakravarty2018Volume:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError(
-            "chakravarty_2018_3d has no published encoder weights", remedy="set model.encoder_weights=null"
-        )
-    return Chakravarty2018Volume(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="chakravarty_2018_3d",
     title="V-Net with a class branch on features and map (Chakravarty & Sivaswamy 2018, in 3D)",
@@ -91,8 +75,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(width=2, class_width=8),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=Chakravarty2018Volume,
+    takes_encoder_weights=False,
+    mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",
         "The method segments the optic disc and cup; here one map of the lesion takes their place.",

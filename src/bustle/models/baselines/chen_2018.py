@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.blocks.unet import UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 PYRAMID_LEVEL = 4
 """The class branch reads the map after this many down-samplings."""
@@ -49,11 +49,6 @@ class Config:
             raise ValueError("dropout must be at least 0 and below 1")
 
 
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
-
-
 class Chen2018(nn.Module):
     """Maps images `B C H W`, from 32 px per side, to mask logits `B 1 H W` and class logits `B N`."""
 
@@ -77,13 +72,6 @@ class Chen2018(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> Chen2018:
-    """Raises `InputError` for encoder weights: nobody has published any for this U-Net."""
-    if encoder_weights is not None:
-        raise InputError("chen_2018 has no published encoder weights", remedy="set model.encoder_weights=null")
-    return Chen2018(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="chen_2018",
     title="U-Net with a spatial pyramid class branch (Chen et al. 2018)",
@@ -92,8 +80,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(widths=(8, 12, 16, 24, 24, 24), decoder_widths=(24, 16, 12, 8, 8), hidden=32),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=Chen2018,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "The layout is that of the method's released code; the published parameter count of the comparison, "
         "34.72 million, is not reproduced (30.7 million here).",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
+from bustle.models.mask_meanings import background_and_lesion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,6 @@ class Config(VNetConfig):
             raise ValueError("dropout must be at least 0 and below 1")
 
 
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
-
-
 class Chen2018Volume(nn.Module):
     """Maps volumes `B C D H W`, from 32 voxels per side, to mask logits `B 2 D H W` and class logits `B N`."""
 
@@ -66,15 +61,6 @@ class Chen2018Volume(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
 
-def build(
-    config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None
-) -> Chen2018Volume:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError("chen_2018_3d has no published encoder weights", remedy="set model.encoder_weights=null")
-    return Chen2018Volume(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="chen_2018_3d",
     title="V-Net with a spatial pyramid class branch (Chen et al. 2018, in 3D)",
@@ -83,8 +69,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(width=2, hidden=16),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=Chen2018Volume,
+    takes_encoder_weights=False,
+    mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper; it has "
         "four down-samplings, the method's own has five.",

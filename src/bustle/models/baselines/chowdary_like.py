@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,6 @@ class Config:
             raise ValueError("widths and hidden_width must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class ResidualUnit(nn.Module):
@@ -100,13 +95,6 @@ class ChowdaryLike(nn.Module):
         return MultiTaskOutput(mask_logits=self.mask_head(decoded), class_logits=self.class_head(pooled))
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> ChowdaryLike:
-    """Raises `InputError` for encoder weights, which this network's own encoder has none of."""
-    if encoder_weights is not None:
-        raise InputError("chowdary_like has no published encoder weights", remedy="set model.encoder_weights=null")
-    return ChowdaryLike(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="chowdary_like",
     title="Residual U-Net of Chowdary et al. (approximation)",
@@ -116,8 +104,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(widths=(8, 16, 24, 32), hidden_width=16),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=ChowdaryLike,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",
         "Widths, form of the residual unit and up-sampling are own choices.",

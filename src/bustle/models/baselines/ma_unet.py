@@ -17,11 +17,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.attention_gate import AttentionGate
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.unet import UNetDecoder, UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,6 @@ class Config:
     def __post_init__(self) -> None:
         if not 2 <= len(self.widths) <= 5 or min(self.widths) < 2:
             raise ValueError("widths must be 2 to 5 numbers of at least 2")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 def map_meanings(config: Config) -> Mapping[str, MaskMeaning]:
@@ -84,10 +80,8 @@ class MaUNet(nn.Module):
         )
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> MaUNet:
-    """Raises `InputError` for encoder weights, which this network's own encoders have none of."""
-    if encoder_weights is not None:
-        raise InputError("ma_unet has no published encoder weights", remedy="set model.encoder_weights=null")
+def build(config: Config, *, in_channels: int, class_count: int) -> MaUNet:
+    """Without classes, `class_count` makes no difference."""
     return MaUNet(config, in_channels=in_channels)
 
 
@@ -101,7 +95,8 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    mask_meaning=mask_meaning,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     map_meanings=map_meanings,
     deviations=(
         "Built from CTG-Net's description and the title's idea; widths, gates and the place of the attention (the "

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
+from bustle.models.mask_meanings import background_and_lesion
 
 OWN_OPTIONS = ("spatial_dims", "in_channels", "out_channels")
 
@@ -41,11 +42,6 @@ class Config:
             raise ValueError(f"options must leave {', '.join(OWN_OPTIONS)} to the recipe")
         if self.architecture == "unetr" and "img_size" not in self.options:
             raise ValueError("options of unetr need img_size, the size of the recipe's volumes")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
 
 
 class MonaiSegmenter(nn.Module):
@@ -133,15 +129,6 @@ def _stride(config: Config, network: Any) -> int:
     return 64 if config.architecture == "swin_unetr" else 16  # twice Swin's stride: its norms need two voxels
 
 
-def build(
-    config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None
-) -> MonaiSegmenter:
-    """Raises `InputError` for options that MONAI refuses, and for encoder weights: there are none for these."""
-    if encoder_weights is not None:
-        raise InputError("monai_segmenter takes no encoder weights", remedy="set model.encoder_weights=null")
-    return MonaiSegmenter(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="monai_segmenter",
     title="Network of MONAI",
@@ -157,8 +144,9 @@ SPEC = ModelSpec(
             "blocks_up": [1, 1],
         }
     ),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=MonaiSegmenter,
+    takes_encoder_weights=False,
+    mask_meaning=background_and_lesion,
     deviations=(
         "The class head is added: MONAI's networks segment only.",
         "Sizes that the network's stride does not divide are padded with zeros, which the class head sees; UNETR "

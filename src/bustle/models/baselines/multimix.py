@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.unet import ConvStyle, UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,6 @@ class Config:
             raise ValueError("dropout must be at least 0 and below 1")
         if self.leaky_slope < 0:
             raise ValueError("leaky_slope must not be negative")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class MultiMix(nn.Module):
@@ -95,13 +90,6 @@ class MultiMix(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> MultiMix:
-    """Raises `InputError` for encoder weights: nobody has published any for this U-Net."""
-    if encoder_weights is not None:
-        raise InputError("multimix has no published encoder weights", remedy="set model.encoder_weights=null")
-    return MultiMix(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="multimix",
     title="MultiMix",
@@ -111,8 +99,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(widths=(8, 16, 24, 32, 48)),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=MultiMix,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "It cannot be exported: the saliency bridge is a gradient with respect to the input.",
         "The saliency comes from the same encoder pass as the classes and the mask, dropout included; the released "

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.class_maps import log_class_means, with_largest_lesion
 from bustle.models.blocks.vnet import VNet, VNetConfig
@@ -58,13 +57,6 @@ class Qu2019Volume(nn.Module):
         return MultiTaskOutput(mask_logits=logits, class_logits=class_logits)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> Qu2019Volume:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError("qu_2019_3d has no published encoder weights", remedy="set model.encoder_weights=null")
-    return Qu2019Volume(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="qu_2019_3d",
     title="V-Net with one map per class (Qu et al. 2019, in 3D)",
@@ -74,7 +66,8 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(width=2),
-    build=build,
+    build=Qu2019Volume,
+    takes_encoder_weights=False,
     mask_meaning=mask_meaning,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",

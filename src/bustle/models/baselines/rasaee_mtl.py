@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,6 @@ class Config:
             raise ValueError("mask_channels and mask_sizes must be equally many")
         if any(value < 1 for value in (*self.mask_channels, *self.mask_sizes)):
             raise ValueError("mask_channels and mask_sizes must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class UpStep(nn.Module):
@@ -100,7 +96,7 @@ SPEC = ModelSpec(
         mask_sizes=(16, 32),
     ),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "This is the network as the authors of LA-Net built it for their comparison; the first paper's may differ.",
         "The mask head goes through maps of fixed size, 16 and 112 pixels, whatever the input's size and shape.",

@@ -15,9 +15,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.mask_meanings import background_and_lesion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,6 @@ class Config:
 
     backbone: str = "resnet50"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
 
 
 class ScNet(nn.Module):
@@ -68,7 +64,7 @@ SPEC = ModelSpec(
     # Strides 2, 4 and 8: the deepest map of a 64 px image is 8 x 8, as that of 256 px at full size.
     tiny=Config(backbone="test_resnet", backbone_options={"out_indices": (0, 1, 2)}),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=background_and_lesion,
     deviations=(
         "Which ResNet, and the stride of its last maps, are not known here: ResNet-50, stride 32.",
         "Two maps, background and lesion; the mammography maps have more classes.",

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
+from bustle.models.mask_meanings import one_lesion_channel
 from bustle.models.weights import load_encoder_weights
 
 TIMM = "tu-"
@@ -45,10 +46,6 @@ class Config:
             raise ValueError("dropout must be at least 0 and below 1")
         if self.backbone_options and not self.backbone.startswith(TIMM):
             raise ValueError("backbone_options are for timm's encoders, whose names start with tu-")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class TimmEncoder(NamedTuple):
@@ -150,6 +147,6 @@ SPEC = ModelSpec(
         classification=True,
     ),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=("Sizes that the encoder's stride does not divide are padded with zeros, which the class head sees.",),
 )

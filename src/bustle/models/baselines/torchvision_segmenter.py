@@ -12,9 +12,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,6 @@ class Config:
     head: Literal["fcn", "deeplab_v3"] = "fcn"
     backbone: str = "resnet50"
     output_stride: Literal[8, 16, 32] = 8
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class TorchvisionSegmenter(nn.Module):
@@ -69,6 +66,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet"),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=("Without torchvision's auxiliary head, which it leaves out by default too.",),
 )

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
 from bustle.models.blocks.timm_body import load_body_weights
+from bustle.models.mask_meanings import one_lesion_channel
 
 STRIDE = 16
 PRETRAINED = "vit_base_r50_s16_224"
@@ -60,10 +61,6 @@ class Config:
             )
         if min(*self.layers, self.depth, self.decoder_input, *self.decoder_channels) < 1:
             raise ValueError("layers, depth, decoder_input and decoder_channels must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class HybridEncoder(nn.Module):
@@ -184,7 +181,7 @@ SPEC = ModelSpec(
         decoder_channels=(16, 16, 8, 8),
     ),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "The class token of the published weights stays among the tokens; the original has none.",
         "Up-sampling is bilinear with half-pixel centres; the original aligns corners.",

@@ -12,9 +12,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.unet import ConvStyle, UNetDecoder, UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,6 @@ class Config:
             raise ValueError("widths must be 2 to 5 numbers of at least 1")
 
 
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
-
-
 class UNet(nn.Module):
     """Maps images `B C H W`, from 32 px per side, to mask logits `B 1 H W`."""
 
@@ -47,10 +43,8 @@ class UNet(nn.Module):
         return MultiTaskOutput(mask_logits=self.mask_head(self.decoder(self.encoder(image))), class_logits=None)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> UNet:
-    """Raises `InputError` for encoder weights, which this network's own encoder has none of."""
-    if encoder_weights is not None:
-        raise InputError("unet has no published encoder weights", remedy="set model.encoder_weights=null")
+def build(config: Config, *, in_channels: int, class_count: int) -> UNet:
+    """Without classes, `class_count` makes no difference."""
     return UNet(config, in_channels=in_channels)
 
 
@@ -64,6 +58,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    mask_meaning=mask_meaning,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=("Convolutions are padded and followed by batch norm; the original's are neither.",),
 )

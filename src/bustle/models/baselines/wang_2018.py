@@ -17,10 +17,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
 from bustle.models.blocks.unet import UNetDecoder, UNetEncoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,6 @@ class Config:
             raise ValueError("widths must be 2 to 5 numbers of at least 1")
         if any(width < 1 for width in self.decoder_channels or ()):
             raise ValueError("decoder_channels must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class Wang2018(nn.Module):
@@ -95,7 +91,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 32, 48)),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "The pre-enhancing network on phase filters is left out: it is specific to bone.",
         "The class head is a 1x1 convolution of the bottleneck's width, global pooling and one linear layer.",

@@ -9,29 +9,17 @@ Own choices: the class head's 1x1x1 convolution keeps the width; mask channels a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(VNetConfig):
-    """The V-Net's switches."""
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
+from bustle.models.mask_meanings import background_and_lesion
 
 
 class Wang2018Volume(nn.Module):
     """Maps volumes `B C D H W`, from 32 voxels per side, to mask logits `B 2 D H W` and class logits `B N`."""
 
-    def __init__(self, config: Config, *, in_channels: int, class_count: int):
+    def __init__(self, config: VNetConfig, *, in_channels: int, class_count: int):
         super().__init__()
         self.vnet = VNet(in_channels, mask_channels=2, config=config)
         width = config.channels(DEEPEST)
@@ -44,15 +32,6 @@ class Wang2018Volume(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
 
-def build(
-    config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None
-) -> Wang2018Volume:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError("wang_2018_3d has no published encoder weights", remedy="set model.encoder_weights=null")
-    return Wang2018Volume(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="wang_2018_3d",
     title="V-Net with a class head (Wang et al. 2018, in 3D)",
@@ -60,10 +39,11 @@ SPEC = ModelSpec(
     "Ultrasound Using a Multi-Feature Guided CNN. MICCAI 2018",
     dims=3,
     task="joint",
-    config_type=Config,
-    tiny=Config(width=2),
-    build=build,
-    mask_meaning=mask_meaning,
+    config_type=VNetConfig,
+    tiny=VNetConfig(width=2),
+    build=Wang2018Volume,
+    takes_encoder_weights=False,
+    mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",
         "The pre-enhancing network on phase filters is left out: it is specific to bone.",

@@ -17,9 +17,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.mask_meanings import one_lesion_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,6 @@ class Config:
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.decoder_channels or ()):
             raise ValueError("decoder_channels must be at least 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class XieLike(nn.Module):
@@ -77,7 +73,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8)),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources: its numbers are not those of Xie et al.",
         "The method's two stages, a classifier and then a Mask R-CNN, are one network with two heads here, as in the "

@@ -9,29 +9,17 @@ images.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(VNetConfig):
-    """The V-Net's switches."""
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """Softmax over background and lesion."""
-    return MaskMeaning(channels=("background", "lesion"), activation="softmax", lesion_channels=(1,))
+from bustle.models.mask_meanings import background_and_lesion
 
 
 class XieLikeVolume(nn.Module):
     """Maps volumes `B C D H W`, from 32 voxels per side, to mask logits `B 2 D H W` and class logits `B N`."""
 
-    def __init__(self, config: Config, *, in_channels: int, class_count: int):
+    def __init__(self, config: VNetConfig, *, in_channels: int, class_count: int):
         super().__init__()
         self.vnet = VNet(in_channels, mask_channels=2, config=config)
         self.class_head = nn.Linear(config.channels(DEEPEST), class_count)
@@ -42,13 +30,6 @@ class XieLikeVolume(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> XieLikeVolume:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError("xie_like_3d has no published encoder weights", remedy="set model.encoder_weights=null")
-    return XieLikeVolume(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="xie_like_3d",
     title="V-Net and class head without cross links (in the manner of Xie et al. 2018)",
@@ -56,10 +37,11 @@ SPEC = ModelSpec(
     "Neural Networks. PCM 2018",
     dims=3,
     task="joint",
-    config_type=Config,
-    tiny=Config(width=2),
-    build=build,
-    mask_meaning=mask_meaning,
+    config_type=VNetConfig,
+    tiny=VNetConfig(width=2),
+    build=XieLikeVolume,
+    takes_encoder_weights=False,
+    mask_meaning=background_and_lesion,
     deviations=(
         "An approximation from secondary sources: its numbers are not those of Xie et al.",
         "The method's two stages, a classifier and then a Mask R-CNN, are one V-Net with two heads here, as in the "

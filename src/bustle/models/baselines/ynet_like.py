@@ -16,9 +16,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.mask_meanings import one_lesion_channel
 
 BRANCHES = 5
 """Dilations 1, 2, 4, 8 and 16: a receptive field of 33 x 33."""
@@ -43,11 +43,6 @@ class Config:
             raise ValueError("depth must not be negative")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    """One sigmoid channel, the lesion."""
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 class SpatialPyramid(nn.Module):
@@ -118,13 +113,6 @@ class YNetLike(nn.Module):
         )
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> YNetLike:
-    """Raises `InputError` for encoder weights, which this network's own encoder has none of."""
-    if encoder_weights is not None:
-        raise InputError("ynet_like has no published encoder weights", remedy="set model.encoder_weights=null")
-    return YNetLike(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="ynet_like",
     title="Y-Net (approximation)",
@@ -134,8 +122,9 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(widths=(16, 24, 32), depth=1),
-    build=build,
-    mask_meaning=mask_meaning,
+    build=YNetLike,
+    takes_encoder_weights=False,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",
         "Widths, number of pyramids, up-sampling and the form of the class branch are own choices; the pyramid "

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.vnet import DEEPEST, LAST, VNet, VNetConfig
 
@@ -110,13 +109,6 @@ class CmsVnet(nn.Module):
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> CmsVnet:
-    """Raises `InputError` for encoder weights: nobody has published any for this V-Net."""
-    if encoder_weights is not None:
-        raise InputError("cms_vnet has no published encoder weights", remedy="set model.encoder_weights=null")
-    return CmsVnet(config, in_channels=in_channels, class_count=class_count)
-
-
 SPEC = ModelSpec(
     id="cms_vnet",
     title="C_MS-VNet",
@@ -126,7 +118,8 @@ SPEC = ModelSpec(
     task="joint",
     config_type=Config,
     tiny=Config(width=2, hidden=16),
-    build=build,
+    build=CmsVnet,
+    takes_encoder_weights=False,
     mask_meaning=mask_meaning,
     deviations=(
         "Widths, numbers of convolutions and the additions within stages are those of the original V-Net: the paper "

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.mask_meanings import one_lesion_channel
 
 SHIFTS = (-2, -1, 0, 1, 2)
 """Tokens that each fifth of the channels moves by (shift size 5)."""
@@ -31,10 +32,6 @@ class Config:
     def __post_init__(self) -> None:
         if min(self.widths) < len(SHIFTS):
             raise ValueError(f"widths must be at least {len(SHIFTS)}")
-
-
-def mask_meaning(config: Config) -> MaskMeaning:
-    return MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
 
 
 def shifted(tokens: Tensor, *, axis: int) -> Tensor:
@@ -150,7 +147,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(5, 6, 8, 10, 12)),
     build=build,
-    mask_meaning=mask_meaning,
+    mask_meaning=one_lesion_channel,
     deviations=(
         "The hidden width of the MLPs and the shifts (five groups of channels, by -2 to 2 tokens) are read from the "
         "published parameter count, 1.47 million, which they match.",
