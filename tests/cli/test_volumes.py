@@ -136,6 +136,15 @@ def test_a_header_that_says_the_wrong_spacing(run: Path, data: Path, tmp_path: P
     assert main([*words, "--centre", "5", "5", "5", "--spacing", "1", "0.25", "0.5"]) == 0
     assert read_header(tmp_path / "out" / "v0" / "mask.nrrd").spacing == (1, 0.25, 0.5)
     assert read_header(tmp_path / "out" / "v0" / "network_mask.nrrd").size == (16, 16, 18), "voxels of 1 mm"
+    nameless = tmp_path / "nameless.nrrd"
+    header, _, voxels = (data / "images" / "v0.nrrd").read_bytes().partition(b"\n\n")
+    kept = [line for line in header.split(b"\n") if not line.startswith((b"space directions", b"spacings"))]
+    nameless.write_bytes(b"\n".join(kept) + b"\n\n" + voxels)
+    without = ["predict", str(nameless), *words[2:], "--centre", "5", "5", "5"]
+    assert main(without) == 2
+    assert "states no voxel spacing" in capsys.readouterr().err
+    assert main([*without, "--spacing", "1", "0.25", "0.5"]) == 0
+    assert read_header(tmp_path / "out" / "nameless" / "mask.nrrd").spacing == (1, 0.25, 0.5)
     assert main([*words, "--spacing", "1", "0.25"]) == 2
     assert "v0.nrrd: has 3 axes, --spacing 2 numbers; give one number" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:

@@ -12,6 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import case_columns, read_cases, write_cases
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.metrics import LESION_DETECTION
 from bustle.evaluation.strata import size_strata, with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
 
@@ -319,6 +320,17 @@ def test_the_abus_protocol_pools_cases_and_confusion():
     for name in ("f1", "auc"):
         assert found["classification"][name]["mean"] == whole["classification"][name]["mean"]
         assert found["classification"][name]["folds"] == [fold["classification"][name]["mean"] for fold in folds]
+
+
+def test_folds_of_which_only_some_sought_lesions_can_be_summed_up():
+    folds = [summary_of(rows, resamples=20) for rows in (ROWS[:16], ROWS[16:])]
+    detection = {name: {"mean": 0.5, "n": 4, "unit": metric.unit} for name, metric in LESION_DETECTION.items()}
+    folds[0]["lesion_detection"] = detection
+    pooled = summary_of(ROWS, resamples=20)
+    assert summarise_folds(folds, pooled=pooled, protocol=load_protocol("strict"))["lesion_detection"] is None
+    pooled["lesion_detection"] = detection
+    found = summarise_folds(folds, pooled=pooled, protocol=load_protocol("strict"))["lesion_detection"]
+    assert found["cpm"]["folds"] == [0.5, None]
 
 
 def test_la_nets_protocol_gives_the_half_width():

@@ -18,6 +18,7 @@ class Fake:
     """Brightness is the lesion probability; `shift` is added to it, `class_shift` to the class probabilities."""
 
     def __init__(self, shift: float = 0.0, *, class_shift: float = 0.0, has_classes: bool = True):
+        self.runtime = "made up"
         self.mask_meaning = SIGMOID
         self.shift = shift
         self.class_shift = class_shift
@@ -32,21 +33,30 @@ class Fake:
 
 def test_equal_networks_on_several_batches():
     exported = Fake()
-    found = compare(Fake(), exported, section=SECTION)
+    found = compare(Fake(), [exported], section=SECTION)
     assert exported.batches == [1, 2, 4]
     assert (found.largest_mask_difference, found.largest_class_difference, found.flipped_pixels) == (0, 0, 0)
     assert found.pixels == 7 * 32 * 32
 
 
 def test_rounding_is_measured():
-    found = compare(Fake(), Fake(5e-5, class_shift=-2e-5), section=SECTION)
+    found = compare(Fake(), [Fake(5e-5, class_shift=-2e-5)], section=SECTION)
     assert found.largest_mask_difference == pytest.approx(5e-5, rel=0.01)
     assert found.largest_class_difference == pytest.approx(2e-5, rel=0.01)
 
 
+def test_the_worst_library_counts():
+    found = compare(Fake(), [Fake(1e-5), Fake(-6e-5)], section=SECTION)
+    assert found.largest_mask_difference == pytest.approx(6e-5, rel=0.01)
+    assert found.runtimes == ("made up", "made up")
+    assert found.pixels == 7 * 32 * 32
+    with pytest.raises(InputError, match=r"in made up by up to 0\.0002"):
+        compare(Fake(), [Fake(1e-5), Fake(2e-4)], section=SECTION)
+
+
 def test_flipped_mask_pixels_are_counted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(parity, "TOLERANCE", 1.0)
-    found = compare(Fake(), Fake(0.2), section=SECTION)
+    found = compare(Fake(), [Fake(0.2)], section=SECTION)
     assert 0 < found.flipped_pixels < found.pixels
 
 
@@ -55,9 +65,9 @@ def test_flipped_mask_pixels_are_counted(monkeypatch: pytest.MonkeyPatch):
 )
 def test_networks_that_differ(exported: Fake):
     with pytest.raises(InputError, match="the exported model differs from its networks"):
-        compare(Fake(), exported, section=SECTION)
+        compare(Fake(), [exported], section=SECTION)
 
 
 def test_networks_without_classes():
-    found = compare(Fake(has_classes=False), Fake(has_classes=False), section=SECTION)
+    found = compare(Fake(has_classes=False), [Fake(has_classes=False)], section=SECTION)
     assert found.largest_class_difference is None

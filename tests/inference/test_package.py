@@ -172,12 +172,24 @@ def test_a_model_that_only_onnx_runtime_loads(make_package: Callable[..., Path],
     assert Predictor.open(make_package(), device="cpu").provenance["runtime"].startswith("ONNX Runtime 1")
 
 
-@pytest.mark.parametrize(("value", "threads"), [(None, 0), ("3", 3), ("", 0), ("2,1", 0)])
-def test_omp_num_threads_is_heeded(monkeypatch: pytest.MonkeyPatch, value: str | None, threads: int):
+@pytest.mark.parametrize(("value", "threads"), [(None, 0), ("1", 1), ("", 0), ("2,1", 0)])
+def test_omp_num_threads_is_heeded(
+    make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, value: str | None, threads: int
+):
+    asked = []
+
+    def noted(kind: Callable[..., Backend]) -> Callable[..., Backend]:
+        return lambda *arguments, **options: asked.append(options["threads"]) or kind(*arguments, **options)
+
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if value is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert package_backend.wanted_threads() == threads
+    monkeypatch.setattr(package_backend, "OpenVinoBackend", noted(OpenVinoBackend))
+    monkeypatch.setattr(package_backend, "OnnxBackend", noted(OnnxBackend))
+    openvino, _ = package_backend.cpu_backends(Package(make_package()))
+    assert asked == [threads, threads]
+    if threads and isinstance(openvino, OpenVinoBackend):
+        assert openvino._compiled.get_property("INFERENCE_NUM_THREADS") == threads
 
 
 def test_a_cuda_device_that_is_not_there(make_package: Callable[..., Path]):

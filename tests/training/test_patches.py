@@ -174,6 +174,7 @@ def test_validation_of_a_model_that_searches_also_takes_a_patch_elsewhere(prepar
     (batch,) = list(sources.validation or ())
     (again,) = list(sources.validation or ())
     assert batch.case_ids == ["made/0"] * 2 + [f"made/{NORMAL}"] * 2
+    assert batch.lesion_mask[1].sum() == 0, "not a voxel of the lesion"
     assert torch.equal(batch.image, again.image), "the same one in every epoch"
     assert batch.has_label.tolist()[:2] == [True, False]
     assert batch.lesion_mask[0].sum() > batch.lesion_mask[1].sum()

@@ -23,6 +23,7 @@ from bustle.data.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
 from bustle.training import run
 from bustle.training.checkpoint import read_checkpoint
+from bustle.training.epoch_end import write_rows
 from bustle.training.module import TrainingModule
 from bustle.training.run import FoldResult, check_recipe
 from bustle.training.validation import ValidationScores, ValidationTally
@@ -290,3 +291,8 @@ def test_a_damaged_checkpoint_is_named(recipe: Recipe, train: Train, tmp_path: P
     files.write_bytes(tmp_path / "checkpoints" / "last.ckpt", b"half")
     with pytest.raises(InputError, match=r"last\.ckpt: is not a readable checkpoint"):
         train(recipe, tmp_path, resume=True)
+
+
+def test_a_training_that_an_earlier_version_began_goes_on_with_further_columns(tmp_path: Path):
+    write_rows(tmp_path / "m.csv", [{"epoch": 1, "val_dice": 0.5}, {"epoch": 2, "val_dice": None, "val_clear": 1.0}])
+    assert (tmp_path / "m.csv").read_text() == "epoch,val_dice,val_clear\n1,0.5,\n2,,1.0\n"

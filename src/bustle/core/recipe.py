@@ -87,8 +87,8 @@ class DataSection:
             raise ValueError("resize: patch needs a positive spacing_mm, and nothing else takes one")
         if not 0 <= self.lesion_share <= 1:
             raise ValueError("lesion_share must lie between 0 and 1")
-        if not 0 <= self.lesion_offset < 0.5:
-            raise ValueError("lesion_offset must lie between 0 and 0.5, where the centre would leave the patch")
+        if not 0 <= self.lesion_offset <= 0.45:
+            raise ValueError("lesion_offset must lie between 0 and 0.45, or the centre may leave the patch")
         if not all(value > 0 for value in self.std):
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):

@@ -113,6 +113,7 @@ def compare_detection(
         return {}
     once = np.ones((1, len(reference)))
     points = [detection_values(cases, weights=once, threshold=threshold)[0] for cases in (reference, other)]
+    weights = weights[weights.any(axis=1)]
     spreads = [detection_values(cases, weights=weights, threshold=threshold) for cases in (reference, other)]
     return {
         name: _entry(

@@ -185,7 +185,7 @@ def _fold_parts(parts: Sequence[Mapping[str, Any]], pooled: Mapping[str, Any], p
     for part, catalogue in CATALOGUES.items():
         scored = [fold.get(part) for fold in parts]  # folds scored by an earlier version lack some figures
         over_folds[part] = None
-        if any(scored):
+        if any(scored) and pooled.get(part):
             over_folds[part] = {
                 name: _over_folds([fold and fold.get(name) for fold in scored], pooled[part][name], protocol)
                 for name in catalogue

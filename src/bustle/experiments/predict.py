@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +79,7 @@ def predict_files(
     """
 
     def load(image: InputImage) -> _Picture:
-        pixels, geometry = _read(image.path)
-        if spacing is not None:
-            geometry = dataclasses.replace(geometry, spacing=_per_axis(spacing, geometry.dims, path=image.path))
+        pixels, geometry = _read(image.path, spacing)
         return _Picture(image.name, pixels, geometry, image.path, centre=centre)
 
     work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
@@ -119,12 +117,12 @@ def predict_cases(
     return work.run(cases, names=[case.case_id for case in cases])
 
 
-def _read(path: Path) -> tuple[NDArray[np.uint8], Geometry]:
+def _read(path: Path, spacing: tuple[float, ...] | None) -> tuple[NDArray[np.uint8], Geometry]:
     if is_volume(path):
-        voxels, geometry = read_volume(path)
+        voxels, geometry = read_volume(path, spacing=spacing and _per_axis(spacing, 3, path=path))
         return voxels[None], geometry
     image = read_image(path)
-    return image, Geometry(image.shape[1:])
+    return image, Geometry(image.shape[1:], spacing=spacing and _per_axis(spacing, 2, path=path))
 
 
 def _per_axis(spacing: tuple[float, ...], dims: int, *, path: Path) -> tuple[float, ...]:
@@ -195,7 +193,7 @@ class _Work(Generic[Source]):
             stored = read_prediction(folder)
         except InputError:
             return None
-        same_model = dict(stored.provenance) == to_mapping(self.predictor.provenance)
+        same_model = _without_runtime(stored.provenance) == _without_runtime(to_mapping(self.predictor.provenance))
         if not same_model or stored.input_sha256 != _digest(picture) or stored.centre != picture.centre:
             return None
         if self.save_probability and not has_probability(folder):
@@ -228,6 +226,11 @@ class _Work(Generic[Source]):
             drawn = sum(candidate.voxels > 0 for candidate in prediction.candidates)
             lesions = drawn if prediction.geometry.dims == 3 else len(prediction.lesions)
         return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
+
+
+def _without_runtime(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What says which model it was: another library, or version of it, gives the same answers."""
+    return {name: value for name, value in provenance.items() if name != "runtime"}
 
 
 def _digest(picture: _Picture) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.config import from_mapping, to_mapping
+from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.recipe import Protocol, Track
 from bustle.evaluation.case_table import write_cases
@@ -91,11 +92,19 @@ class ScoredTrack:
 
 
 def read_detected(folder: Path, *, suffix: str = "") -> list[DetectedCase]:
-    """What `ScoredTrack.write` wrote; nothing where no lesions were sought."""
+    """What `ScoredTrack.write` wrote; nothing where no lesions were sought.
+
+    Raises `InputError` for a file of another version.
+    """
     path = folder / f"{DETECTED}{suffix}.json"
     if not path.exists():
         return []
-    return [from_mapping(DetectedCase, entry, where=path.name) for entry in read_json(path)]
+    try:
+        return [from_mapping(DetectedCase, entry, where=path.name) for entry in read_json(path)]
+    except InputError as error:
+        raise InputError(
+            f"is of another version ({error})", remedy="delete it, or score the predictions again", path=path
+        ) from None
 
 
 def detection_part(detected: Sequence[DetectedCase], *, resamples: int) -> dict[str, Any]:

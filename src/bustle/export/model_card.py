@@ -106,10 +106,10 @@ def _export(record: PackageRecord) -> str:
         for key in ("largest_mask_difference", "largest_class_difference")
     )
     return (
-        f"Made by bustle {record.versions.get('bustle')}. `model.onnx` against the networks in PyTorch on "
-        f"{sum(parity['batches'])} generated images: largest difference of a mask probability {masks}, of a class "
-        f"probability {classes}; {parity['flipped_pixels']} of {parity['pixels']} mask pixels flipped. `{WEIGHTS}` "
-        "holds the networks' own weights."
+        f"Made by bustle {record.versions.get('bustle')}. `model.onnx` in {' and '.join(parity['runtimes'])} against "
+        f"the networks in PyTorch on {sum(parity['batches'])} generated images: largest difference of a mask "
+        f"probability {masks}, of a class probability {classes}; {parity['flipped_pixels']} of {parity['pixels']} "
+        f"mask pixels flipped. `{WEIGHTS}` holds the networks' own weights."
     )
 
 

@@ -21,7 +21,6 @@ from bustle.core.recipe import Recipe
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
 from bustle.export.parity import compare
-from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import (
     CARD,
     FORMAT_VERSION,
@@ -32,6 +31,7 @@ from bustle.inference.package import (
     Package,
     PackageRecord,
 )
+from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network, mask_meaning_of
 from bustle.models import zoo
 from bustle.models.refinement import refined
@@ -96,7 +96,7 @@ def write_package(
         write_json(folder / RECORD, to_mapping(PackageRecord(**facts, parity={})))
         parity = compare(
             TorchBackend(recipe, weights=weights, device="cpu"),
-            OnnxBackend(Package(folder), device="cpu"),
+            cpu_backends(Package(folder)),
             section=recipe.data,
         )
         record = PackageRecord(**facts, parity=to_mapping(parity))

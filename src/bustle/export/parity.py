@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
 from bustle.data.preprocess import normalise, to_network_grid
-from bustle.inference.backend import Backend
+from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.postprocess import lesion_mask
 
 TOLERANCE = 1e-4
@@ -24,8 +24,12 @@ BATCHES = (1, 2, 4)
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """The largest differences of probabilities (None for what the networks do not give), and of the masks."""
+    """The largest differences of probabilities (None for what the networks do not give), and of the masks.
 
+    `runtimes` are the libraries that ran the exported model; the differences are those of the worst one.
+    """
+
+    runtimes: tuple[str, ...]
     batches: tuple[int, ...]
     largest_mask_difference: float | None
     largest_class_difference: float | None
@@ -33,32 +37,58 @@ class Parity:
     pixels: int
 
 
-def compare(networks: Backend, exported: Backend, *, section: DataSection) -> Parity:
-    """Raises `InputError` where a probability differs by more than `TOLERANCE`."""
+def compare(networks: Backend, exported: Sequence[Backend], *, section: DataSection) -> Parity:
+    """Raises `InputError` where a probability differs by more than `TOLERANCE` in one of the libraries."""
+    inputs = list(_phantom_batches(section))
+    wanted = [networks.run(images) for images in inputs]
+    return _worst([_compare_one(wanted, backend, inputs, meaning=networks.mask_meaning) for backend in exported])
+
+
+def _compare_one(
+    wanted: Sequence[NetworkOutput],
+    exported: Backend,
+    inputs: Sequence[NDArray[np.float32]],
+    *,
+    meaning: MaskMeaning | None,
+) -> Parity:
     of_masks: list[float] = []
     of_classes: list[float] = []
     flipped = pixels = 0
-    for images in _phantom_batches(section):
-        wanted, found = networks.run(images), exported.run(images)
-        of_masks += _largest(wanted.mask_channels, found.mask_channels)
-        of_classes += _largest(wanted.classes, found.classes)
-        if wanted.mask_channels is not None and found.mask_channels is not None and networks.mask_meaning:
-            masks = _masks(wanted.mask_channels, networks.mask_meaning)
-            flipped += int((masks != _masks(found.mask_channels, networks.mask_meaning)).sum())
+    for images, own in zip(inputs, wanted, strict=True):
+        found = exported.run(images)
+        of_masks += _largest(own.mask_channels, found.mask_channels)
+        of_classes += _largest(own.classes, found.classes)
+        if own.mask_channels is not None and found.mask_channels is not None and meaning:
+            masks = _masks(own.mask_channels, meaning)
+            flipped += int((masks != _masks(found.mask_channels, meaning)).sum())
             pixels += masks.size
     worst = max([*of_masks, *of_classes])
     if not worst <= TOLERANCE:
         raise InputError(
-            f"the exported model differs from its networks: by up to {worst:.2g} in a probability, "
-            f"in {flipped} of {pixels} mask pixels",
+            f"the exported model differs from its networks: in {exported.runtime} by up to {worst:.2g} in a "
+            f"probability, in {flipped} of {pixels} mask pixels",
             remedy="use the run folder itself, and report this network",
         )
     return Parity(
+        runtimes=(exported.runtime,),
         batches=BATCHES,
         largest_mask_difference=max(of_masks, default=None),
         largest_class_difference=max(of_classes, default=None),
         flipped_pixels=flipped,
         pixels=pixels,
+    )
+
+
+def _worst(each: Sequence[Parity]) -> Parity:
+    of_masks = [one.largest_mask_difference for one in each if one.largest_mask_difference is not None]
+    of_classes = [one.largest_class_difference for one in each if one.largest_class_difference is not None]
+    return Parity(
+        runtimes=tuple(name for one in each for name in one.runtimes),
+        batches=BATCHES,
+        largest_mask_difference=max(of_masks, default=None),
+        largest_class_difference=max(of_classes, default=None),
+        flipped_pixels=max(one.flipped_pixels for one in each),
+        pixels=each[0].pixels,
     )
 
 

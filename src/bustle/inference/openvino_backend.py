@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,12 +26,12 @@ class OpenVinoBackend:
         content = package.checked(MODEL)
         model = core.read_model(content) if isinstance(content, bytes) else core.read_model(str(content))
         _, *image = package.record.input.shape
-        model.reshape([1, *map(int, image)])  # a graph of fixed size is faster, and batches gain nothing
+        model.reshape([1, *map(int, image)])  # a graph of fixed size is faster, and a CPU gains nothing from batches
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # not bfloat16
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._compiled = core.compile_model(model, "CPU", settings)
-        self._names = [output.any_name for output in self._compiled.outputs]
+        self._names = [_name(output.names) for output in self._compiled.outputs]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
@@ -43,6 +44,12 @@ class OpenVinoBackend:
 
     def _together(self, answers: list[dict[str, NDArray[np.float32]]], name: str) -> NDArray[np.float32] | None:
         return finite(np.concatenate([answer[name] for answer in answers])) if name in self._names else None
+
+
+def _name(aliases: Collection[str]) -> str:
+    """Which of the package's outputs it is: OpenVINO keeps the names of operations that it removed beside it."""
+    (name,) = {MASK_PROBS, CLASS_PROBS}.intersection(aliases)
+    return name
 
 
 def is_installed() -> bool:

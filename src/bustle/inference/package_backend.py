@@ -17,15 +17,25 @@ def open_package(package: Package, *, device: str) -> Backend:
     Raises `InputError` for a model that is not the exported one, that does not load, or an absent device.
     """
     on_cpu = device == "cpu" or (device == "auto" and not finds_cuda())
-    threads = wanted_threads()
-    if on_cpu and is_installed():
-        try:
-            return OpenVinoBackend(package, threads=threads)
-        except InputError:
-            raise
-        except Exception:  # its exceptions share no base but this; ONNX Runtime gives the same answers
-            pass
-    return OnnxBackend(package, device=device, threads=threads)
+    return (_openvino(package) if on_cpu else None) or OnnxBackend(package, device=device, threads=wanted_threads())
+
+
+def cpu_backends(package: Package) -> list[Backend]:
+    """Every library here that `open_package` may choose on some CPU. Raises `InputError` as it does."""
+    found = [_openvino(package), OnnxBackend(package, device="cpu", threads=wanted_threads())]
+    return [backend for backend in found if backend is not None]
+
+
+def _openvino(package: Package) -> OpenVinoBackend | None:
+    """None where it is not installed, or does not know an operation of the network."""
+    if not is_installed():
+        return None
+    try:
+        return OpenVinoBackend(package, threads=wanted_threads())
+    except InputError:
+        raise
+    except Exception:  # its exceptions share no base but this; ONNX Runtime gives the same answers
+        return None
 
 
 def wanted_threads() -> int:

@@ -82,14 +82,17 @@ def read_header(path: Path) -> VolumeHeader:
     return _header(reader, Path(path))
 
 
-def read_volume(path: Path) -> tuple[NDArray[np.uint8], Geometry]:
+def read_volume(
+    path: Path, *, spacing: tuple[float, float, float] | None = None
+) -> tuple[NDArray[np.uint8], Geometry]:
     """Intensities uint8 `D H W` and their place; deeper values are scaled as those of images (`to_8_bit`).
 
-    Raises `InputError` as `read_header` does, for a file that is cut short or damaged, for other values, and for
-    more voxels than the free memory holds.
+    `spacing` (mm, in the axes' order) takes the place of what the header says, or does not say. Raises `InputError`
+    as `read_header` does, for a file that is cut short or damaged, for other values, and for more voxels than the
+    free memory holds.
     """
     path = Path(path)
-    voxels, header = _decoded(path)
+    voxels, header = _decoded(path, spacing=spacing)
     return to_8_bit(voxels, path=path), header.geometry()
 
 
@@ -193,7 +196,9 @@ def _opened(path: Path) -> SimpleITK.ImageFileReader:
 
 def _no_spacing(path: Path) -> InputError:
     return InputError(
-        "states no voxel spacing", remedy="write the spacing in mm into its header and try again", path=path
+        "states no voxel spacing",
+        remedy="write the spacing in mm into its header, or predict it with --spacing",
+        path=path,
     )
 
 
@@ -211,7 +216,9 @@ def _last_line(error: RuntimeError) -> str:
     return lines[-1].rpartition("): ")[2][:120] if lines else "no reason given"
 
 
-def _header(reader: SimpleITK.ImageFileReader, path: Path) -> VolumeHeader:
+def _header(
+    reader: SimpleITK.ImageFileReader, path: Path, *, spacing: tuple[float, float, float] | None = None
+) -> VolumeHeader:
     size = [*reader.GetSize()]
     while len(size) > 3 and size[-1] == 1:
         size.pop()
@@ -231,25 +238,27 @@ def _header(reader: SimpleITK.ImageFileReader, path: Path) -> VolumeHeader:
         raise InputError(
             f"has {reader.GetNumberOfComponents()} values per voxel", remedy="save it as grey values", path=path
         )
-    spacing = reader.GetSpacing()[:3]
-    if not states_spacing(path) or not all(math.isfinite(step) and step > 0 for step in spacing):
-        raise _no_spacing(path)
+    if spacing is None:
+        lateral, depth, slice_step = reader.GetSpacing()[:3]
+        spacing = (slice_step, depth, lateral)
+        if not states_spacing(path) or not all(math.isfinite(step) and step > 0 for step in spacing):
+            raise _no_spacing(path)
     dims = reader.GetDimension()
     direction = np.reshape(reader.GetDirection(), (dims, dims))[:3, :3]
     width, height, slices = size
     return VolumeHeader(
         size=(slices, height, width),
-        spacing=(spacing[2], spacing[1], spacing[0]),
+        spacing=spacing,
         origin=tuple(reader.GetOrigin()[:3]),
         direction=tuple(map(float, direction.ravel())),
     )
 
 
-def _decoded(path: Path) -> tuple[NDArray[Any], VolumeHeader]:
+def _decoded(path: Path, *, spacing: tuple[float, float, float] | None = None) -> tuple[NDArray[Any], VolumeHeader]:
     import SimpleITK
 
     reader = _opened(path)
-    header = _header(reader, path)
+    header = _header(reader, path, spacing=spacing)
     needed = math.prod(header.size) * _bytes_per_voxel(reader) * WORKING_COPIES
     available = available_memory()
     if available is not None and needed > available:

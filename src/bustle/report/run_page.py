@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.report import plots
 from bustle.report.evaluation_page import Plot, Results, page_content
 from bustle.report.page import write_page
@@ -75,12 +75,8 @@ def _tables(over_folds: Metrics, *, track: str) -> list[FoldTable]:
 def _lines(part: Metrics) -> list[FoldLine]:
     return [
         FoldLine(metric, entries[name])
-        for entries, catalogue in (
-            (part["segmentation"], SEGMENTATION | DETECTION),
-            (part["classification"], CLASSIFICATION),
-            (part["consistency"], CONSISTENCY),
-        )
-        if entries
+        for key, catalogue in CATALOGUES.items()
+        if (entries := part[key])
         for name, metric in catalogue.items()
         if entries[name]["mean"] is not None
     ]

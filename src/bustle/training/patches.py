@@ -29,10 +29,14 @@ Voxel = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Patch:
-    """Where a patch lies in a case. `labelled`: the case's class holds for it."""
+    """Where a patch lies in a case, before any augmentation moves it.
+
+    `shows_lesion`: the centre of a lesion lies in it. `labelled`: the case's class holds for it.
+    """
 
     position: int
     start: Voxel
+    shows_lesion: bool
     labelled: bool
 
 
@@ -43,6 +47,7 @@ class PatchPlaces:
         self.cache = cache
         self.section = section
         self.normal = normal
+        self.locations = locations
         self.centres: dict[int, list[Voxel]] = {
             int(position): [_voxel(centre) for centre in lesion_centres(locations.mask(int(position)))]
             for position in np.flatnonzero(locations.present)
@@ -66,12 +71,21 @@ class PatchPlaces:
         return self._elsewhere(position, random)
 
     def for_validation(self, position: int) -> list[Patch]:
-        """The patch about the largest lesion and, where training sees others too, always the same one elsewhere."""
+        """The patch about the largest lesion and, where training sees others too, always the same one without any."""
         patches = [self.about_lesion(position)]
         if self.section.lesion_share < 1:
             random = random_of_case(f"{self.cache.case_ids[position]}\0elsewhere", seed=0, epoch=0)
-            patches.append(self._elsewhere(position, random))
+            elsewhere = self._elsewhere(position, random)
+            if not self._touches_lesion(elsewhere):
+                patches.append(elsewhere)
         return patches
+
+    def _touches_lesion(self, patch: Patch) -> bool:
+        inside = tuple(
+            slice(max(begin, 0), max(begin + edge, 0))
+            for begin, edge in zip(patch.start, self.section.size, strict=True)
+        )
+        return bool(self.locations.mask(patch.position)[inside].any())
 
     def _elsewhere(self, position: int, random: np.random.Generator) -> Patch:
         """A patch without the centre of a lesion, if one is found in `TRIES`."""
@@ -85,9 +99,9 @@ class PatchPlaces:
 
     def _patch(self, position: int, centre: Sequence[int]) -> Patch:
         start = _voxel([place - length // 2 for place, length in zip(centre, self.section.size, strict=True)])
-        about_the_case = self.cache.labels[position] == self.normal or self._centres_in(start, position)
-        labelled = bool(self.cache.has_label[position] and about_the_case)
-        return Patch(position, start, labelled)
+        shows_lesion = self._centres_in(start, position)
+        about_the_case = self.cache.labels[position] == self.normal or shows_lesion
+        return Patch(position, start, shows_lesion, labelled=bool(self.cache.has_label[position] and about_the_case))
 
     def _centres_in(self, start: Sequence[int], position: int) -> bool:
         return any(
@@ -135,7 +149,15 @@ class PatchAssembly:
         image = self.normalised(torch.stack([image for image, _ in cut]))
         lesion_mask = torch.stack([mask for _, mask in cut]).long()
         device = image.device
-        labels = [int(self.cache.labels[patch.position]) if patch.labelled else -1 for patch in patches]
+        # A patch that is turned or scaled may leave behind a lesion off its middle, and its class with it.
+        in_view = lesion_mask.flatten(1).any(dim=1).tolist()
+        labelled = [
+            patch.labelled and (seen or not patch.shows_lesion) for patch, seen in zip(patches, in_view, strict=True)
+        ]
+        labels = [
+            int(self.cache.labels[patch.position]) if known else -1
+            for patch, known in zip(patches, labelled, strict=True)
+        ]
         absent = torch.zeros(len(patches), dtype=torch.bool, device=device)
         return Batch(
             case_ids=[self.cache.case_ids[patch.position] for patch in patches],
@@ -146,7 +168,7 @@ class PatchAssembly:
             has_mask=torch.tensor([bool(self.has_mask[patch.position]) for patch in patches], device=device),
             has_gland=absent,
             has_box=absent,
-            has_label=torch.tensor([patch.labelled for patch in patches], device=device),
+            has_label=torch.tensor(labelled, device=device),
         )
 
 
