@@ -54,7 +54,7 @@ class VolumeHeader(NamedTuple):
     """What a file says of its voxels before any is decoded; see `Geometry` for the fields."""
 
     size: tuple[int, int, int]
-    spacing: tuple[float, float, float]
+    spacing: tuple[float, ...]
     origin: tuple[float, ...]
     direction: tuple[float, ...]
 
@@ -82,9 +82,7 @@ def read_header(path: Path) -> VolumeHeader:
     return _header(reader, Path(path))
 
 
-def read_volume(
-    path: Path, *, spacing: tuple[float, float, float] | None = None
-) -> tuple[NDArray[np.uint8], Geometry]:
+def read_volume(path: Path, *, spacing: tuple[float, ...] | None = None) -> tuple[NDArray[np.uint8], Geometry]:
     """Intensities uint8 `D H W` and their place; deeper values are scaled as those of images (`to_8_bit`).
 
     `spacing` (mm, in the axes' order) takes the place of what the header says, or does not say. Raises `InputError`
@@ -217,7 +215,7 @@ def _last_line(error: RuntimeError) -> str:
 
 
 def _header(
-    reader: SimpleITK.ImageFileReader, path: Path, *, spacing: tuple[float, float, float] | None = None
+    reader: SimpleITK.ImageFileReader, path: Path, *, spacing: tuple[float, ...] | None = None
 ) -> VolumeHeader:
     size = [*reader.GetSize()]
     while len(size) > 3 and size[-1] == 1:
@@ -254,7 +252,7 @@ def _header(
     )
 
 
-def _decoded(path: Path, *, spacing: tuple[float, float, float] | None = None) -> tuple[NDArray[Any], VolumeHeader]:
+def _decoded(path: Path, *, spacing: tuple[float, ...] | None = None) -> tuple[NDArray[Any], VolumeHeader]:
     import SimpleITK
 
     reader = _opened(path)
