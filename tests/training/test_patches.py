@@ -127,6 +127,15 @@ def test_lesion_offset_moves_the_lesion_off_the_middle_but_not_out(prepared: Pat
     assert all(patch.labelled for patch in drawn)
 
 
+def test_a_lesion_that_augmentation_has_moved_out_of_view_takes_its_class_along(prepared: Path):
+    cache, locations, places = places_of(prepared, section())
+    seen = places.about_lesion(ONE_LESION)
+    moved = replace(seen, start=(200, 200, 200))  # where an augmentation looks that has turned away from it
+    batch = assembly_of(cache, locations, section())([seen, moved], [])
+    assert batch.has_label.tolist() == [True, False]
+    assert batch.label.tolist() == [1, -1]
+
+
 def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared: Path):
     three = section(lesion_share=0.5, classes=("benign", "malignant", "normal"))
     _, _, places = places_of(prepared, three)
