@@ -114,7 +114,7 @@ def _percent(rows: Sequence[PublishedNumber]) -> str:
 
 
 def _measured(recipe: Recipe) -> str:
-    """Dice and AUC of every run of this recipe under `results/`, in percent."""
+    """Dice and AUC of every run of this recipe on BUSI under `results/`, in percent."""
     return "; ".join(_of_run(folder, summary) for folder, summary in _runs() if summary["recipe"] == recipe.id) or "–"
 
 
@@ -128,7 +128,8 @@ def _of_run(folder: str, summary: dict[str, Any]) -> str:
 @cache
 def _runs() -> list[tuple[str, dict[str, Any]]]:
     paths = sorted((ROOT / "results").glob("*/summary.json"))
-    return [(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    runs = [(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    return [(name, summary) for name, summary in runs if set(summary["pooled"]["by_source"]) == {"busi"}]
 
 
 def describe_all() -> list[dict[str, Any]]:
