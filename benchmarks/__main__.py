@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.files import write_json
+from bustle.core.provenance import provenance
 
 
 def names() -> list[str]:
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"scripts to run (default: all): {', '.join(names())}"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows and what they were made with")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(names()))
     if unknown:
@@ -41,7 +42,7 @@ def main() -> None:
             )
         rows += measured
     if arguments.json:
-        write_json(arguments.json, rows)
+        write_json(arguments.json, {"rows": rows, "provenance": provenance()})
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class DataSection:
     `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros; `patch`, for volumes only,
     resamples to voxels of `spacing_mm` and cuts patches of `size`, padded with the volume's least value. In training,
     `lesion_share` of the patches hold a lesion's centre, the others lie where there is none, as far as possible.
-    `lesion_offset`: by how much of the patch's edge the centre may lie off its middle, along every axis; 0 = never.
+    `lesion_offset`: the part of the patch's edge by which the centre lies off its middle at most, along every axis.
     `channels` 3 repeats grey images. Intensities are scaled to 0..1; `normalisation`: `fixed` subtracts `mean` and
     divides by `std`, one value per channel, `z_score` takes every input's own mean and deviation instead.
     `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one

@@ -85,21 +85,17 @@ def summarise_detection(
             "n": len(cases) if name == "false_positives_per_case" else lesions,
             "unit": metric.unit,
         }
-    strata = {name: _of_size(cases, name) for name in HALVES}
     summary["by_size"] = {"unit": "mm³", "border": VOLUME_BORDER} | {
-        name: _sensitivity(stratum, weights=weights, threshold=threshold) for name, stratum in strata.items()
+        name: _sensitivity(_of_size(cases, small=small), weights=weights, threshold=threshold)
+        for name, small in zip(HALVES, (True, False), strict=True)
     }
     return summary
 
 
-def _of_size(cases: Sequence[DetectedCase], stratum: str) -> list[list[float | None]]:
-    """Of every case, the scores of those lesions that belong to a stratum; the border belongs to the smaller one."""
+def _of_size(cases: Sequence[DetectedCase], *, small: bool) -> list[list[float | None]]:
+    """Of every case, the scores of its small or its large lesions; the border itself is small."""
     return [
-        [
-            score
-            for score, volume in zip(case.hit_scores, case.lesion_mm3, strict=True)
-            if (volume <= VOLUME_BORDER) == (stratum == HALVES[0])
-        ]
+        [s for s, mm3 in zip(case.hit_scores, case.lesion_mm3, strict=True) if (mm3 <= VOLUME_BORDER) == small]
         for case in cases
     ]
 

@@ -95,7 +95,7 @@ def check_volume(
     if free is not None and needed > free:
         raise InputError(
             f"needs {needed / 1e9:.1f} GB of memory to be predicted, {free / 1e9:.1f} GB are free",
-            remedy="check the spacing in its header, close other programs, or resample the volume",
+            remedy="check the spacing in its header (--spacing states another), close other programs, or resample it",
         )
 
 
