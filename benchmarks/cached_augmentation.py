@@ -26,7 +26,7 @@ import torch
 from bustle.core.config import Component
 from bustle.core.recipe import DataSection
 from bustle.core.types import Case, Geometry, Sample
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 

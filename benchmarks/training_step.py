@@ -46,7 +46,7 @@ def measure(own: bool) -> dict[str, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from bustle.core.recipe import TrainingSection
-    from bustle.inference.torch_backend import channels_last_format
+    from bustle.models.device import channels_last_format
     from bustle.training.memory_allocator import keep_freed_memory
 
     torch.set_num_threads(1)

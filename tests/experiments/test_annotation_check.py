@@ -7,7 +7,7 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, load_protocol, load_recipe
 from bustle.core.types import Case, Sample
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.experiments.annotation_check import check_annotations
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.evaluation.case_table import case_columns, read_cases, write_cases
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
-from bustle.experiments.comparison_table import print_comparison
 
 CLASSES = ("benign", "malignant")
 SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu"

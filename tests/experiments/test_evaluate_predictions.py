@@ -13,8 +13,8 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_protocol
 from bustle.core.types import Box, Case, Geometry, Prediction, Sample
-from bustle.data.leak_groups import find_leak_groups
-from bustle.data.preprocess import mask_to_network_grid, network_geometry
+from bustle.data.prepared.preprocess import mask_to_network_grid, network_geometry
+from bustle.data.relations.leak_groups import find_leak_groups
 from bustle.data.sources import open_sources
 from bustle.evaluation.case_table import read_cases
 from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_predictions

@@ -4,7 +4,7 @@ import numpy as np
 
 from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
-from bustle.data.preprocess import network_geometry
+from bustle.data.prepared.preprocess import network_geometry
 from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
 
 REGIONS = MaskMeaning(("tumour", "ring", "background"), "softmax", (0,))

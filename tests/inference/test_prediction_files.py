@@ -11,7 +11,7 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Prediction
-from bustle.data.preprocess import network_geometry
+from bustle.data.prepared.preprocess import network_geometry
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.prediction_files import (
     find_predictions,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bustle.inference.overlay import PREDICTED, TRUTH
+from bustle.drawing.outlines import PREDICTED, TRUTH
 from bustle.report.gallery import (
     CLASS_ERROR,
     FALSE_POSITIVE,

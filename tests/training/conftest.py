@@ -9,9 +9,9 @@ import pytest
 
 from bustle.core.recipe import Protocol, Recipe, load_protocol, load_recipe
 from bustle.core.types import Case
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 from bustle.data.sources import open_sources
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 
 TINY = Path(__file__).with_name("tiny.yaml")
 PHANTOMS = "phantom:?cases=18&seed=0&size=64"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bustle.core.recipe import load_protocol, load_recipe
 from bustle.data.sources import open_sources
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.training import run
 from bustle.training.module import TrainingModule
 

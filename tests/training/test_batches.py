@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import (

@@ -17,7 +17,7 @@ from bustle.core.recipe import Protocol, Recipe, load_recipe, recipe_ids
 from bustle.core.types import Case
 from bustle.data.class_groups import in_class_groups
 from bustle.data.sources import open_sources
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.training.module import TrainingModule
 from bustle.training.run import train_fold
 

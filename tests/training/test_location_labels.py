@@ -10,7 +10,7 @@ import pytest
 
 from bustle.core.recipe import Recipe
 from bustle.core.types import Box, Case, Sample
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 from bustle.training.location_labels import LocationLabels, filled, tight_boxes
 
 

@@ -14,8 +14,8 @@ import torch
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Case, Geometry, Label, Sample
-from bustle.data.cache import CaseCache
-from bustle.data.preprocess import normalise
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.prepared.preprocess import normalise
 from bustle.training.batch_sources import BatchSources, batch_sources, check_data
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation

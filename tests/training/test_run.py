@@ -18,8 +18,8 @@ from bustle.core import files
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_protocol
 from bustle.core.types import Case
-from bustle.data.cache import CaseCache
-from bustle.data.splits import Fold
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
 from bustle.training import run
 from bustle.training.checkpoint import read_checkpoint

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe, save_recipe
 from bustle.core.types import Case
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.training.module import TrainingModule
 from bustle.training.run import FoldResult, check_recipe, train_fold
 from bustle.training.stages import stages_of

@@ -8,7 +8,7 @@ import pytest
 
 from bustle.core.recipe import load_protocol, load_recipe, save_recipe
 from bustle.data.sources import open_sources
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.experiments.predict import predict_cases
 from bustle.inference.prediction_files import read_prediction
 from bustle.inference.predictor import Predictor

@@ -16,10 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     """The exit code is 0 whatever was found: to find broken cases is what an audit is for."""
     from pathlib import Path
 
+    from bustle.cli.audit_table import summary_lines
     from bustle.core.files import make_folder, write_json
-    from bustle.data.audit import audit, audit_as_json
+    from bustle.data.audit.audit import audit, audit_as_json
     from bustle.data.sources import open_sources
-    from bustle.report.audit_page import summary_lines, write_audit_page
+    from bustle.report.audit_page import write_audit_page
 
     out = Path(arguments.out)
     collection = open_sources(arguments.specs)

@@ -38,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from bustle.cli.split_table import split_lines
     from bustle.core.files import make_folder
     from bustle.core.recipe import protocol_of
     from bustle.data.sources import open_sources
-    from bustle.data.split_table import split_lines
-    from bustle.data.splits import make_splits, write_splits
+    from bustle.data.splits.splits import make_splits, write_splits
     from bustle.experiments.reader_findings import tell_findings
 
     if arguments.track == "strict" and arguments.protocol not in (None, "strict"):

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
-    from bustle.experiments.run_table import print_run
+    from bustle.cli.run_table import print_run
     from bustle.experiments.train import SplitChoice, run_training
 
     split = SplitChoice(

@@ -8,7 +8,7 @@ from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import DataSection, Protocol, Recipe
 from bustle.core.types import Case
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.inference.torch_backend import mask_meaning_of
 
 

@@ -10,7 +10,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.data.sources import reader_ids, reader_module
-from bustle.data.splits import read_splits
+from bustle.data.splits.splits import read_splits
 from bustle.experiments.run_folder import PROVENANCE, SPLITS
 from bustle.experiments.training_overlap import seen_case_ids
 from bustle.inference.package import PackageRecord, case_digest

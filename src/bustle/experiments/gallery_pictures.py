@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bustle.core.types import Case
+from bustle.drawing.volume_cuts import draw_cuts
+from bustle.drawing.volume_surface import draw_surface
 from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
 from bustle.report.gallery import GalleryPicture, VolumePicture, gallery_choice
-from bustle.report.volume_cuts import draw_cuts
-from bustle.report.volume_surface import draw_surface
 
 Picture = GalleryPicture | VolumePicture
 

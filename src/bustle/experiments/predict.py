@@ -16,13 +16,13 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
 from bustle.core.types import Case, Geometry, Prediction
+from bustle.drawing.overlay import draw_overlay
+from bustle.drawing.volume_cuts import draw_cuts
 from bustle.inference.inputs import InputImage
-from bustle.inference.overlay import draw_overlay
 from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction, write_prediction
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import read_image
 from bustle.io.volume import is_volume, read_volume
-from bustle.report.volume_cuts import draw_cuts
 
 BATCH_SIZE = 8
 Source = TypeVar("Source")
@@ -99,7 +99,7 @@ def predict_cases(
 
     `located`: the model is told where a volume's largest true lesion is; one without lesions it must still search.
     """
-    from bustle.data.lesion_centres import lesion_centres
+    from bustle.data.prepared.lesion_centres import lesion_centres
 
     def load(case: Case) -> _Picture:
         sample = case.load()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bustle.core.types import Case
-from bustle.data.duplicates import COPIES, groups_of_pairs, remembered_pairs
-from bustle.data.leak_groups import leak_groups, patient_groups
+from bustle.data.relations.duplicates import COPIES, groups_of_pairs, remembered_pairs
+from bustle.data.relations.leak_groups import leak_groups, patient_groups
 
 LEAK_GROUPS = "patients and near-duplicate images"
 

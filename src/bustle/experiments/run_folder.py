@@ -15,7 +15,7 @@ from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
-from bustle.data.splits import Splits, read_splits, write_splits
+from bustle.data.splits.splits import Splits, read_splits, write_splits
 
 RECIPE, SPLITS, PROVENANCE = "recipe.yaml", "splits.json", "provenance.json"
 

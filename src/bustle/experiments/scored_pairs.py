@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
 from bustle.core.types import Case, Geometry, Sample
-from bustle.data.preprocess import box_to_network_grid, mask_to_network_grid
-from bustle.data.volume_grid import mask_to_cubic
+from bustle.data.prepared.preprocess import box_to_network_grid, mask_to_network_grid
+from bustle.data.prepared.volume_grid import mask_to_cubic
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.prediction_files import (
     MAP_SUFFIXES,

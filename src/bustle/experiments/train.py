@@ -11,9 +11,9 @@ from typing import Any, get_args
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
 from bustle.core.types import Case, Collection
-from bustle.data.cache import CaseCache
 from bustle.data.class_groups import in_class_groups
-from bustle.data.splits import Splits, make_splits, read_splits
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.splits.splits import Splits, make_splits, read_splits
 from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import evaluate_predictions
 from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings

@@ -12,7 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
-from bustle.data.preprocess import normalise, to_network_grid
+from bustle.data.prepared.preprocess import normalise, to_network_grid
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.postprocess import lesion_mask
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.types import Geometry, MaskMeaning
-from bustle.data.preprocess import map_to_original_grid
+from bustle.data.prepared.preprocess import map_to_original_grid
 
 
 def lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -> NDArray[np.float32]:

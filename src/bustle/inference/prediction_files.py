@@ -23,7 +23,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.types import Geometry, LesionCandidate, Prediction
-from bustle.data.volume_grid import cubic_grid
+from bustle.data.prepared.volume_grid import cubic_grid
 from bustle.io.raster import read_mask, write_png
 from bustle.io.volume import WRITTEN_SUFFIXES, is_volume, read_mask_volume, read_numbers_volume, write_volume
 

@@ -16,7 +16,7 @@ from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Geometry, Prediction
-from bustle.data.preprocess import network_geometry, normalise, to_network_grid
+from bustle.data.prepared.preprocess import network_geometry, normalise, to_network_grid
 from bustle.inference.backend import Backend
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.package import MODEL, Package, is_package

@@ -15,6 +15,7 @@ from bustle.core.recipe import Recipe
 from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.inference.backend import NetworkOutput, finite
 from bustle.models import zoo
+from bustle.models.device import channels_last_format, find_device
 
 if TYPE_CHECKING:
     import torch
@@ -69,17 +70,6 @@ def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
     return sum(tensors[1:], start=tensors[0]) / len(tensors) if tensors else None
 
 
-def find_device(device: str) -> torch.device:
-    """`auto` takes a CUDA device where there is one. Raises `InputError` when `cuda` is asked for in vain."""
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("no CUDA device was found", remedy="use --device cpu, or install a CUDA build of PyTorch")
-    return torch.device(device)
-
-
 def load_network(recipe: Recipe, weights: Path) -> nn.Module:
     """The recipe's network with the weights of a safetensors file, every name and shape matching, in eval mode.
 
@@ -107,13 +97,6 @@ def load_network(recipe: Recipe, weights: Path) -> nn.Module:
         ) from None
     memory_format = channels_last_format(2 + zoo.get(recipe.model.id).dims)
     return network.eval().to(memory_format=memory_format)  # type: ignore[call-overload]
-
-
-def channels_last_format(ndim: int) -> torch.memory_format:
-    """The memory format with channels last for tensors `B C H W` or `B C D H W`."""
-    import torch
-
-    return torch.channels_last if ndim == 4 else torch.channels_last_3d
 
 
 def _build(recipe: Recipe) -> nn.Module:

@@ -14,8 +14,8 @@ from scipy import ndimage
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry, LesionCandidate, Prediction
-from bustle.data.preprocess import normalise
-from bustle.data.volume_grid import cubic_geometry, map_to_original, parts_to_original, volume_to_cubic
+from bustle.data.prepared.preprocess import normalise
+from bustle.data.prepared.volume_grid import cubic_geometry, map_to_original, parts_to_original, volume_to_cubic
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.sliding_window import cut
 from bustle.inference.volume_search import NOT_DRAWN, FoundLesion, Search, look_at, search, together, window_about

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bustle.core.provenance import provenance
-from bustle.data.audit import Audit, audit_as_json
+from bustle.data.audit.audit import Audit, audit_as_json
 from bustle.report.page import write_page
 
 SHOWN = 48
@@ -85,23 +84,3 @@ def _title(kind: str) -> str:
 
 def _uri(found: Audit, case_id: str) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(found.facts[case_id].picture).decode("ascii")
-
-
-def summary_lines(summary: Mapping[str, Any]) -> list[str]:
-    """The counts of `audit.json` as lines for the terminal, findings of one kind summed up."""
-    lines = [f"{'source':<14}{'cases':>7}{'groups':>8}  classes"]
-    for source, facts in summary["sources"].items():
-        labels = ", ".join(f"{n} {label}" for label, n in facts["by_label"].items())
-        lines.append(f"{source:<14}{facts['cases']:>7}{facts['leak_groups']:>8}  {labels}")
-    kinds: dict[str, list[int]] = {}
-    for finding in summary["findings"]:
-        count = kinds.setdefault(finding["kind"], [0, 0])
-        count[0] += 1
-        count[1] += len(finding["case_ids"])
-    if kinds:
-        lines += ["", f"{'finding':<24}{'number':>7}{'cases':>7}"]
-    known = [kind for kind in TITLES if kind in kinds]
-    lines += [
-        f"{kind:<24}{kinds[kind][0]:>7}{kinds[kind][1]:>7}" for kind in [*known, *sorted(set(kinds) - set(known))]
-    ]
-    return lines

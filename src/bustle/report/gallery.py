@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.inference.overlay import PREDICTED, TRUTH
+from bustle.drawing.outlines import PREDICTED, TRUTH, as_canvas, as_jpeg, draw_outline
 
 Row = Mapping[str, Any]
 WORST, FALSE_POSITIVE, CLASS_ERROR = "Worst outlines", "Lesions drawn on normals", "Most certain class errors"
@@ -57,23 +57,15 @@ def _certainty(row: Row) -> float:
 
 def draw_contours(picture: GalleryPicture, *, width: int = WIDTH) -> NDArray[np.uint8]:
     """The image at `width` pixels, `H W 3` RGB, with the true contour and the predicted one over it."""
-    channels = np.repeat(picture.image, 3, axis=0) if picture.image.shape[0] == 1 else picture.image
-    height = max(1, round(channels.shape[1] * width / channels.shape[2]))
-    shrinks = channels.shape[2] > width
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(channels.transpose(1, 2, 0), (width, height), interpolation=interpolation)
-    canvas = np.asarray(resized, np.uint8)
+    canvas = as_canvas(picture.image, width=width)
+    size = (canvas.shape[1], canvas.shape[0])
     for mask, colour in ((picture.truth, TRUTH), (picture.prediction, PREDICTED)):
-        if mask is None:
-            continue
-        scaled = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-        contours, _ = cv2.findContours(np.asarray(scaled), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(canvas, contours, -1, colour, 2, cv2.LINE_AA)
+        if mask is not None:
+            scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            draw_outline(canvas, np.asarray(scaled, bool), colour=colour, thickness=2)
     return canvas
 
 
 def as_jpeg_uri(canvas: NDArray[np.uint8]) -> str:
     """A `data:` address that holds the picture `H W 3` itself."""
-    bgr = cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+    return "data:image/jpeg;base64," + base64.b64encode(as_jpeg(canvas, quality=JPEG_QUALITY)).decode("ascii")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.volume_augmentation import VolumeAugmentation
 from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, shuffled

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
-from bustle.data.cache import CaseCache
-from bustle.data.preprocess import normalise
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.prepared.preprocess import normalise
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.drawn_transform import DrawnTransform
 from bustle.training.location_labels import LocationLabels

@@ -12,10 +12,10 @@ from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
-from bustle.data.cache import CaseCache
-from bustle.inference.torch_backend import channels_last_format
+from bustle.data.prepared.cache import CaseCache
 from bustle.losses.build import build_loss
 from bustle.models import zoo
+from bustle.models.device import channels_last_format
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import positions_of

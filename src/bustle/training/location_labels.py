@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.recipe import DataSection
 from bustle.core.types import Box
-from bustle.data.cache import CaseCache
+from bustle.data.prepared.cache import CaseCache
 
 
 class LocationLabels:

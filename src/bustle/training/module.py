@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, MaskMeaning
-from bustle.inference.torch_backend import channels_last_format
 from bustle.losses.build import CombinedLoss
+from bustle.models.device import channels_last_format
 from bustle.models.refinement import Refined
 from bustle.training.batch_sources import BatchSources
 from bustle.training.checkpoint import seed_epoch

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bustle.core.recipe import DataSection
-from bustle.data.preprocess import LEAST_DEVIATION, LUMA
+from bustle.data.prepared.preprocess import LEAST_DEVIATION, LUMA
 from bustle.data.transforms.torch_executor import on_device
 
 

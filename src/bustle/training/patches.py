@@ -13,8 +13,8 @@ from torch import Tensor
 
 from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
-from bustle.data.cache import CaseCache
-from bustle.data.lesion_centres import lesion_centres
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.prepared.lesion_centres import lesion_centres
 from bustle.data.transforms.augmentation import random_of_case
 from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform
 from bustle.data.transforms.volume_executor import cut_patch

@@ -18,11 +18,11 @@ import torch
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.types import Case
-from bustle.data.cache import CaseCache
-from bustle.data.splits import Fold
-from bustle.inference.torch_backend import find_device
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.splits.splits import Fold
 from bustle.losses.build import build_loss
 from bustle.models import zoo
+from bustle.models.device import find_device
 from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data

@@ -16,8 +16,6 @@ import pytest
 
 from bustle.cli import data_phantom
 from bustle.core.errors import InputError
-from bustle.data.frame_features import frame_features
-from bustle.data.frame_match import COPY_CORRELATION, match_frames
 from bustle.data.phantom.cases import anatomy_masks
 from bustle.data.phantom.cine import (
     FEWEST_FRAMES,
@@ -31,6 +29,8 @@ from bustle.data.phantom.cine import (
 )
 from bustle.data.phantom.cine_dataset import write_cine_set
 from bustle.data.phantom.plan import plan_case
+from bustle.data.relations.frame_features import frame_features
+from bustle.data.relations.frame_match import COPY_CORRELATION, match_frames
 from bustle.data.sources import open_sources
 
 

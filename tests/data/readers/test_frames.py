@@ -15,13 +15,14 @@ from tests.io.made_videos import HEIGHT, WIDTH, cut, number_in, picture, write_v
 from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_protocol
 from bustle.core.types import Box, Case
-from bustle.data import duplicates, video_sizes
-from bustle.data.audit import audit
-from bustle.data.cache import CaseCache
-from bustle.data.duplicates import FRAMES_PER_VIDEO, compared_frames, related_frames
-from bustle.data.leak_groups import patient_groups
+from bustle.data import video_sizes
+from bustle.data.audit.audit import audit
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.relations import duplicates
+from bustle.data.relations.duplicates import FRAMES_PER_VIDEO, compared_frames, related_frames
+from bustle.data.relations.leak_groups import patient_groups
 from bustle.data.sources import open_sources
-from bustle.data.splits import make_splits
+from bustle.data.splits.splits import make_splits
 from bustle.io.raster import write_png
 
 BOX_HEADER = "video,frame,y_start,x_start,y_stop,x_stop\n"

@@ -16,7 +16,7 @@ from bustle.core.config import Component, from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe
 from bustle.core.types import Batch, Case
-from bustle.data.splits import Fold
+from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues, build_loss
 from bustle.losses.setting import LossSetting
 from bustle.models import zoo

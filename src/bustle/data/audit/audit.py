@@ -1,0 +1,219 @@
+"""The audit of a collection: what is there, what is missing, what is broken, what occurs twice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bustle.core.errors import InputError
+from bustle.core.types import Case, Collection, Finding, Sample
+from bustle.data.audit.case_facts import CaseFacts, case_facts
+from bustle.data.case_pass import each_sample
+from bustle.data.relations.duplicates import (
+    COPIES,
+    FramePair,
+    compare_frames,
+    compared_frames,
+    groups_of_pairs,
+    remembered_pairs,
+)
+from bustle.data.relations.leak_groups import conflicting_groups, leak_groups
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything that an audit found; `facts` holds the readable cases only."""
+
+    cases: tuple[Case, ...]
+    facts: Mapping[str, CaseFacts]
+    pairs: tuple[FramePair, ...]
+    duplicate_groups: tuple[tuple[str, ...], ...]
+    scene_groups: tuple[tuple[str, ...], ...]
+    conflicting: tuple[tuple[str, ...], ...]
+    group_of: Mapping[str, str]
+    findings: tuple[Finding, ...]
+
+
+def audit(collection: Collection, *, progress: bool = True) -> Audit:
+    """Decode and look at every case. A broken file becomes a finding `unreadable`, never an error."""
+    cases = collection.cases
+    facts: dict[str, CaseFacts] = {}
+    unreadable: list[Finding] = []
+    compared = compared_frames(cases)
+
+    def look(sample: Sample) -> CaseFacts:
+        return case_facts(sample, compared=sample.case_id in compared)
+
+    looked = each_sample(cases, look, description="looking at cases", progress=progress)
+    for case, result in zip(cases, looked, strict=True):
+        if isinstance(result, InputError):
+            unreadable.append(Finding("unreadable", (case.case_id,), str(result)))
+        else:
+            facts[case.case_id] = result
+    pairs = remembered_pairs(cases)
+    if pairs is None:
+        frames = [facts[case.case_id].features if case.case_id in facts else None for case in cases]
+        pairs = compare_frames(cases, frames, progress=progress)
+    duplicates = groups_of_pairs(cases, pairs, relations=COPIES)
+    related = groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene"))
+    conflicting = conflicting_groups(cases, duplicates)
+    scenes = tuple(group for group in related if group not in duplicates)
+    findings = (
+        *collection.findings,
+        *unreadable,
+        *_about_copies(cases, pairs, duplicates, scenes),
+        *_about_cases(cases, facts),
+    )
+    return Audit(
+        cases=cases,
+        facts=facts,
+        pairs=pairs,
+        duplicate_groups=duplicates,
+        scene_groups=scenes,
+        conflicting=conflicting,
+        group_of=leak_groups(cases, duplicate_groups=related),
+        findings=findings,
+    )
+
+
+def _about_copies(
+    cases: Sequence[Case],
+    pairs: Sequence[FramePair],
+    duplicates: Sequence[tuple[str, ...]],
+    scenes: Sequence[tuple[str, ...]],
+) -> list[Finding]:
+    by_id = {case.case_id: case for case in cases}
+    identical = set(groups_of_pairs(cases, pairs, relations=("identical",)))
+    findings = []
+    for group in duplicates:
+        labels = sorted({by_id[name].label or "" for name in group} - {""})
+        patients = {(by_id[name].source, by_id[name].patient_id) for name in group if by_id[name].patient_id}
+        names = ", ".join(group)
+        if len(labels) > 1:
+            findings.append(Finding("conflicting-labels", group, f"one frame is {' and '.join(labels)}: {names}"))
+        if len(patients) > 1:
+            message = f"one frame belongs to {len(patients)} patients: {names}"
+            findings.append(Finding("copies-across-patients", group, message))
+        if group in identical:
+            findings.append(Finding("identical-images", group, f"the pixels are equal: {names}"))
+        else:
+            findings.append(Finding("near-duplicates", group, f"copies of one frame: {names}"))
+    for group in scenes:
+        message = f"frames of the same scene, some of them no copies; a split keeps them together: {', '.join(group)}"
+        findings.append(Finding("same-scene", group, message))
+    return findings
+
+
+def _about_cases(cases: Sequence[Case], facts: Mapping[str, CaseFacts]) -> list[Finding]:
+    """Findings that concern many cases of a source, one for each kind and source."""
+
+    def seen(test: Callable[[CaseFacts], bool]) -> Callable[[Case], bool]:
+        return lambda case: case.case_id in facts and test(facts[case.case_id])
+
+    def outlined(case: Case) -> bool:
+        return bool(seen(lambda fact: bool(fact.lesions))(case))
+
+    checks: list[tuple[str, str, Callable[[Case], bool]]] = [
+        ("missing-label", "have no class", lambda case: case.label is None),
+        ("missing-mask", "have no lesion annotation", lambda case: not case.has_mask and not case.has_box),
+        ("missing-spacing", "have no pixel size: results are in pixels only", lambda case: case.spacing is None),
+        (
+            "missing-patient",
+            "have no patient id: groups rest on their pictures",
+            lambda case: case.patient_id is None,
+        ),
+        (
+            "empty-mask",
+            "are benign or malignant, yet their mask is empty",
+            lambda case: case.label in ("benign", "malignant") and seen(lambda fact: fact.lesions == 0)(case),
+        ),
+        ("lesion-in-normal", "are normal, yet a lesion is outlined", lambda c: c.label == "normal" and outlined(c)),
+        ("several-lesions", "have several outlined lesions", seen(lambda fact: (fact.lesions or 0) > 1)),
+        ("lesion-at-border", "have a lesion that the picture cuts off", seen(lambda fact: fact.at_border)),
+        ("burned-in-marks", "have text or calipers burned into the picture", seen(lambda fact: fact.marks)),
+        ("colour-overlay", "have colour burned into the picture", seen(lambda fact: fact.coloured)),
+    ]
+    findings = []
+    for source in dict.fromkeys(case.source for case in cases):
+        own = [case for case in cases if case.source == source]
+        for kind, what, holds in checks:
+            hit = tuple(case.case_id for case in own if holds(case))
+            if hit:
+                findings.append(Finding(kind, hit, f"{source}: {len(hit)} of {len(own)} cases {what}"))
+    return findings
+
+
+def label_counts(cases: Sequence[Case]) -> dict[str, int]:
+    """Cases by class, `unlabelled` last where there are any."""
+    counts = Counter(case.label or "unlabelled" for case in cases)
+    return dict(sorted(counts.items(), key=lambda item: (item[0] == "unlabelled", item[0])))
+
+
+def source_summary(found: Audit) -> dict[str, dict[str, Any]]:
+    """Per source: counts, completeness and the distributions of sizes."""
+    by_source: dict[str, list[Case]] = defaultdict(list)
+    for case in found.cases:
+        by_source[case.source].append(case)
+    return {source: _one_source(cases, found) for source, cases in by_source.items()}
+
+
+def _one_source(cases: Sequence[Case], found: Audit) -> dict[str, Any]:
+    facts = [found.facts[case.case_id] for case in cases if case.case_id in found.facts]
+    lesions = [fact for fact in facts if fact.lesions]
+    return {
+        "cases": len(cases),
+        "by_label": label_counts(cases),
+        "patients": len({case.patient_id for case in cases if case.patient_id is not None}),
+        "leak_groups": len({found.group_of[case.case_id] for case in cases}),
+        "with": {
+            "label": sum(case.label is not None for case in cases),
+            "lesion mask": sum(case.has_mask for case in cases),
+            "gland mask": sum(case.has_gland for case in cases),
+            "box": sum(case.has_box for case in cases),
+            "patient id": sum(case.patient_id is not None for case in cases),
+            "pixel size": sum(case.spacing is not None for case in cases),
+        },
+        "readable": len(facts),
+        "lesions_per_image": {
+            str(count): n for count, n in sorted(Counter(f.lesions for f in facts if f.lesions is not None).items())
+        },
+        "height": _distribution([fact.size[0] for fact in facts]),
+        "width": _distribution([fact.size[1] for fact in facts]),
+        "lesion_area_px": _distribution([fact.lesion_area for fact in lesions]),
+        "lesion_fraction": _distribution([fact.lesion_area / (fact.size[0] * fact.size[1]) for fact in lesions]),
+        "lesion_fraction_by_label": {
+            label: _distribution(
+                [fact.lesion_area / (fact.size[0] * fact.size[1]) for fact in lesions if fact.label == label]
+            )
+            for label in sorted({fact.label for fact in lesions if fact.label is not None})
+        },
+    }
+
+
+def _distribution(values: Sequence[float]) -> dict[str, float] | None:
+    """Minimum, quartiles and maximum; None of nothing."""
+    if not values:
+        return None
+    names = ("min", "q25", "median", "q75", "max")
+    return {
+        name: round(float(v), 6) for name, v in zip(names, np.percentile(values, [0, 25, 50, 75, 100]), strict=True)
+    }
+
+
+def audit_as_json(found: Audit) -> dict[str, Any]:
+    """The content of `audit.json`."""
+    return {
+        "cases": len(found.cases),
+        "by_label": label_counts(found.cases),
+        "duplicate_groups": [list(group) for group in found.duplicate_groups],
+        "conflicting_groups": [list(group) for group in found.conflicting],
+        "findings": [asdict(finding) for finding in found.findings],
+        "scene_groups": [list(group) for group in found.scene_groups],
+        "leak_groups": len(set(found.group_of.values())),
+        "related_frames": [asdict(pair) for pair in found.pairs],
+        "sources": source_summary(found),
+    }

@@ -1,0 +1,96 @@
+"""What an audit looks at in one case, and the small picture that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import Label, Sample
+from bustle.data.relations.burned_in import burned_in_marks, colour_overlay
+from bustle.data.relations.frame_features import FrameFeatures, to_grey
+from bustle.data.relations.volume_slices import sample_features, shown_slice
+from bustle.drawing.outlines import as_canvas, as_jpeg, draw_outline
+
+PICTURE_WIDTH = 220
+_MIN_MARK_PIXELS = 40
+_MIN_COLOUR_PIXELS = 30
+_MIN_COMPONENT = 20
+_CORNER = 0.08
+_LESION_COLOUR = (60, 230, 90)
+_MARK_COLOUR = (255, 70, 200)
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """Facts from the pixels of one case.
+
+    `size` is (height, width); `marks` and `coloured` say whether text or calipers, and colour, are burned in
+    (the orientation mark in a corner does not count); `lesions` is the number of outlined lesions, None without
+    annotation; `lesion_area` their pixels; `at_border` whether one touches the picture's edge; `picture` is a JPEG.
+    """
+
+    size: tuple[int, int]
+    label: Label | None
+    marks: bool
+    coloured: bool
+    lesions: int | None
+    lesion_area: int
+    at_border: bool
+    picture: bytes
+    features: FrameFeatures
+
+
+def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
+    """Look at one decoded case, of a volume at one slice; `compared` as in `frame_features`."""
+    whole, sample = sample, shown_slice(sample)
+    grey = to_grey(sample.image)
+    ink = _without_corner(burned_in_marks(grey))
+    colour = colour_overlay(sample.image)
+    lesion = None if sample.lesion_mask is None else sample.lesion_mask > 0
+    return CaseFacts(
+        size=(grey.shape[0], grey.shape[1]),
+        label=sample.label,
+        marks=int(ink.sum()) >= _MIN_MARK_PIXELS,
+        coloured=colour is not None and int(colour.sum()) >= _MIN_COLOUR_PIXELS,
+        lesions=None if sample.lesion_mask is None else lesion_count(sample.lesion_mask),
+        lesion_area=0 if lesion is None else int(lesion.sum()),
+        at_border=lesion is not None and bool(_edge(lesion).any()),
+        picture=_picture(sample.image, lesion, ink),
+        features=sample_features(whole, compared=compared),
+    )
+
+
+def lesion_count(instance_map: NDArray[np.uint8]) -> int:
+    """Lesions in an instance map: its instances, each counted once per separate part of at least 20 pixels."""
+    count = 0
+    for instance in np.unique(instance_map[instance_map > 0]):
+        parts, _, statistics, _ = cv2.connectedComponentsWithStats((instance_map == instance).astype(np.uint8))
+        large = int((statistics[1:parts, cv2.CC_STAT_AREA] >= _MIN_COMPONENT).sum())
+        count += max(1, large)
+    return count
+
+
+def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+
+
+def _without_corner(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without the probe orientation mark, a small sign that most scanners put into an upper corner."""
+    kept = marks.copy()
+    height, width = round(_CORNER * marks.shape[0]), round(_CORNER * marks.shape[1])
+    kept[:height, :width] = False
+    kept[:height, -width:] = False
+    return kept
+
+
+def _picture(image: NDArray[np.uint8], lesion: NDArray[np.bool_] | None, marks: NDArray[np.bool_]) -> bytes:
+    canvas = as_canvas(image, width=PICTURE_WIDTH)
+    size = (canvas.shape[1], canvas.shape[0])
+    for mask, colour, margin in ((lesion, _LESION_COLOUR, 1), (marks, _MARK_COLOUR, 9)):
+        if mask is not None and mask.any():
+            small = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.1).astype(np.uint8)
+            draw_outline(canvas, cv2.dilate(small, np.ones((margin, margin), np.uint8)) > 0, colour=colour)
+    return as_jpeg(canvas, quality=75)

@@ -1,0 +1,215 @@
+"""Frames that occur more than once: identical, cropped, rescaled, re-annotated or mirrored copies.
+
+Also frames of the same scene (neighbours in a cine sequence, the same lesion a moment later), which are no copies
+but belong to one patient and must not be split either. The frames of one video belong together anyway: they are not
+compared with each other, and only some of them with other videos and images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, write_json
+from bustle.core.types import Case, Sample
+from bustle.data.case_pass import each, each_sample
+from bustle.data.content_hashes import cache_directory, content_hashes
+from bustle.data.relations.frame_candidates import candidate_pairs
+from bustle.data.relations.frame_features import FrameFeatures, mirrored
+from bustle.data.relations.frame_match import FrameMatch, match_frames
+from bustle.data.relations.volume_slices import sample_features
+
+Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
+COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
+
+FRAMES_PER_VIDEO = 16
+"""Frames of one video that are compared with other pictures; the neighbours of each show the same scene."""
+
+_VERSION = 3
+"""Part of the key of remembered results; to be raised with every change of what is found."""
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """Two cases whose frames are related.
+
+    `identical`: the decoded pixels are equal. `speckle` and `structure` are correlations, `overlap` the shared
+    part of the smaller frame, as in `FrameMatch`.
+    """
+
+    first: str
+    second: str
+    relation: Relation
+    speckle: float
+    structure: float
+    overlap: float
+
+
+def find_duplicate_groups(cases: Sequence[Case], *, progress: bool = True) -> tuple[tuple[str, ...], ...]:
+    """Case ids of frames that are copies of each other, across sources; each group has two members or more."""
+    return groups_of_pairs(cases, related_frames(cases, progress=progress), relations=COPIES)
+
+
+def groups_of_pairs(
+    cases: Sequence[Case], pairs: Iterable[FramePair], *, relations: Sequence[Relation]
+) -> tuple[tuple[str, ...], ...]:
+    """The connected components of the pairs of these relations, in the order of `cases`."""
+    return connected_groups(
+        [case.case_id for case in cases], [(p.first, p.second) for p in pairs if p.relation in relations]
+    )
+
+
+def connected_groups(ids: Sequence[str], links: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+    """The groups of two or more `ids` that the links hold together, in the order of `ids`."""
+    position = {name: index for index, name in enumerate(ids)}
+    ends = [(position[a], position[b]) for a, b in links]
+    if not ends:
+        return ()
+    rows, columns = zip(*ends, strict=True)
+    graph = coo_matrix(([1] * len(rows), (rows, columns)), shape=(len(ids), len(ids)))
+    _, component = connected_components(graph, directed=False)
+    members: dict[int, list[str]] = {}
+    for name, number in zip(ids, component.tolist(), strict=True):
+        members.setdefault(number, []).append(name)
+    return tuple(tuple(group) for group in members.values() if len(group) > 1)
+
+
+def related_frames(cases: Sequence[Case], *, progress: bool = True) -> tuple[FramePair, ...]:
+    """Every pair of related frames; remembered on disk for as long as the files' content stays the same.
+
+    Cases whose files are broken are passed over.
+    """
+    remembered = remembered_pairs(cases)
+    if remembered is not None:
+        return remembered
+    compared = compared_frames(cases)
+
+    def look(sample: Sample) -> FrameFeatures:
+        return sample_features(sample, compared=sample.case_id in compared)
+
+    features = [
+        None if isinstance(result, InputError) else result
+        for result in each_sample(cases, look, description="looking at frames", progress=progress)
+    ]
+    return compare_frames(cases, features, progress=progress)
+
+
+def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
+    """Ids of the cases to compare with others: every image, and evenly spaced frames of every video."""
+    chosen = []
+    videos: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        if case.video is None:
+            chosen.append(case.case_id)
+        else:
+            videos.setdefault((case.source, case.video), []).append(case.case_id)
+    for frames in videos.values():
+        count = min(len(frames), FRAMES_PER_VIDEO)
+        chosen += [frames[(2 * i + 1) * len(frames) // (2 * count)] for i in range(count)]
+    return frozenset(chosen)
+
+
+def compare_frames(
+    cases: Sequence[Case], features: Sequence[FrameFeatures | None], *, progress: bool = True
+) -> tuple[FramePair, ...]:
+    """As `related_frames`, from features that were computed before (None for a broken case)."""
+    readable = [i for i, frame in enumerate(features) if frame is not None]
+    frames = [frame for frame in features if frame is not None]
+    found: dict[tuple[int, int], tuple[Relation, float, float, float]] = {}
+    for pair in _identical(frames):
+        found[pair] = ("identical", 1.0, 1.0, 1.0)
+    candidates = [(i, j, False) for i, j in candidate_pairs(frames, mirror=False)]
+    candidates += [(i, j, True) for i, j in candidate_pairs(frames, mirror=True)]
+    of_video = [None if cases[i].video is None else (cases[i].source, cases[i].video) for i in readable]
+    candidates = [
+        (i, j, mirror)
+        for i, j, mirror in candidates
+        if (i, j) not in found and (of_video[i] is None or of_video[i] != of_video[j])
+    ]
+
+    def compare(candidate: tuple[int, int, bool]) -> FrameMatch | None:
+        i, j, mirror = candidate
+        return match_frames(frames[i], mirrored(frames[j]) if mirror else frames[j])
+
+    matches = each(candidates, compare, description="comparing frames", unit="pair", progress=progress)
+    for (i, j, mirror), match in zip(candidates, matches, strict=True):
+        relation = None if match is None else _relation(match, mirror=mirror)
+        if match is not None and relation is not None and found.get((i, j), ("same-scene",))[0] == "same-scene":
+            found[i, j] = (relation, match.speckle, match.structure, match.overlap)
+    pairs = tuple(
+        FramePair(cases[readable[i]].case_id, cases[readable[j]].case_id, relation, *(round(n, 4) for n in numbers))
+        for (i, j), (relation, *numbers) in sorted(found.items())
+    )
+    if len(readable) == len(cases):
+        _remember(cases, pairs)
+    return pairs
+
+
+def _relation(match: FrameMatch, *, mirror: bool) -> Relation | None:
+    if match.is_copy:
+        return "mirrored-copy" if mirror else "copy"
+    return "same-scene" if match.is_same_scene and not mirror else None
+
+
+def _identical(frames: Sequence[FrameFeatures]) -> list[tuple[int, int]]:
+    same: dict[str, list[int]] = {}
+    for index, frame in enumerate(frames):
+        same.setdefault(frame.pixel_hash, []).append(index)
+    return [(i, j) for group in same.values() for i, j in pairwise(group)]
+
+
+def remembered_pairs(cases: Sequence[Case]) -> tuple[FramePair, ...] | None:
+    """The pairs found before in files of the same content; None where there is nothing, or nothing sound."""
+    path = _memory_path(cases)
+    if path is None:
+        return None
+    try:
+        value = read_json(path)
+        return tuple(
+            FramePair(cases[i].case_id, cases[j].case_id, relation, *numbers)
+            for i, j, relation, *numbers in value["pairs"]
+        )
+    except (InputError, KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _remember(cases: Sequence[Case], pairs: Sequence[FramePair]) -> None:
+    path = _memory_path(cases)
+    if path is None:
+        return
+    position = {case.case_id: index for index, case in enumerate(cases)}
+    rows = [[position[p.first], position[p.second], p.relation, p.speckle, p.structure, p.overlap] for p in pairs]
+    with contextlib.suppress(InputError):  # a cache that cannot be written costs time, nothing else
+        write_json(path, {"pairs": rows})
+
+
+def _memory_path(cases: Sequence[Case]) -> Path | None:
+    """Where the result for these cases is kept: the key is the content of their images (frames by number), in order.
+
+    Generated cases are known by their metadata; None where there is neither a file nor metadata.
+    """
+    try:
+        hashes = content_hashes([case.files[0] for case in cases if case.files])
+    except InputError:
+        return None
+    digest = hashlib.sha256(f"{_VERSION} {len(cases)}".encode())
+    for case in cases:
+        if case.files:
+            digest.update(hashes[case.files[0]].encode())
+            if case.video is not None:  # a video file holds many frames; which are compared depends on the others
+                digest.update(repr((case.source, case.video, case.frame)).encode())
+        elif case.metadata:
+            digest.update(json.dumps(dict(case.metadata), sort_keys=True, default=str).encode())
+        else:
+            return None
+    return cache_directory() / "related-frames" / f"{digest.hexdigest()}.json"

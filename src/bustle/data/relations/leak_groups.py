@@ -1,0 +1,61 @@
+"""Leak groups: cases that must stay together, lest a network be tested on what it was trained on.
+
+A leak group is a connected component of: same patient or same video of the same source, copies of one frame (across
+patients and sources), and, as `find_leak_groups` gathers them, frames of the same scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bustle.core.types import Case
+from bustle.data.relations.duplicates import COPIES, connected_groups, groups_of_pairs, related_frames
+
+
+def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Group id of every case id: the id of the group's first case.
+
+    `duplicate_groups` may be any groups of case ids that belong together; ids that are not among `cases` are passed
+    over.
+    """
+    ids = [case.case_id for case in cases]
+    known = set(ids)
+    links = [link for group in duplicate_groups for link in pairwise(name for name in group if name in known)]
+    links += _known_links(cases)
+    group_of = {name: name for name in ids}
+    for group in connected_groups(ids, links):
+        group_of |= dict.fromkeys(group, group[0])
+    return group_of
+
+
+def find_leak_groups(cases: Sequence[Case], *, progress: bool = True) -> dict[str, str]:
+    """Look at the frames (or at what was remembered of them) and form the leak groups."""
+    pairs = related_frames(cases, progress=progress)
+    return leak_groups(cases, duplicate_groups=groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene")))
+
+
+def patient_groups(cases: Sequence[Case]) -> dict[str, str]:
+    """As `leak_groups`, by patient only; a case or video without a patient id stands alone."""
+    return leak_groups(cases, duplicate_groups=())
+
+
+def conflicting_groups(
+    cases: Sequence[Case], duplicate_groups: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """The duplicate groups whose members carry different classes; a missing class contradicts nothing."""
+    label_of = {case.case_id: case.label for case in cases}
+    return tuple(
+        group for group in duplicate_groups if len({label_of[name] for name in group if label_of.get(name)}) > 1
+    )
+
+
+def _known_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """Cases of one patient, and frames of one video, each linked to the first."""
+    first: dict[tuple[str, str, str], str] = {}
+    links = []
+    for case in cases:
+        for kind, name in (("patient", case.patient_id), ("video", case.video)):
+            if name is not None:
+                links.append((first.setdefault((kind, case.source, name), case.case_id), case.case_id))
+    return links

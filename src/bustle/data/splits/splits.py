@@ -1,0 +1,196 @@
+"""Cross-validation splits: which cases train, choose the epoch, and test, in every fold.
+
+The rules of a protocol (SYSTEMS 0.5) are its `Protocol`; whole groups are assigned so that every stratum (class,
+and source where the protocol says so) is divided as evenly as the groups allow. Deterministic in the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.core.errors import InputError, unknown_name
+from bustle.core.files import read_json, write_json
+from bustle.core.recipe import Protocol
+from bustle.core.types import CLASS_NAMES, Case, Collection
+from bustle.data.relations.duplicates import COPIES, groups_of_pairs, related_frames
+from bustle.data.relations.leak_groups import conflicting_groups, leak_groups, patient_groups
+from bustle.data.splits.split_drawing import CaseTable, Drawing
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Case ids of the three parts. `val` may be empty, or the test part itself where the protocol says so."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All folds of a run.
+
+    `excluded` lists (case id, reason); `groups` maps every case that takes part to its group, the unit that the
+    protocol never divides.
+    """
+
+    track: str
+    protocol: str
+    seed: int
+    folds: tuple[Fold, ...]
+    excluded: tuple[tuple[str, str], ...]
+    groups: Mapping[str, str]
+
+
+def make_splits(
+    collection: Collection,
+    *,
+    protocol: Protocol,
+    track: str,
+    folds: int | None = None,
+    holdout: float | None = None,
+    seed: int | None = None,
+    classes: tuple[str, ...] | None = None,
+    multi_mask: str = "union",
+    progress: bool = True,
+) -> Splits:
+    """Split a collection by a protocol.
+
+    `folds` or `holdout` (one fold with that fraction as its test part) override the protocol's own. Cases of a
+    class outside `classes` are left out, unlabelled ones stay; `multi_mask` = `drop` leaves out cases with several
+    mask files. Where readers give cases the publishers' folds (`folds=official`), these are the test parts, and other
+    cases are balanced around them. Raises `InputError` for settings that contradict each other and for too few
+    groups.
+    """
+    if folds is not None and holdout is not None:
+        raise InputError("both folds and a holdout are asked for", remedy="give only one of them")
+    if folds is not None and folds < 2:
+        raise InputError(f"{folds} folds cannot be made", remedy="use at least 2, or --holdout with a fraction")
+    if holdout is not None and not 0 < holdout < 1:
+        raise InputError(f"the holdout is {holdout}", remedy="use a fraction between 0 and 1, such as 0.2")
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}", remedy="use 0 or more")
+    drawing = Drawing(protocol, seed=protocol.seed if seed is None else seed)
+    excluded = _unwanted(collection.cases, classes=classes, multi_mask=multi_mask)
+    group_of, conflicts = _groups(collection.cases, protocol, progress=progress)
+    for name, reason in conflicts.items():
+        excluded.setdefault(name, reason)
+    cases = [case for case in collection.cases if case.case_id not in excluded]
+    if not cases:
+        raise InputError("no case is left to split", remedy="check the data and the classes")
+    table = CaseTable(cases, {case.case_id: group_of[case.case_id] for case in cases}, protocol)
+    official = _official(cases)
+    if official:
+        if holdout is not None or folds not in (None, len(set(official.values()))):
+            raise InputError(
+                f"the data has {len(set(official.values()))} official folds",
+                remedy="leave out --folds and --holdout, or leave out folds=official",
+            )
+        tests = drawing.around_official(table, official)
+    elif holdout is not None or (folds is None and protocol.holdout is not None):
+        fraction = holdout if holdout is not None else protocol.holdout
+        repeats = 1 if holdout is not None else protocol.folds
+        tests = [drawing.holdout(table, float(fraction or 0))] * repeats
+    else:
+        tests = drawing.folds(table, folds or protocol.folds)
+    leaks: list[tuple[str, str]] = []
+    made = tuple(Fold(*drawing.fold(table, tests, number, leaks)) for number in range(len(tests)))
+    return Splits(
+        track=track,
+        protocol=protocol.id,
+        seed=drawing.seed,
+        folds=made,
+        excluded=(*((c.case_id, excluded[c.case_id]) for c in collection.cases if c.case_id in excluded), *leaks),
+        groups=table.group_of,
+    )
+
+
+def _unwanted(cases: Sequence[Case], *, classes: tuple[str, ...] | None, multi_mask: str) -> dict[str, str]:
+    """Reason by case id for the cases that take no part."""
+    known = list(dict.fromkeys([*CLASS_NAMES, *(case.label for case in cases if case.label is not None)]))
+    for name in classes or ():
+        if name not in known:
+            raise unknown_name("class", name, known)
+    reasons: dict[str, str] = {}
+    for case in cases:
+        if classes is not None and case.label is not None and case.label not in classes:
+            reasons[case.case_id] = f"class {case.label} is not among {', '.join(classes)}"
+        elif multi_mask == "drop" and case.mask_files > 1:
+            reasons[case.case_id] = f"has {case.mask_files} mask files"
+    return reasons
+
+
+def _groups(cases: Sequence[Case], protocol: Protocol, *, progress: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """The group of every case, and the reason for every case of a conflicting duplicate group."""
+    pairs = ()
+    if protocol.group_by == "leak_group" or protocol.exclude_conflicts:
+        pairs = related_frames(cases, progress=progress)
+    conflicts: dict[str, str] = {}
+    if protocol.exclude_conflicts:
+        for group in conflicting_groups(cases, groups_of_pairs(cases, pairs, relations=COPIES)):
+            reason = f"copies of one frame carry different classes: {', '.join(group)}"
+            conflicts |= dict.fromkeys(group, reason)
+    if protocol.group_by == "case":
+        return {case.case_id: case.case_id for case in cases}, conflicts
+    if protocol.group_by == "patient":
+        return patient_groups(cases), conflicts
+    related = groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene"))
+    return leak_groups(cases, duplicate_groups=related), conflicts
+
+
+def _official(cases: Sequence[Case]) -> dict[str, int]:
+    """The official fold of the cases that have one, numbered 0, 1, … without gaps."""
+    given = {case.case_id: case.official_fold for case in cases if case.official_fold is not None}
+    rank = {fold: number for number, fold in enumerate(sorted(set(given.values())))}
+    return {name: rank[fold] for name, fold in given.items()}
+
+
+def write_splits(path: Path, splits: Splits) -> None:
+    """Write `splits.json`."""
+    write_json(
+        path,
+        {
+            "track": splits.track,
+            "protocol": splits.protocol,
+            "seed": splits.seed,
+            "folds": [{"train": f.train, "val": f.val, "test": f.test} for f in splits.folds],
+            "excluded": [{"case_id": name, "reason": reason} for name, reason in splits.excluded],
+            "groups": dict(splits.groups),
+        },
+    )
+
+
+def _read_fold(value: Mapping[str, Sequence[str]]) -> Fold:
+    train, val, test = (tuple(map(str, value[part])) for part in ("train", "val", "test"))
+    return Fold(train, val, test)
+
+
+def read_splits(path: Path) -> Splits:
+    """Read `splits.json`; raises `InputError` for a file of another form and for a case that trains and tests."""
+    value = read_json(path)
+    try:
+        splits = Splits(
+            track=str(value["track"]),
+            protocol=str(value["protocol"]),
+            seed=int(value["seed"]),
+            folds=tuple(_read_fold(fold) for fold in value["folds"]),
+            excluded=tuple((str(row["case_id"]), str(row["reason"])) for row in value["excluded"]),
+            groups={str(name): str(group) for name, group in value["groups"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"is not a splits file ({type(error).__name__}: {error})",
+            remedy="write it with `bustle data split`",
+            path=path,
+        ) from None
+    for number, fold in enumerate(splits.folds):
+        both = set(fold.train) & (set(fold.test) | set(fold.val))
+        if both:
+            raise InputError(
+                f"fold {number} trains on {min(both)}, which it also tests or validates on",
+                remedy="make the split again",
+                path=path,
+            )
+    return splits

@@ -1,0 +1,83 @@
+"""A picture of a prediction: the image with the lesion's contour and the decision written on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import Prediction
+from bustle.drawing.outlines import FONT, PREDICTED, TRUTH, as_canvas, draw_outline
+
+SMALLEST_LEGIBLE, LARGEST = 0.32, 4.0
+"""Bounds of the font's scale; a scale of 1 makes capitals 22 pixels high."""
+
+
+def draw_overlay(
+    image: NDArray[np.uint8], prediction: Prediction, *, truth: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
+    """Draw on an image `C H W`; returns RGB `3 H W` of the same size.
+
+    The predicted contour is yellow, that of `truth` (`H W`) green. Line and text grow with the image; on an image
+    too small for it the text is shortened, and left out where even that would not be legible.
+    """
+    canvas = as_canvas(image)
+    thickness = max(1, round(min(canvas.shape[:2]) / 300))
+    if truth is not None:
+        draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
+    if prediction.mask is not None:
+        draw_outline(canvas, prediction.mask, colour=PREDICTED, thickness=thickness, smooth=False)
+    _write(canvas, captions(prediction.class_probabilities), avoid=prediction.mask)
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+
+
+def captions(class_probabilities: Mapping[str, float] | None) -> tuple[str, ...]:
+    """What may be written, the fullest first: `malignant 0.87, benign 0.13`; `malignant 0.87`; `M 0.87`."""
+    if not class_probabilities:
+        return ()
+    ranked = sorted(class_probabilities.items(), key=lambda item: -item[1])
+    name, probability = ranked[0]
+    return (
+        ", ".join(f"{label} {value:.2f}" for label, value in ranked),
+        f"{name} {probability:.2f}",
+        f"{name[0].upper()} {probability:.2f}",
+    )
+
+
+def _write(canvas: NDArray[np.uint8], texts: tuple[str, ...], *, avoid: NDArray[np.bool_] | None) -> None:
+    height, width = canvas.shape[:2]
+    wanted = float(np.clip(min(height, width) / 700, SMALLEST_LEGIBLE, LARGEST))
+    for text in texts:
+        scale, box = _fit(text, wanted=wanted, width=width)
+        if scale >= SMALLEST_LEGIBLE and box[1] <= height / 3:
+            break
+    else:
+        return
+    thickness = max(1, round(scale * 1.6))
+    text_width, box_height, baseline = box
+    top, left = _quiet_corner((height, width), (box_height, text_width), avoid=avoid)
+    patch = canvas[top : top + box_height, left : left + text_width]
+    patch[...] = patch // 4
+    origin = (left + baseline // 2, top + box_height - baseline)
+    cv2.putText(canvas, text, origin, FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+
+
+def _fit(text: str, *, wanted: float, width: int) -> tuple[float, tuple[int, int, int]]:
+    """The greatest scale up to `wanted` at which `text` fits `width`, and its box: width, height, baseline."""
+    scale = wanted
+    while True:
+        (text_width, text_height), baseline = cv2.getTextSize(text, FONT, scale, max(1, round(scale * 1.6)))
+        box = (text_width + baseline, text_height + 2 * baseline, baseline)
+        if box[0] <= width or scale < SMALLEST_LEGIBLE:
+            return scale, box
+        scale *= 0.93
+
+
+def _quiet_corner(size: tuple[int, int], box: tuple[int, int], *, avoid: NDArray[np.bool_] | None) -> tuple[int, int]:
+    """The corner, as (top, left) of `box`, where it covers the least of `avoid`; the upper left one if equal."""
+    corners = [(top, left) for top in (0, size[0] - box[0]) for left in (0, size[1] - box[1])]
+    if avoid is None:
+        return corners[0]
+    return min(corners, key=lambda at: int(avoid[at[0] : at[0] + box[0], at[1] : at[1] + box[1]].sum()))
