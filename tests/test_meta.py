@@ -92,3 +92,8 @@ def test_generated_pages_are_current(name: str, page: str):
 @pytest.mark.parametrize("reader", reader_ids())
 def test_every_reader_has_a_section_in_the_documentation(reader: str):
     assert f"## `{reader}`: " in (ROOT / "docs" / "reference" / "readers.md").read_text(encoding="utf-8")
+
+
+def test_the_map_of_the_rooms_is_drawn_from_the_code():
+    drawn = script("generate_map")
+    assert drawn.MAP.read_text(encoding="utf-8") == drawn.render(), "run scripts/generate_map.py"

@@ -1,0 +1,1 @@
+"""Types, settings, recipes, files and errors that every other room shares."""

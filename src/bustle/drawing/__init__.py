@@ -1,0 +1,1 @@
+"""Outlines, overlays, cuts and surfaces: pixels and curves, no pages."""

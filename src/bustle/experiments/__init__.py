@@ -1,0 +1,1 @@
+"""Whole pieces of work: train a run, predict, evaluate, compare."""

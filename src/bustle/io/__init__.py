@@ -1,0 +1,1 @@
+"""Images, volumes and videos from files to arrays and back."""

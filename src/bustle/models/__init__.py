@@ -1,0 +1,1 @@
+"""Networks, what their outputs mean, and the device that they run on."""

@@ -1,0 +1,1 @@
+"""One fold's training: batches, steps, stages, the epoch loop and its checkpoint."""

@@ -1,0 +1,1 @@
+"""What a data set holds, what is missing, broken or there twice."""

@@ -1,0 +1,1 @@
+"""Generated breast ultrasound images, videos and volumes with known lesions."""

@@ -1,0 +1,1 @@
+"""Which cases belong together: copies, frames of one scene, patients; marks burned into frames."""

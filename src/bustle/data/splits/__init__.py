@@ -1,0 +1,1 @@
+"""Folds: which cases train, choose the epoch, and test."""

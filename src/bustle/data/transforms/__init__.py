@@ -1,0 +1,1 @@
+"""Augmentation: drawn once per case, carried out as one resampling."""

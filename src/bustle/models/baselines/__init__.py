@@ -1,0 +1,1 @@
+"""One file per network that the papers compare themselves with."""

@@ -1,0 +1,1 @@
+"""Parts that several networks share, in two and three dimensions."""

@@ -1,0 +1,1 @@
+"""One file per training strategy: what an update is made of."""
