@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
 # As many workers as cores, at most 4: each holds torch and its own networks in memory.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-full lint bench docs format clean
+.PHONY: demo test test-services test-full lint bench docs format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,11 +19,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py $(DEMO)
 
+# The suite of every day: two cores, under 8 minutes, no service, no network once installed.
 test: $(STAMP)
-	$(PYTEST) -m "not full"
+	$(PYTEST) $(PARALLEL) -m "not full and not services"
 
+# Fresh installations and servers, one after another: each test installs or starts what it needs.
+test-services: $(STAMP)
+	$(PYTEST) -m "services and not full"
+
+# Every test there is.
 test-full: $(STAMP)
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) $(PARALLEL) -m "not services" --cov --cov-report=term
+	$(PYTEST) -m services
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

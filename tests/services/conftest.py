@@ -1,0 +1,63 @@
+"""The room of `make test-services`: tests that need more than this checkout and its packages.
+
+A test carries the marker `services` by standing here. It installs or starts what it needs itself, and where that is
+not to be had it fails: a skipped test would look as if the service had been tried.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from tests.services.fresh_environment import FreshEnvironment
+
+ROOM = Path(__file__).parent
+ROOT = ROOM.parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(ROOM):
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _turn_skip_into_failure(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _turn_skip_into_failure(report)
+    return report
+
+
+def _turn_skip_into_failure(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"a test of services may not be skipped: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, built from a copy: a build leaves files behind that a later one would pack."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "checkout"
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    builder = FreshEnvironment(folder / "builder")
+    builder.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, copy)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def fresh_environment(tmp_path: Path) -> FreshEnvironment:
+    return FreshEnvironment(tmp_path / "environment")
