@@ -27,7 +27,12 @@ def rows(protocol: str) -> list[dict[str, Any]]:
         case = f"made/{number}"
         truth = TruthCase(case_id=case, source="made", label=CLASSES[number % 2], mask=mask)
         probabilities = {"benign": 1 - malignant, "malignant": malignant}
-        predicted = PredictedCase(case_id=case, mask=np.roll(mask, 1, axis=1), class_probabilities=probabilities)
+        predicted = PredictedCase(
+            case_id=case,
+            mask=np.roll(mask, 1, axis=1),
+            class_probabilities=probabilities,
+            decision=CLASSES[malignant > 0.5],
+        )
         scored.append(score_case(truth, predicted, protocol=load_protocol(protocol), classes=CLASSES))
     return with_size_strata(scored)
 

@@ -45,7 +45,9 @@ def made_up_rows(said=SAID, *, classes=THREE):
         )
         probabilities = None if decision is None else {name: 0.8 if name == decision else 0.1 for name in classes}
         mask = None if drawn is None else MASK & drawn
-        predicted = PredictedCase(case_id=truth.case_id, mask=mask, class_probabilities=probabilities)
+        predicted = PredictedCase(
+            case_id=truth.case_id, mask=mask, class_probabilities=probabilities, decision=decision
+        )
         rows.append(score_case(truth, predicted, protocol=load_protocol("strict"), classes=classes))
     return with_size_strata(rows)
 

@@ -47,6 +47,7 @@ def made_up_rows(count=40, *, seed=0, protocol="strict", spacing=(0.1, 0.1)):
             case_id=truth.case_id,
             mask=disc(drawn, centre=(41, 52)),
             class_probabilities={"benign": 1 - malignant, "malignant": malignant},
+            decision=CLASSES[malignant > 0.5],
         )
         rows.append(score_case(truth, predicted, protocol=load_protocol(protocol), classes=CLASSES))
     return with_size_strata(rows)
@@ -88,7 +89,9 @@ def test_a_lesion_is_missed_when_only_other_places_are_drawn():
     rows = [
         score_case(
             truth,
-            PredictedCase(case_id="made/0", mask=disc(5, centre=centre), class_probabilities=probabilities),
+            PredictedCase(
+                case_id="made/0", mask=disc(5, centre=centre), class_probabilities=probabilities, decision="benign"
+            ),
             protocol=load_protocol("strict"),
             classes=CLASSES,
         )
@@ -213,7 +216,9 @@ def test_i12_the_abus_paper_pools_the_confusion_of_its_folds():
                 rows.append(
                     score_case(
                         TruthCase(case_id=name, source="abus", label=label),
-                        PredictedCase(case_id=name, class_probabilities=probabilities),
+                        PredictedCase(
+                            case_id=name, class_probabilities=probabilities, decision=CLASSES[malignant > 0.5]
+                        ),
                         protocol=load_protocol("abus"),
                         classes=CLASSES,
                     )

@@ -108,6 +108,7 @@ def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
     assert [row["case_id"] for row in rows] == [case.case_id for case in CASES]
     assert rows[0]["dice"] == pytest.approx(38 / 40)
     assert rows[0]["hd95_px"] == pytest.approx(2)
+    assert [row["decision"] for row in rows] == ["benign"] * 6 + ["malignant"] * 4, "the first of equals"
     assert rows[0]["hd95_mm"] == pytest.approx(0.4)
     assert rows[0]["probability_malignant"] == pytest.approx(0.1)
     assert rows[8]["dice"] is None

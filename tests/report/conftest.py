@@ -44,6 +44,7 @@ def score_made_up_cases(*, seed=0, count=24, protocol="strict"):
             case_id=truth.case_id,
             mask=block(12, drawn),
             class_probabilities={"benign": 1 - malignant, "malignant": malignant},
+            decision="malignant" if malignant > 0.5 else "benign",
         )
         rows.append(score_case(truth, predicted, protocol=load_protocol(protocol), classes=CLASSES))
     return with_size_strata(rows)

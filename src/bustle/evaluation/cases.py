@@ -42,7 +42,7 @@ class TruthCase:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedCase:
-    """What a method says about a case; `mask` is bool on the same grid as the truth's."""
+    """What a method says about a case; `mask` is bool on the same grid as the truth's, `decision` a class name."""
 
     case_id: str
     mask: NDArray[np.bool_] | None = None
@@ -67,8 +67,6 @@ def score_case(
     }
     row |= {f"probability_{name}": None if probabilities is None else probabilities.get(name) for name in classes}
     row["decision"] = predicted.decision
-    if row["decision"] is None and probabilities:
-        row["decision"] = max(probabilities, key=lambda name: probabilities[name])
     return row | _mask_columns(truth, predicted.mask, protocol)
 
 

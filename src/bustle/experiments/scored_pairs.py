@@ -17,6 +17,7 @@ from bustle.core.types import Case, Geometry, Sample
 from bustle.data.prepared.preprocess import box_to_network_grid, mask_to_network_grid
 from bustle.data.prepared.volume_grid import mask_to_cubic
 from bustle.evaluation.cases import PredictedCase, TruthCase
+from bustle.inference.decision import decide
 from bustle.inference.prediction_files import (
     MAP_SUFFIXES,
     MASK,
@@ -51,10 +52,12 @@ class PredictionIndex:
         path = self.paths.get(case.case_id)
         if path is None:
             mask = np.zeros(size, bool) if self.paths else None
+            probabilities = self.class_probabilities.get(case.case_id)
             return StoredPrediction(
                 mask=mask,
                 parts=np.zeros(size, np.uint8) if mask is not None and mask.ndim == 3 else None,
-                class_probabilities=self.class_probabilities.get(case.case_id),
+                class_probabilities=probabilities,
+                decision=decide(probabilities),
             )
         stored = read_prediction(path)
         foreign = foreign_volume(path)
@@ -68,7 +71,8 @@ class PredictionIndex:
                 path=path,
             )
         probabilities = self.class_probabilities.get(case.case_id, stored.class_probabilities)
-        return dataclasses.replace(stored, class_probabilities=probabilities)
+        decision = decide(probabilities) if stored.decision is None else stored.decision
+        return dataclasses.replace(stored, class_probabilities=probabilities, decision=decision)
 
 
 def _by(size: tuple[int, ...]) -> str:

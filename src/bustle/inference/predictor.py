@@ -18,6 +18,7 @@ from bustle.core.recipe import DataSection, load_recipe
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.preprocess import network_geometry, normalise, to_network_grid
 from bustle.inference.backend import Backend
+from bustle.inference.decision import decide, named
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.package_backend import open_package
@@ -177,9 +178,7 @@ class Predictor:
             mask = lesion_mask(native, meaning=meaning)
             network_mask = lesion_mask(channels, meaning=meaning)
             lesions = measure_lesions(mask, probability, spacing=geometry.spacing)
-        class_probabilities = None
-        if classes is not None:
-            class_probabilities = dict(zip(self.data.classes, map(float, classes), strict=True))
+        class_probabilities = named(classes, classes=self.data.classes)
         return Prediction(
             case_id=case_id,
             geometry=geometry,
@@ -187,7 +186,7 @@ class Predictor:
             mask=mask,
             network_mask=network_mask,
             class_probabilities=class_probabilities,
-            decision=max(class_probabilities, key=class_probabilities.__getitem__) if class_probabilities else None,
+            decision=decide(class_probabilities),
             lesions=lesions,
             provenance=self.provenance,
         )

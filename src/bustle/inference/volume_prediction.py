@@ -17,6 +17,7 @@ from bustle.core.types import Geometry, LesionCandidate, Prediction
 from bustle.data.prepared.preprocess import normalise
 from bustle.data.prepared.volume_grid import cubic_geometry, map_to_original, parts_to_original, volume_to_cubic
 from bustle.inference.backend import Backend, NetworkOutput
+from bustle.inference.decision import decide, named
 from bustle.inference.sliding_window import cut
 from bustle.inference.volume_search import NOT_DRAWN, FoundLesion, Search, look_at, search, together, window_about
 
@@ -59,15 +60,15 @@ def predict_volume(
             look_there = look_at(volume, place, size=data.size, look=look, meaning=meaning, whole=True)
             found = together([look_there], shape=volume.shape[1:])
         classes = found.looks[0].classes
-    named = _named(classes, data)
+    class_probabilities = named(classes, classes=data.classes)
     prediction = Prediction(
         case_id=case_id,
         geometry=geometry,
         probability=None,
         mask=None,
         network_mask=None,
-        class_probabilities=named,
-        decision=max(named, key=named.__getitem__) if named else None,
+        class_probabilities=class_probabilities,
+        decision=decide(class_probabilities),
         centre=None if centre is None else tuple(centre),
         provenance=provenance,
     )
@@ -103,10 +104,6 @@ def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int] | Non
     """A voxel's place on another grid of the same extent."""
     assert new is not None
     return tuple((p + 0.5) * n / o - 0.5 for p, o, n in zip(place, old, new, strict=True))
-
-
-def _named(classes: NDArray[np.float32] | None, data: DataSection) -> dict[str, float] | None:
-    return None if classes is None else dict(zip(data.classes, map(float, classes), strict=True))
 
 
 def _with_maps(prediction: Prediction, found: Search, *, data: DataSection) -> Prediction:
@@ -150,7 +147,7 @@ def _candidates(
                 volume_mm3=voxels * math.prod(geometry.spacing),
                 box_start=tuple(nearest) if box is None else tuple(side.start for side in box),
                 box_stop=tuple(n + 1 for n in nearest) if box is None else tuple(side.stop for side in box),
-                class_probabilities=_named(found.classes, data),
+                class_probabilities=named(found.classes, classes=data.classes),
             )
         )
     return tuple(candidates)
