@@ -59,7 +59,7 @@ def test_every_recipe_is_complete(name: str):
     from bustle.training.batch_sources import check_data
 
     recipe = load_recipe(name)
-    assert build_loss(recipe, setting=loss_setting(recipe)).losses
+    assert build_loss(recipe, setting=loss_setting(zoo.resolve(recipe))).losses
     check_data(recipe)
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"

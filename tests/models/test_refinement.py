@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.types import MaskMeaning, MultiTaskOutput
@@ -98,7 +97,7 @@ def build(recipe: Recipe) -> nn.Module:
 
 def test_the_recipe_says_how_often():
     recipe = small("cms_vnet_iter")
-    network = refined(build(recipe), recipe)
+    network = refined(build(recipe), zoo.resolve(recipe))
     assert (network.refinements, network.meaning) == (2, LESION)
     plain = describe(small("cms_vnet"))
     found = describe(recipe)
@@ -110,7 +109,7 @@ def test_refinement_starts_from_the_weights_of_a_plain_network(tmp_path: Path):
     plain = build(small("cms_vnet"))
     write_weights(tmp_path / "best.safetensors", plain, metadata={})
     recipe = small("cms_vnet_iter")
-    network = refined(build(recipe), recipe)
+    network = refined(build(recipe), zoo.resolve(recipe))
     load_model_weights(network.network, tmp_path / "best.safetensors")
     assert all(torch.equal(plain.state_dict()[name], tensor) for name, tensor in network.network.state_dict().items())
 
@@ -122,9 +121,8 @@ def test_a_network_without_a_mask_has_nothing_to_refine():
 
 def test_an_image_network_is_refined_too():
     recipe = load_recipe("unet/refined", overrides=["model.config.widths=[4, 8]", "data.size=[32, 48]"])
-    spec = zoo.get("unet")
-    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
-    network = refined(spec.build(config, in_channels=3, class_count=2), recipe).eval()
+    resolved = zoo.resolve(recipe)
+    network = refined(resolved.build(), resolved).eval()
     image = torch.randn(2, 3, 32, 48)
     with torch.no_grad():
         shown = image

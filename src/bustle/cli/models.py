@@ -70,7 +70,7 @@ def _describe(name: str) -> Description:
 def _show(name: str, *, as_json: bool) -> int:
     import json
 
-    from bustle.core.config import from_mapping, to_mapping
+    from bustle.core.config import to_mapping
     from bustle.core.recipe import load_recipe
     from bustle.models import zoo
     from bustle.models.description import describe
@@ -87,8 +87,7 @@ def _show(name: str, *, as_json: bool) -> int:
     print(f"  parameters   {description.params:,} ({description.trainable_params:,} trainable)")
     print(f"  GMACs        {description.gmacs:.2f} for one image of {size}")
     print("  config")
-    config = from_mapping(zoo.get(recipe.model.id).config_type, recipe.model.config, where="model.config")
-    for key, value in to_mapping(config).items():
+    for key, value in to_mapping(zoo.resolve(recipe).config).items():
         print(f"    {key}: {value}")
     print("  deviations from the paper, and decisions where it is silent")
     for deviation in description.deviations:

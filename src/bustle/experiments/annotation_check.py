@@ -9,7 +9,7 @@ from bustle.core.progress import announce
 from bustle.core.recipe import DataSection, Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
-from bustle.inference.torch_backend import mask_meaning_of
+from bustle.models import zoo
 
 
 def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: Recipe, protocol: Protocol) -> None:
@@ -20,7 +20,7 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
     A training part of one class only is said, since such a model's class probabilities mean nothing.
     """
     by_id = {case.case_id: case for case in cases}
-    if recipe.data.resize == "patch" and mask_meaning_of(recipe) is None:
+    if recipe.data.resize == "patch" and zoo.resolve(recipe).mask_meaning is None:
         unplaced = [i for i in fold.test if not by_id[i].has_mask or by_id[i].label == "normal"]
         if unplaced:
             raise InputError(

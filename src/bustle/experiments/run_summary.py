@@ -19,7 +19,7 @@ from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.prediction_sets import set_folder
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
 from bustle.experiments.scored_track import detection_part, read_detected
-from bustle.inference.torch_backend import mask_meaning_of
+from bustle.models import zoo
 from bustle.report.evaluation_page import Results
 from bustle.report.run_page import read_history, read_stage_histories, write_run_page
 
@@ -138,7 +138,7 @@ def _prediction_indexes(
 ) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
-    outlines = mask_meaning_of(recipe) is not None
+    outlines = zoo.resolve(recipe).mask_meaning is not None
     for folder in folders.values():
         tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
         predictions = set_folder(folder, protocol, data=recipe.data, outlines=outlines)

@@ -18,6 +18,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_bytes, write_error, write_json, write_text
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
+from bustle.core.types import ModelSpec
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
 from bustle.export.parity import compare
@@ -32,7 +33,7 @@ from bustle.inference.package import (
     PackageRecord,
 )
 from bustle.inference.package_backend import cpu_backends
-from bustle.inference.torch_backend import TorchBackend, load_network, mask_meaning_of
+from bustle.inference.torch_backend import TorchBackend, load_network
 from bustle.models import zoo
 from bustle.models.refinement import refined
 
@@ -59,15 +60,14 @@ def write_package(
     The other arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError`
     for a network that cannot be exported, an `out` that exists, and a graph that differs from its networks.
     """
-    _check(out, recipe=recipe, weights=weights)
-    spec = zoo.get(recipe.model.id)
-    meaning = mask_meaning_of(recipe)
+    resolved = zoo.resolve(recipe)
+    _check(out, spec=resolved.spec, weights=weights)
     with _new_package(out) as folder:
-        networks = [load_network(recipe, path) for path in weights]
+        networks = [load_network(resolved, path) for path in weights]
         graph_input, outputs = write_onnx(
             folder / MODEL,
-            [refined(network, recipe) for network in networks],
-            meaning=meaning,
+            [refined(network, resolved) for network in networks],
+            meaning=resolved.mask_meaning,
             classes=recipe.data.classes,
             channels=recipe.data.channels,
             size=recipe.data.size,
@@ -79,11 +79,11 @@ def write_package(
             "recipe": recipe.id,
             "network": recipe.model.id,
             "citation": recipe.citation,
-            "deviations": (*spec.deviations, *recipe.deviations),
+            "deviations": (*resolved.spec.deviations, *recipe.deviations),
             "input": graph_input,
             "outputs": outputs,
             "preprocessing": recipe.data,
-            "mask_meaning": meaning,
+            "mask_meaning": resolved.mask_meaning,
             "protocol": recipe.protocol,
             "weights": tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
             "training": training,
@@ -105,8 +105,7 @@ def write_package(
     return record
 
 
-def _check(out: Path, *, recipe: Recipe, weights: Sequence[Path]) -> None:
-    spec = zoo.get(recipe.model.id)
+def _check(out: Path, *, spec: ModelSpec, weights: Sequence[Path]) -> None:
     if not spec.exports:
         reason = next(text for text in spec.deviations if "export" in text)
         raise InputError(f"{spec.title}: {reason.rstrip('.')}", remedy="use the run folder itself")

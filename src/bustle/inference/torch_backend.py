@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import MaskMeaning, MultiTaskOutput
@@ -32,9 +31,10 @@ class TorchBackend:
         from bustle.models.refinement import refined
 
         self.runtime = f"PyTorch {torch.__version__}"
-        self.mask_meaning = mask_meaning_of(recipe)
+        resolved = zoo.resolve(recipe)
+        self.mask_meaning = resolved.mask_meaning
         self._device = find_device(device)
-        self._networks = [refined(load_network(recipe, path), recipe).to(self._device) for path in weights]
+        self._networks = [refined(load_network(resolved, path), resolved).to(self._device) for path in weights]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
@@ -44,12 +44,6 @@ class TorchBackend:
             batch = torch.from_numpy(images).to(self._device, memory_format=channels_last_format(images.ndim))
             masks, classes = mean_probabilities([network(batch) for network in self._networks], self.mask_meaning)
         return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
-
-
-def mask_meaning_of(recipe: Recipe) -> MaskMeaning | None:
-    """What the mask channels of the recipe's network mean."""
-    spec = zoo.get(recipe.model.id)
-    return spec.mask_meaning(from_mapping(spec.config_type, recipe.model.config, where="model.config"))
 
 
 def mean_probabilities(
@@ -70,7 +64,7 @@ def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
     return sum(tensors[1:], start=tensors[0]) / len(tensors) if tensors else None
 
 
-def load_network(recipe: Recipe, weights: Path) -> nn.Module:
+def load_network(resolved: zoo.ResolvedNetwork, weights: Path) -> nn.Module:
     """The recipe's network with the weights of a safetensors file, every name and shape matching, in eval mode.
 
     It is the plain network, without the recipe's refinements.
@@ -86,7 +80,7 @@ def load_network(recipe: Recipe, weights: Path) -> nn.Module:
         raise InputError(
             f"is not a readable safetensors file ({error})", remedy="copy or train it again", path=weights
         ) from None
-    network = _build(recipe)
+    network = resolved.build()
     try:
         network.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
@@ -95,17 +89,8 @@ def load_network(recipe: Recipe, weights: Path) -> nn.Module:
             remedy="keep recipe.yaml and the weights of one run together",
             path=weights,
         ) from None
-    memory_format = channels_last_format(2 + zoo.get(recipe.model.id).dims)
+    memory_format = channels_last_format(2 + resolved.spec.dims)
     return network.eval().to(memory_format=memory_format)  # type: ignore[call-overload]
-
-
-def _build(recipe: Recipe) -> nn.Module:
-    return zoo.build(
-        recipe.model.id,
-        recipe.model.config,
-        in_channels=recipe.data.channels,
-        class_count=len(recipe.data.classes),
-    )
 
 
 def _first_mismatch(error: RuntimeError) -> str:

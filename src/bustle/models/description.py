@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bustle.core.config import from_mapping, to_mapping
+from bustle.core.config import to_mapping
 from bustle.core.description import Description
 from bustle.core.recipe import Recipe
 from bustle.core.types import Task
 from bustle.models import zoo
-from bustle.models.refinement import Refined
+from bustle.models.refinement import refined
 
 
 def describe(recipe: Recipe) -> Description:
@@ -22,20 +21,18 @@ def describe(recipe: Recipe) -> Description:
 
     The multiply-accumulates are those of all passes of a refined network.
     """
-    spec = zoo.get(recipe.model.id)
-    config = json.dumps(to_mapping(recipe.model.config), sort_keys=True)
-    data, refinements = recipe.data, recipe.model.refinements
-    cost = _cost(recipe.model.id, config, refinements, data.channels, len(data.classes), data.size)
+    network = zoo.resolve(recipe)
+    cost = _cost(network, size=recipe.data.size)
     return Description(
         id=recipe.id,
         title=recipe.title,
         task=cost.task,
-        dims=spec.dims,
+        dims=network.spec.dims,
         params=cost.params,
         trainable_params=cost.trainable_params,
         gmacs=cost.gmacs,
         citation=recipe.citation,
-        deviations=(*spec.deviations, *recipe.deviations),
+        deviations=(*network.spec.deviations, *recipe.deviations),
     )
 
 
@@ -47,16 +44,22 @@ class _Cost:
     gmacs: float
 
 
-@cache  # recipes that differ in losses or schedule share a network
-def _cost(
-    model_id: str, config: str, refinements: int, in_channels: int, class_count: int, size: tuple[int, ...]
-) -> _Cost:
-    spec, settings = zoo.get(model_id), json.loads(config)
-    meaning = spec.mask_meaning(from_mapping(spec.config_type, settings, where="model.config"))
+_counted: dict[str, _Cost] = {}
+"""By network and input size: recipes that differ in losses or schedule share them."""
+
+
+def _cost(network: zoo.ResolvedNetwork, *, size: tuple[int, ...]) -> _Cost:
+    settings = (network.config, network.refinements, network.in_channels, len(network.classes), size)
+    key = json.dumps([network.spec.id, to_mapping(settings)])
+    if key not in _counted:
+        _counted[key] = _count(network, size=size)
+    return _counted[key]
+
+
+def _count(network: zoo.ResolvedNetwork, *, size: tuple[int, ...]) -> _Cost:
     with torch.device("meta"):
-        network = zoo.build(model_id, settings, in_channels=in_channels, class_count=class_count)
-        model = Refined(network, meaning=meaning, refinements=refinements).eval()
-        image = torch.empty(1, in_channels, *size)
+        model = refined(network.build(), network).eval()
+        image = torch.empty(1, network.in_channels, *size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         output = model(image)
     task: Task = "joint"

@@ -14,11 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
-from bustle.core.recipe import Recipe
 from bustle.core.types import MaskMeaning, MultiTaskOutput
-from bustle.models import zoo
+from bustle.models.zoo import ResolvedNetwork
 
 
 class Refined(nn.Module):
@@ -56,8 +54,6 @@ class Refined(nn.Module):
         return image + lesion.unsqueeze(1)
 
 
-def refined(network: nn.Module, recipe: Recipe) -> Refined:
-    """The recipe's network with as many refinements as the recipe says."""
-    spec = zoo.get(recipe.model.id)
-    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
-    return Refined(network, meaning=spec.mask_meaning(config), refinements=recipe.model.refinements)
+def refined(network: nn.Module, resolved: ResolvedNetwork) -> Refined:
+    """What `resolved` built, with as many refinements as its recipe says."""
+    return Refined(network, meaning=resolved.mask_meaning, refinements=resolved.refinements)

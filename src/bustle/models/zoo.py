@@ -1,15 +1,20 @@
-"""The model zoo. The folders are the registry: a file there that defines `SPEC` is a model."""
+"""The model zoo. The folders are the registry: a file there that defines `SPEC` is a model.
+
+`resolve` is where a recipe's model section becomes a network; nothing else reads `model.config`.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.types import ModelSpec
+from bustle.core.recipe import Recipe
+from bustle.core.types import MaskMeaning, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +45,55 @@ def get(model_id: str) -> ModelSpec:
     return importlib.import_module(modules[model_id]).SPEC
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResolvedNetwork:
+    """A recipe's network: its `spec`, its checked settings, and all that follows from the two.
+
+    `mask_meaning`, `map_meanings` and `without_gradient` are what the spec says of `config`. `encoder_weights` are
+    those that a training starts from.
+    """
+
+    spec: ModelSpec
+    config: Any
+    in_channels: int
+    classes: tuple[str, ...]
+    encoder_weights: str | None
+    refinements: int
+    mask_meaning: MaskMeaning | None
+    map_meanings: Mapping[str, MaskMeaning]
+    without_gradient: tuple[str, ...]
+
+    def build(self, *, encoder_weights: str | None = None) -> nn.Module:
+        """The plain network, without its refinements, with random or the given encoder weights.
+
+        Raises `InputError` for settings that no network can have, and weights that it cannot take.
+        """
+        return _build(
+            self.spec,
+            self.config,
+            in_channels=self.in_channels,
+            class_count=len(self.classes),
+            encoder_weights=encoder_weights,
+        )
+
+
+def resolve(recipe: Recipe) -> ResolvedNetwork:
+    """Look up and check the recipe's network; raises `InputError` for an unknown one, or settings that it lacks."""
+    spec = get(recipe.model.id)
+    config = _settings(spec, recipe.model.config)
+    return ResolvedNetwork(
+        spec=spec,
+        config=config,
+        in_channels=recipe.data.channels,
+        classes=recipe.data.classes,
+        encoder_weights=recipe.model.encoder_weights,
+        refinements=recipe.model.refinements,
+        mask_meaning=spec.mask_meaning(config),
+        map_meanings=spec.map_meanings(config),
+        without_gradient=spec.without_gradient(config),
+    )
+
+
 def build(
     model_id: str,
     config: Mapping[str, Any],
@@ -48,16 +102,28 @@ def build(
     class_count: int,
     encoder_weights: str | None = None,
 ) -> nn.Module:
-    """Build a network from a recipe's plain `config`, checked strictly against the model's Config.
+    """Build a network without a recipe, from plain `config`, checked strictly against the model's Config.
 
     Raises `InputError` for encoder weights where there are none.
     """
     spec = get(model_id)
-    if not spec.takes_encoder_weights and encoder_weights is not None:
-        raise InputError(f"{model_id} has no published encoder weights", remedy="set model.encoder_weights=null")
-    return spec.build(
-        from_mapping(spec.config_type, config, where="model.config"),
+    return _build(
+        spec,
+        _settings(spec, config),
         in_channels=in_channels,
         class_count=class_count,
-        **({"encoder_weights": encoder_weights} if spec.takes_encoder_weights else {}),
+        encoder_weights=encoder_weights,
     )
+
+
+def _settings(spec: ModelSpec, config: Mapping[str, Any]) -> Any:
+    return from_mapping(spec.config_type, config, where="model.config")
+
+
+def _build(
+    spec: ModelSpec, config: Any, *, in_channels: int, class_count: int, encoder_weights: str | None
+) -> nn.Module:
+    if not spec.takes_encoder_weights and encoder_weights is not None:
+        raise InputError(f"{spec.id} has no published encoder weights", remedy="set model.encoder_weights=null")
+    weights = {"encoder_weights": encoder_weights} if spec.takes_encoder_weights else {}
+    return spec.build(config, in_channels=in_channels, class_count=class_count, **weights)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
@@ -24,17 +22,6 @@ from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
 from bustle.training.module import TrainingModule
 from bustle.training.optimisation import build_optimizer
-
-
-def build_network(recipe: Recipe, *, encoder_weights: str | None) -> nn.Module:
-    """The recipe's network, with random or with the encoder's given weights."""
-    return zoo.build(
-        recipe.model.id,
-        recipe.model.config,
-        in_channels=recipe.data.channels,
-        class_count=len(recipe.data.classes),
-        encoder_weights=encoder_weights,
-    )
 
 
 def build_training(
@@ -53,8 +40,7 @@ def build_training(
     `located_only` leaves out the training cases without a mask (or box, where boxes count). Raises `InputError` for
     cases that the cache lacks, too few of them, and weights that do not fit.
     """
-    spec = zoo.get(recipe.model.id)
-    config = from_mapping(spec.config_type, recipe.model.config, where="model.config")
+    resolved = zoo.resolve(recipe)
     training = recipe.training
     train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
     locations = LocationLabels(cache, section=recipe.data, train=train_positions, seed=training.seed)
@@ -68,13 +54,13 @@ def build_training(
         kind = "located cases" if located_only or of_patches else "cases"
         raise InputError(f"the training part has {len(train_positions)} {kind}", remedy="at least 2 are needed")
     seed_epoch(training.seed, 0)  # the initial weights
-    network = build_network(recipe, encoder_weights=None if init or resuming else recipe.model.encoder_weights)
+    network = resolved.build(encoder_weights=None if init or resuming else resolved.encoder_weights)
     if init and not resuming:
         load_model_weights(network, init)
     network = network.to(device)
     if training.channels_last:
-        network = network.to(memory_format=channels_last_format(2 + spec.dims))
-    loss = build_loss(recipe, setting=loss_setting(recipe, labels=cache.labels[train_positions])).to(device)
+        network = network.to(memory_format=channels_last_format(2 + resolved.spec.dims))
+    loss = build_loss(recipe, setting=loss_setting(resolved, labels=cache.labels[train_positions])).to(device)
     batches = batch_sources(
         recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device
     )
@@ -82,9 +68,7 @@ def build_training(
         recipe,
         network=network,
         loss=loss,
-        optimizer=build_optimizer(
-            recipe.optimizer, network, without_gradient=spec.without_gradient(config), loss=loss
-        ),
-        mask_meaning=spec.mask_meaning(config),
+        optimizer=build_optimizer(recipe.optimizer, network, without_gradient=resolved.without_gradient, loss=loss),
+        mask_meaning=resolved.mask_meaning,
         batches=batches,
     )

@@ -26,7 +26,7 @@ from bustle.models.device import find_device
 from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data
-from bustle.training.building import build_network, build_training
+from bustle.training.building import build_training
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.epoch_end import CHECKPOINT, WEIGHTS, EpochEnd, Row
 from bustle.training.loss_setting import loss_setting
@@ -56,22 +56,23 @@ class FoldResult:
 
 def check_recipe(recipe: Recipe) -> None:
     """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
-    spec = zoo.get(recipe.model.id)
+    network = zoo.resolve(recipe)
+    spec = network.spec
     if len(recipe.data.size) != spec.dims:
         raise InputError(
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
         )
     with torch.device("meta"):
-        refined(build_network(recipe, encoder_weights=None), recipe)
+        refined(network.build(), network)
     weights = recipe.model.encoder_weights
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
     for stage in stages_of(recipe, folder=Path()):
-        _check_stage(stage.recipe)
+        _check_stage(stage.recipe, network=network)
 
 
-def _check_stage(recipe: Recipe) -> None:
-    build_loss(recipe, setting=loss_setting(recipe))
+def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:
+    build_loss(recipe, setting=loss_setting(network))
     optimizer_settings(recipe.optimizer)
     build_schedule(recipe.schedule)
     build_step(recipe.training.step)
@@ -81,7 +82,7 @@ def _check_stage(recipe: Recipe) -> None:
 
 def check_init(recipe: Recipe, init: Path) -> None:
     """Raises `InputError` unless `init` holds weights that the recipe's network can start from."""
-    load_model_weights(build_network(recipe, encoder_weights=None), init)
+    load_model_weights(zoo.resolve(recipe).build(), init)
 
 
 def _check_training_section(recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ import torch
 from bustle.core.recipe import load_recipe
 from bustle.core.types import Batch
 from bustle.losses.build import build_loss
+from bustle.models import zoo
 from bustle.models.baselines.ma_unet import SPEC, Config, GlandAttentiveDecoder, MaUNet
 from bustle.models.blocks.unet import UNetEncoder
 from bustle.training.loss_setting import loss_setting
@@ -51,7 +52,7 @@ def test_the_gland_map_is_the_attention_of_the_tumour():
 @pytest.mark.parametrize("annotated", [True, False])
 def test_the_recipe_learns_the_gland_where_it_is_known(annotated: bool):
     model, recipe = tiny().train(), load_recipe("ma_unet")
-    loss = build_loss(recipe, setting=loss_setting(recipe))
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     no = torch.zeros(2, dtype=torch.bool)
     batch = Batch(
         case_ids=["a", "b"],

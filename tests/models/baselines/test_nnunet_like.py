@@ -71,7 +71,7 @@ def test_the_recipe_has_the_stages_that_its_size_gives():
 
 def test_the_recipe_weighs_every_map_half_as_much_as_the_one_before():
     recipe = load_recipe("nnunet_like")
-    loss = build_loss(recipe, setting=loss_setting(recipe))
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     for kind in ("dice", "mask_cross_entropy"):
         weights = [loss.weights[name] for name in (kind, *(f"{kind}_deep_{k}" for k in (1, 2, 3, 4)))]
         assert weights == pytest.approx([2.0**-k / 1.9375 for k in range(5)], abs=1e-4)

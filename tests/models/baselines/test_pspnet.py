@@ -10,6 +10,7 @@ from torch import nn
 from bustle.core.published import published_for
 from bustle.core.recipe import load_recipe
 from bustle.losses.build import build_loss
+from bustle.models import zoo
 from bustle.models.baselines.pspnet import SPEC, Config, PyramidPooling
 from bustle.models.description import describe
 from bustle.training.loss_setting import loss_setting
@@ -50,7 +51,7 @@ def test_each_bin_holds_the_mean_of_its_cells():
 
 def test_the_recipe_gives_the_auxiliary_map_a_loss_of_its_own():
     recipe = load_recipe("pspnet")
-    loss = build_loss(recipe, setting=loss_setting(recipe))
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     assert loss.weights == {"region_cross_entropy": 1.0, "aux_cross_entropy": 0.4}
     torch.manual_seed(0)
     output = SPEC.build(SPEC.tiny, in_channels=3, class_count=2).eval()(torch.randn(1, 3, 50, 61))

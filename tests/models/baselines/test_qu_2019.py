@@ -69,7 +69,8 @@ def test_a_class_without_a_map_needs_a_layer():
 
 def test_the_recipe_trains_maps_with_a_perceptual_loss():
     recipe = load_recipe("qu_2019")
-    assert list(build_loss(recipe, setting=loss_setting(recipe)).losses) == ["class_map_cross_entropy", "lossnet"]
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
+    assert list(loss.losses) == ["class_map_cross_entropy", "lossnet"]
 
 
 def test_the_parameters_are_those_of_encoder_and_decoder():

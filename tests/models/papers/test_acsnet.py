@@ -102,7 +102,7 @@ def test_every_variant_trains(name: str, switches: tuple):  # I17
     recipe = load_recipe(name, overrides=small)
     assert describe(recipe).task == task
     model = zoo.build("acsnet", recipe.model.config, in_channels=3, class_count=2)
-    loss = build_loss(recipe, setting=loss_setting(recipe))(model(batch().image), batch()).total
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))(model(batch().image), batch()).total
     loss.backward()
     assert loss.isfinite()
     parts = [type(part) for part in model.modules()]

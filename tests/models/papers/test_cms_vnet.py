@@ -142,7 +142,8 @@ def test_every_variant_learns(base: str, variant: str, facts: tuple):  # I17
     assert recipe.training.step.name == ("refinement" if refinements else "joint")
     assert describe(recipe).task == task
     torch.manual_seed(0)
-    network = refined(zoo.build("cms_vnet", recipe.model.config, in_channels=1, class_count=2), recipe)
+    resolved = zoo.resolve(recipe)
+    network = refined(resolved.build(), resolved)
     config = from_mapping(Config, recipe.model.config, where="model.config")
     setting = LossSetting(mask_meaning=SPEC.mask_meaning(config), classes=recipe.data.classes, class_counts=(51, 119))
     loss = build_loss(recipe, setting=setting)

@@ -83,7 +83,7 @@ def step(recipe: Recipe) -> float:
         has_box=~yes,
         has_label=yes,
     )
-    loss = build_loss(recipe, setting=loss_setting(recipe))
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     values = loss(network(batch.image), batch)
@@ -339,7 +339,7 @@ def test_the_recipe_holds_the_papers_settings():
         "dynamic_average",
         {"temperature": 2.0, "unit": "epoch"},
     )
-    loss = build_loss(recipe, setting=loss_setting(recipe))
+    loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     assert list(dict.fromkeys(term.task for term in loss.losses.values())) == ["cls", "seg"]  # K = 2
     assert from_mapping(Config, recipe.model.config, where="") == Config()
 
