@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from bustle.evaluation.class_curves import roc_curve
 from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE
 
 Row = Mapping[str, Any]
@@ -71,14 +72,12 @@ def roc_curves_figure(
     rows: Mapping[str, Sequence[Row]], *, positive_class: str, areas: Mapping[str, float | None]
 ) -> Figure:
     """The ROC curves of all methods in one picture; every row has a class result."""
-    from sklearn.metrics import roc_curve
-
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     for number, (name, own) in enumerate(rows.items()):
         outcome = np.array([row["label"] == positive_class for row in own])
-        false_rate, true_rate, _ = roc_curve(outcome, [row[f"probability_{positive_class}"] for row in own])
+        false_rate, true_rate = roc_curve(outcome, [row[f"probability_{positive_class}"] for row in own])
         area = areas.get(name)
         label = name if area is None else f"{name}: AUC {area:.3f}"
         colour = FOLD_COLOURS[number % len(FOLD_COLOURS)]

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
+from bustle.evaluation.class_curves import precision_recall_curve, roc_curve
 from bustle.evaluation.metrics import FROC_RATES
 
 Row = Mapping[str, Any]
@@ -61,10 +62,8 @@ def as_svg_uri(figure: Figure) -> str:
 @mpl.rc_context(STYLE)
 def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, area: float) -> Figure:
     """ROC curve of P(`name`), with the point of the decision at 0.5."""
-    from sklearn.metrics import roc_curve
-
     figure, (axes,) = _figure()
-    false_rate, true_rate, _ = roc_curve(positive, score)
+    false_rate, true_rate = roc_curve(positive, score)
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(false_rate, true_rate, color=ACCENT, linewidth=2, label=f"{name}: AUC {area:.3f}")
     decided = score >= 0.5
@@ -79,10 +78,8 @@ def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name:
 def precision_recall_figure(
     positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, average_precision: float
 ) -> Figure:
-    from sklearn.metrics import precision_recall_curve
-
     figure, (axes,) = _figure()
-    precision, recall, _ = precision_recall_curve(positive, score)
+    precision, recall = precision_recall_curve(positive, score)
     axes.step(recall, precision, where="post", color=ACCENT, linewidth=2, label=f"{name}: AP {average_precision:.3f}")
     axes.axhline(positive.mean(), color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="share of positives")
     axes.set(xlabel="sensitivity (recall)", ylabel="precision (PPV)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))

@@ -94,3 +94,19 @@ def test_polygon_area_and_clipping():
 def test_several_polygons_are_one_lesion_even_where_they_overlap():
     mask = mask_from_polygons([[0, 0, 6, 0, 6, 6, 0, 6], [3, 3, 9, 3, 9, 9, 3, 9]], size=(12, 12))
     assert mask.sum() == 36 + 36 - 9
+
+
+@pytest.mark.parametrize("step", [None, 1.0, 0.5])
+def test_polygons_are_filled_as_scikit_image_fills_them(step: float | None):
+    """Of any form, also self-crossing and partly outside; with whole steps many centres lie on an edge or corner."""
+    from skimage.draw import polygon
+
+    random = np.random.default_rng(0)
+    for corners in range(3, 60):
+        x, y = random.uniform(-6, 40, (2, corners))
+        if step is not None:
+            x, y = np.round(x / step) * step, np.round(y / step) * step
+        expected = np.zeros((30, 34), bool)
+        expected[polygon(y - 0.5, x - 0.5, shape=expected.shape)] = True
+        mask = mask_from_polygons([np.stack([x, y], axis=1).ravel()], size=(30, 34))
+        np.testing.assert_array_equal(mask, expected)

@@ -29,15 +29,33 @@ def mask_from_segmentation(segmentation: Any, *, size: tuple[int, int]) -> NDArr
 
 def mask_from_polygons(polygons: Sequence[Sequence[float]], *, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The union of polygons [x0, y0, x1, y1, …] whose coordinates are 0 at the image's outer edge."""
-    from skimage.draw import polygon
-
     mask = np.zeros(size, np.bool_)
     for corners in polygons:
         points = np.asarray(corners, float)
         if points.ndim != 1 or points.size < 6 or points.size % 2 or not np.isfinite(points).all():
             raise ValueError("a polygon needs at least three corners x, y")
-        rows, columns = polygon(points[1::2] - 0.5, points[0::2] - 0.5, shape=size)
-        mask[rows, columns] = True
+        mask |= _filled(points[0::2] - 0.5, points[1::2] - 0.5, size=size)
+    return mask
+
+
+def _filled(x: NDArray[np.float64], y: NDArray[np.float64], *, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels whose centres lie inside a polygon or on its outline; a pixel's centre has whole coordinates.
+
+    A point is inside if a ray from it crosses the outline an odd number of times; it is on the outline if the rays
+    to the right and to the left disagree (O'Rourke, Computational Geometry in C, 1998, section 7.4).
+    """
+    mask = np.zeros(size, np.bool_)
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    columns = np.arange(max(0, int(x.min())), min(size[1], int(np.ceil(x.max())) + 1))[:, None]
+    for row in range(max(0, int(y.min())), min(size[0], int(np.ceil(y.max())) + 1)):
+        near = np.flatnonzero((np.minimum(y, next_y) <= row) & (np.maximum(y, next_y) >= row))
+        x0, y0, x1, y1 = x[near] - columns, y[near] - row, next_x[near] - columns, next_y[near] - row
+        with np.errstate(divide="ignore", invalid="ignore"):  # a level edge is crossed by neither ray
+            crossing = (x0 * y1 - x1 * y0) / (y1 - y0)
+        right = (((y0 > 0) != (y1 > 0)) & (crossing > 0)).sum(axis=1) % 2
+        left = (((y0 < 0) != (y1 < 0)) & (crossing < 0)).sum(axis=1) % 2
+        corner = ((x0 == 0) & (y0 == 0)).any(axis=1)
+        mask[row, columns[:, 0]] = right | left | corner
     return mask
 
 

@@ -70,9 +70,7 @@ class Drawing:
         return [np.flatnonzero(part[table.group_index] == number) for number in range(count)]
 
     def _unstratified(self, table: CaseTable, count: int) -> list[np.ndarray]:
-        """Shuffled folds of each source by itself, drawn by the library call that the released code makes."""
-        from sklearn.model_selection import KFold
-
+        """Shuffled folds of each source by itself, those of scikit-learn's KFold in the released code."""
         tests: list[list[int]] = [[] for _ in range(count)]
         for stratum in range(len(table.strata)):
             rows = np.flatnonzero(table.stratum == stratum)
@@ -81,9 +79,9 @@ class Drawing:
                     f"{len(rows)} cases of {table.strata[stratum][0]} cannot fill {count} folds",
                     remedy="use fewer folds or more data",
                 )
-            split = KFold(count, shuffle=True, random_state=self.seed).split(rows)
-            for number, (_, test) in enumerate(split):
-                tests[number] += rows[test].tolist()
+            np.random.RandomState(self.seed).shuffle(rows)
+            for number, test in enumerate(np.array_split(rows, count)):
+                tests[number] += test.tolist()
         return [np.array(sorted(rows)) for rows in tests]
 
     def holdout(self, table: CaseTable, fraction: float) -> np.ndarray:
