@@ -19,14 +19,10 @@ from bustle.evaluation.classification import (
     per_class_metrics,
 )
 from bustle.evaluation.metrics import CLASSIFICATION
+from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import percentile_interval
 
 FloatArray = NDArray[np.float64]
-
-
-def positive_class(protocol: Protocol, classes: Sequence[str]) -> str:
-    """The protocol's positive class; for a task without it (lesion or not) the last of the classes."""
-    return protocol.positive_class if protocol.positive_class in classes else classes[-1]
 
 
 def has_class_result(row: Mapping[str, Any], classes: Sequence[str]) -> bool:
@@ -45,7 +41,7 @@ def summarise_classes(
     if not used:
         return None
     truth, probability = class_arrays([rows[index] for index in used], classes)
-    positive = list(classes).index(positive_class(protocol, classes))
+    positive = list(classes).index(positive_class(classes, protocol=protocol))
     decided = _decide(probability, positive)
 
     def values(weights: FloatArray) -> dict[str, FloatArray]:

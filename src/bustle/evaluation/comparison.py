@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
-from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result, positive_class
+from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result
 from bustle.evaluation.delong import delong_test
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import detection_values, lesion_count
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
+from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import percentile_interval, weighted_means
 from bustle.evaluation.summary import mask_values
 
@@ -72,7 +73,7 @@ def compare_classes(
         return {}
     truth, first = class_arrays([reference[index] for index in used], classes)
     _, second = class_arrays([other[index] for index in used], classes)
-    positive = list(classes).index(positive_class(protocol, classes))
+    positive = list(classes).index(positive_class(classes, protocol=protocol))
     points, spreads = [], []
     resampled = weights[:, used]
     resampled = resampled[resampled.any(axis=1)]
@@ -140,7 +141,7 @@ def fold_values(
         used = [row for row in rows if has_class_result(row, classes)]
         if used:
             truth, probability = class_arrays(used, classes)
-            positive = list(classes).index(positive_class(protocol, classes))
+            positive = list(classes).index(positive_class(classes, protocol=protocol))
             settings = {"positive": positive, "average": protocol.class_average, "weights": np.ones((1, len(used)))}
             with np.errstate(invalid="ignore"):
                 found = class_metrics(truth, probability, **settings)

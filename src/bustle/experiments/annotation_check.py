@@ -9,6 +9,7 @@ from bustle.core.progress import announce
 from bustle.core.recipe import DataSection, Protocol, Recipe
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
+from bustle.evaluation.positive_class import positive_class
 from bustle.models import zoo
 
 
@@ -53,8 +54,7 @@ def _is_located(case: Case, section: DataSection) -> bool:
 
 def _measurable(cases: Sequence[Case], section: DataSection) -> set[str]:
     """The values of `training.monitor` that these cases may define."""
-    classes = section.classes
-    positive = "malignant" if "malignant" in classes else classes[-1]
+    positive = positive_class(section.classes)
     found = {"loss"}
     if any(_is_located(case, section) and case.label != "normal" for case in cases):
         found |= {"dice", "score"}

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from bustle.core.files import make_folder, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol
-from bustle.evaluation.class_summary import positive_class
 from bustle.evaluation.comparison import (
     Entries,
     add_fold_test,
@@ -23,6 +22,7 @@ from bustle.evaluation.comparison import (
 )
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
 from bustle.evaluation.multiplicity import holm
+from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import cluster_weights
 from bustle.experiments.compared_runs import (
     ComparedRun,
@@ -137,7 +137,7 @@ def _compare_track(
         "resolution": protocol.resolution,
         "empty_policy": protocol.empty_masks,
         "classes": list(classes),
-        "positive_class": positive_class(protocol, classes) if classes else None,
+        "positive_class": positive_class(classes, protocol=protocol) if classes else None,
         "average": protocol.class_average if classes else None,
         "n_cases": len(ids),
         "n_tested": len(keys),

@@ -15,12 +15,13 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.evaluation.positive_class import positive_class
 from bustle.losses.lesion_map import lesion_probability
 
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """`dice`: mean over the cases with a lesion; `auc`: malignant against the rest; None where undefined.
+    """`dice`: mean over the cases with a lesion; `auc`: the positive class against the rest; None where undefined.
 
     `accuracy`: the part of the labelled cases whose most probable class is theirs. `clear`: the part of the images or
     patches without a lesion in which none is drawn.
@@ -63,9 +64,10 @@ class ValidationTally:
             without_lesion = batch.has_mask & ~truth.flatten(1).any(dim=1)
             self._clear.append(torch.where(without_lesion, (~drawn.flatten(1).any(dim=1)).float(), torch.nan))
         if output.class_logits is not None:
-            positive = output.class_logits.float().softmax(dim=1)[:, positive_index(self.classes)]
+            index = self.classes.index(positive_class(self.classes))
+            positive = output.class_logits.float().softmax(dim=1)[:, index]
             self._positive.append(torch.where(batch.has_label, positive, torch.nan))
-            self._truth.append(batch.label == positive_index(self.classes))
+            self._truth.append(batch.label == index)
             right = (output.class_logits.argmax(dim=1) == batch.label).float()
             self._right.append(torch.where(batch.has_label, right, torch.nan))
 
@@ -88,11 +90,6 @@ def _mean_of_defined(parts: Sequence[Tensor]) -> float | None:
     """The mean of what is not NaN; None where there is nothing."""
     values = torch.cat(list(parts)).cpu().numpy() if parts else np.array([np.nan])
     return None if np.isnan(values).all() else float(np.nanmean(values))
-
-
-def positive_index(classes: Sequence[str]) -> int:
-    """Malignant where it is a class, else the last class."""
-    return classes.index("malignant") if "malignant" in classes else len(classes) - 1
 
 
 def lesion_mask(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:

@@ -15,7 +15,7 @@ from bustle.core.errors import InputError
 from bustle.core.published import published_for
 from bustle.core.recipe import Recipe, load_protocol, load_recipe, recipe_ids
 from bustle.core.types import Batch
-from bustle.evaluation.class_summary import positive_class
+from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.segmentation import score_masks
 from bustle.losses.build import build_loss
 from bustle.models import zoo
@@ -383,7 +383,7 @@ def test_tables_5_and_6_have_their_rows():
 def test_normal_against_lesion_is_scored_with_lesion_as_positive_class():
     data = load_recipe("ctg_net/normal-vs-lesion").data
     assert data.class_groups == {"lesion": ("benign", "malignant")}
-    assert positive_class(load_protocol("ctg"), data.classes) == "lesion"  # malignant is no class of its own
+    assert positive_class(data.classes, protocol=load_protocol("ctg")) == "lesion"  # malignant is no class of its own
 
 
 def test_the_consistency_variant_is_the_three_class_one_with_one_more_loss():
