@@ -7,24 +7,33 @@ import json
 import pytest
 
 from bustle.cli.main import main
+from bustle.evaluation.case_table import CaseRow, write_cases
 
-HEADER = (
-    "case_id,patient_id,group_id,source,label,probability_benign,probability_malignant,decision,dice,iou,area,"
-    "truth_empty,prediction_empty,false_positive_area"
-)
+CLASSES = ("benign", "malignant")
 
 
 @pytest.fixture
 def results(tmp_path):
     """Two evaluations of six cases: `second` draws better."""
     for name, better in (("first", 0.0), ("second", 0.1)):
-        lines = [HEADER]
+        rows = []
         for number in range(6):
             label, malignant = ("benign", 0.2) if number % 2 else ("malignant", 0.3 + 0.1 * number)
             dice = 0.5 + 0.05 * number + better * (number > 0)
-            lines.append(f"s{number},,g{number // 2},made,{label},{1 - malignant},{malignant},,{dice},,9,0,0,0")
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "cases.csv").write_text("\n".join(lines) + "\n")
+            row = CaseRow(
+                case_id=f"s{number}",
+                group_id=f"g{number // 2}",
+                source="made",
+                label=label,
+                probabilities={"benign": 1 - malignant, "malignant": malignant},
+                dice=dice,
+                area=9,
+                truth_empty=False,
+                prediction_empty=False,
+                false_positive_area=0,
+            )
+            rows.append(row)
+        write_cases(tmp_path / name / "cases.csv", rows, classes=CLASSES)
         facts = {"track": "strict", "protocol": "strict", "title": f"The <{name}> method"}
         (tmp_path / name / "metrics.json").write_text(json.dumps(facts))
     return tmp_path

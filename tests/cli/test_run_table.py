@@ -10,6 +10,7 @@ import pytest
 
 from bustle.cli.run_table import print_run
 from bustle.core.recipe import Track, load_protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
@@ -17,7 +18,7 @@ from bustle.evaluation.summary import summarise, summarise_folds
 CLASSES = ("benign", "malignant")
 
 
-def rows(protocol: str) -> list[dict[str, Any]]:
+def rows(protocol: str) -> list[CaseRow]:
     """Squares of 10 x 10, the drawn one 1 pixel to the side."""
     mask = np.zeros((32, 32), bool)
     mask[8:18, 8:18] = True

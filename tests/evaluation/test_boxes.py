@@ -71,19 +71,19 @@ def row(prediction, *, mask=None, boxes=None, protocol="strict", number=0):
 def test_a_mask_is_the_truth_where_there_is_one_and_boxes_else():
     prediction = drawn(Box(4, 4, 8, 10))
     masked = row(prediction, mask=drawn(Box(2, 2, 6, 8), Box(15, 15, 16, 16)), boxes=(Box(0, 0, 20, 30),))
-    assert masked["box_iou"] == pytest.approx(8 / 40)
-    assert masked["dice"] == pytest.approx(2 * 8 / (24 + 25))
+    assert masked.box_iou == pytest.approx(8 / 40)
+    assert masked.dice == pytest.approx(2 * 8 / (24 + 25))
     boxed = row(prediction, boxes=(Box(15, 15, 16, 16), Box(2, 2, 6, 8)))
-    assert boxed["box_iou"] == pytest.approx(8 / 40)
-    assert boxed["dice"] is None
-    assert boxed["truth_empty"] is None
-    assert row(prediction)["box_iou"] is None
-    assert row(None, boxes=(Box(2, 2, 6, 8),))["box_iou"] is None
+    assert boxed.box_iou == pytest.approx(8 / 40)
+    assert boxed.dice is None
+    assert boxed.truth_empty is None
+    assert row(prediction).box_iou is None
+    assert row(None, boxes=(Box(2, 2, 6, 8),)).box_iou is None
 
 
 def test_a_volume_has_no_box_score():
     volume = np.ones((4, 5, 6), bool)
-    assert row(volume, mask=volume)["box_iou"] is None
+    assert row(volume, mask=volume).box_iou is None
 
 
 def test_cases_with_boxes_alone_are_summed_up_by_their_boxes():
@@ -94,7 +94,7 @@ def test_cases_with_boxes_alone_are_summed_up_by_their_boxes():
         row(drawn(Box(0, 0, 3, 3)), number=3),
     ]
     metrics = summarise(
-        [each | {"size_stratum": None} for each in rows],
+        rows,
         protocol=load_protocol("strict"),
         classes=("benign", "malignant"),
         track="strict",

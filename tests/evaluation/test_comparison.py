@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from bustle.core.recipe import load_protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks, fold_values
-from bustle.evaluation.metrics import SEGMENTATION
 from bustle.evaluation.statistics import cluster_weights
 from bustle.evaluation.summary import summarise
 
@@ -26,20 +28,22 @@ def made_up_rows(seed):
     for number in range(COUNT):
         malignant = float(np.clip(rng.random() * 0.8 + 0.2 * (number % 3 == 0), 0, 1))
         rows.append(
-            dict.fromkeys(SEGMENTATION)
-            | {"case_id": str(number), "group_id": GROUPS[number], "source": "made"}
-            | {"label": CLASSES[number % 3 == 0], "decision": CLASSES[malignant >= 0.5]}
-            | {"probability_benign": 1 - malignant, "probability_malignant": malignant}
-            | {
-                "dice": float(rng.random()),
-                "hd95_px": float(rng.random() * 90),
-                "area": 9,
-                "area_mm2": None,
-                "volume_mm3": None,
-            }
-            | {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
+            CaseRow(
+                case_id=str(number),
+                group_id=GROUPS[number],
+                source="made",
+                label=CLASSES[number % 3 == 0],
+                decision=CLASSES[malignant >= 0.5],
+                probabilities={"benign": 1 - malignant, "malignant": malignant},
+                dice=float(rng.random()),
+                hd95_px=float(rng.random() * 90),
+                area=9,
+                truth_empty=False,
+                prediction_empty=False,
+                false_positive_area=0,
+            )
         )
-    rows[0]["dice"] = 0.0
+    rows[0] = replace(rows[0], dice=0.0)
     return rows
 
 
@@ -47,13 +51,13 @@ FIRST, SECOND = made_up_rows(1), made_up_rows(2)
 
 
 def test_a_masks_interval_equals_a_loop_over_resamples():
-    rows = [dict(row) for row in SECOND]
-    rows[4]["hd95_px"] = None
+    rows = list(SECOND)
+    rows[4] = replace(rows[4], hd95_px=None)
     found = compare_masks(FIRST, rows, weights=WEIGHTS, cases=CASES)
     assert list(found) == ["dice", "hd95_px", "missed_lesions"]
     kept = [number for number in range(COUNT) if number != 4]
     for name, numbers in (("dice", range(COUNT)), ("hd95_px", kept)):
-        first, second = ([rows[number][name] for number in numbers] for rows in (FIRST, rows))
+        first, second = ([rows[number].value(name) for number in numbers] for rows in (FIRST, rows))
         entry = found[name]
         assert (entry["reference"], entry["value"]) == pytest.approx((np.mean(first), np.mean(second)))
         assert entry["difference"] == pytest.approx(np.mean(second) - np.mean(first))
@@ -68,8 +72,8 @@ def test_a_masks_interval_equals_a_loop_over_resamples():
 
 def test_class_intervals_equal_a_loop_over_resamples():
     found = compare_classes(FIRST, SECOND, weights=WEIGHTS, cases=CASES, protocol=STRICT, classes=CLASSES)
-    truth = np.array([row["label"] == "malignant" for row in FIRST])
-    scores = [np.array([row["probability_malignant"] for row in rows]) for rows in (FIRST, SECOND)]
+    truth = np.array([row.label == "malignant" for row in FIRST])
+    scores = [np.array([row.probability("malignant") for row in rows]) for rows in (FIRST, SECOND)]
     differences = {"auc": [], "accuracy": [], "sensitivity": [], "specificity": []}
     for times in WEIGHTS.astype(int):
         drawn = np.repeat(np.arange(COUNT), times)
@@ -96,7 +100,9 @@ def test_class_intervals_equal_a_loop_over_resamples():
 
 
 def test_averages_over_three_classes_have_no_delong_test():
-    rows = [[row | {"probability_normal": 0.0} for row in rows] for rows in (FIRST, SECOND)]
+    rows = [
+        [replace(row, probabilities={**row.probabilities, "normal": 0.0}) for row in rows] for rows in (FIRST, SECOND)
+    ]
     settings = {"weights": WEIGHTS, "cases": CASES, "classes": (*CLASSES, "normal")}
     macro = compare_classes(*rows, **settings, protocol=load_protocol("lanet"))
     assert "delong" not in macro["auc"]["tests"]
@@ -105,7 +111,7 @@ def test_averages_over_three_classes_have_no_delong_test():
 
 
 def test_methods_without_probabilities_have_no_class_entries():
-    without = [row | {"probability_benign": None, "probability_malignant": None} for row in SECOND]
+    without = [replace(row, probabilities=dict.fromkeys(CLASSES)) for row in SECOND]
     settings = {"weights": WEIGHTS, "cases": CASES, "protocol": STRICT, "classes": CLASSES}
     assert compare_classes(FIRST, without, **settings) == {}
 

@@ -68,10 +68,10 @@ def test_both_contradictions_are_counted_among_the_cases_that_they_concern():
 
 def test_the_intervals_resample_whole_patients():
     rows = made_up_rows()
-    weights = cluster_weights([row["group_id"] for row in rows], resamples=300, seed=0)
+    weights = cluster_weights([row.group_id for row in rows], resamples=300, seed=0)
     assert len(set(map(tuple, weights[:, ::2] - weights[:, 1::2]))) == 1  # both images of a patient come together
-    normal = np.array([row["decision"] == "normal" for row in rows])
-    drawn = np.array([not row["prediction_empty"] for row in rows])
+    normal = np.array([row.decision == "normal" for row in rows])
+    drawn = np.array([not row.prediction_empty for row in rows])
     rates = [w[normal & drawn].sum() / w[normal].sum() for w in weights if w[normal].any()]
     assert consistency_of(rows)["normal_but_drawn"]["ci95"] == pytest.approx(list(np.percentile(rates, [2.5, 97.5])))
 

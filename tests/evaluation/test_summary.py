@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
-from bustle.evaluation.case_table import case_columns, read_cases, write_cases
+from bustle.evaluation.case_table import CaseRow, case_columns, read_cases, write_cases
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
 from bustle.evaluation.metrics import LESION_DETECTION
 from bustle.evaluation.strata import size_strata, with_size_strata
@@ -54,6 +55,7 @@ def made_up_rows(count=40, *, seed=0, protocol="strict", spacing=(0.1, 0.1)):
 
 
 ROWS = made_up_rows()
+HEADER = ",".join(case_columns(CLASSES))
 
 
 def summary_of(rows, *, protocol="strict", classes=CLASSES, resamples=200):
@@ -62,7 +64,7 @@ def summary_of(rows, *, protocol="strict", classes=CLASSES, resamples=200):
 
 def test_point_values_are_means_over_the_rows():
     metrics = summary_of(ROWS)
-    dice = [row["dice"] for row in ROWS if row["dice"] is not None]
+    dice = [row.dice for row in ROWS if row.dice is not None]
     found = metrics["segmentation"]["dice"]
     assert found["mean"] == pytest.approx(np.mean(dice))
     assert found["sd"] == pytest.approx(np.std(dice, ddof=1))
@@ -111,10 +113,8 @@ def test_undefined_distances_are_counted_and_left_out():
 
 def test_class_metrics_leave_out_classes_that_the_model_does_not_know():
     classification = summary_of(ROWS)["classification"]
-    known = [row for row in ROWS if row["label"] in CLASSES]
-    expected = roc_auc_score(
-        [row["label"] == "malignant" for row in known], [r["probability_malignant"] for r in known]
-    )
+    known = [row for row in ROWS if row.label in CLASSES]
+    expected = roc_auc_score([row.label == "malignant" for row in known], [r.probability("malignant") for r in known])
     assert classification["n"] == len(known) == 35
     assert classification["positive_class"] == "malignant"
     assert classification["auc"]["mean"] == pytest.approx(expected)
@@ -133,13 +133,11 @@ def test_three_classes():
     classes = ("benign", "malignant", "normal")
     rows = []
     for row in ROWS:
-        weights = rng.random(3) + [row["label"] == name for name in classes]
-        rows.append(
-            row | {f"probability_{name}": w for name, w in zip(classes, weights / weights.sum(), strict=True)}
-        )
+        weights = rng.random(3) + [row.label == name for name in classes]
+        rows.append(replace(row, probabilities=dict(zip(classes, weights / weights.sum(), strict=True))))
     found = summary_of(rows, classes=classes)["classification"]
-    truth = [classes.index(row["label"]) for row in rows]
-    table = np.array([[row[f"probability_{name}"] for name in classes] for row in rows])
+    truth = [classes.index(row.label) for row in rows]
+    table = np.array([[row.probability(name) for name in classes] for row in rows])
     assert found["auc_macro_ovr"]["mean"] == pytest.approx(roc_auc_score(truth, table, multi_class="ovr"))
     assert found["auc"]["mean"] == pytest.approx(roc_auc_score(np.array(truth) == 1, table[:, 1]))
     assert set(found["per_class"]) == set(classes)
@@ -158,7 +156,7 @@ def test_sources_labels_and_sizes_have_their_own_rows():
 def test_strata_are_in_pixels_when_one_spacing_is_unknown():
     rows = [*ROWS, *made_up_rows(3, spacing=None)]
     assert size_strata(rows).unit == "px"
-    assert size_strata([row for row in ROWS if row["truth_empty"]]) is None
+    assert size_strata([row for row in ROWS if row.truth_empty]) is None
 
 
 def volume_rows(sides_mm, *, spacing=(0.5, 0.2, 0.25)):
@@ -175,9 +173,9 @@ def volume_rows(sides_mm, *, spacing=(0.5, 0.2, 0.25)):
 
 def test_volumes_are_cut_at_a_cubic_centimetre():
     rows = volume_rows([4, 10, 11, 0])
-    assert [row["volume_mm3"] for row in rows] == pytest.approx([64, 1000, 1331, 0])
-    assert [row["size_stratum"] for row in rows] == ["small", "small", "large", None]
-    assert all(row["area_mm2"] is None for row in rows)
+    assert [row.volume_mm3 for row in rows] == pytest.approx([64, 1000, 1331, 0])
+    assert [row.size_stratum for row in rows] == ["small", "small", "large", None]
+    assert all(row.area_mm2 is None for row in rows)
     metrics = summary_of(rows)
     by_size = metrics["by_size"]
     assert (by_size["unit"], by_size["borders"]) == ("mm³", [1000.0])
@@ -198,7 +196,7 @@ def test_files_of_an_earlier_version_lack_volumes(tmp_path):
     place = names.index("volume_mm3")
     path.write_text("\n".join(",".join(row[:place] + row[place + 1 :]) for row in (names, *values)) + "\n")
     again = read_cases(path)
-    assert {row["volume_mm3"] for row in again} == {None}
+    assert {row.volume_mm3 for row in again} == {None}
     assert summary_of(again)["by_size"]["unit"] == "mm²"
 
 
@@ -237,11 +235,11 @@ def test_i12_the_abus_paper_pools_the_confusion_of_its_folds():
 
 
 def test_nothing_scored_is_null_and_the_whole_is_json():
-    rows = [row | {"label": None} for row in ROWS]
+    rows = [replace(row, label=None) for row in ROWS]
     metrics = summary_of(rows)
     assert metrics["classification"] is None
     json.dumps(metrics, allow_nan=False)
-    unmasked = [dict.fromkeys(row) | {"group_id": "a", "source": "x", "label": "benign"} for row in ROWS[:3]]
+    unmasked = [CaseRow(case_id=row.case_id, group_id="a", source="x", label="benign") for row in ROWS[:3]]
     assert summary_of(unmasked)["segmentation"] is None
     one = summary_of(ROWS[:1])
     assert one["segmentation"]["dice"]["sd"] is None
@@ -252,7 +250,7 @@ def test_nothing_scored_is_null_and_the_whole_is_json():
 def test_patients_are_resampled_whole():
     metrics = summary_of(ROWS)
     assert metrics["n_groups"] == 20
-    assert {row["group_id"] for row in ROWS[:2]} == {"left/0"}
+    assert {row.group_id for row in ROWS[:2]} == {"left/0"}
 
 
 def test_a_leak_group_replaces_the_patient():
@@ -265,9 +263,12 @@ def test_cases_csv_gives_the_same_metrics_again(tmp_path):
     path = tmp_path / "cases.csv"
     write_cases(path, ROWS, classes=CLASSES)
     again = read_cases(path)
-    assert list(again[0]) == case_columns(CLASSES)
-    assert set(again[0]) == set(ROWS[0])
-    assert [row["truth_empty"] for row in again] == [row["truth_empty"] for row in ROWS]
+    assert path.read_text().splitlines()[0].split(",") == case_columns(CLASSES)
+    for row, expected in zip(again, ROWS, strict=True):
+        for f in fields(CaseRow):
+            value, before = getattr(row, f.name), getattr(expected, f.name)
+            assert value == (pytest.approx(before, rel=1e-7) if isinstance(before, float | dict) else before)
+            assert type(value) is type(before)
     assert summary_of(again)["segmentation"]["hd95_px"]["mean"] == pytest.approx(
         summary_of(ROWS)["segmentation"]["hd95_px"]["mean"], rel=1e-7
     )
@@ -302,8 +303,8 @@ def test_folds_that_an_earlier_version_scored_take_part(protocol):
 
 @pytest.mark.parametrize("protocol", ["strict", "abus"])
 def test_a_fold_without_scored_cases_keeps_its_place(protocol):
-    left = [row for row in ROWS if row["source"] == "left"]
-    unlabelled = [row | {"probability_malignant": None} for row in ROWS]
+    left = [row for row in ROWS if row.source == "left"]
+    unlabelled = [replace(row, probabilities={**row.probabilities, "malignant": None}) for row in ROWS]
     folds = [summary_of(rows, protocol=protocol, resamples=20) for rows in (left, unlabelled, ROWS)]
     pooled = summary_of([*left, *unlabelled, *ROWS], protocol=protocol, resamples=20)
     found = summarise_folds(folds, pooled=pooled, protocol=load_protocol(protocol))
@@ -318,7 +319,7 @@ def test_the_abus_protocol_pools_cases_and_confusion():
     folds = [summary_of(part, protocol="abus", resamples=20) for part in parts]
     whole = summary_of(ROWS, protocol="abus", resamples=20)
     found = summarise_folds(folds, pooled=whole, protocol=load_protocol("abus"))
-    dice = np.concatenate([[row["dice"] for row in part if row["dice"] is not None] for part in parts])
+    dice = np.concatenate([[row.dice for row in part if row.dice is not None] for part in parts])
     assert found["segmentation"]["dice"]["mean"] == pytest.approx(dice.mean())
     assert found["segmentation"]["dice"]["sd"] == pytest.approx(dice.std(ddof=1))
     assert found["classification"]["confusion"] == whole["classification"]["confusion"]
@@ -353,7 +354,7 @@ def test_all_intervals_equal_an_explicit_resampling_loop():
     from bustle.evaluation.statistics import cluster_weights
 
     metrics = summary_of(ROWS, resamples=60)
-    weights = cluster_weights([row["group_id"] for row in ROWS], resamples=60, seed=0).astype(int)
+    weights = cluster_weights([row.group_id for row in ROWS], resamples=60, seed=0).astype(int)
     loops = {"dice": [], "auc": [], "f1": []}
     for times in weights:
         resample = [row for row, count in zip(ROWS, times, strict=True) for _ in range(count)]
@@ -366,7 +367,16 @@ def test_all_intervals_equal_an_explicit_resampling_loop():
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(None, "no such file"), ("dice\nhigh\n", "wrong value"), ("a,b\n1\n", "wrong value")]
+    ("content", "problem"),
+    [
+        (None, "no such file"),
+        ("dice\n0.5\n", "lacks the column case_id"),
+        (f"{HEADER},kappa\n", "has an unknown column kappa"),
+        (f"{HEADER}\n", "holds no case"),
+        (f"{HEADER}\na,,a,x,benign,,,,high\n", "wrong value"),
+        (f"{HEADER}\na,,a,x,benign\n", "wrong value"),
+        (f"{HEADER}\n{',' * HEADER.count(',')}\n", "a row without case_id"),
+    ],
 )
 def test_a_broken_cases_csv_is_named(tmp_path, content, problem):
     path = tmp_path / "cases.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pytest
 from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.evaluation.case_table import case_columns, read_cases, write_cases
+from bustle.evaluation.case_table import CaseRow, read_cases, write_cases
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
 
 CLASSES = ("benign", "malignant")
+NOTHING = dict.fromkeys(CLASSES)
 SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu"
 
 
@@ -26,13 +28,21 @@ def made_up_rows(seed=0, *, cases=range(12), better=0.0, classes=CLASSES):
     rows = []
     for number in cases:
         malignant = float(np.clip(0.3 * (number % 2) + 0.7 * rng.random(), 0, 1))
-        values = {"dice": float(0.5 + 0.4 * rng.random() + better), "hd95_px": float(5 + rng.random()), "area": 100}
-        row = {"case_id": f"made/{number}", "group_id": f"g{number // 2}", "source": "made"}
-        row |= {"label": CLASSES[number % 2], "probability_benign": 1 - malignant, "probability_malignant": malignant}
-        row |= {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
-        rows.append(dict.fromkeys(case_columns(classes)) | row | values)
-        if "normal" in classes:
-            rows[-1]["probability_normal"] = 0.0
+        probabilities = {"benign": 1 - malignant, "malignant": malignant, "normal": 0.0}
+        row = CaseRow(
+            case_id=f"made/{number}",
+            group_id=f"g{number // 2}",
+            source="made",
+            label=CLASSES[number % 2],
+            probabilities={name: probabilities[name] for name in classes},
+            dice=float(0.5 + 0.4 * rng.random() + better),
+            hd95_px=float(5 + rng.random()),
+            area=100,
+            truth_empty=False,
+            prediction_empty=False,
+            false_positive_area=0,
+        )
+        rows.append(row)
     return rows
 
 
@@ -85,8 +95,8 @@ def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
         folder = write_results(tmp_path / name, rows[:: 1 if name == "a" else -1])
         detected = [
             DetectedCase(
-                case_id=row["case_id"],
-                group_id=row["group_id"],
+                case_id=row.case_id,
+                group_id=row.group_id,
                 hit_scores=(None if number < missed else 0.9,),
                 lesion_mm3=(500.0,),
                 false_scores=(0.8,) if number < missed else (),
@@ -123,7 +133,7 @@ def test_evaluations_in_another_order_of_cases_and_single_folds(tmp_path):
 def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys):
     for name, values in (("without", (0.405, 0.423, 0.407)), ("with", (0.438, 0.432, 0.445))):
         for number, value in enumerate(values):
-            rows = [row | {"iou": value, "dice": 0.5, "hd95_px": 1.0} for row in made_up_rows()]
+            rows = [replace(row, iou=value, dice=0.5, hd95_px=1.0) for row in made_up_rows()]
             write_results(tmp_path / name / f"fold-{number}", rows, track="published", protocol="lanet")
     found = compare(tmp_path / "without", tmp_path / "with", out=tmp_path / "out")
     (track,) = found["tracks"]
@@ -155,7 +165,7 @@ def test_the_other_track_is_compared_where_all_follow_its_protocol(tmp_path):
         write_results(tmp_path / name, made_up_rows())
         rows = made_up_rows()
         if name == "b":
-            rows[0]["area"] = 25  # scored on a smaller grid
+            rows[0] = replace(rows[0], area=25)  # scored on a smaller grid
         write_results(tmp_path / name, rows, track="published", protocol=protocol, suffix="_published")
     both = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
     assert [track["protocol"] for track in both["tracks"]] == ["strict", "rmtl"]
@@ -169,9 +179,9 @@ def test_the_other_track_is_compared_where_all_follow_its_protocol(tmp_path):
 
 def test_a_value_in_only_one_run_is_left_out_and_counted(tmp_path):
     rows = made_up_rows(1)
-    rows[3]["hd95_px"] = None
+    rows[3] = replace(rows[3], hd95_px=None)
     write_results(tmp_path / "a", made_up_rows())
-    write_results(tmp_path / "b", [row | {"probability_benign": None, "probability_malignant": None} for row in rows])
+    write_results(tmp_path / "b", [replace(row, probabilities=NOTHING) for row in rows])
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
     assert (entry_of(found, "hd95_px")["n"], entry_of(found, "hd95_px")["n_unpaired"]) == (11, 1)
     assert {entry["family"] for entry in found["tracks"][0]["comparisons"]} == {"masks"}
@@ -179,8 +189,7 @@ def test_a_value_in_only_one_run_is_left_out_and_counted(tmp_path):
 
 
 def test_a_method_that_only_draws_is_compared_with_one_of_three_classes(tmp_path):
-    nothing = {"probability_benign": None, "probability_malignant": None}
-    write_results(tmp_path / "a", [row | nothing for row in made_up_rows()])
+    write_results(tmp_path / "a", [replace(row, probabilities=NOTHING) for row in made_up_rows()])
     other_classes(tmp_path / "b")
     for names in ("ab", "ba"):
         found = compare(*(tmp_path / name for name in names), out=tmp_path / names)
@@ -189,7 +198,7 @@ def test_a_method_that_only_draws_is_compared_with_one_of_three_classes(tmp_path
 
 def test_other_groups_are_mentioned(tmp_path):
     write_results(tmp_path / "a", made_up_rows())
-    write_results(tmp_path / "b", [row | {"group_id": row["case_id"]} for row in made_up_rows()])
+    write_results(tmp_path / "b", [replace(row, group_id=row.case_id) for row in made_up_rows()])
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
     assert "groups the cases in another way" in found["tracks"][0]["warnings"][0]
     assert found["tracks"][0]["n_groups"] == 6
@@ -208,13 +217,13 @@ def other_classes(folder):
 
 def relabelled(folder):
     rows = made_up_rows()
-    rows[0]["label"] = "malignant"
+    rows[0] = replace(rows[0], label="malignant")
     write_results(folder, rows)
 
 
 def redrawn(folder):
     rows = made_up_rows()
-    rows[0]["area"] = 7
+    rows[0] = replace(rows[0], area=7)
     write_results(folder, rows)
 
 
@@ -228,7 +237,7 @@ def without_column(folder):
 
 
 def without_group(folder):
-    write_results(folder, [row | {"group_id": None} for row in made_up_rows()])
+    write_results(folder, [replace(row, group_id="") for row in made_up_rows()])
 
 
 def mixed_rules(folder):
@@ -261,8 +270,8 @@ def begun(folder):
         (other_classes, "tells benign, malignant, normal apart, reference benign, malignant"),
         (relabelled, "another truth than reference in 1 cases"),
         (redrawn, "another truth than reference in 1 cases"),
-        (without_column, "lacks the column group_id"),
-        (without_group, "a row without case_id or group_id"),
+        (without_column, "lacks the column patient_id"),
+        (without_group, "a row without group_id"),
         (mixed_rules, "follows other rules"),
         (broken_metrics, "is not the result of an evaluation"),
     ],
@@ -290,10 +299,10 @@ def test_a_shipped_run_against_a_perturbed_copy(tmp_path):
     rng = np.random.default_rng(0)
     for path in copy.glob("fold-*/cases*.csv"):
         rows = read_cases(path)
-        for row in rows:
-            row["dice"] = min(1.0, row["dice"] + 0.02)
-            malignant = float(np.clip(row["probability_malignant"] + rng.normal(0, 0.4), 0, 1))
-            row |= {"probability_malignant": malignant, "probability_benign": 1 - malignant, "box_iou": None}
+        for place, row in enumerate(rows):
+            malignant = float(np.clip(row.probability("malignant") + rng.normal(0, 0.4), 0, 1))
+            probabilities = {"benign": 1 - malignant, "malignant": malignant}
+            rows[place] = replace(row, dice=min(1.0, row.dice + 0.02), probabilities=probabilities, box_iou=None)
         write_cases(path, rows, classes=CLASSES)
     found = compare(SHIPPED, copy, out=tmp_path / "out", resamples=200)
     assert [track["protocol"] for track in found["tracks"]] == ["strict", "rmtl"]

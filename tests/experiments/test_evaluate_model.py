@@ -62,7 +62,7 @@ def test_a_run_is_scored_on_both_tracks(run, data, tmp_path, capsys, track, prot
     assert {metrics["resolution"], beside["resolution"]} == {"native", "network"}
     assert metrics["classification"]["n"] == 3
     assert metrics["model"]["recipe"] == "rmtl_net"
-    assert {row["case_id"] for row in read_cases(out / "cases.csv")} == {f"folder/s{index}" for index in range(4)}
+    assert {row.case_id for row in read_cases(out / "cases.csv")} == {f"folder/s{index}" for index in range(4)}
     assert (out / "predictions" / "folder" / "s0" / "network_mask.png").exists()
     assert "LEAK" in (out / "report.html").read_text()
 

@@ -105,13 +105,13 @@ def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
         write_foreign(tmp_path / "masks"), cases=CASES, out=tmp_path / "out", track="strict"
     )
     rows = read_cases(tmp_path / "out" / "cases.csv")
-    assert [row["case_id"] for row in rows] == [case.case_id for case in CASES]
-    assert rows[0]["dice"] == pytest.approx(38 / 40)
-    assert rows[0]["hd95_px"] == pytest.approx(2)
-    assert [row["decision"] for row in rows] == ["benign"] * 6 + ["malignant"] * 4, "the first of equals"
-    assert rows[0]["hd95_mm"] == pytest.approx(0.4)
-    assert rows[0]["probability_malignant"] == pytest.approx(0.1)
-    assert rows[8]["dice"] is None
+    assert [row.case_id for row in rows] == [case.case_id for case in CASES]
+    assert rows[0].dice == pytest.approx(38 / 40)
+    assert rows[0].hd95_px == pytest.approx(2)
+    assert [row.decision for row in rows] == ["benign"] * 6 + ["malignant"] * 4, "the first of equals"
+    assert rows[0].hd95_mm == pytest.approx(0.4)
+    assert rows[0].probability("malignant") == pytest.approx(0.1)
+    assert rows[8].dice is None
     assert metrics["segmentation"]["dice"]["n"] == 8
     assert metrics["segmentation"]["fp_rate_on_normals"]["n"] == 2  # a normal needs no mask file to be known empty
     assert metrics["classification"]["n"] == 8
@@ -126,12 +126,12 @@ def test_both_tracks_from_own_files(tmp_path):
     assert other["resolution"] == "network"
     assert metrics["model"] == {"model": "made_up"}
     native, network = (read_cases(tmp_path / "out" / name)[0] for name in ("cases.csv", "cases_published.csv"))
-    assert native["area"] == 20 * 40
+    assert native.area == 20 * 40
     geometry = network_geometry((64, 96), section=SECTION)
-    assert network["area"] == mask_to_network_grid(lesion(0) > 0, geometry=geometry).sum()
-    assert network["area_mm2"] == pytest.approx(native["area_mm2"], rel=0.1)  # the same square millimetres
-    assert native["hd95_mm"] == pytest.approx(0.4)
-    assert network["hd95_mm"] == pytest.approx(0.4, abs=0.3)
+    assert network.area == mask_to_network_grid(lesion(0) > 0, geometry=geometry).sum()
+    assert network.area_mm2 == pytest.approx(native.area_mm2, rel=0.1)  # the same square millimetres
+    assert native.hd95_mm == pytest.approx(0.4)
+    assert network.hd95_mm == pytest.approx(0.4, abs=0.3)
     assert other["classification"]["positive_class"] == "benign"
 
 
@@ -248,7 +248,7 @@ def test_cases_with_boxes_alone_are_scored_by_them(tmp_path):
     assert metrics["segmentation"]["dice"]["n"] == 0
     assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)  # moved by 2 of 40 columns
     rows = read_cases(tmp_path / "out" / "cases.csv")
-    assert [row["box_iou"] for row in rows] == pytest.approx([38 / 42] * 8)
+    assert [row.box_iou for row in rows] == pytest.approx([38 / 42] * 8)
     assert "Box IoU" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -321,7 +321,7 @@ def test_real_masks_shifted_by_three_pixels(tmp_path: Path, real_data: Path):
         assert mask is not None
         write_png(tmp_path / "masks" / f"{case.case_id}.png", np.roll(mask > 0, 3, axis=0))
     metrics = evaluate_foreign_predictions(tmp_path / "masks", cases=cases, out=tmp_path / "out", track="strict")
-    lesions = [row for row in read_cases(tmp_path / "out" / "cases.csv") if row["label"] != "normal"]
+    lesions = [row for row in read_cases(tmp_path / "out" / "cases.csv") if row.label != "normal"]
     assert len(lesions) == 3
-    assert all(row["hd95_px"] == pytest.approx(3) for row in lesions)
+    assert all(row.hd95_px == pytest.approx(3) for row in lesions)
     assert metrics["segmentation"]["fp_rate_on_normals"]["mean"] == 0

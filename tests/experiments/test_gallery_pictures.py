@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from bustle.core.types import Case, Geometry, Sample
+from bustle.evaluation.case_table import CaseRow
 from bustle.experiments import gallery_pictures as module
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.scored_pairs import Pair
@@ -28,7 +29,7 @@ def shown(monkeypatch, shape, spacing):
     sample = case.load()
     pair = Pair(case, sample, StoredPrediction(mask=np.roll(sample.lesion_mask > 0, 1, axis=-1)))
     monkeypatch.setattr(module, "read_pair", lambda case, index: pair)
-    row = {"case_id": "made/1", "dice": 0.5, "truth_empty": False, "label": None, "decision": None}
+    row = CaseRow(case_id="made/1", group_id="made/1", source="made", dice=0.5, truth_empty=False)
     (picture,) = gallery_pictures([row], cases={"made/1": case}, index_of={"made/1": None}, classes=CLASSES)[WORST]
     return picture
 

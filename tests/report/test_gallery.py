@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from bustle.drawing.outlines import PREDICTED, TRUTH
+from bustle.evaluation.case_table import CaseRow
 from bustle.report.gallery import (
     CLASS_ERROR,
     FALSE_POSITIVE,
@@ -20,27 +22,30 @@ from bustle.report.gallery import (
 
 def test_the_worst_outlines_come_first(rows):
     worst = gallery_choice(rows, classes=("benign", "malignant"), each=5)[WORST]
-    dice = [row["dice"] for row in worst]
-    assert dice == sorted(row["dice"] for row in rows if row["dice"] is not None)[:5]
-    assert worst[0]["case_id"] == "made/0"
+    dice = [row.dice for row in worst]
+    assert dice == sorted(row.dice for row in rows if row.dice is not None)[:5]
+    assert worst[0].case_id == "made/0"
 
 
 def test_only_normals_with_something_drawn_are_false_positives(rows):
-    assert [row["case_id"] for row in gallery_choice(rows, classes=("benign", "malignant"))[FALSE_POSITIVE]] == [
+    assert [row.case_id for row in gallery_choice(rows, classes=("benign", "malignant"))[FALSE_POSITIVE]] == [
         "made/2"
     ]
 
 
 def test_class_errors_are_ordered_by_certainty(rows):
     errors = gallery_choice(rows, classes=("benign", "malignant"))[CLASS_ERROR]
-    certainty = [row[f"probability_{row['decision']}"] for row in errors]
+    certainty = [row.probability(row.decision) for row in errors]
     assert certainty == sorted(certainty, reverse=True)
-    assert all(row["decision"] != row["label"] for row in errors)
+    assert all(row.decision != row.label for row in errors)
 
 
 def test_a_section_without_cases_is_left_out(rows):
-    perfect = [row | {"decision": row["label"], "false_positive_area": 0} for row in rows]
+    perfect = [replace(row, decision=row.label, false_positive_area=0) for row in rows]
     assert list(gallery_choice(perfect, classes=("benign", "malignant"))) == [WORST]
+
+
+ROW = CaseRow(case_id="made/0", group_id="made/0", source="made")
 
 
 @pytest.mark.parametrize(("channels", "width"), [(1, 120), (3, 900)])
@@ -49,11 +54,11 @@ def test_contours_stand_on_the_scaled_image(channels, width):
     truth, prediction = np.zeros((2, 300, width), bool)
     truth[50:150, 20:100] = True
     prediction[180:250, 20:100] = True
-    canvas = draw_contours(GalleryPicture({}, image, truth, prediction), width=360)
+    canvas = draw_contours(GalleryPicture(ROW, image, truth, prediction), width=360)
     assert canvas.shape == (300 * 360 // width, 360, 3)
     assert (canvas == TRUTH).all(axis=2).any()
     assert (canvas == PREDICTED).all(axis=2).any()
-    plain = draw_contours(GalleryPicture({}, image, None, None), width=360)
+    plain = draw_contours(GalleryPicture(ROW, image, None, None), width=360)
     assert (plain == 90).all()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from bustle.core.recipe import load_protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import summarise_detection
@@ -70,7 +72,7 @@ def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metri
     assert "lesion present and nothing drawn: Dice 0, distance = image diagonal" in text
     assert WORST in text
     for row in rows:
-        assert row["case_id"] in text
+        assert row.case_id in text
 
 
 def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
@@ -120,7 +122,7 @@ def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
 def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
     strata = {"small": metrics["by_size"]["strata"]["small"], "large": metrics["by_size"]["strata"]["large"]}
     by_size = {"unit": "mm³", "borders": [1000.0], "strata": strata}
-    with_volumes = [row | {"volume_mm3": row["area"]} for row in rows]
+    with_volumes = [replace(row, volume_mm3=row.area) for row in rows]
     text = write(tmp_path / "report.html", with_volumes, metrics | {"by_size": by_size})
     assert "small (≤ 1,000 mm³)" in text
     assert "thirds" not in text.split("By lesion size")[1]
@@ -129,14 +131,14 @@ def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
 def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_path, rows, metrics, made_up_metrics):
     text = write(tmp_path / "report.html", rows, metrics)
     section = text[text.index("Do class and outline agree?") : text.index("By class")]
-    lesions = [row for row in rows if row["label"] != "normal"]
-    undrawn = sum(row["prediction_empty"] for row in lesions)
+    lesions = [row for row in rows if row.label != "normal"]
+    undrawn = sum(row.prediction_empty for row in lesions)
     assert undrawn == 1
     assert f"{undrawn} of {len(lesions)}" in section
     assert "Called a lesion, yet nothing is drawn fraction 0.062" in section
     assert "cases decided another class in which nothing is drawn / cases decided another class" in section
     assert "Called normal" not in section  # the model has no such class
-    outlines_only = [row | {"decision": None} for row in rows]
+    outlines_only = [replace(row, decision=None) for row in rows]
     assert "Do class and outline agree?" not in write(
         tmp_path / "report.html", outlines_only, made_up_metrics(outlines_only)
     )
@@ -157,7 +159,7 @@ def test_the_model_is_named_in_words(tmp_path, rows, metrics):
 
 
 def test_names_from_data_cannot_inject_markup(tmp_path, rows, metrics):
-    wicked = [row | {"case_id": "made/<script>alert(1)</script>"} for row in rows]
+    wicked = [replace(row, case_id="made/<script>alert(1)</script>") for row in rows]
     write(tmp_path / "report.html", wicked, metrics | {"warnings": ["<b>careful</b>"]})
     content = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in content
@@ -167,13 +169,10 @@ def test_names_from_data_cannot_inject_markup(tmp_path, rows, metrics):
 @pytest.mark.parametrize("without", ["class", "mask"])
 def test_a_page_without_classes_or_without_masks(tmp_path, rows, made_up_metrics, without):
     if without == "class":
-        partial = [row | {f"probability_{name}": None for name in CLASSES} for row in rows]
+        partial = [replace(row, probabilities=dict.fromkeys(CLASSES)) for row in rows]
     else:
-        kept = ("case_id", "patient_id", "group_id", "source", "label", "decision", "size_stratum")
-        partial = [
-            {name: value if name in kept or name.startswith("probability") else None for name, value in row.items()}
-            for row in rows
-        ]
+        kept = ("case_id", "patient_id", "group_id", "source", "label", "decision", "size_stratum", "probabilities")
+        partial = [CaseRow(**{name: getattr(row, name) for name in kept}) for row in rows]
     metrics = made_up_metrics(partial)
     text = write(tmp_path / "report.html", partial, metrics)
     assert ("ROC curve" in text) == (without == "mask")
@@ -183,7 +182,7 @@ def test_a_page_without_classes_or_without_masks(tmp_path, rows, made_up_metrics
 
 def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, rows, made_up_metrics):
     assert "HD95" in {card.title for card in headline_cards(metrics) if card.entry["unit"] == "mm"}
-    half = [row | ({"hd95_mm": None, "area_mm2": None} if index % 2 else {}) for index, row in enumerate(rows)]
+    half = [replace(row, hd95_mm=None, area_mm2=None) if index % 2 else row for index, row in enumerate(rows)]
     units = {card.entry["unit"] for card in headline_cards(made_up_metrics(half))}
     assert "px" in units
     assert "mm" not in units
@@ -252,11 +251,11 @@ def test_a_comparisons_page_states_differences_tests_and_every_case(tmp_path, ma
     for words in ("<new> minus old", "Method <new>", "strict: px!", "<0.001", "0.020", "Dice fraction higher"):
         assert words in text
     assert path.read_text().count("data:image/svg+xml") == 3
-    assert all(row["case_id"] in text for row in rows)
+    assert all(row.case_id in text for row in rows)
 
 
 def test_a_comparison_without_masks_or_classes_has_neither_their_plots(tmp_path, made_up_rows):
-    rows = [row | {"dice": None, "box_iou": None} for row in made_up_rows()]
+    rows = [replace(row, dice=None, box_iou=None) for row in made_up_rows()]
     comparison = comparison_of(made_up_rows(), made_up_rows())
     comparison["tracks"][0] |= {"comparisons": [], "positive_class": None, "classes": []}
     write_comparison_page(tmp_path / "r.html", comparison, rows={"old": rows, "<new>": rows}, positive=None)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from bustle.core.recipe import Protocol
 from bustle.core.types import Box
 from bustle.evaluation.boxes import largest_box, score_boxes, tight_box
-from bustle.evaluation.segmentation import metric_names, pixel_counts, score_masks
+from bustle.evaluation.case_table import CaseRow
+from bustle.evaluation.segmentation import pixel_counts, score_masks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,44 +50,38 @@ class PredictedCase:
     decision: str | None = None
 
 
-def score_case(
-    truth: TruthCase, predicted: PredictedCase, *, protocol: Protocol, classes: Sequence[str]
-) -> dict[str, Any]:
-    """One row of `cases.csv`, without the size stratum. Unknown and undefined values are None.
-
-    Areas are in pixels (voxels) of the scored grid; `area_mm2` is for images, `volume_mm3` for volumes.
-    """
-    probabilities = predicted.class_probabilities
-    row: dict[str, Any] = {
-        "case_id": truth.case_id,
-        "patient_id": truth.patient_id,
-        "group_id": truth.cluster,
-        "source": truth.source,
-        "label": truth.label,
-    }
-    row |= {f"probability_{name}": None if probabilities is None else probabilities.get(name) for name in classes}
-    row["decision"] = predicted.decision
-    return row | _mask_columns(truth, predicted.mask, protocol)
-
-
-def _mask_columns(truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol) -> dict[str, Any]:
-    columns: dict[str, Any] = dict.fromkeys(metric_names())
-    columns |= dict.fromkeys(
-        ("area", "area_mm2", "volume_mm3", "truth_empty", "prediction_empty", "false_positive_area")
+def score_case(truth: TruthCase, predicted: PredictedCase, *, protocol: Protocol, classes: Sequence[str]) -> CaseRow:
+    """One row of `cases.csv`, without the size stratum."""
+    probabilities = predicted.class_probabilities or {}
+    row = CaseRow(
+        case_id=truth.case_id,
+        patient_id=truth.patient_id,
+        group_id=truth.cluster,
+        source=truth.source,
+        label=truth.label,
+        probabilities={name: probabilities.get(name) for name in classes},
+        decision=predicted.decision,
+        box_iou=_box_iou(truth, predicted.mask, protocol),
+        prediction_empty=None if predicted.mask is None else not predicted.mask.any(),
     )
-    columns["box_iou"] = _box_iou(truth, prediction, protocol)
-    if truth.mask is not None:
-        area = int(np.count_nonzero(truth.mask))
-        columns |= {"area": area, "truth_empty": area == 0}
-        if truth.spacing is not None:
-            name = "area_mm2" if truth.mask.ndim == 2 else "volume_mm3"
-            columns[name] = area * float(np.prod(truth.spacing))
-    if prediction is not None:
-        columns["prediction_empty"] = not prediction.any()
-    if truth.mask is not None and prediction is not None:
-        columns |= score_masks(truth.mask, prediction, spacing=truth.spacing, empty_masks=protocol.empty_masks)
-        columns["false_positive_area"] = pixel_counts(truth.mask, prediction).false_positive
-    return columns
+    return row if truth.mask is None else _scored_by_mask(row, truth, predicted.mask, protocol)
+
+
+def _scored_by_mask(
+    row: CaseRow, truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol
+) -> CaseRow:
+    """The row with what a known true mask adds: its size, and where something was predicted the metrics."""
+    assert truth.mask is not None
+    area = int(np.count_nonzero(truth.mask))
+    row = replace(row, area=area, truth_empty=area == 0)
+    if truth.spacing is not None:
+        column = "area_mm2" if truth.mask.ndim == 2 else "volume_mm3"
+        row = replace(row, **{column: area * float(np.prod(truth.spacing))})
+    if prediction is None:
+        return row
+    metrics = score_masks(truth.mask, prediction, spacing=truth.spacing, empty_masks=protocol.empty_masks)
+    false_positive = pixel_counts(truth.mask, prediction).false_positive
+    return replace(row, **metrics, false_positive_area=false_positive)
 
 
 def _box_iou(truth: TruthCase, prediction: NDArray[np.bool_] | None, protocol: Protocol) -> float | None:

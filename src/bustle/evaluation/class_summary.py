@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.calibration import brier_scores, calibration_errors, equal_mass_bins, equal_width_bins
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.classification import (
     ClassAverage,
     areas_under_roc,
@@ -25,13 +26,13 @@ from bustle.evaluation.statistics import percentile_interval
 FloatArray = NDArray[np.float64]
 
 
-def has_class_result(row: Mapping[str, Any], classes: Sequence[str]) -> bool:
+def has_class_result(row: CaseRow, classes: Sequence[str]) -> bool:
     """Whether a case counts in the class metrics: known class, and a probability of every class."""
-    return row["label"] in classes and all(row[f"probability_{name}"] is not None for name in classes)
+    return row.label in classes and all(row.probability(name) is not None for name in classes)
 
 
 def summarise_classes(
-    rows: Sequence[Mapping[str, Any]], *, weights: FloatArray, protocol: Protocol, classes: Sequence[str]
+    rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol, classes: Sequence[str]
 ) -> dict[str, Any] | None:
     """Class metrics of the rows that have a class result; `weights` is `resamples x rows`. None without any row.
 
@@ -81,10 +82,10 @@ def summarise_classes(
     return summary
 
 
-def class_arrays(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> tuple[NDArray[np.int64], FloatArray]:
+def class_arrays(rows: Sequence[CaseRow], classes: Sequence[str]) -> tuple[NDArray[np.int64], FloatArray]:
     """True class `cases` and probabilities `cases x classes` of rows that all have a class result."""
-    truth = np.array([classes.index(row["label"]) for row in rows], np.int64)
-    return truth, np.array([[row[f"probability_{name}"] for name in classes] for row in rows], np.float64)
+    truth = np.array([classes.index(row.label or "") for row in rows], np.int64)
+    return truth, np.array([[row.probability(name) for name in classes] for row in rows], np.float64)
 
 
 def class_metrics(

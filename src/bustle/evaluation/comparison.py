@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result
 from bustle.evaluation.delong import delong_test
 from bustle.evaluation.detection import DetectedCase
@@ -20,14 +21,13 @@ from bustle.evaluation.statistics import percentile_interval, weighted_means
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
-Row = Mapping[str, Any]
 Entries = dict[str, dict[str, Any]]
 FoldValues = Mapping[str, Sequence[float]]
 
 
 def compare_masks(
-    reference: Sequence[Row],
-    other: Sequence[Row],
+    reference: Sequence[CaseRow],
+    other: Sequence[CaseRow],
     *,
     weights: FloatArray,
     cases: NDArray[np.int64],
@@ -58,8 +58,8 @@ def compare_masks(
 
 
 def compare_classes(
-    reference: Sequence[Row],
-    other: Sequence[Row],
+    reference: Sequence[CaseRow],
+    other: Sequence[CaseRow],
     *,
     weights: FloatArray,
     cases: NDArray[np.int64],
@@ -128,7 +128,7 @@ def compare_detection(
 
 
 def fold_values(
-    folds: Sequence[Sequence[Row]], *, protocol: Protocol, classes: Sequence[str]
+    folds: Sequence[Sequence[CaseRow]], *, protocol: Protocol, classes: Sequence[str]
 ) -> tuple[FoldValues, FoldValues]:
     """Every fold's value of each mask metric and of each class metric, without the folds that have none."""
     masks: dict[str, list[float]] = {name: [] for name in SEGMENTATION | DETECTION}

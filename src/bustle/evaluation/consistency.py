@@ -6,21 +6,21 @@ contradictions as what their network still does wrong (Yang et al. 2022, limitat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.metrics import CONSISTENCY
 from bustle.evaluation.statistics import mean_over_cases, weighted_means
 
-Row = Mapping[str, Any]
 NORMAL = "normal"
 
 
 def summarise_consistency(
-    rows: Sequence[Row], *, weights: NDArray[np.float64], classes: Sequence[str]
+    rows: Sequence[CaseRow], *, weights: NDArray[np.float64], classes: Sequence[str]
 ) -> dict[str, Any] | None:
     """Rates of `CONSISTENCY` with their counts; `weights` is `resamples x rows`. None where nothing can contradict.
 
@@ -37,14 +37,14 @@ def summarise_consistency(
     }
 
 
-def _contradictions(row: Row, classes: Sequence[str]) -> list[float]:
+def _contradictions(row: CaseRow, classes: Sequence[str]) -> list[float]:
     """The values of `CONSISTENCY`: 1 a contradiction, 0 agreement, NaN where it does not concern the case.
 
     A case of a class that the method does not know is left out: a two-class method cannot call it normal.
     """
-    foreign = row["label"] is not None and row["label"] not in classes
-    if row["decision"] is None or row["prediction_empty"] is None or foreign:
+    foreign = row.label is not None and row.label not in classes
+    if row.decision is None or row.prediction_empty is None or foreign:
         return [np.nan, np.nan]
-    if row["decision"] == NORMAL:
-        return [float(not row["prediction_empty"]), np.nan]
-    return [np.nan, float(row["prediction_empty"])]
+    if row.decision == NORMAL:
+        return [float(not row.prediction_empty), np.nan]
+    return [np.nan, float(row.prediction_empty)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from bustle.evaluation.case_table import CaseRow, column_values
 
 THIRDS = ("small", "medium", "large")
 HALVES = ("small", "large")
@@ -26,29 +27,29 @@ class SizeStrata:
     names: tuple[str, ...]
     borders: tuple[float, ...]
 
-    def stratum(self, row: Mapping[str, Any]) -> str | None:
+    def stratum(self, row: CaseRow) -> str | None:
         """None for a case without a lesion or without a known mask."""
-        size = row[self.column]
+        size = row.value(self.column)
         return self.names[int(np.searchsorted(self.borders, size))] if size else None
 
 
-def size_strata(rows: Sequence[Mapping[str, Any]]) -> SizeStrata | None:
+def size_strata(rows: Sequence[CaseRow]) -> SizeStrata | None:
     """Volumes are cut at 1 cm³, images at the terciles of their lesions' areas: in mm² if every spacing is known.
 
     Terciles in pixels stand for whatever else there is. None when no case has a lesion mask.
     """
-    lesions = [row for row in rows if row["area"]]
+    lesions = [row for row in rows if row.area]
     if not lesions:
         return None
-    if all(row["volume_mm3"] is not None for row in lesions):
+    if all(row.volume_mm3 is not None for row in lesions):
         return SizeStrata("volume_mm3", "mm³", HALVES, (VOLUME_BORDER,))
-    physical = all(row["area_mm2"] is not None for row in lesions)
+    physical = all(row.area_mm2 is not None for row in lesions)
     column, unit = ("area_mm2", "mm²") if physical else ("area", "px")
-    low, high = np.quantile([row[column] for row in lesions], [1 / 3, 2 / 3])
+    low, high = np.quantile(column_values(lesions, column), [1 / 3, 2 / 3])
     return SizeStrata(column, unit, THIRDS, (float(low), float(high)))
 
 
-def with_size_strata(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_size_strata(rows: Sequence[CaseRow]) -> list[CaseRow]:
     """The rows with their column `size_stratum` filled in."""
     strata = size_strata(rows)
-    return [{**row, "size_stratum": strata.stratum(row) if strata else None} for row in rows]
+    return [replace(row, size_stratum=strata.stratum(row) if strata else None) for row in rows]

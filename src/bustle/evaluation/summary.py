@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import summarise_classes
 from bustle.evaluation.consistency import summarise_consistency
 from bustle.evaluation.metrics import CATALOGUES, DETECTION, SEGMENTATION
@@ -16,7 +17,6 @@ from bustle.evaluation.statistics import cluster_weights, mean_over_cases, t95_h
 from bustle.evaluation.strata import size_strata
 
 FloatArray = NDArray[np.float64]
-Row = Mapping[str, Any]
 
 NOTHING_SCORED: Mapping[str, Any] = {
     "n_cases": 0,
@@ -33,7 +33,7 @@ EMPTY_POLICIES = {
 
 
 def summarise(
-    rows: Sequence[Row],
+    rows: Sequence[CaseRow],
     *,
     protocol: Protocol,
     classes: Sequence[str],
@@ -45,7 +45,7 @@ def summarise(
 
     `rows` as made by `score_case`. A part without any scored case is None, never a made-up number.
     """
-    groups = [row["group_id"] for row in rows]
+    groups = [row.group_id for row in rows]
     summary: dict[str, Any] = {
         "track": track,
         "protocol": protocol.id,
@@ -59,17 +59,17 @@ def summarise(
     arguments = {"protocol": protocol, "classes": classes, "resamples": resamples, "seed": seed}
     whole = summarise_parts(rows, **arguments)
     summary |= whole
-    sources = sorted({row["source"] for row in rows})
+    sources = sorted({row.source for row in rows})
     summary["by_source"] = {
         source: whole
         if len(sources) == 1
-        else summarise_parts([row for row in rows if row["source"] == source], **arguments)
+        else summarise_parts([row for row in rows if row.source == source], **arguments)
         for source in sources
     }
-    labels = {row["label"] for row in rows}
+    labels = {row.label for row in rows}
     summary["by_label"] = {
         label: _masks_of_label(
-            [row for row in rows if row["label"] == label], protocol=protocol, resamples=resamples, seed=seed
+            [row for row in rows if row.label == label], protocol=protocol, resamples=resamples, seed=seed
         )
         for label in dict.fromkeys((*classes, "normal"))
         if label in labels
@@ -89,12 +89,12 @@ def summarise(
 
 
 def summarise_parts(
-    rows: Sequence[Row], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
+    rows: Sequence[CaseRow], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
 ) -> dict[str, Any]:
     """`segmentation`, `classification` and `consistency` of one set of cases, from the same resamples."""
     if not rows:
         return dict(NOTHING_SCORED)
-    weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
+    weights = cluster_weights([row.group_id for row in rows], resamples=resamples, seed=seed)
     return {
         "n_cases": len(rows),
         "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol),
@@ -103,15 +103,15 @@ def summarise_parts(
     }
 
 
-def _masks_of_label(rows: Sequence[Row], *, protocol: Protocol, resamples: int, seed: int) -> dict[str, Any]:
+def _masks_of_label(rows: Sequence[CaseRow], *, protocol: Protocol, resamples: int, seed: int) -> dict[str, Any]:
     """Only `segmentation`: class metrics of a single class say nothing."""
-    weights = cluster_weights([row["group_id"] for row in rows], resamples=resamples, seed=seed)
+    weights = cluster_weights([row.group_id for row in rows], resamples=resamples, seed=seed)
     return {"n_cases": len(rows), "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol)}
 
 
-def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
-    scored = [row for row in rows if row["truth_empty"] is not None and row["prediction_empty"] is not None]
-    if not scored and all(row.get("box_iou") is None for row in rows):
+def _summarise_masks(rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
+    scored = [row for row in rows if row.truth_empty is not None and row.prediction_empty is not None]
+    if not scored and all(row.box_iou is None for row in rows):
         return None
     table = mask_values(rows)
     resampled = weighted_means(table, weights=weights)
@@ -126,32 +126,32 @@ def _summarise_masks(rows: Sequence[Row], *, weights: FloatArray, protocol: Prot
     return summary
 
 
-def mask_values(rows: Sequence[Row]) -> FloatArray:
+def mask_values(rows: Sequence[CaseRow]) -> FloatArray:
     """`cases x metrics` in the order of `SEGMENTATION | DETECTION`, NaN where a case has no value."""
-    return np.array([[_value(row.get(name)) for name in SEGMENTATION] + _detection(row) for row in rows])
+    return np.array([[_value(row.value(name)) for name in SEGMENTATION] + _detection(row) for row in rows])
 
 
 def _value(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
-def _detection(row: Row) -> list[float]:
+def _detection(row: CaseRow) -> list[float]:
     """The values of `DETECTION`, each NaN where it does not concern the case."""
-    if row["truth_empty"] is None or row["prediction_empty"] is None:
+    if row.truth_empty is None or row.prediction_empty is None:
         return [np.nan] * 3
-    if row["truth_empty"]:
-        return [np.nan, float(not row["prediction_empty"]), float(row["false_positive_area"])]
-    return [float(row["dice"] == 0), np.nan, np.nan]
+    if row.truth_empty:
+        return [np.nan, float(not row.prediction_empty), _value(row.false_positive_area)]
+    return [float(row.dice == 0), np.nan, np.nan]
 
 
-def _undefined(name: str, scored: Sequence[Row], protocol: Protocol) -> int:
+def _undefined(name: str, scored: Sequence[CaseRow], protocol: Protocol) -> int:
     """Cases that the policy includes and that still have no value."""
     if name == "box_iou":
         return 0  # defined wherever there is something to compare
-    eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row["truth_empty"])]
+    eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row.truth_empty)]
     if name.endswith("_mm"):
-        eligible = [row for row in eligible if row["area_mm2"] is not None or row["volume_mm3"] is not None]
-    return sum(row[name] is None for row in eligible)
+        eligible = [row for row in eligible if row.area_mm2 is not None or row.volume_mm3 is not None]
+    return sum(row.value(name) is None for row in eligible)
 
 
 def summarise_folds(

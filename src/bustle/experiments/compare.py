@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bustle.core.files import make_folder, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import (
     Entries,
     add_fold_test,
@@ -26,7 +27,6 @@ from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import cluster_weights
 from bustle.experiments.compared_runs import (
     ComparedRun,
-    Row,
     TrackResults,
     aligned_detections,
     aligned_rows,
@@ -103,7 +103,7 @@ def _compare_track(
     ids = list(dict.fromkeys(case for case, _ in keys))
     number_of = {case: number for number, case in enumerate(ids)}
     settings = {
-        "weights": cluster_weights([row["group_id"] for row in rows[0]], resamples=resamples, seed=seed),
+        "weights": cluster_weights([row.group_id for row in rows[0]], resamples=resamples, seed=seed),
         "cases": np.array([number_of[case] for case, _ in keys]),
     }
     classes = runs[0].classes
@@ -141,7 +141,7 @@ def _compare_track(
         "average": protocol.class_average if classes else None,
         "n_cases": len(ids),
         "n_tested": len(keys),
-        "n_groups": len({row["group_id"] for row in rows[0]}),
+        "n_groups": len({row.group_id for row in rows[0]}),
         "bootstrap": {
             "method": "percentile, whole groups resampled, the same for all runs",
             "groups": results[0].resampled,
@@ -206,9 +206,9 @@ def _correct(comparisons: Sequence[dict[str, Any]]) -> None:
             entry |= {"p_holm": corrected, "n_family": sum(member["p"] is not None for member in members)}
 
 
-def _partition(rows: Sequence[Row]) -> set[frozenset[int]]:
+def _partition(rows: Sequence[CaseRow]) -> set[frozenset[int]]:
     """The groups as sets of rows, whatever they are called."""
     members: dict[str, set[int]] = {}
     for number, row in enumerate(rows):
-        members.setdefault(row["group_id"], set()).add(number)
+        members.setdefault(row.group_id, set()).add(number)
     return {frozenset(group) for group in members.values()}

@@ -7,20 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.recipe import Protocol, Track, load_protocol
-from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.detection import DetectedCase
 from bustle.experiments.run_folder import RECIPE
 from bustle.experiments.scored_track import read_detected
 
-Row = dict[str, Any]
 T = TypeVar("T")
-PREFIX = "probability_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +30,12 @@ class TrackResults:
 
     track: str
     protocol: Protocol
-    folds: tuple[list[Row], ...]
+    folds: tuple[list[CaseRow], ...]
     detected: tuple[DetectedCase, ...]
     resampled: str
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[CaseRow]:
         return [row for fold in self.folds for row in fold]
 
 
@@ -56,7 +54,7 @@ class ComparedRun:
     def classes(self) -> tuple[str, ...]:
         """The classes it gives probabilities of; empty for a method that only draws."""
         rows = self.main.rows
-        known = tuple(column.removeprefix(PREFIX) for column in rows[0] if column.startswith(PREFIX))
+        known = tuple(rows[0].probabilities)
         return known if any(has_class_result(row, known) for row in rows) else ()
 
 
@@ -71,7 +69,7 @@ def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
     return runs
 
 
-def aligned_rows(results: TrackResults, keys: Sequence[tuple[str, int]]) -> list[Row]:
+def aligned_rows(results: TrackResults, keys: Sequence[tuple[str, int]]) -> list[CaseRow]:
     """The rows in the order of `keys`, pairs of a case id and how often that case was tested before."""
     found = _by_key(results)
     return [found[key] for key in keys]
@@ -87,8 +85,8 @@ def aligned_detections(results: TrackResults, keys: Sequence[tuple[str, int]]) -
     return [found.get(key) for key in keys]
 
 
-def _by_key(results: TrackResults) -> dict[tuple[str, int], Row]:
-    return _numbered((row["case_id"], row) for row in results.rows)
+def _by_key(results: TrackResults) -> dict[tuple[str, int], CaseRow]:
+    return _numbered((row.case_id, row) for row in results.rows)
 
 
 def _numbered(entries: Iterable[tuple[str, T]]) -> dict[tuple[str, int], T]:
@@ -169,23 +167,10 @@ def _track_results(folders: Sequence[Path], *, suffix: str) -> TrackResults:
     return TrackResults(
         track=scored[0]["track"],
         protocol=load_protocol(scored[0]["protocol"]),
-        folds=tuple(_read_fold(folder / f"cases{suffix}.csv") for folder in folders),
+        folds=tuple(read_cases(folder / f"cases{suffix}.csv") for folder in folders),
         detected=tuple(case for folder in folders for case in read_detected(folder, suffix=suffix)),
         resampled="; ".join(meanings),
     )
-
-
-def _read_fold(path: Path) -> list[Row]:
-    rows = read_cases(path)
-    if not rows:
-        raise InputError("holds no case", remedy="evaluate again", path=path)
-    needed = ("case_id", "group_id", "label", "dice", "truth_empty", "prediction_empty", "false_positive_area")
-    for column in needed:
-        if column not in rows[0]:
-            raise InputError(f"lacks the column {column}", remedy="evaluate again", path=path)
-    if any(row["case_id"] is None or row["group_id"] is None for row in rows):
-        raise InputError("has a row without case_id or group_id", remedy="evaluate again", path=path)
-    return rows
 
 
 def _check_comparable(reference: ComparedRun, run: ComparedRun) -> None:
@@ -214,9 +199,9 @@ def _check_comparable(reference: ComparedRun, run: ComparedRun) -> None:
             path=run.path,
         )
     pairs = list(zip(aligned_rows(there, expected), aligned_rows(here, expected), strict=True))
-    other_truth = sum(first["label"] != second["label"] for first, second in pairs)
+    other_truth = sum(first.label != second.label for first, second in pairs)
     if here.protocol.resolution == "native":
-        other_truth += sum(first["label"] == second["label"] and other_mask(first, second) for first, second in pairs)
+        other_truth += sum(first.label == second.label and other_mask(first, second) for first, second in pairs)
     if other_truth:
         raise InputError(
             f"was scored against another truth than {reference.name} in {other_truth} cases",
@@ -225,9 +210,9 @@ def _check_comparable(reference: ComparedRun, run: ComparedRun) -> None:
         )
 
 
-def other_mask(first: Row, second: Row) -> bool:
+def other_mask(first: CaseRow, second: CaseRow) -> bool:
     """Whether the true masks certainly differ: they have another area."""
-    areas = (first["area"], second["area"])
+    areas = (first.area, second.area)
     return None not in areas and areas[0] != areas[1]
 
 

@@ -26,7 +26,6 @@ from bustle.inference.prediction_files import (
 from bustle.report.evaluation_page import Results, write_evaluation_page
 
 DEFAULT_CLASSES = ("benign", "malignant")
-Rows = list[dict[str, Any]]
 
 
 def evaluate_predictions(
@@ -81,7 +80,7 @@ def evaluate_predictions(
     rows = main.rows_with_strata()
     notes = [*warnings, *index.warnings, *known.warnings]
     foreign = [case for case in scorable if case.label is not None and case.label not in classes]
-    if foreign and any(row[f"probability_{name}"] is not None for row in rows for name in classes):
+    if foreign and any(row.probability(name) is not None for row in rows for name in classes):
         names = ", ".join(sorted({str(case.label) for case in foreign}))
         notes.append(
             f"{len(foreign)} cases are of a class that the method does not know ({names}, not among "

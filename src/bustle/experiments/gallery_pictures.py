@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bustle.core.types import Case
 from bustle.drawing.volume_cuts import draw_cuts
 from bustle.drawing.volume_surface import draw_surface
+from bustle.evaluation.case_table import CaseRow
 from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
 from bustle.report.gallery import GalleryPicture, VolumePicture, gallery_choice
 
@@ -15,7 +15,7 @@ Picture = GalleryPicture | VolumePicture
 
 
 def gallery_pictures(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[CaseRow],
     *,
     cases: Mapping[str, Case],
     index_of: Mapping[str, PredictionIndex],
@@ -26,12 +26,12 @@ def gallery_pictures(
     for section, chosen in gallery_choice(rows, classes=classes).items():
         pictures[section] = []
         for row in chosen:
-            pair = read_pair(cases[row["case_id"]], index=index_of[row["case_id"]])
+            pair = read_pair(cases[row.case_id], index=index_of[row.case_id])
             pictures[section].append(_picture(row, pair))
     return pictures
 
 
-def _picture(row: Mapping[str, Any], pair: Pair) -> Picture:
+def _picture(row: CaseRow, pair: Pair) -> Picture:
     """A volume is drawn at once, so that no more than one is held."""
     truth, predicted = pair.on_grid("native", group_id=None)
     image = pair.sample.image

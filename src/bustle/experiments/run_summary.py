@@ -12,7 +12,7 @@ from bustle.core.files import read_json, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe, Track
 from bustle.core.types import Case
-from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import summarise, summarise_folds
 from bustle.experiments.gallery_pictures import gallery_pictures
@@ -110,7 +110,7 @@ def _track_summary(
     return {"over_folds": summarise_folds(metrics, pooled=pooled, protocol=protocol), "pooled": pooled}
 
 
-def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[dict[str, Any]]:
+def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[CaseRow]:
     return [row for folder in folders.values() for row in read_cases(folder / f"cases{suffix}.csv")]
 
 
@@ -140,7 +140,7 @@ def _prediction_indexes(
     indexes = {}
     outlines = zoo.resolve(recipe).mask_meaning is not None
     for folder in folders.values():
-        tested = [cases[row["case_id"]] for row in read_cases(folder / "cases.csv")]
+        tested = [cases[row.case_id] for row in read_cases(folder / "cases.csv")]
         predictions = set_folder(folder, protocol, data=recipe.data, outlines=outlines)
         index = index_predictions(predictions, cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}

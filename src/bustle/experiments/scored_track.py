@@ -11,7 +11,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.recipe import Protocol, Track
-from bustle.evaluation.case_table import write_cases
+from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.detection import DetectedCase, candidates_from_map, detect_lesions
 from bustle.evaluation.froc import summarise_detection
@@ -37,7 +37,7 @@ class ScoredTrack:
         self.index = index
         self._track: Track = track
         self._classes = classes
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[CaseRow] = []
         self._detected: list[DetectedCase] | None = [] if not protocol.located else None
 
     def scores(self, pair: Pair) -> bool:
@@ -68,7 +68,7 @@ class ScoredTrack:
         )
         self._detected.append(detected)
 
-    def rows_with_strata(self) -> list[dict[str, Any]]:
+    def rows_with_strata(self) -> list[CaseRow]:
         return with_size_strata(self._rows)
 
     def summary(self, *, resamples: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.metrics import SEGMENTATION
 from bustle.report import comparison_plots as plots
@@ -14,7 +15,6 @@ from bustle.report.page import write_page
 from bustle.report.plots import as_svg_uri
 from bustle.report.wording import TESTS
 
-Row = Mapping[str, Any]
 FAMILIES = {
     "masks": "Outline",
     "classes": "Class",
@@ -35,14 +35,14 @@ class Table(NamedTuple):
 class CaseLine(NamedTuple):
     """One tested case: its overlap by each run, the others' differences from the reference, and probabilities."""
 
-    row: Row
+    row: CaseRow
     values: list[float | None]
     differences: list[float | None]
     probabilities: list[float | None]
 
 
 def write_comparison_page(
-    path: Path, comparison: Mapping[str, Any], *, rows: Mapping[str, Sequence[Row]], positive: str | None
+    path: Path, comparison: Mapping[str, Any], *, rows: Mapping[str, Sequence[CaseRow]], positive: str | None
 ) -> None:
     """`comparison` is the content of `comparison.json`; `rows` are every run's of the main track, in one order.
 
@@ -72,7 +72,7 @@ def _tables(track: Mapping[str, Any], run: str) -> list[Table]:
 
 
 def _plots(
-    track: Mapping[str, Any], rows: Mapping[str, Sequence[Row]], *, column: str | None, positive: str | None
+    track: Mapping[str, Any], rows: Mapping[str, Sequence[CaseRow]], *, column: str | None, positive: str | None
 ) -> list[Plot]:
     (reference, first), *others = rows.items()
     found = []
@@ -95,20 +95,20 @@ def _plots(
     return found
 
 
-def _case_lines(rows: Mapping[str, Sequence[Row]], *, column: str | None, positive: str | None) -> list[CaseLine]:
+def _case_lines(rows: Mapping[str, Sequence[CaseRow]], *, column: str | None, positive: str | None) -> list[CaseLine]:
     lines = []
     for together in zip(*rows.values(), strict=True):
-        values = [None if column is None else row.get(column) for row in together]
+        values = [None if column is None else row.value(column) for row in together]
         differences = [None if value is None or values[0] is None else value - values[0] for value in values[1:]]
-        probabilities = [row.get(f"probability_{positive}") for row in together]
+        probabilities = [row.probability(positive) for row in together]
         lines.append(CaseLine(together[0], values, differences, probabilities))
     return lines
 
 
-def _has_values(rows: Mapping[str, Sequence[Row]], column: str) -> bool:
+def _has_values(rows: Mapping[str, Sequence[CaseRow]], column: str) -> bool:
     """Whether every run shares a scored case with the reference."""
     first, *others = rows.values()
     return all(
-        any(a.get(column) is not None and b.get(column) is not None for a, b in zip(first, own, strict=True))
+        any(a.value(column) is not None and b.value(column) is not None for a, b in zip(first, own, strict=True))
         for own in others
     )

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from bustle.evaluation.case_table import CaseRow, column_values
 from bustle.evaluation.class_curves import roc_curve
-from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE
+from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE, UNKNOWN
 
-Row = Mapping[str, Any]
 SIZE = (4.2, 3.4)
 
 
 @mpl.rc_context(STYLE)
 def scatter_figure(
-    reference: Sequence[Row], other: Sequence[Row], *, column: str, title: str, names: tuple[str, str]
+    reference: Sequence[CaseRow], other: Sequence[CaseRow], *, column: str, title: str, names: tuple[str, str]
 ) -> Figure:
     """One dot per case: the reference's value across, the other's upwards, with the line where both are equal."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-    pairs = [pair for pair in zip(reference, other, strict=True) if _both_have(pair, column)]
-    labels = sorted({first["label"] or "class unknown" for first, _ in pairs})
-    for label in labels:
-        points = [
-            (first[column], second[column]) for first, second in pairs if (first["label"] or "class unknown") == label
-        ]
-        across, upwards = zip(*points, strict=True)
+    across, upwards = column_values(reference, column), column_values(other, column)
+    label_of = np.array([row.label or UNKNOWN for row in reference])
+    paired = ~np.isnan(across) & ~np.isnan(upwards)
+    for label in sorted(set(label_of[paired].tolist())):
+        shown = paired & (label_of == label)
         axes.plot(
-            across,
-            upwards,
+            across[shown],
+            upwards[shown],
             "o",
             markersize=3.4,
             alpha=0.6,
@@ -47,12 +44,12 @@ def scatter_figure(
 
 
 @mpl.rc_context(STYLE)
-def differences_figure(reference: Sequence[Row], other: Sequence[Row], *, column: str, title: str) -> Figure:
+def differences_figure(reference: Sequence[CaseRow], other: Sequence[CaseRow], *, column: str, title: str) -> Figure:
     """Every case's difference, from the largest loss to the largest gain."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
-    pairs = [pair for pair in zip(reference, other, strict=True) if _both_have(pair, column)]
-    differences = np.sort([second[column] - first[column] for first, second in pairs])
+    differences = column_values(other, column) - column_values(reference, column)
+    differences = np.sort(differences[~np.isnan(differences)])
     place = np.arange(1, len(differences) + 1)
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
     axes.fill_between(place, differences, 0, where=(differences > 0).tolist(), step="mid", color=ACCENT, linewidth=0)
@@ -69,15 +66,16 @@ def differences_figure(reference: Sequence[Row], other: Sequence[Row], *, column
 
 @mpl.rc_context(STYLE)
 def roc_curves_figure(
-    rows: Mapping[str, Sequence[Row]], *, positive_class: str, areas: Mapping[str, float | None]
+    rows: Mapping[str, Sequence[CaseRow]], *, positive_class: str, areas: Mapping[str, float | None]
 ) -> Figure:
     """The ROC curves of all methods in one picture; every row has a class result."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     for number, (name, own) in enumerate(rows.items()):
-        outcome = np.array([row["label"] == positive_class for row in own])
-        false_rate, true_rate = roc_curve(outcome, [row[f"probability_{positive_class}"] for row in own])
+        outcome = np.array([row.label == positive_class for row in own])
+        score = np.array([row.probability(positive_class) for row in own], np.float64)
+        false_rate, true_rate = roc_curve(outcome, score)
         area = areas.get(name)
         label = name if area is None else f"{name}: AUC {area:.3f}"
         colour = FOLD_COLOURS[number % len(FOLD_COLOURS)]
@@ -85,7 +83,3 @@ def roc_curves_figure(
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="lower right")
     return figure
-
-
-def _both_have(pair: tuple[Row, Row], column: str) -> bool:
-    return all(row.get(column) is not None for row in pair)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bustle.core.recipe import Protocol
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.strata import HALVES
@@ -20,7 +21,6 @@ from bustle.report.page import write_page
 from bustle.report.wording import number
 
 Metrics = Mapping[str, Any]
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Results:
     """
 
     metrics: Metrics
-    rows: Sequence[Row]
+    rows: Sequence[CaseRow]
     classes: Sequence[str]
     protocol: Protocol
     pictures: Mapping[str, Sequence[GalleryPicture | VolumePicture]]
@@ -165,7 +165,9 @@ def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
     return {title: parts for title, parts in tables.items() if len(parts) > 1}
 
 
-def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str], *, detected: Metrics | None) -> list[Plot]:
+def _plots(
+    metrics: Metrics, rows: Sequence[CaseRow], classes: Sequence[str], *, detected: Metrics | None
+) -> list[Plot]:
     found = []
     if metrics["segmentation"] and metrics["segmentation"]["dice"]["n"]:
         found.append(Plot("Dice of every case", plots.as_svg_uri(plots.dice_figure(rows))))
@@ -183,10 +185,10 @@ def _plots(metrics: Metrics, rows: Sequence[Row], classes: Sequence[str], *, det
     return found
 
 
-def _probability_plots(summary: Metrics, rows: Sequence[Row]) -> list[Plot]:
+def _probability_plots(summary: Metrics, rows: Sequence[CaseRow]) -> list[Plot]:
     name = summary["positive_class"]
-    positive = np.array([row["label"] == name for row in rows])
-    score = np.array([row[f"probability_{name}"] for row in rows], np.float64)
+    positive = np.array([row.label == name for row in rows])
+    score = np.array([row.probability(name) for row in rows], np.float64)
     if positive.all() or not positive.any():
         return []
     average = summary["average_precision"]["mean"]
@@ -203,18 +205,18 @@ def _probability_plots(summary: Metrics, rows: Sequence[Row]) -> list[Plot]:
 def _picture(shown: GalleryPicture | VolumePicture) -> Picture:
     row = shown.row
     words = []
-    if row["dice"] is not None:
-        words.append(f"Dice {row['dice']:.3f}")
-    if row["truth_empty"] and row["false_positive_area"]:
-        words.append(f"{row['false_positive_area']:,} {'voxels' if isinstance(shown, VolumePicture) else 'px'} drawn")
-    if row["label"]:
-        words.append(f"truth {row['label']}")
-    if row["decision"]:
-        probability = row.get(f"probability_{row['decision']}")
-        words.append(f"says {row['decision']}" + ("" if probability is None else f" {probability:.2f}"))
+    if row.dice is not None:
+        words.append(f"Dice {row.dice:.3f}")
+    if row.truth_empty and row.false_positive_area:
+        words.append(f"{row.false_positive_area:,} {'voxels' if isinstance(shown, VolumePicture) else 'px'} drawn")
+    if row.label:
+        words.append(f"truth {row.label}")
+    if row.decision:
+        probability = row.probability(row.decision)
+        words.append(f"says {row.decision}" + ("" if probability is None else f" {probability:.2f}"))
     if isinstance(shown, VolumePicture):
         drawn = [picture.transpose(1, 2, 0) for picture in (shown.cuts, shown.surface) if picture is not None]
     else:
         drawn = [draw_contours(shown)]
     uris = tuple(as_jpeg_uri(canvas) for canvas in drawn)
-    return Picture(row["case_id"], ", ".join(words), uris, isinstance(shown, VolumePicture))
+    return Picture(row.case_id, ", ".join(words), uris, isinstance(shown, VolumePicture))

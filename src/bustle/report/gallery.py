@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.drawing.outlines import PREDICTED, TRUTH, as_canvas, as_jpeg, draw_outline
+from bustle.evaluation.case_table import CaseRow
 
-Row = Mapping[str, Any]
 WORST, FALSE_POSITIVE, CLASS_ERROR = "Worst outlines", "Lesions drawn on normals", "Most certain class errors"
 WIDTH = 360
 JPEG_QUALITY = 82
@@ -23,7 +22,7 @@ JPEG_QUALITY = 82
 class GalleryPicture:
     """One case to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None."""
 
-    row: Row
+    row: CaseRow
     image: NDArray[np.uint8]
     truth: NDArray[np.bool_] | None
     prediction: NDArray[np.bool_] | None
@@ -33,26 +32,26 @@ class GalleryPicture:
 class VolumePicture:
     """One volume to show: its row of `cases.csv`, and RGB `3 H W` its cuts and its surfaces, None without any."""
 
-    row: Row
+    row: CaseRow
     cuts: NDArray[np.uint8]
     surface: NDArray[np.uint8] | None
 
 
-def gallery_choice(rows: Sequence[Row], *, classes: Sequence[str], each: int = 12) -> dict[str, list[Row]]:
+def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int = 12) -> dict[str, list[CaseRow]]:
     """The cases to show, by section: lowest Dice, most pixels drawn on normals, most certain wrong decisions."""
-    outlined = [row for row in rows if row["dice"] is not None and not row["truth_empty"]]
-    drawn = [row for row in rows if row["truth_empty"] and row["false_positive_area"]]
-    mistaken = [row for row in rows if row["label"] in classes and row["decision"] not in (None, row["label"])]
+    outlined = [row for row in rows if row.dice is not None and not row.truth_empty]
+    drawn = [row for row in rows if row.truth_empty and row.false_positive_area]
+    mistaken = [row for row in rows if row.label in classes and row.decision not in (None, row.label)]
     sections = {
-        WORST: sorted(outlined, key=lambda row: (row["dice"], row["case_id"])),
-        FALSE_POSITIVE: sorted(drawn, key=lambda row: (-row["false_positive_area"], row["case_id"])),
-        CLASS_ERROR: sorted(mistaken, key=lambda row: (-_certainty(row), row["case_id"])),
+        WORST: sorted(outlined, key=lambda row: (row.dice, row.case_id)),
+        FALSE_POSITIVE: sorted(drawn, key=lambda row: (-(row.false_positive_area or 0), row.case_id)),
+        CLASS_ERROR: sorted(mistaken, key=lambda row: (-_certainty(row), row.case_id)),
     }
     return {section: chosen[:each] for section, chosen in sections.items() if chosen}
 
 
-def _certainty(row: Row) -> float:
-    return row.get(f"probability_{row['decision']}") or 0.0
+def _certainty(row: CaseRow) -> float:
+    return row.probability(row.decision) or 0.0
 
 
 def draw_contours(picture: GalleryPicture, *, width: int = WIDTH) -> NDArray[np.uint8]:

@@ -15,11 +15,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
+from bustle.evaluation.case_table import CaseRow, column_values
 from bustle.evaluation.class_curves import precision_recall_curve, roc_curve
 from bustle.evaluation.metrics import FROC_RATES
 
-Row = Mapping[str, Any]
 COLOURS = {"benign": "#2f6fb0", "malignant": "#c4512d", "normal": "#6d8a5b"}
+UNKNOWN = "class unknown"
+"""Stands for the class of cases without one."""
+
 INK, SOFT, ACCENT = "#1f2a37", "#8a94a3", "#2f6fb0"
 FOLD_COLOURS = ("#2f6fb0", "#c4512d", "#6d8a5b", "#8a5fa8", "#b58a1c", "#3c8f8f", "#7d7d7d")
 LEAST_RATE = 1 / 16
@@ -172,11 +175,11 @@ def confusion_figure(confusion: Sequence[Sequence[int]], *, classes: Sequence[st
 
 
 @mpl.rc_context(STYLE)
-def dice_figure(rows: Sequence[Row]) -> Figure:
+def dice_figure(rows: Sequence[CaseRow]) -> Figure:
     """Histogram of Dice by class."""
     figure, (axes,) = _figure()
     by_label = _by_label(rows)
-    values = [[row["dice"] for row in part] for part in by_label.values()]
+    values = [column_values(part, "dice") for part in by_label.values()]
     axes.hist(
         values,
         bins=np.linspace(0, 1, 26).tolist(),
@@ -184,7 +187,7 @@ def dice_figure(rows: Sequence[Row]) -> Figure:
         color=[COLOURS.get(label, SOFT) for label in by_label],
         label=list(by_label),
     )
-    every = np.concatenate([np.asarray(part, np.float64) for part in values])
+    every = np.concatenate(values)
     axes.axvline(every.mean(), color=INK, linewidth=1.2, label=f"mean {every.mean():.3f}")
     middle = float(np.median(every))
     axes.axvline(middle, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=f"median {middle:.3f}")
@@ -194,15 +197,15 @@ def dice_figure(rows: Sequence[Row]) -> Figure:
 
 
 @mpl.rc_context(STYLE)
-def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
+def size_figure(rows: Sequence[CaseRow], *, strata: Mapping[str, Any]) -> Figure:
     """Dice against the true lesion's area or volume, with the borders of the size strata."""
     column = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}[strata["unit"]]
     what = "volume" if strata["unit"] == "mm³" else "area"
     figure, (axes,) = _figure()
-    for label, part in _by_label([row for row in rows if row["area"]]).items():
+    for label, part in _by_label([row for row in rows if row.area]).items():
         axes.plot(
-            [row[column] for row in part],
-            [row["dice"] for row in part],
+            column_values(part, column),
+            column_values(part, "dice"),
             "o",
             markersize=3.2,
             alpha=0.65,
@@ -219,14 +222,14 @@ def size_figure(rows: Sequence[Row], *, strata: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _by_label(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    scored = [row for row in rows if row["dice"] is not None]
-    labels = sorted({row["label"] or "class unknown" for row in scored})
-    return {label: [row for row in scored if (row["label"] or "class unknown") == label] for label in labels}
+def _by_label(rows: Sequence[CaseRow]) -> dict[str, list[CaseRow]]:
+    scored = [row for row in rows if row.dice is not None]
+    labels = sorted({row.label or UNKNOWN for row in scored})
+    return {label: [row for row in scored if (row.label or UNKNOWN) == label] for label in labels}
 
 
 @mpl.rc_context(STYLE)
-def curves_figure(histories: Mapping[str, Sequence[Row]], *, columns: Sequence[str]) -> Figure:
+def curves_figure(histories: Mapping[str, Sequence[Mapping[str, float | None]]], *, columns: Sequence[str]) -> Figure:
     """Up to three columns of `metrics.csv` over the epochs: a colour per fold, a line style per column."""
     figure, (axes,) = _figure()
     styles = dict(zip(columns, ("-", (0, (3, 2)), (0, (1, 1))), strict=False))
