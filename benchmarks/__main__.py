@@ -1,16 +1,18 @@
-"""`python -m benchmarks [NAME ...] [--json FILE]`: run this folder's scripts, each against its named peers.
+"""`python -m benchmarks [NAME ...] [--json FILE] [--tiny]`: run this folder's scripts, each against its named peers.
 
-A script offers `run() -> list[dict]` with one row per peer: `{goal, peer, ratio: {min, median, max},
-roofline_fraction}`. The ratio is how many times faster bustle is, measured side by side in one run.
+A script offers `run(size) -> list[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is how
+many times faster bustle is, measured side by side in one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmarks._row import Row
+from bustle.core.config import to_mapping
 from bustle.core.files import write_json
 from bustle.core.provenance import provenance
 
@@ -19,30 +21,27 @@ def names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"scripts to run (default: all): {', '.join(names())}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows and what they were made with")
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.names) - set(names()))
+    parser.add_argument("--tiny", action="store_true", help="only show that all of it runs: the figures mean nothing")
+    chosen = parser.parse_args(arguments)
+    unknown = sorted(set(chosen.names) - set(names()))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]}; known: {', '.join(names())}")
-    rows: list[dict[str, Any]] = []
-    for name in arguments.names or names():
-        measured = importlib.import_module(f"benchmarks.{name}").run()
+    rows: list[Row] = []
+    for name in chosen.names or names():
+        script = importlib.import_module(f"benchmarks.{name}")
+        measured = script.run(script.TINY if chosen.tiny else script.FULL)
         for row in measured:
-            ratio, fraction = row["ratio"], row["roofline_fraction"]
-            print(
-                f"{name}: {row['goal']} | {row['peer']}: "
-                f"{ratio['min']:.2f}x / {ratio['median']:.2f}x / {ratio['max']:.2f}x (min / median / max)"
-                + ("" if fraction is None else f", {100 * fraction:.1f} % of the roofline"),
-                flush=True,
-            )
+            print(f"{name}: {row.line()}", flush=True)
         rows += measured
-    if arguments.json:
-        write_json(arguments.json, {"rows": rows, "provenance": provenance()})
+    if chosen.json:
+        written = {"tiny": chosen.tiny, "rows": [to_mapping(row) for row in rows], "provenance": provenance()}
+        write_json(chosen.json, written)
 
 
 if __name__ == "__main__":

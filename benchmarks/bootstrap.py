@@ -7,52 +7,68 @@ of them, in turn with bustle on all, and compared per resample. The values must 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
 
+from benchmarks._row import Ratio, Row
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.metrics import CLASSIFICATION, SEGMENTATION
 from bustle.evaluation.statistics import cluster_weights
 from bustle.evaluation.summary import summarise_parts
 
-CASES, PATIENTS, RESAMPLES, LOOPED, REPEATS = 647, 400, 2000, 25, 5
 CLASSES = ("benign", "malignant")
 Rows = list[dict[str, Any]]
 
 
-def run() -> list[dict[str, Any]]:
-    rows = made_up_rows()
-    weights = cluster_weights([row["group_id"] for row in rows], resamples=LOOPED, seed=0).astype(int)
+@dataclass(frozen=True)
+class Size:
+    """The loop does `looped` of the `resamples`."""
+
+    cases: int
+    patients: int
+    resamples: int
+    looped: int
+    repeats: int
+
+
+FULL = Size(cases=647, patients=400, resamples=2000, looped=25, repeats=5)
+TINY = Size(cases=40, patients=25, resamples=10, looped=5, repeats=1)
+
+
+def run(size: Size) -> list[Row]:
+    rows = made_up_rows(size)
+    weights = cluster_weights([row["group_id"] for row in rows], resamples=size.looped, seed=0).astype(int)
     check(rows, weights)
     ratios = []
-    for _ in range(REPEATS):
+    for _ in range(size.repeats):
         start = time.process_time()
         loop(rows, weights)
         middle = time.process_time()
-        vectorised(rows, resamples=RESAMPLES)
-        ratios.append(((middle - start) / LOOPED) / ((time.process_time() - middle) / RESAMPLES))
+        vectorised(rows, resamples=size.resamples)
+        ratios.append(((middle - start) / size.looped) / ((time.process_time() - middle) / size.resamples))
     return [
-        {
-            "goal": "9: clustered bootstrap of all metrics, 647 cases",
-            "peer": "loop over resamples with scikit-learn and NumPy",
-            "ratio": {"min": min(ratios), "median": float(np.median(ratios)), "max": max(ratios)},
-            "roofline_fraction": None,
-        }
+        Row(
+            goal=f"9: clustered bootstrap of all metrics, {size.cases} cases",
+            peer="loop over resamples with scikit-learn and NumPy",
+            ratio=Ratio.over(ratios),
+        )
     ]
 
 
-def made_up_rows() -> Rows:
+def made_up_rows(size: Size) -> Rows:
     rng = np.random.default_rng(0)
     rows = []
-    for index in range(CASES):
+    for index in range(size.cases):
         label = CLASSES[int(rng.random() < 0.32)]
         malignant = float(np.clip(0.35 * (label == "malignant") + 0.65 * rng.random(), 0, 1))
         row: dict[str, Any] = {name: float(rng.random()) for name in SEGMENTATION}
-        row |= {"case_id": str(index), "source": "made", "group_id": str(rng.integers(PATIENTS)), "label": label}
+        row |= {"case_id": str(index), "source": "made", "group_id": str(rng.integers(size.patients)), "label": label}
         row |= {"probability_benign": 1 - malignant, "probability_malignant": malignant}
+        row |= {"decision": CLASSES[int(malignant >= 0.5)]}
         row |= {"area": 1000, "area_mm2": 10.0}
         row |= {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
         rows.append(row)

@@ -10,19 +10,21 @@ roofline is copying image and mask out of the memory map.
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from benchmarks._row import Ratio, Row
 from bustle.core.config import Component
 from bustle.core.recipe import DataSection
 from bustle.core.types import Case, Geometry, Sample
@@ -31,10 +33,6 @@ from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 
 GOAL = "7 cached load and augmentation, image and mask"
-CASES = 48
-ROUNDS = 7
-TURN = 0.25
-"""Seconds of processor time that a contender has in each round, at least one epoch."""
 BATCH = 16
 ORIGINAL_SIZE = (471, 562)
 """Of a typical BUSI image."""
@@ -45,6 +43,19 @@ COMPONENTS = (
     Component("color_jitter", {"brightness": 0.1, "contrast": 0.1}),
     Component("gaussian_blur", {"kernel": 5, "sigma": [0.1, 1.5], "probability": 0.5}),
 )
+
+
+@dataclass(frozen=True)
+class Size:
+    """`turn`: seconds of processor time that a contender has in each round, at least one epoch."""
+
+    cases: int
+    rounds: int
+    turn: float
+
+
+FULL = Size(cases=48, rounds=7, turn=0.25)
+TINY = Size(cases=2, rounds=1, turn=0.0)
 
 Contender = Callable[[int], None]
 """Prepares all cases once, in the given epoch."""
@@ -177,10 +188,10 @@ def kornia(cache: CaseCache) -> Contender:
     return epoch
 
 
-def pil_from_png(folder: Path) -> Contender:
+def pil_from_png(folder: Path, cases: int) -> Contender:
     from PIL import Image, ImageEnhance, ImageFilter
 
-    for number in range(CASES):
+    for number in range(cases):
         sample = made_sample(number)
         Image.fromarray(np.dstack([sample.image[0]] * 3)).save(folder / f"{number}.png")
         Image.fromarray(np.asarray(sample.lesion_mask) * 255).save(folder / f"{number}_mask.png")
@@ -188,7 +199,7 @@ def pil_from_png(folder: Path) -> Contender:
 
     def epoch(number: int) -> None:
         draw = random.Random(number)
-        for position in range(CASES):
+        for position in range(cases):
             image = Image.open(folder / f"{position}.png").convert("L").resize((256, 256), bilinear)
             mask = Image.open(folder / f"{position}_mask.png").resize((256, 256), nearest)
             angle, size = draw.uniform(-30, 30), round(256 / draw.uniform(0.9, 1.1))
@@ -209,60 +220,51 @@ def pil_from_png(folder: Path) -> Contender:
     return epoch
 
 
-def run() -> list[dict[str, Any]]:
+def run(size: Size) -> list[Row]:
     """Measure bustle against every peer that is installed."""
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
         with tempfile.TemporaryDirectory() as name:
-            return _measure(Path(name))
+            return _measure(Path(name), size)
     finally:
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])
 
 
-def _measure(folder: Path) -> list[dict[str, Any]]:
+def _measure(folder: Path, size: Size) -> list[Row]:
     cases = [
         Case(case_id=f"made/{number}", source="made", load=partial(made_sample, number), metadata={"number": number})
-        for number in range(CASES)
+        for number in range(size.cases)
     ]
     cache = CaseCache.open(cases, section=DataSection(), directory=folder, progress=False)
     contenders: dict[str, Contender] = {"bustle": bustle(cache), "copy": copying(cache)}
-    makers: dict[str, Callable[[], Contender]] = {
-        "torchvision v2": partial(torchvision_v2, cache),
-        "MONAI": partial(monai, cache),
-        "kornia, batches of 16": partial(kornia, cache),
-        "PIL from PNG": partial(pil_from_png, folder),
-        "bustle's own batched torch form, batches of 16": partial(bustle_batched, cache),
+    makers: dict[str, tuple[str, Callable[[], Contender]]] = {  # with the package that each needs
+        "torchvision v2": ("torchvision", partial(torchvision_v2, cache)),
+        "MONAI": ("monai", partial(monai, cache)),
+        "kornia, batches of 16": ("kornia", partial(kornia, cache)),
+        "PIL from PNG": ("PIL", partial(pil_from_png, folder, size.cases)),
+        "bustle's own batched torch form, batches of 16": ("torch", partial(bustle_batched, cache)),
     }
-    for peer, make in makers.items():
-        try:
-            contenders[peer] = make()
-        except ImportError:
-            print(f"cached_augmentation: {peer} is not installed, left out")
+    contenders |= {peer: make() for peer, (package, make) in makers.items() if importlib.util.find_spec(package)}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(ROUNDS + 1):
+    for number in range(size.rounds + 1):
         for name, epoch in contenders.items():
             start, epochs = time.process_time(), 0
-            while time.process_time() - start < TURN:
+            while epochs == 0 or time.process_time() - start < size.turn:
                 epoch(100 * number + epochs)
                 epochs += 1
             if number > 0:  # the first round only warms up
-                rates[name].append(epochs * CASES / (time.process_time() - start))
+                rates[name].append(epochs * size.cases / (time.process_time() - start))
     print("pairs per second and core:", {name: round(statistics.median(r)) for name, r in rates.items()})
+    fractions = [ours / roof for ours, roof in zip(rates["bustle"], rates["copy"], strict=True)]
     rows = []
-    for peer in contenders:
-        if peer in ("bustle", "copy"):
+    for peer, (package, _) in makers.items():
+        if peer not in contenders:
+            rows.append(Row(goal=GOAL, peer=peer, needs=package))
             continue
         ratios = [ours / theirs for ours, theirs in zip(rates["bustle"], rates[peer], strict=True)]
-        fractions = [ours / roof for ours, roof in zip(rates["bustle"], rates["copy"], strict=True)]
-        rows.append(
-            {
-                "goal": GOAL,
-                "peer": peer,
-                "ratio": {"min": min(ratios), "median": statistics.median(ratios), "max": max(ratios)},
-                "roofline_fraction": statistics.median(fractions),
-            }
-        )
+        ratio, fraction = Ratio.over(ratios), statistics.median(fractions)
+        rows.append(Row(goal=GOAL, peer=peer, ratio=ratio, roofline_fraction=fraction))
     return rows

@@ -7,51 +7,69 @@ weights and memory format both times, with its operator exchanged.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
+from benchmarks._row import Ratio, Row
+from bustle.core.config import to_mapping
 from bustle.models import zoo
 from bustle.models.blocks import deformable
 
 Operator = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 OWN: Operator = deformable.deformable_conv
 PEER = "torchvision.ops.deform_conv2d"
-BATCH, SHAPES, REPEATS = 8, ((512, 16), (256, 32)), 3
-"""Channels and edge of the maps of ACSNet's stages 6 and 7 at 256 x 256."""
-NETWORK_BATCH, NETWORK_REPEATS = 2, 2
 TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Size:
+    """`shapes`: channels and edge of the operator's maps; `tiny_network`: ACSNet as the tests build it."""
+
+    batch: int
+    shapes: tuple[tuple[int, int], ...]
+    repeats: int
+    network_batch: int
+    network_edge: int
+    network_repeats: int
+    tiny_network: bool = False
+
+
+# The maps of ACSNet's stages 6 and 7 at 256 x 256.
+FULL = Size(batch=8, shapes=((512, 16), (256, 32)), repeats=3, network_batch=2, network_edge=256, network_repeats=2)
+TINY = Size(
+    batch=2, shapes=((8, 6),), repeats=1, network_batch=2, network_edge=64, network_repeats=1, tiny_network=True
+)
 
 
 def torchvisions(features: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
     return deform_conv2d(features, offset, weight, padding=1, mask=mask)
 
 
-def run() -> list[dict[str, Any]]:
+def run(size: Size) -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [*(operator_row(*shape) for shape in SHAPES), network_row()]
+        return [*(operator_row(size, *shape) for shape in size.shapes), network_row(size)]
     finally:
         torch.set_num_threads(threads)
 
 
-def operator_row(channels: int, edge: int) -> dict[str, Any]:
+def operator_row(size: Size, channels: int, edge: int) -> Row:
     torch.manual_seed(0)
     operands = (
-        torch.randn(BATCH, channels, edge, edge),
+        torch.randn(size.batch, channels, edge, edge),
         torch.randn(channels, channels, 3, 3) / (9 * channels) ** 0.5,
-        torch.randn(BATCH, 18, edge, edge),
-        torch.rand(BATCH, 9, edge, edge),
+        torch.randn(size.batch, 18, edge, edge),
+        torch.rand(size.batch, 9, edge, edge),
     )
     operands = tuple(operand.requires_grad_() for operand in operands)
-    gradient = torch.randn(BATCH, channels, edge, edge)
+    gradient = torch.randn(size.batch, channels, edge, edge)
 
     def backward(operator: Operator) -> tuple[float, list[Tensor]]:
         result = operator(*operands)
@@ -63,15 +81,16 @@ def operator_row(channels: int, edge: int) -> dict[str, Any]:
     difference = max(float((v - w).abs().max() / w.abs().max()) for v, w in zip(values, wanted, strict=True))
     if difference > TOLERANCE:
         raise AssertionError(f"the operators differ by {difference:.1e} of the largest value")
-    ratios = [backward(torchvisions)[0] / backward(OWN)[0] for _ in range(REPEATS)]
+    ratios = [backward(torchvisions)[0] / backward(OWN)[0] for _ in range(size.repeats)]
     goal = f"3: deformable convolution, backward, {channels} x {edge} x {edge}, differs by {difference:.1e}"
-    return row(goal, ratios)
+    return Row(goal=goal, peer=PEER, ratio=Ratio.over(ratios))
 
 
-def network_row() -> dict[str, Any]:
+def network_row(size: Size) -> Row:
     torch.manual_seed(0)
-    network = zoo.build("acsnet", {}, in_channels=3, class_count=2)
-    images = torch.randn(NETWORK_BATCH, 3, 256, 256)
+    config = to_mapping(zoo.get("acsnet").tiny) if size.tiny_network else {}
+    network = zoo.build("acsnet", config, in_channels=3, class_count=2)
+    images = torch.randn(size.network_batch, 3, size.network_edge, size.network_edge)
 
     def step(operator: Operator) -> float:
         with exchanged(operator):
@@ -81,8 +100,9 @@ def network_row() -> dict[str, Any]:
             return time.process_time() - started
 
     step(OWN)
-    ratios = [step(torchvisions) / step(OWN) for _ in range(NETWORK_REPEATS)]
-    return row("3: training step of ACSNet, 256 x 256", ratios)
+    ratios = [step(torchvisions) / step(OWN) for _ in range(size.network_repeats)]
+    goal = f"3: training step of ACSNet, {size.network_edge} x {size.network_edge}"
+    return Row(goal=goal, peer=PEER, ratio=Ratio.over(ratios))
 
 
 @contextmanager
@@ -92,8 +112,3 @@ def exchanged(operator: Operator) -> Iterator[None]:
         yield
     finally:
         deformable.deformable_conv = OWN  # type: ignore[assignment]
-
-
-def row(goal: str, ratios: list[float]) -> dict[str, Any]:
-    ratio = {"min": min(ratios), "median": statistics.median(ratios), "max": max(ratios)}
-    return {"goal": goal, "peer": PEER, "ratio": ratio, "roofline_fraction": None}

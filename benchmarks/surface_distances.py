@@ -10,38 +10,48 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks._row import Ratio, Row
 from bustle.evaluation.surface import surface_distances
 
 Mask = NDArray[np.bool_]
 Pair = tuple[Mask, Mask]
-SIZES = {"256 x 256": (256, 256), "native, 500 x 600": (500, 600)}
-PAIRS, REPEATS = 8, 7
+Distances = Callable[[Mask, Mask], tuple[float, ...]]
 
 
-def run() -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Size:
+    """Images by what they are called."""
+
+    images: tuple[tuple[str, tuple[int, int]], ...]
+    pairs: int
+    repeats: int
+
+
+FULL = Size(images=(("256 x 256", (256, 256)), ("native, 500 x 600", (500, 600))), pairs=8, repeats=7)
+TINY = Size(images=(("64 x 72", (64, 72)),), pairs=1, repeats=1)
+
+
+def run(size: Size) -> list[Row]:
     """One row per peer and image size."""
     rows = []
-    for size, shape in SIZES.items():
-        pairs = [lesion_pair(shape, seed=seed) for seed in range(PAIRS)]
-        for peer, measure in peers().items():
+    for name, shape in size.images:
+        goal = f"8: HD95 + ASD + ASSD, {name}"
+        pairs = [lesion_pair(shape, seed=seed) for seed in range(size.pairs)]
+        for peer, (package, measure) in PEERS.items():
+            if importlib.util.find_spec(package) is None:
+                rows.append(Row(goal=goal, peer=peer, needs=package))
+                continue
             for pair in pairs:
                 # relative, because MONAI computes in single precision
                 np.testing.assert_allclose(measure(*pair), like(peer, *pair), rtol=1e-6, err_msg=f"{peer} disagrees")
-            ratios = [seconds(measure, pairs) / seconds(own, pairs) for _ in range(REPEATS)]
-            rows.append(
-                {
-                    "goal": f"8: HD95 + ASD + ASSD, {size}",
-                    "peer": peer,
-                    "ratio": {"min": min(ratios), "median": float(np.median(ratios)), "max": max(ratios)},
-                    "roofline_fraction": None,
-                }
-            )
+            ratios = [seconds(measure, pairs) / seconds(own, pairs) for _ in range(size.repeats)]
+            rows.append(Row(goal=goal, peer=peer, ratio=Ratio.over(ratios)))
     return rows
 
 
@@ -58,7 +68,7 @@ def lesion_pair(shape: tuple[int, int], *, seed: int) -> Pair:
     return distance < radius, np.roll(rough, rng.integers(-8, 9, 2), (0, 1))
 
 
-def seconds(measure: Callable[[Mask, Mask], tuple[float, ...]], pairs: list[Pair]) -> float:
+def seconds(measure: Distances, pairs: list[Pair]) -> float:
     start = time.process_time()
     for pair in pairs:
         measure(*pair)
@@ -76,16 +86,6 @@ def like(peer: str, truth: Mask, prediction: Mask) -> tuple[float, ...]:
     if peer == "medpy":
         return distances.hd95_pooled(), distances.asd(), distances.assd()
     return own(truth, prediction)
-
-
-def peers() -> dict[str, Callable[[Mask, Mask], tuple[float, ...]]]:
-    """The peers that can be imported here."""
-    found: dict[str, Callable[[Mask, Mask], tuple[float, ...]]] = {"scipy, whole-image distance transform": _scipy}
-    if importlib.util.find_spec("medpy"):
-        found["medpy"] = _medpy
-    if importlib.util.find_spec("monai"):
-        found["MONAI"] = _monai
-    return found
 
 
 def _scipy(truth: Mask, prediction: Mask) -> tuple[float, ...]:
@@ -111,3 +111,11 @@ def _monai(truth: Mask, prediction: Mask) -> tuple[float, ...]:
     asd = metrics.compute_average_surface_distance(*masks, include_background=True)
     assd = metrics.compute_average_surface_distance(*masks, include_background=True, symmetric=True)
     return float(hd95), float(asd), float(assd)
+
+
+PEERS: dict[str, tuple[str, Distances]] = {
+    "scipy, whole-image distance transform": ("scipy", _scipy),
+    "medpy": ("medpy", _medpy),
+    "MONAI": ("monai", _monai),
+}
+"""The package that each needs, and its measurement."""

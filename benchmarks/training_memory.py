@@ -5,29 +5,38 @@ The network is that of the `rmtl_net_cpu` recipe at its own size and batch, from
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
+from dataclasses import asdict, dataclass
 from typing import Any
 
-PAIRS = 3
-STEPS = 3
+from benchmarks._process import measured
+from benchmarks._row import Ratio, Row
 
 
-def seconds_per_step(*, keep: bool) -> float:
-    """CPU seconds of one forward and backward pass in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, str(int(keep))], capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout))
+@dataclass(frozen=True)
+class Size:
+    """`overrides` of the recipe."""
+
+    pairs: int
+    steps: int
+    overrides: tuple[str, ...] = ()
+    own_process: bool = True
 
 
-def run() -> list[dict[str, Any]]:
-    ratios = [seconds_per_step(keep=False) / seconds_per_step(keep=True) for _ in range(PAIRS)]
-    ratio = {"min": min(ratios), "median": statistics.median(ratios), "max": max(ratios)}
-    return [{"goal": "memory kept", "peer": "the C library's default", "ratio": ratio, "roofline_fraction": None}]
+FULL = Size(pairs=3, steps=3)
+TINY = Size(pairs=1, steps=1, overrides=("data.size=[32, 32]", "training.batch_size=2"), own_process=False)
 
 
-def measure(keep: bool) -> float:
+def run(size: Size) -> list[Row]:
+    ratios = [seconds_per_step(size, keep=False) / seconds_per_step(size, keep=True) for _ in range(size.pairs)]
+    return [Row(goal="memory kept", peer="the C library's default", ratio=Ratio.over(ratios))]
+
+
+def seconds_per_step(size: Size, *, keep: bool) -> float:
+    """CPU seconds of one forward and backward pass."""
+    return measured(measure, own_process=size.own_process, size=asdict(size), keep=keep)
+
+
+def measure(size: dict[str, Any], keep: bool) -> float:
     import time
 
     import torch
@@ -38,7 +47,7 @@ def measure(keep: bool) -> float:
 
     if keep:
         keep_freed_memory()
-    recipe = load_recipe("rmtl_net_cpu")
+    recipe = load_recipe("rmtl_net_cpu", overrides=size["overrides"])
     data = recipe.data
     network = zoo.build(
         recipe.model.id, recipe.model.config, in_channels=data.channels, class_count=len(data.classes)
@@ -52,10 +61,6 @@ def measure(keep: bool) -> float:
 
     step()
     started = time.process_time()
-    for _ in range(STEPS):
+    for _ in range(size["steps"]):
         step()
-    return (time.process_time() - started) / STEPS
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(bool(int(sys.argv[1])))))
+    return (time.process_time() - started) / size["steps"]

@@ -7,37 +7,50 @@ through the same optimiser. The roofline is the rate of a large matrix product i
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import sys
+from dataclasses import asdict, dataclass
 from typing import Any
 
-PAIRS, STEPS, BATCH, EDGE = 3, 2, 8, 256
-PEER = "smp.Unet('resnet18'), plain eager loop"
+from benchmarks._process import measured
+from benchmarks._row import Ratio, Row
 
 
-def run() -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Size:
+    """`edge` of the square images, `product_edge` of the square matrices of the roofline."""
+
+    pairs: int
+    steps: int
+    batch: int
+    edge: int
+    product_edge: int
+    own_process: bool = True
+
+
+FULL = Size(pairs=3, steps=2, batch=8, edge=256, product_edge=2048)
+TINY = Size(pairs=1, steps=1, batch=2, edge=32, product_edge=64, own_process=False)
+
+
+def run(size: Size) -> list[Row]:
     ratios, fractions = [], []
-    for _ in range(PAIRS):
-        peer, own = in_process(own=False), in_process(own=True)
+    for _ in range(size.pairs):
+        peer, own = (
+            measured(measure, own_process=size.own_process, size=asdict(size), own=own) for own in (False, True)
+        )
         ratios.append(peer["seconds"] / own["seconds"])
         fractions.append(own["roofline_fraction"])
-    ratio = {"min": min(ratios), "median": statistics.median(ratios), "max": max(ratios)}
-    fraction = statistics.median(fractions)
-    return [{"goal": "4: r18 training step on CPU", "peer": PEER, "ratio": ratio, "roofline_fraction": fraction}]
+    return [
+        Row(
+            goal="4: r18 training step on CPU",
+            peer="smp.Unet('resnet18'), plain eager loop",
+            ratio=Ratio.over(ratios),
+            roofline_fraction=statistics.median(fractions),
+        )
+    ]
 
 
-def in_process(*, own: bool) -> dict[str, float]:
-    """CPU seconds of one step in a fresh process, and its share of the roofline."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, str(int(own))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return json.loads(done.stdout)
-
-
-def measure(own: bool) -> dict[str, float]:
+def measure(size: dict[str, int], own: bool) -> dict[str, float]:
+    """CPU seconds of one step, and its share of the roofline."""
     import time
 
     import segmentation_models_pytorch as smp
@@ -52,8 +65,8 @@ def measure(own: bool) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network: Any = smp.Unet("resnet18", encoder_weights=None)
-    images = torch.randn(BATCH, 3, EDGE, EDGE)
-    truth = (torch.rand(BATCH, 1, EDGE, EDGE) > 0.5).float()
+    images = torch.randn(size["batch"], 3, size["edge"], size["edge"])
+    truth = (torch.rand(size["batch"], 1, size["edge"], size["edge"]) > 0.5).float()
     if own:
         keep_freed_memory()
         if TrainingSection().channels_last:
@@ -69,17 +82,14 @@ def measure(own: bool) -> dict[str, float]:
     with FlopCounterMode(display=False) as counter:
         step()
     started = time.process_time()
-    for _ in range(STEPS):
+    for _ in range(size["steps"]):
         step()
-    seconds = (time.process_time() - started) / STEPS
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    seconds = (time.process_time() - started) / size["steps"]
+    edge = size["product_edge"]
+    a, b = torch.randn(edge, edge), torch.randn(edge, edge)
     rates = []
     for _ in range(3):
         started = time.process_time()
         a @ b
-        rates.append(2 * 2048**3 / (time.process_time() - started))
+        rates.append(2 * edge**3 / (time.process_time() - started))
     return {"seconds": seconds, "roofline_fraction": counter.get_total_flops() / seconds / max(rates)}
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(bool(int(sys.argv[1])))))

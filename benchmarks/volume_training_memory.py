@@ -7,38 +7,48 @@ for the same tensors, and the work space of its convolutions beside it; bfloat16
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
-import sys
-from typing import Any
+from dataclasses import dataclass
 
-PEER = "the same step without checkpointing"
+from benchmarks._process import measured, peak_bytes
+from benchmarks._row import Ratio, Row
 
 
-def run() -> list[dict[str, Any]]:
-    plain, saving = peak_bytes(checkpointing=False), peak_bytes(checkpointing=True)
-    ratio = plain / saving
+@dataclass(frozen=True)
+class Size:
+    """`overrides` of the recipe."""
+
+    overrides: tuple[str, ...] = ()
+    own_process: bool = True
+
+
+FULL = Size()
+TINY = Size(overrides=("data.size=[32, 32, 32]", "training.batch_size=1"), own_process=False)
+
+
+def run(size: Size) -> list[Row]:
+    plain, saving = peak(size, checkpointing=False), peak(size, checkpointing=True)
     return [
-        {"goal": "memory of a volume training step", "peer": PEER, "roofline_fraction": None}
-        | {"ratio": {"min": ratio, "median": ratio, "max": ratio}}
-        | {"bytes": {"plain": plain, "checkpointing": saving}}
+        Row(
+            goal="memory of a volume training step",
+            peer="the same step without checkpointing",
+            ratio=Ratio.over([plain / saving]),
+            bytes={"plain": plain, "checkpointing": saving},
+        )
     ]
 
 
-def peak_bytes(*, checkpointing: bool) -> int:
-    command = [sys.executable, __file__, str(int(checkpointing))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(json.loads(done.stdout))
+def peak(size: Size, *, checkpointing: bool) -> int:
+    overrides = [*size.overrides, f"model.config.checkpointing={str(checkpointing).lower()}"]
+    return measured(measure, own_process=size.own_process, overrides=overrides)
 
 
-def measure(checkpointing: bool) -> int:
+def measure(overrides: list[str]) -> int:
     import torch
 
     from bustle.core.recipe import load_recipe
     from bustle.models import zoo
 
-    recipe = load_recipe("cms_vnet_iter", overrides=[f"model.config.checkpointing={str(checkpointing).lower()}"])
+    recipe = load_recipe("cms_vnet_iter", overrides=overrides)
     data = recipe.data
     network = zoo.build(
         recipe.model.id, recipe.model.config, in_channels=data.channels, class_count=len(data.classes)
@@ -50,8 +60,4 @@ def measure(checkpointing: bool) -> int:
         output = network(volumes)
         (output.mask_logits.softmax(dim=1)[:, 1].mean() + output.class_logits.mean()).backward()
         optimizer.step()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-if __name__ == "__main__":
-    print(measure(bool(int(sys.argv[1]))))
+    return peak_bytes()
