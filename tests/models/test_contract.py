@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component, to_mapping
 from bustle.core.description import shipped_descriptions
+from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe, recipe_ids
 from bustle.core.types import Batch, MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.data.phantom.cases import phantom_case
@@ -90,6 +92,10 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(spec, build(spec).eval())
 
 
+WITH_BACKBONE = {"wang_2018": {"backbone": "test_resnet"}}
+"""Further settings of networks whose tiny ones have no encoder that anybody has published."""
+
+
 def check_output(
     output: MultiTaskOutput, spec: ModelSpec, *, batch: int, size: tuple[int, ...], classes: int
 ) -> None:
@@ -161,6 +167,23 @@ def test_every_parameter_receives_gradient_after_a_perturbation(subject: Subject
         reached |= {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     expected = {n for n, _ in subject.model.named_parameters() if not n.startswith(declared or ("\0",))}
     assert expected - reached == set()
+
+
+def test_encoder_weights_are_loaded_or_refused(subject: Subject, tmp_path: Path):
+    spec = subject.spec
+    assert spec.takes_encoder_weights == ("encoder_weights" in inspect.signature(spec.build).parameters)
+    file = str(tmp_path / "encoder.safetensors")
+    if not spec.takes_encoder_weights:
+        with pytest.raises(InputError, match=f"{spec.id} has no published encoder weights; set model"):
+            zoo.build(spec.id, to_mapping(spec.tiny), in_channels=3, class_count=2, encoder_weights=file)
+        return
+    config = to_mapping(replace(spec.tiny, **WITH_BACKBONE.get(spec.id, {})))
+    random = zoo.build(spec.id, config, in_channels=3, class_count=2)
+    published = {name: tensor + 0.25 for name, tensor in random.encoder.body.state_dict().items()}
+    save_file(published, file)
+    started = zoo.build(spec.id, config, in_channels=3, class_count=2, encoder_weights=file)
+    for name, parameter in started.encoder.body.named_parameters():
+        assert torch.equal(parameter, published[name]), name
 
 
 def test_weights_survive_a_strict_round_trip(subject: Subject, tmp_path: Path):

@@ -40,7 +40,7 @@ def test_what_a_network_has_not_is_refused_when_it_is_resolved():
 
 def test_encoder_weights_that_nobody_has_published_are_refused():
     without = [model_id for model_id in zoo.ids() if not zoo.get(model_id).takes_encoder_weights]
-    assert {"unet", "cms_vnet"} <= set(without)
+    assert {"unet", "cms_vnet", "unext", "nnunet_like"} <= set(without)
     for model_id in without:
         with pytest.raises(InputError, match=f"{model_id} has no published encoder weights; set model"):
             zoo.build(model_id, {}, in_channels=1, class_count=2, encoder_weights="imagenet")

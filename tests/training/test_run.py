@@ -226,6 +226,7 @@ def test_weights_to_start_from(
         ("data.size=[64,64,64]", "resize: patch goes with a size of three numbers"),
         ("model.id=cms_vnet", "takes 3"),
         ("model.encoder_weights=gone.safetensors", "gone.safetensors: no such file"),
+        ("model={id: unext, encoder_weights: imagenet}", "unext has no published encoder weights; set model"),
     ],
 )
 def test_a_wrong_recipe_is_told_before_anything_is_read(

@@ -184,8 +184,8 @@ class ModelSpec:
 
     `config_type` is a frozen dataclass; `tiny` an instance of it that is small enough for fast tests.
     `build(config, in_channels=…, class_count=…)` returns a module that maps float `B C *S` to `MultiTaskOutput`. With
-    `takes_encoder_weights` it has a further argument `encoder_weights`: None (random), "imagenet" or the path of a
-    safetensors file; networks of which nobody has published any go without.
+    `takes_encoder_weights` it has a further argument `encoder_weights`, from which its encoder starts: None (random),
+    "imagenet" or the path of a safetensors file; networks of which nobody has published any go without.
     `mask_meaning(config)` is None for a network without a mask; `map_meanings(config)` are the meanings of its
     `aux_masks` by name. `without_gradient` lists parameter name prefixes that are declared never to receive one
     (a kept but unused layer). `exports` False: the network cannot be exported, for a reason among `deviations`.
@@ -203,7 +203,7 @@ class ModelSpec:
     deviations: tuple[str, ...] = ()
     map_meanings: Callable[[Any], Mapping[str, MaskMeaning]] = lambda config: {}
     without_gradient: Callable[[Any], tuple[str, ...]] = lambda config: ()
-    takes_encoder_weights: bool = True
+    takes_encoder_weights: bool = False
     exports: bool = True
 
 

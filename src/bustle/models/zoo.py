@@ -63,6 +63,12 @@ class ResolvedNetwork:
     map_meanings: Mapping[str, MaskMeaning]
     without_gradient: tuple[str, ...]
 
+    def check_encoder_weights(self) -> None:
+        """Raises `InputError` for weights to start from that the network does not take, or a file that is absent."""
+        _check_taken(self.spec, self.encoder_weights)
+        if self.encoder_weights not in (None, "imagenet") and not Path(self.encoder_weights).is_file():
+            raise InputError("no such file", remedy="check model.encoder_weights", path=self.encoder_weights)
+
     def build(self, *, encoder_weights: str | None = None) -> nn.Module:
         """The plain network, without its refinements, with random or the given encoder weights.
 
@@ -123,7 +129,11 @@ def _settings(spec: ModelSpec, config: Mapping[str, Any]) -> Any:
 def _build(
     spec: ModelSpec, config: Any, *, in_channels: int, class_count: int, encoder_weights: str | None
 ) -> nn.Module:
-    if not spec.takes_encoder_weights and encoder_weights is not None:
-        raise InputError(f"{spec.id} has no published encoder weights", remedy="set model.encoder_weights=null")
+    _check_taken(spec, encoder_weights)
     weights = {"encoder_weights": encoder_weights} if spec.takes_encoder_weights else {}
     return spec.build(config, in_channels=in_channels, class_count=class_count, **weights)
+
+
+def _check_taken(spec: ModelSpec, encoder_weights: str | None) -> None:
+    if encoder_weights is not None and not spec.takes_encoder_weights:
+        raise InputError(f"{spec.id} has no published encoder weights", remedy="set model.encoder_weights=null")

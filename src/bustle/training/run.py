@@ -64,9 +64,7 @@ def check_recipe(recipe: Recipe) -> None:
         )
     with torch.device("meta"):
         refined(network.build(), network)
-    weights = recipe.model.encoder_weights
-    if weights not in (None, "imagenet") and not Path(weights).is_file():
-        raise InputError("no such file", remedy="check model.encoder_weights", path=weights)
+    network.check_encoder_weights()
     for stage in stages_of(recipe, folder=Path()):
         _check_stage(stage.recipe, network=network)
 

@@ -100,6 +100,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", backbone_options={"out_indices": (0, 1, 2, 3)}, gate_width=16),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",

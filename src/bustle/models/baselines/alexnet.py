@@ -117,6 +117,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(width=1 / 16),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=lambda config: None,
     deviations=("Images with an edge below 64 px are enlarged to it, because the layers take no smaller ones.",),
 )

@@ -65,7 +65,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "MONAI's layout: strided convolutions instead of max pooling, the gate's signal at the skip's size.",

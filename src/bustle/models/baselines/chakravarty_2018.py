@@ -77,7 +77,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 12, 16, 24), class_width=16),
     build=Chakravarty2018,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "The method segments the optic disc and cup; here one map of the lesion takes their place.",

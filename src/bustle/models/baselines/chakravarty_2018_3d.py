@@ -76,7 +76,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(width=2, class_width=8),
     build=Chakravarty2018Volume,
-    takes_encoder_weights=False,
     mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",

@@ -81,7 +81,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 12, 16, 24, 24, 24), decoder_widths=(24, 16, 12, 8, 8), hidden=32),
     build=Chen2018,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "The layout is that of the method's released code; the published parameter count of the comparison, "

@@ -70,7 +70,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(width=2, hidden=16),
     build=Chen2018Volume,
-    takes_encoder_weights=False,
     mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper; it has "

@@ -105,7 +105,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24, 32), hidden_width=16),
     build=ChowdaryLike,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",

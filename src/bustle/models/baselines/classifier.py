@@ -96,6 +96,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet"),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=lambda config: None,
     deviations=(
         "timm's form of a network and its ImageNet weights are used; the papers do not say which they started from.",

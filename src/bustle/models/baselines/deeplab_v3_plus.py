@@ -101,6 +101,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", width=16, fine_width=8),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "Convolutions are ordinary, not separable, as the count that RMTL-Net prints demands.",

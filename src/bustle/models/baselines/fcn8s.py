@@ -83,6 +83,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", fc_channels=16),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "fc6 is padded by 3 pixels so that maps keep their size; the original pads the image by 100 and crops.",

@@ -95,7 +95,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     map_meanings=map_meanings,
     deviations=(

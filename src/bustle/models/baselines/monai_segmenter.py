@@ -145,7 +145,6 @@ SPEC = ModelSpec(
         }
     ),
     build=MonaiSegmenter,
-    takes_encoder_weights=False,
     mask_meaning=background_and_lesion,
     deviations=(
         "The class head is added: MONAI's networks segment only.",

@@ -153,6 +153,7 @@ SPEC = ModelSpec(
         region_resize="area",
     ),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "Built from the description and the parameter count in the paper of RMTL-Net, which it matches exactly; how "

@@ -100,7 +100,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24, 32, 48)),
     build=MultiMix,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "It cannot be exported: the saliency bridge is a gradient with respect to the input.",

@@ -106,7 +106,7 @@ class NnunetLike(nn.Module):
         return max(2, -(-edge // self.stride)) * self.stride
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> NnunetLike:
+def build(config: Config, *, in_channels: int, class_count: int) -> NnunetLike:
     return NnunetLike(config, in_channels=in_channels, class_count=class_count)
 
 

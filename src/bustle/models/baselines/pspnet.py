@@ -124,6 +124,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", width=16),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     map_meanings=map_meanings,
     deviations=(

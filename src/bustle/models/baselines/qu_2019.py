@@ -87,6 +87,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8)),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "The method classifies many nuclei per image; here the one lesion's class is the image's, read as the mean "

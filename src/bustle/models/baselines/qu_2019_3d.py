@@ -67,7 +67,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(width=2),
     build=Qu2019Volume,
-    takes_encoder_weights=False,
     mask_meaning=mask_meaning,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",

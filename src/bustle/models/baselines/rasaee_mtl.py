@@ -96,6 +96,7 @@ SPEC = ModelSpec(
         mask_sizes=(16, 32),
     ),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "This is the network as the authors of LA-Net built it for their comparison; the first paper's may differ.",

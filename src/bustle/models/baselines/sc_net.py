@@ -64,6 +64,7 @@ SPEC = ModelSpec(
     # Strides 2, 4 and 8: the deepest map of a 64 px image is 8 x 8, as that of 256 px at full size.
     tiny=Config(backbone="test_resnet", backbone_options={"out_indices": (0, 1, 2)}),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=background_and_lesion,
     deviations=(
         "Which ResNet, and the stride of its last maps, are not known here: ResNet-50, stride 32.",

@@ -100,6 +100,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8), gate_width=8),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources, the paper being closed; its numbers are not the method's.",

@@ -147,6 +147,7 @@ SPEC = ModelSpec(
         classification=True,
     ),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=("Sizes that the encoder's stride does not divide are padded with zeros, which the class head sees.",),
 )

@@ -66,6 +66,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet"),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=("Without torchvision's auxiliary head, which it leaves out by default too.",),
 )

@@ -181,6 +181,7 @@ SPEC = ModelSpec(
         decoder_channels=(16, 16, 8, 8),
     ),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "The class token of the published weights stays among the tokens; the original has none.",

@@ -58,7 +58,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 24)),
     build=build,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=("Convolutions are padded and followed by batch norm; the original's are neither.",),
 )

@@ -91,6 +91,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(8, 16, 32, 48)),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "The pre-enhancing network on phase filters is left out: it is specific to bone.",

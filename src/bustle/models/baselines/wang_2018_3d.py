@@ -42,7 +42,6 @@ SPEC = ModelSpec(
     config_type=VNetConfig,
     tiny=VNetConfig(width=2),
     build=Wang2018Volume,
-    takes_encoder_weights=False,
     mask_meaning=background_and_lesion,
     deviations=(
         "The V-Net of C_MS-VNet takes the place of the method's U-Net, as in the comparison of that paper.",

@@ -73,6 +73,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8)),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources: its numbers are not those of Xie et al.",

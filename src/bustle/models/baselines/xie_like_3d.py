@@ -40,7 +40,6 @@ SPEC = ModelSpec(
     config_type=VNetConfig,
     tiny=VNetConfig(width=2),
     build=XieLikeVolume,
-    takes_encoder_weights=False,
     mask_meaning=background_and_lesion,
     deviations=(
         "An approximation from secondary sources: its numbers are not those of Xie et al.",

@@ -123,7 +123,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(widths=(16, 24, 32), depth=1),
     build=YNetLike,
-    takes_encoder_weights=False,
     mask_meaning=one_lesion_channel,
     deviations=(
         "An approximation from secondary sources; its numbers are not the method's.",

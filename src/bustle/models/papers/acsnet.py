@@ -283,6 +283,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="mobilenetv2_035", dsa_stages=(7,)),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "The layout is that of the released code (31.8 million parameters, 23.7 GMAC); the printed 42.99 million and "

@@ -119,7 +119,6 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(width=2, hidden=16),
     build=CmsVnet,
-    takes_encoder_weights=False,
     mask_meaning=mask_meaning,
     deviations=(
         "Widths, numbers of convolutions and the additions within stages are those of the original V-Net: the paper "

@@ -280,6 +280,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", width=32, decoder_channels=(24, 16, 12, 8), gland="given"),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     map_meanings=map_meanings,
     deviations=(

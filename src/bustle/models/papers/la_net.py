@@ -152,6 +152,7 @@ SPEC = ModelSpec(
     # Strides 2 and 4: the lesions of small test images are larger than the cells of the map.
     tiny=Config(backbone="test_resnet", backbone_options={"out_indices": (0, 1)}),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     map_meanings=map_meanings,
     deviations=(

@@ -126,6 +126,7 @@ SPEC = ModelSpec(
     config_type=Config,
     tiny=Config(backbone="test_resnet", decoder_channels=(32, 24, 16, 8)),
     build=build,
+    takes_encoder_weights=True,
     mask_meaning=mask_meaning,
     deviations=(
         "The decoder's block layout and the batch norm after region fusion are inferred from the published "

@@ -133,8 +133,8 @@ def _conv_norm(in_channels: int, out_channels: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels))
 
 
-def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> UNeXt:
-    """`class_count` and `encoder_weights` are of no use here: it has no classes and nobody published its encoder."""
+def build(config: Config, *, in_channels: int, class_count: int) -> UNeXt:
+    """`class_count` is of no use here: it has no classes."""
     return UNeXt(config, in_channels=in_channels)
 
 
