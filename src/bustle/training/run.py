@@ -56,12 +56,12 @@ class FoldResult:
 
 def check_recipe(recipe: Recipe) -> None:
     """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
-    network = zoo.resolve(recipe)
-    spec = network.spec
+    spec = zoo.get(recipe.model.id)
     if len(recipe.data.size) != spec.dims:
         raise InputError(
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
         )
+    network = zoo.resolve(recipe)
     with torch.device("meta"):
         refined(network.build(), network)
     network.check_encoder_weights()
