@@ -1,4 +1,4 @@
-"""Model packages, with a graph made by hand: mask = sigmoid(4 x), malignant = sigmoid(mean of x)."""
+"""Model packages, with a graph made by hand."""
 
 from __future__ import annotations
 
@@ -11,89 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from tests.inference.hand_made_package import SIZE, graph, write_package
 
 from bustle.cli.main import main
-from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
-from bustle.core.types import Geometry, MaskMeaning
+from bustle.core.types import Geometry
 from bustle.inference import package_backend
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.openvino_backend import OpenVinoBackend
-from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest, is_package
+from bustle.inference.package import Package, is_package
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import write_png
-
-SIZE = (64, 64)
-
-
-def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
-    nodes = [
-        helper.make_node("Mul", ["image", "gain"], ["logits"]),
-        helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
-    ]
-    outputs = [helper.make_tensor_value_info("mask_probs", TensorProto.FLOAT, ["batch", 1, *SIZE])]
-    if with_classes:
-        nodes += [
-            helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
-            helper.make_node("Flatten", ["mean"], ["flat"]),
-            helper.make_node("Mul", ["flat", "zero"], ["benign"]),
-            helper.make_node("Concat", ["benign", "flat"], ["both"], axis=1),
-            helper.make_node("Softmax", ["both"], ["class_probs"], axis=1),
-        ]
-        outputs.append(helper.make_tensor_value_info("class_probs", TensorProto.FLOAT, ["batch", 2]))
-    constants = [
-        helper.make_tensor("gain", TensorProto.FLOAT, [], [gain]),
-        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *SIZE])
-    model = helper.make_model(
-        helper.make_graph(nodes, "net", [image], outputs, constants),
-        opset_imports=[helper.make_opsetid("", 18)],
-        ir_version=10,
-    )
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
 
 
 @pytest.fixture
 def make_package(tmp_path: Path) -> Callable[..., Path]:
-    def make(content: bytes | None = None) -> Path:
-        files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
-        record = PackageRecord(
-            format_version=1,
-            title="By hand",
-            recipe="hand",
-            network="by_hand",
-            citation="none",
-            deviations=(),
-            input=TensorRecord(name="image", shape=("batch", 1, *SIZE)),
-            outputs=(TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),),
-            preprocessing=DataSection(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
-            mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
-            protocol="rmtl",
-            weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
-            training={"track": "strict"},
-            metrics=({"track": "strict"},),
-            seen_cases=(case_digest("site/a"),),
-            licence="none",
-            parity={},
-            versions={"bustle": "0.1.0"},
-            files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-        )
-        folder = tmp_path / "hand.bustle"
-        folder.mkdir()
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        (folder / "package.json").write_text(json.dumps(to_mapping(record)))
-        assert Package(folder).record == record
-        return folder
-
-    return make
+    return lambda content=None: write_package(tmp_path / "hand.bustle", content=content)
 
 
 def zipped(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from bustle.core.errors import InputError
+from bustle.core.extras import naming_the_extra
 
 OK, BUG, USER_ERROR = 0, 1, 2
 
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return OK
     try:
-        return verb_module(parsed.verb).run(parsed)
+        with naming_the_extra():
+            return verb_module(parsed.verb).run(parsed)
     except InputError as error:
         if debug:
             raise

@@ -19,9 +19,12 @@ YOUNG_NS = 2_000_000_000
 
 
 def cache_directory() -> Path:
-    """Where prepared data is kept: `$BUSTLE_CACHE`, or `~/.cache/bustle`."""
+    """Where prepared data is kept: `$BUSTLE_CACHE`, or `bustle` in `$XDG_CACHE_HOME` or else in `~/.cache`."""
     chosen = os.environ.get("BUSTLE_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "bustle"
+    if chosen:
+        return Path(chosen)
+    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a relative one is to be ignored, says the XDG specification
+    return (shared if shared.is_absolute() else Path.home() / ".cache") / "bustle"
 
 
 def content_hashes(files: Iterable[Path], *, directory: Path | None = None) -> dict[Path, str]:

@@ -69,8 +69,8 @@ class CaseCache:
     ) -> CaseCache:
         """Map the cache of these cases, and make it first where it is missing, stale or damaged.
 
-        `directory` holds all caches (default: `$BUSTLE_CACHE` or `~/.cache/bustle`). Raises `InputError` for a
-        case that cannot be decoded and for a folder or disk that cannot take the cache.
+        `directory` holds all caches (default: `cache_directory()`). Raises `InputError` for a case that cannot be
+        decoded and for a folder or disk that cannot take the cache.
         """
         if not cases:
             raise InputError("there are no cases to prepare", remedy="check the data spec and the split")

@@ -1,0 +1,58 @@
+"""Which optional packages there are, and which extra of bustle installs each.
+
+`pip install bustle` reads, predicts and evaluates images with a model package. What needs more imports it where it is
+used; the command line and the library's front door turn its absence into one line that names the extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from bustle.core.errors import InputError
+
+
+class Extra(NamedTuple):
+    """What needs it, and the packages that it installs: the title of each by the name under which it is imported."""
+
+    purpose: str
+    packages: Mapping[str, str]
+
+
+EXTRAS: Mapping[str, Extra] = {
+    "train": Extra(
+        "networks outside of a model package need",
+        {
+            "torch": "PyTorch",
+            "torchvision": "torchvision",
+            "timm": "timm",
+            "lightning": "Lightning",
+            "monai": "MONAI",
+            "segmentation_models_pytorch": "segmentation-models-pytorch",
+            "einops": "einops",
+            "safetensors": "safetensors",
+            "tensorboard": "TensorBoard",
+            "onnx": "ONNX",
+            "onnxscript": "onnxscript",
+        },
+    ),
+    "volumes": Extra("volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image"}),
+    "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
+}
+
+
+@contextmanager
+def naming_the_extra() -> Iterator[None]:
+    """Within the block, the absence of an optional package is an `InputError` that says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        for name, extra in EXTRAS.items():
+            if missing in extra.packages:
+                raise InputError(
+                    f"{extra.purpose} {extra.packages[missing]}, which is not installed",
+                    remedy=f"pip install 'bustle[{name}]'",
+                ) from error
+        raise

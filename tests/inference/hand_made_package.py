@@ -1,0 +1,78 @@
+"""A model package made by hand, without PyTorch: mask = sigmoid(4 x), malignant = sigmoid(mean of x)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from bustle.core.config import to_mapping
+from bustle.core.recipe import DataSection
+from bustle.core.types import MaskMeaning
+from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest
+
+SIZE = (64, 64)
+
+
+def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
+    nodes = [
+        helper.make_node("Mul", ["image", "gain"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
+    ]
+    outputs = [helper.make_tensor_value_info("mask_probs", TensorProto.FLOAT, ["batch", 1, *SIZE])]
+    if with_classes:
+        nodes += [
+            helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("Mul", ["flat", "zero"], ["benign"]),
+            helper.make_node("Concat", ["benign", "flat"], ["both"], axis=1),
+            helper.make_node("Softmax", ["both"], ["class_probs"], axis=1),
+        ]
+        outputs.append(helper.make_tensor_value_info("class_probs", TensorProto.FLOAT, ["batch", 2]))
+    constants = [
+        helper.make_tensor("gain", TensorProto.FLOAT, [], [gain]),
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *SIZE])
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", [image], outputs, constants),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def write_package(folder: Path, *, content: bytes | None = None) -> Path:
+    """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder."""
+    files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
+    record = PackageRecord(
+        format_version=1,
+        title="By hand",
+        recipe="hand",
+        network="by_hand",
+        citation="none",
+        deviations=(),
+        input=TensorRecord(name="image", shape=("batch", 1, *SIZE)),
+        outputs=(TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),),
+        preprocessing=DataSection(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
+        mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
+        protocol="rmtl",
+        weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
+        training={"track": "strict"},
+        metrics=({"track": "strict"},),
+        seen_cases=(case_digest("site/a"),),
+        licence="none",
+        parity={},
+        versions={"bustle": "0.1.0"},
+        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "package.json").write_text(json.dumps(to_mapping(record)))
+    assert Package(folder).record == record
+    return folder

@@ -1,0 +1,77 @@
+"""`pip install bustle` brings the core alone: small, without PyTorch, and enough to predict from a package."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.inference.hand_made_package import write_package
+from tests.services.fresh_environment import FreshEnvironment
+
+from bustle.io.raster import write_png
+
+ROOT = Path(__file__).resolve().parents[2]
+DOWNLOAD_MIB, DISK_MIB = 180, 550
+VERSIONS = ("3.11", "3.12", "3.13")
+NOT_IN_THE_CORE = ("torch", "lightning", "timm", "monai", "SimpleITK", "pyarrow", "sklearn", "skimage", "pandas")
+
+
+def pythons() -> dict[str, Path]:
+    """The interpreters of this machine by version: the one of the tests, those on the path and those of pyenv."""
+    found = {"{}.{}".format(*sys.version_info): Path(sys.executable)}
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for version in VERSIONS:
+        candidates = [*pyenv.glob(f"{version}.*/bin/python3"), *filter(None, [shutil.which(f"python{version}")])]
+        for candidate in map(Path, candidates):
+            if version not in found and subprocess.run([candidate, "-c", ""], check=False).returncode == 0:
+                found[version] = candidate
+    return found
+
+
+PYTHONS = pythons()
+
+
+def mib(folder: Path) -> float:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+
+
+@pytest.fixture(params=[version for version in VERSIONS if version in PYTHONS])
+def core(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> FreshEnvironment:
+    """An environment of each Python with the core alone, of the tested versions; its sizes are checked on the way."""
+    environment = FreshEnvironment(tmp_path / "environment", python=PYTHONS[request.param])
+    bare = mib(environment.folder)
+    downloads = tmp_path / "downloads"
+    constraints = ("--constraint", ROOT / "constraints.txt")
+    environment.run("python", "-m", "pip", "download", "--quiet", "--dest", downloads, *constraints, wheel)
+    environment.install("--no-index", "--find-links", downloads, *constraints, "bustle")
+    downloaded, installed = mib(downloads), mib(environment.folder) - bare
+    print(f"Python {request.param}: {downloaded:.0f} MiB downloaded, {installed:.0f} MiB on the disk")
+    assert downloaded <= DOWNLOAD_MIB
+    assert installed <= DISK_MIB
+    return environment
+
+
+def test_the_core_predicts_from_a_package(core: FreshEnvironment) -> None:
+    loaded = f"import importlib.util as u; print([n for n in {NOT_IN_THE_CORE} if u.find_spec(n)])"
+    assert core.run("python", "-c", loaded).strip() == "[]"
+    package = write_package(core.home / "hand.bustle")
+    image = np.full((80, 90), 20, np.uint8)
+    image[20:60, 20:60] = 235
+    write_png(core.home / "scan.png", image)
+    core.run("bustle", "predict", "scan.png", "--model", package, "--out", "predictions")
+    prediction = json.loads((core.home / "predictions" / "scan" / "prediction.json").read_text(encoding="utf-8"))
+    assert prediction["mask_area"] == pytest.approx(1600, rel=0.05)
+    assert prediction["provenance"]["runtime"].startswith("ONNX Runtime")
+
+
+def test_the_classifiers_name_the_versions_that_are_tried() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [text.rpartition(" ")[2] for text in project["classifiers"] if "Python :: 3." in text]
+    assert named == list(VERSIONS)
