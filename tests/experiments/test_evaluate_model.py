@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_one_fold_knows_what_it_was_trained_on(run, data, tmp_path, capsys):
     assert "LEAK: 1 of 4 cases" in capsys.readouterr().out
     assert main(["evaluate", *arguments, "--missing", "as-empty"]) == 2
     assert "--missing belongs to --predictions" in capsys.readouterr().err
+
+
+def test_the_cache_of_a_machine_does_not_change_the_results_of_a_model(run, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("BUSTLE_CACHE", str(tmp_path / "cache"))
+    out, written = tmp_path / "out", []
+    for _ in range(2):
+        command = ["evaluate", "--model", str(run), "--data", data, "--groups", "duplicates", "--out", str(out)]
+        assert main(command) == 0
+        written.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
+        shutil.rmtree(out)
+    assert list((tmp_path / "cache" / "related-frames").iterdir())
+    assert written[0] == written[1]
 
 
 def test_prediction_files_of_a_run_can_be_scored_again(run, data, tmp_path):

@@ -14,10 +14,10 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import DataSection, load_protocol
 from bustle.core.types import Box, Case, Geometry, Prediction, Sample
 from bustle.data.prepared.preprocess import mask_to_network_grid, network_geometry
-from bustle.data.relations.leak_groups import find_leak_groups
 from bustle.data.sources import open_sources
 from bustle.evaluation.case_table import read_cases
 from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_predictions
+from bustle.experiments.resampling_groups import groups_of_split
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.raster import write_png
@@ -176,16 +176,16 @@ def test_predictions_of_unknown_cases_are_mentioned(tmp_path):
     folder = write_foreign(tmp_path / "masks")
     write_png(folder / "elsewhere.png", lesion(0) > 0)
     write_png(folder / "made" / "77" / "mask.png", lesion(0) > 0)
-    warnings = score(folder, tmp_path / "out", groups={})["warnings"]
+    warnings = score(folder, tmp_path / "out", groups=groups_of_split({}))["warnings"]
     assert warnings[0] == "2 predictions belong to none of the cases (elsewhere.png, made/77)"
 
 
 def test_cases_of_a_class_that_the_method_does_not_know_are_mentioned(tmp_path):
     told = "2 cases are of a class that the method does not know (normal, not among benign, malignant)"
-    with_classes = score(write_foreign(tmp_path / "both"), tmp_path / "out", groups={})["warnings"]
+    with_classes = score(write_foreign(tmp_path / "both"), tmp_path / "out", groups=groups_of_split({}))["warnings"]
     assert with_classes == [f"{told}: they count in no class metric"]
     masks = write_foreign(tmp_path / "masks", probabilities=False)
-    assert score(masks, tmp_path / "out-masks", groups={})["warnings"] == []
+    assert score(masks, tmp_path / "out-masks", groups=groups_of_split({}))["warnings"] == []
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
@@ -269,32 +269,10 @@ def test_boxes_follow_to_the_networks_grid(tmp_path):
 
 def test_leak_groups_are_what_is_resampled(tmp_path):
     folder = write_foreign(tmp_path / "masks")
-    groups = {case.case_id: "same" for case in CASES[:4]}
+    groups = groups_of_split({case.case_id: "same" for case in CASES[:4]})
     metrics = score(folder, tmp_path / "out", groups=groups)
     assert metrics["n_groups"] == 7
-
-
-def test_without_groups_patients_count_and_what_is_unknown_is_said(tmp_path):
-    metrics = score(write_foreign(tmp_path / "masks"), tmp_path / "out")
-    assert metrics["resampled"] == "images"
-    assert any("10 images of unknown patients" in warning for warning in metrics["warnings"])
-
-
-def test_near_duplicates_that_were_found_before_are_resampled_together(tmp_path):
-    speckle = np.random.default_rng(0).rayleigh(40, (200, 240)).clip(0, 255).astype(np.uint8)
-    other = np.random.default_rng(1).rayleigh(40, (200, 240)).clip(0, 255).astype(np.uint8)
-    mask = np.zeros((200, 240), bool)
-    mask[50:100, 60:120] = True
-    for name, image in (("a", speckle), ("b", speckle), ("c", other)):
-        write_png(tmp_path / "data" / "images" / f"{name}.png", image)
-        write_png(tmp_path / "data" / "masks" / f"{name}.png", mask)
-        write_png(tmp_path / "masks" / f"{name}.png", mask)
-    cases = open_sources([f"folder:{tmp_path / 'data'}"]).cases
-    find_leak_groups(cases, progress=False)
-    metrics = evaluate_foreign_predictions(tmp_path / "masks", cases=cases, out=tmp_path / "out", track="strict")
-    assert metrics["n_groups"] == 2
-    assert metrics["resampled"] == "patients and near-duplicate images"
-    assert metrics["warnings"] == []
+    assert (metrics["groups"], metrics["resampled"]) == ("split", "patients and near-duplicate images")
 
 
 def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):

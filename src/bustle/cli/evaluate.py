@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", metavar="ID", help="the published track's protocol (default with --model: its recipe's own)"
     )
     parser.add_argument(
+        "--groups",
+        default="patient",
+        metavar="patient|file|duplicates|AUDIT.json",
+        help="what the intervals resample as a whole: the patient, else the file (default); every file; the patient "
+        "and near-duplicate images, which are sought for minutes or read from the audit.json of `bustle data audit`",
+    )
+    parser.add_argument(
         "--missing",
         choices=("error", "as-empty"),
         default="error",
@@ -62,17 +69,25 @@ def run(arguments: argparse.Namespace) -> int:
     check_specs(arguments.data)  # before the imports that take seconds
     from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
     from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.resampling_groups import group_rule
     from bustle.experiments.run_folder import refuse_run_folder
     from bustle.report.evaluation_page import headline_cards
     from bustle.report.wording import interval, with_unit
 
     refuse_run_folder(arguments.out)
+    groups = group_rule(arguments.groups)
     collection = open_sources(arguments.data)
     tell_findings(collection)
     cases = collection.cases
     if arguments.challenge is not None:
         return _score_challenge(arguments, cases)
-    shared = {"cases": cases, "out": arguments.out, "track": arguments.track, "protocol": arguments.protocol}
+    shared = {
+        "cases": cases,
+        "out": arguments.out,
+        "track": arguments.track,
+        "protocol": arguments.protocol,
+        "groups": groups,
+    }
     if arguments.model is not None:
         if arguments.missing != "error":
             raise InputError("--missing belongs to --predictions", remedy="leave it out")
@@ -86,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         unit = card.entry["unit"]
         value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
+    print(f"intervals: {metrics['n_groups']} groups resampled ({metrics['resampled']}; groups: {metrics['groups']})")
     print(f"report: {arguments.out / 'report.html'}")
     return 0
 
@@ -93,8 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _score_challenge(arguments: argparse.Namespace, cases: Sequence[Case]) -> int:
     from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT, score_submission
 
-    if arguments.predictions is None or arguments.protocol is not None:
-        raise InputError("--challenge goes with --predictions and without --protocol", remedy="change the options")
+    if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
+        raise InputError(
+            "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
+        )
     result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
     for warning in result["warnings"]:
         print(f"warning: {warning}")

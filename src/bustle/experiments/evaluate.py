@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +13,7 @@ from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
 from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
 from bustle.experiments.gallery_pictures import gallery_pictures
-from bustle.experiments.resampling_groups import LEAK_GROUPS, ResamplingGroups, resampling_groups
+from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, resampling_groups
 from bustle.experiments.scored_pairs import Missing, index_predictions, read_pairs
 from bustle.experiments.scored_track import ScoredTrack
 from bustle.experiments.training_overlap import training_overlap
@@ -37,7 +37,7 @@ def evaluate_predictions(
     protocol: Protocol,
     classes: Sequence[str],
     title: str,
-    groups: Mapping[str, str] | None = None,
+    groups: ResamplingGroups | None = None,
     companion: Protocol | None = None,
     companion_predictions: Path | None = None,
     missing: Missing = "error",
@@ -49,7 +49,7 @@ def evaluate_predictions(
     `companion` is the other track's protocol: where the files allow it (masks on the network's grid exist), its
     results are written beside as `cases_<track>.csv` and `metrics_<track>.json` and shown in the report;
     `companion_predictions` are the files that it scores, if not the same. `groups`
-    gives leak groups by case id for the confidence intervals, None takes those of `resampling_groups`.
+    are what the confidence intervals resample, patients by default.
     Returns the content of `metrics.json`. Raises `InputError` for missing, broken or wrongly sized predictions.
     """
     scorable = [case for case in cases if case.has_mask or case.has_box or case.label is not None]
@@ -57,7 +57,7 @@ def evaluate_predictions(
         raise InputError("none of the cases has a mask, a box or a class", remedy="evaluate on annotated data")
     index = index_predictions(predictions, cases=scorable, missing=missing)
     (other,) = (name for name in get_args(Track) if name != track)
-    known = resampling_groups(cases) if groups is None else ResamplingGroups(dict(groups), LEAK_GROUPS, ())
+    groups = groups or resampling_groups(cases)
     main = ScoredTrack(protocol, index, track=track, classes=classes)
     beside = None
     if companion is not None:
@@ -67,7 +67,7 @@ def evaluate_predictions(
         beside = ScoredTrack(companion, other_index, track=other, classes=classes)
     models: list[dict[str, Any]] = []
     for pair in read_pairs(scorable, index=index):
-        group_id = known.group_of.get(pair.case.case_id)
+        group_id = groups.group_of.get(pair.case.case_id)
         main.add(pair, group_id=group_id)
         models.append(dict(pair.stored.provenance))
         if beside is not None:
@@ -78,7 +78,7 @@ def evaluate_predictions(
                 beside = None
     model = models[0] if models[0] and all(entry == models[0] for entry in models) else None
     rows = main.rows_with_strata()
-    notes = [*warnings, *index.warnings, *known.warnings]
+    notes = [*warnings, *index.warnings, *groups.warnings]
     foreign = [case for case in scorable if case.label is not None and case.label not in classes]
     if foreign and any(row.probability(name) is not None for row in rows for name in classes):
         names = ", ".join(sorted({str(case.label) for case in foreign}))
@@ -92,7 +92,8 @@ def evaluate_predictions(
         "title": title,
         "model": model,
         "warnings": notes,
-        "resampled": known.meaning,
+        "groups": groups.rule,
+        "resampled": groups.meaning,
         "provenance": provenance(),
     }
     metrics = facts | main.summary(resamples=resamples)
@@ -124,19 +125,21 @@ def evaluate_model(
     out: Path,
     track: Track,
     protocol: str | None = None,
-    groups: Mapping[str, str] | None = None,
+    groups: GroupRule | Path = "patient",
     device: str = "auto",
 ) -> dict[str, Any]:
     """Predict all cases into `out/predictions`, then score those files.
 
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
-    one. A case that the run was trained on gives a warning that stands in the report.
+    one. `groups` are what the intervals resample, as `resampling_groups` takes them. A case that the run was trained
+    on gives a warning that stands in the report.
     """
     from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
     from bustle.inference.predictor import Predictor
 
     predictor = Predictor.open(model, device=device)
     cases = in_class_groups(cases, predictor.data.class_groups)
+    resampled = resampling_groups(cases, rule=groups)
     failures: list[InputError] = []
     published = protocol or predictor.protocol
     (other,) = (name for name in get_args(Track) if name != track)
@@ -154,7 +157,7 @@ def evaluate_model(
         companion=companion,
         companion_predictions=set_folder(out, companion, **about),
         classes=predictor.data.classes,
-        groups=groups,
+        groups=resampled,
         title=predictor.title,
         warnings=[*training_overlap(model, cases), *told_warnings((main, companion), **about)],
     )
@@ -168,11 +171,12 @@ def evaluate_foreign_predictions(
     track: Track,
     protocol: str | None = None,
     missing: Missing = "error",
-    groups: Mapping[str, str] | None = None,
+    groups: GroupRule | Path = "patient",
 ) -> dict[str, Any]:
     """Score prediction files of any tool; the classes are the columns of its `probabilities.csv`.
 
     `protocol` names the published track's protocol, which the files do not tell: without it only `strict` is scored.
+    `groups` as in `evaluate_model`.
     """
     if protocol is None and track == "published":
         published_ids = ", ".join(name for name in protocol_ids() if name != "strict")
@@ -189,7 +193,7 @@ def evaluate_foreign_predictions(
         protocol=main,
         companion=companion,
         classes=_foreign_classes(predictions, [case.case_id for case in cases]),
-        groups=groups,
+        groups=resampling_groups(cases, rule=groups),
         title=f"Predictions of {predictions.resolve().name}",
         missing=missing,
     )

@@ -18,6 +18,7 @@ from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import evaluate_predictions
 from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
 from bustle.experiments.reader_findings import tell_findings
+from bustle.experiments.resampling_groups import groups_of_split
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import LAST_SCORED_FILE, write_run_summary
 from bustle.inference.predictor import Predictor
@@ -203,7 +204,7 @@ class _Folds:
             companion_predictions=set_folder(folder, self.companion, **about),
             warnings=told_warnings(protocols, **about),
             classes=self.recipe.data.classes,
-            # A split by images takes every image for its own group; copies and patients stay together in intervals.
-            groups=self.splits.groups if self.protocol.group_by == "leak_group" else None,
+            # A split by images takes every image for its own group; patients stay together in intervals.
+            groups=groups_of_split(self.splits.groups) if self.protocol.group_by == "leak_group" else None,
             title=f"{self.recipe.title}, fold {number}",
         )

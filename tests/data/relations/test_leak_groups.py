@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+
 from tests.data import speckle_frames as made
 
-from bustle.data.relations.leak_groups import conflicting_groups, find_leak_groups, leak_groups, patient_groups
+from bustle.data.relations.leak_groups import (
+    conflicting_groups,
+    find_leak_groups,
+    leak_groups,
+    patient_groups,
+    video_groups,
+)
 
 
 def cases_of(*patients: str | None):
@@ -26,6 +34,14 @@ def test_patients_and_copies_join_through_each_other() -> None:
 def test_the_same_patient_id_of_two_sources_means_two_people() -> None:
     cases = [made.memory_case("1", patient="7", source="here"), made.memory_case("1", patient="7", source="there")]
     assert len(set(patient_groups(cases).values())) == 2
+
+
+def test_only_frames_of_one_video_of_one_source_share_a_file() -> None:
+    cases = [made.memory_case(str(number), patient="a") for number in range(4)]
+    cases += [made.memory_case("4", patient="a", source="other")]
+    videos = ["v", "v", "w", None, "v"]
+    cases = [dataclasses.replace(case, video=video) for case, video in zip(cases, videos, strict=True)]
+    assert list(video_groups(cases).values()) == ["made/0", "made/0", "made/2", "made/3", "other/4"]
 
 
 def test_copies_join_sources_and_unknown_members_are_passed_over() -> None:

@@ -214,6 +214,7 @@ def audit_as_json(found: Audit) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in found.findings],
         "scene_groups": [list(group) for group in found.scene_groups],
         "leak_groups": len(set(found.group_of.values())),
+        "groups": dict(found.group_of),
         "related_frames": [asdict(pair) for pair in found.pairs],
         "sources": source_summary(found),
     }

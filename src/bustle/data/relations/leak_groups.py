@@ -6,7 +6,7 @@ patients and sources), and, as `find_leak_groups` gathers them, frames of the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bustle.core.types import Case
@@ -22,11 +22,7 @@ def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[st
     ids = [case.case_id for case in cases]
     known = set(ids)
     links = [link for group in duplicate_groups for link in pairwise(name for name in group if name in known)]
-    links += _known_links(cases)
-    group_of = {name: name for name in ids}
-    for group in connected_groups(ids, links):
-        group_of |= dict.fromkeys(group, group[0])
-    return group_of
+    return _groups_of_links(ids, [*links, *_patient_links(cases), *_video_links(cases)])
 
 
 def find_leak_groups(cases: Sequence[Case], *, progress: bool = True) -> dict[str, str]:
@@ -40,6 +36,11 @@ def patient_groups(cases: Sequence[Case]) -> dict[str, str]:
     return leak_groups(cases, duplicate_groups=())
 
 
+def video_groups(cases: Sequence[Case]) -> dict[str, str]:
+    """As `leak_groups`, by video only: every case that is no frame of one stands alone."""
+    return _groups_of_links([case.case_id for case in cases], _video_links(cases))
+
+
 def conflicting_groups(
     cases: Sequence[Case], duplicate_groups: Sequence[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], ...]:
@@ -50,12 +51,24 @@ def conflicting_groups(
     )
 
 
-def _known_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """Cases of one patient, and frames of one video, each linked to the first."""
-    first: dict[tuple[str, str, str], str] = {}
-    links = []
-    for case in cases:
-        for kind, name in (("patient", case.patient_id), ("video", case.video)):
-            if name is not None:
-                links.append((first.setdefault((kind, case.source, name), case.case_id), case.case_id))
-    return links
+def _groups_of_links(ids: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[str, str]:
+    group_of = {name: name for name in ids}
+    for group in connected_groups(ids, links):
+        group_of |= dict.fromkeys(group, group[0])
+    return group_of
+
+
+def _patient_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    return _links_to_first((case.case_id, case.source, case.patient_id) for case in cases)
+
+
+def _video_links(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    return _links_to_first((case.case_id, case.source, case.video) for case in cases)
+
+
+def _links_to_first(cases: Iterable[tuple[str, str, str | None]]) -> list[tuple[str, str]]:
+    """Of (case id, source, name), the ids of one source and name, each linked to the first; None links nothing."""
+    first: dict[tuple[str, str], str] = {}
+    return [
+        (first.setdefault((source, name), case_id), case_id) for case_id, source, name in cases if name is not None
+    ]
