@@ -26,8 +26,6 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.is_file():
         raise InputError("is a file", remedy="give a folder for --out", path=out)
-    if (out / "cases.csv").exists():
-        raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
     from bustle.cli.comparison_table import print_comparison
     from bustle.experiments.compare import compare_runs
     from bustle.experiments.run_folder import refuse_run_folder

@@ -17,18 +17,12 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from bustle.cli.audit_table import summary_lines
-    from bustle.core.files import make_folder, write_json
-    from bustle.data.audit.audit import audit, audit_as_json
+    from bustle.data.audit.audit import audit_as_json
     from bustle.data.sources import open_sources
-    from bustle.report.audit_page import write_audit_page
+    from bustle.experiments.audit import audit_into
 
     out = Path(arguments.out)
-    collection = open_sources(arguments.specs)
-    make_folder(out)
-    found = audit(collection)
-    summary = audit_as_json(found)
-    write_json(out / "audit.json", summary)
-    write_audit_page(out / "audit.html", found)
-    print("\n".join(summary_lines(summary)))
+    found = audit_into(out, collection=open_sources(arguments.specs))
+    print("\n".join(summary_lines(audit_as_json(found))))
     print(f"\nwritten: {out / 'audit.json'}\n         {out / 'audit.html'}")
     return 0

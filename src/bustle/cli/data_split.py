@@ -8,8 +8,6 @@ from bustle.core.errors import InputError
 
 HELP = "Split cases into folds so that no patient and no copied frame is in two parts; writes splits.json."
 
-DEFAULT_PROTOCOL = "rmtl"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="data, READER:PATH[?key=value&...]")
@@ -40,19 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from bustle.cli.split_table import split_lines
     from bustle.core.files import make_folder
-    from bustle.core.recipe import protocol_of
     from bustle.data.sources import open_sources
-    from bustle.data.splits.splits import make_splits, write_splits
+    from bustle.data.splits.splits import make_splits, protocol_of_split, write_splits
     from bustle.experiments.reader_findings import tell_findings
 
-    if arguments.track == "strict" and arguments.protocol not in (None, "strict"):
-        raise InputError(
-            f"the strict track has its own protocol, not '{arguments.protocol}'",
-            remedy="add --track published, or leave out --protocol",
-        )
-    protocol = protocol_of(arguments.track, arguments.protocol or DEFAULT_PROTOCOL)
-    if arguments.track == "published" and protocol.id == "strict":
-        raise InputError("'strict' is a track of its own", remedy="leave out --track published")
+    protocol = protocol_of_split(arguments.track, arguments.protocol)
     out = Path(arguments.out)
     if out.is_dir():
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)

@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.reader_findings import tell_findings
     from bustle.experiments.resampling_groups import group_rule
     from bustle.experiments.run_folder import refuse_run_folder
+    from bustle.inference.predictor import Predictor
     from bustle.report.evaluation_page import headline_cards
     from bustle.report.wording import interval, with_unit
 
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is not None:
         if arguments.missing != "error":
             raise InputError("--missing belongs to --predictions", remedy="leave it out")
-        metrics = evaluate_model(arguments.model, device=arguments.device, **shared)
+        metrics = evaluate_model(Predictor.open(arguments.model, device=arguments.device), **shared)
     else:
         metrics = evaluate_foreign_predictions(arguments.predictions, missing=arguments.missing, **shared)
     for warning in metrics["warnings"]:

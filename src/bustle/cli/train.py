@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from bustle.core.recipe import load_recipe
-    from bustle.data.sources import check_specs
+    from bustle.data.sources import check_specs, open_sources
 
     out = Path(arguments.out)
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
@@ -60,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         published_protocol=arguments.protocol,
         folds=arguments.folds,
         holdout=arguments.holdout,
-        file=None if arguments.splits is None else Path(arguments.splits),
+        made=None if arguments.splits is None else Path(arguments.splits),
     )
     try:
         summary = run_training(
             recipe,
-            specs=arguments.data,
+            load_data=lambda: open_sources(arguments.data),
             out=out,
             split=split,
             fold=arguments.fold,

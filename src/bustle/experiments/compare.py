@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.errors import InputError
 from bustle.core.files import make_folder, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol
@@ -48,8 +49,11 @@ PIXEL_METRICS = tuple(name for name, metric in (SEGMENTATION | DETECTION).items(
 def compare_runs(paths: Sequence[Path], *, out: Path, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
     """Compare the results in the folders `paths` with the first one's and write both files into `out`.
 
-    Returns the content of `comparison.json`. Raises `InputError` for results that cannot be compared.
+    Returns the content of `comparison.json`. Raises `InputError` for results that cannot be compared, and for an
+    `out` that holds an evaluation.
     """
+    if (out / "cases.csv").exists():
+        raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
     reference, *others = open_runs(paths)
     make_folder(out)
     tracks = [_compare_track([run.main for run in (reference, *others)], (reference, *others), resamples, seed)]

@@ -23,6 +23,7 @@ from bustle.inference.prediction_files import (
     read_class_probabilities,
     read_prediction,
 )
+from bustle.inference.predictor import Predictor
 from bustle.report.evaluation_page import Results, write_evaluation_page
 
 DEFAULT_CLASSES = ("benign", "malignant")
@@ -119,14 +120,13 @@ def evaluate_predictions(
 
 
 def evaluate_model(
-    model: Path,
+    predictor: Predictor,
     *,
     cases: Sequence[Case],
     out: Path,
     track: Track,
     protocol: str | None = None,
     groups: GroupRule | Path = "patient",
-    device: str = "auto",
 ) -> dict[str, Any]:
     """Predict all cases into `out/predictions`, then score those files.
 
@@ -135,9 +135,7 @@ def evaluate_model(
     on gives a warning that stands in the report.
     """
     from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
-    from bustle.inference.predictor import Predictor
 
-    predictor = Predictor.open(model, device=device)
     cases = in_class_groups(cases, predictor.data.class_groups)
     resampled = resampling_groups(cases, rule=groups)
     failures: list[InputError] = []
@@ -159,7 +157,7 @@ def evaluate_model(
         classes=predictor.data.classes,
         groups=resampled,
         title=predictor.title,
-        warnings=[*training_overlap(model, cases), *told_warnings((main, companion), **about)],
+        warnings=[*training_overlap(predictor.path, cases), *told_warnings((main, companion), **about)],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -26,7 +26,7 @@ from bustle.inference.predictor import Predictor
 
 @dataclass(frozen=True, kw_only=True)
 class SplitChoice:
-    """How the cases are divided: `file` as written by `bustle data split`, or by the track's protocol.
+    """How the cases are divided: as `made` (or as the file of it) says, or by the track's protocol.
 
     `folds` overrides the protocol's number; `holdout` makes one fold with that fraction as its test part.
     """
@@ -35,13 +35,13 @@ class SplitChoice:
     published_protocol: str | None = None
     folds: int | None = None
     holdout: float | None = None
-    file: Path | None = None
+    made: Splits | Path | None = None
 
 
 def run_training(
     recipe: Recipe,
     *,
-    specs: Sequence[str],
+    load_data: Callable[[], Collection],
     out: Path,
     split: SplitChoice,
     fold: int | None = None,
@@ -51,11 +51,10 @@ def run_training(
 ) -> dict[str, Any]:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
-    `fold` trains only that fold (from 0). Everything in the recipe is checked before data is read, and every image
-    before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C and a full disk;
-    `resume` then goes on after the last finished epoch.
+    `fold` trains only that fold (from 0). Everything in the recipe is checked before `load_data` is called, and every
+    image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C and a full
+    disk; `resume` then goes on after the last finished epoch.
     """
-    from bustle.data.sources import open_sources
     from bustle.training.run import check_init, check_recipe, choose_device
 
     check_recipe(recipe)
@@ -67,7 +66,7 @@ def run_training(
     reopening = check_run_folder(out, resume=resume)
     if init is not None:
         check_init(recipe, init)
-    collection = open_sources(specs)
+    collection = load_data()
     tell_findings(collection)
     collection = dataclasses.replace(collection, cases=in_class_groups(collection.cases, recipe.data.class_groups))
     splits = _splits(collection, recipe=recipe, protocol=protocol, choice=split)
@@ -106,14 +105,15 @@ def run_training(
 
 
 def _splits(collection: Collection, *, recipe: Recipe, protocol: Protocol, choice: SplitChoice) -> Splits:
-    if choice.file is not None:
-        splits = read_splits(choice.file)
+    if choice.made is not None:
+        file = choice.made if isinstance(choice.made, Path) else None
+        splits = read_splits(choice.made) if isinstance(choice.made, Path) else choice.made
         if splits.track != choice.track or splits.protocol != protocol.id:
             raise InputError(
                 f"was made for the track '{splits.track}' and the protocol '{splits.protocol}'",
                 remedy=f"use --track {splits.track}"
                 + (f" --protocol {splits.protocol}" if splits.track == "published" else ""),
-                path=choice.file,
+                path=file,
             )
         return splits
     return make_splits(

@@ -44,13 +44,21 @@ class Item(NamedTuple):
 class Predictor:
     """A trained model, ready to predict. Several folds of one run are averaged as probabilities.
 
-    `data` says how images become inputs, `protocol` is the recipe's for the published track, `provenance` what goes
-    into every prediction about the model.
+    `path` is where it was opened, `data` says how images become inputs, `protocol` is the recipe's for the published
+    track, `provenance` what goes into every prediction about the model.
     """
 
     def __init__(
-        self, backend: Backend, *, title: str, protocol: str, data: DataSection, provenance: Mapping[str, Any]
+        self,
+        backend: Backend,
+        *,
+        path: Path,
+        title: str,
+        protocol: str,
+        data: DataSection,
+        provenance: Mapping[str, Any],
     ):
+        self.path = path
         self.title = title
         self.protocol = protocol
         self.data = data
@@ -79,6 +87,7 @@ class Predictor:
         recipe = load_recipe(str(path))
         return cls(
             TorchBackend(recipe, weights=weights, device=device),
+            path=model if fold is None else model / f"fold-{fold}",
             title=recipe.title,
             protocol=recipe.protocol,
             data=recipe.data,
@@ -94,6 +103,7 @@ class Predictor:
         record = package.record
         return cls(
             open_package(package, device=device),
+            path=package.path,
             title=record.title,
             protocol=record.protocol,
             data=record.preprocessing,

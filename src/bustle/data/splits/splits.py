@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json, write_json
-from bustle.core.recipe import Protocol
+from bustle.core.recipe import Protocol, Track, protocol_of
 from bustle.core.types import CLASS_NAMES, Case, Collection
 from bustle.data.relations.duplicates import COPIES, groups_of_pairs, related_frames
 from bustle.data.relations.leak_groups import conflicting_groups, leak_groups, patient_groups
@@ -42,6 +42,22 @@ class Splits:
     folds: tuple[Fold, ...]
     excluded: tuple[tuple[str, str], ...]
     groups: Mapping[str, str]
+
+
+def protocol_of_split(track: Track, name: str | None = None) -> Protocol:
+    """The protocol that a track splits by: its own, or the published one of that name (default: RMTL-Net's).
+
+    Raises `InputError` for a name that is unknown or of the other track.
+    """
+    if track == "strict" and name not in (None, "strict"):
+        raise InputError(
+            f"the strict track has its own protocol, not '{name}'",
+            remedy="add --track published, or leave out --protocol",
+        )
+    protocol = protocol_of(track, name or "rmtl")
+    if track == "published" and protocol.id == "strict":
+        raise InputError("'strict' is a track of its own", remedy="leave out --track published")
+    return protocol
 
 
 def make_splits(

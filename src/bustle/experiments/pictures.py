@@ -1,0 +1,75 @@
+"""One input of a prediction: read from its file, known again by its digest, and drawn and written with its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.core.types import Geometry, Prediction
+from bustle.drawing.prediction_picture import draw_prediction
+from bustle.inference.prediction_files import prediction_folder, write_prediction
+from bustle.io.raster import read_image
+from bustle.io.volume import is_volume, read_volume
+
+
+class Picture(NamedTuple):
+    """What is needed of one input: name, image uint8 `C *S`, geometry, the true mask where it is known.
+
+    `file` is the image's, None where it was generated. `centre` says where a volume's lesion is, for a prediction
+    that is told.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    geometry: Geometry
+    file: Path | None
+    truth: NDArray[np.bool_] | None = None
+    centre: tuple[float, ...] | None = None
+
+    def digest(self) -> str:
+        """Stands for the pixels and what is known of their size."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.image).data)
+        digest.update(repr((self.image.shape, self.geometry.spacing)).encode())
+        return digest.hexdigest()
+
+
+def read_picture(
+    path: Path, *, name: str, spacing: tuple[float, ...] | None = None, centre: tuple[float, ...] | None = None
+) -> Picture:
+    """Decode an image or a volume. `spacing` (mm, one number or one per axis) replaces what the file says.
+
+    Raises `InputError` for a file that cannot be read, and for a spacing of other axes.
+    """
+    if is_volume(path):
+        voxels, geometry = read_volume(path, spacing=spacing and spacing_per_axis(spacing, dims=3, path=path))
+        return Picture(name, voxels[None], geometry, path, centre=centre)
+    image = read_image(path)
+    geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=2, path=path))
+    return Picture(name, image, geometry, path, centre=centre)
+
+
+def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None = None) -> tuple[float, ...]:
+    """One number for all axes, or one for each. Raises `InputError` for another count."""
+    if len(spacing) not in (1, dims):
+        raise InputError(
+            f"has {dims} axes, --spacing {len(spacing)} numbers",
+            remedy="give one number, or row and column of an image, slice, row and column of a volume",
+            path=path,
+        )
+    return spacing * dims if len(spacing) == 1 else spacing
+
+
+def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_probability: bool = False) -> None:
+    """Write `out/<case_id>` with the masks, the record and the overlay. Raises `InputError` where that fails."""
+    write_prediction(
+        prediction,
+        prediction_folder(out, prediction.case_id),
+        overlay=draw_prediction(picture.image, prediction, truth=picture.truth),
+        save_probability=save_probability,
+        input_sha256=picture.digest(),
+    )
