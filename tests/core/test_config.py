@@ -164,3 +164,70 @@ def test_a_path_into_a_stage_s_changes_ends_there():
     stages = {"stages": [{"name": "a", "set": {"training.epochs": 3}}]}
     changed = apply_overrides(stages, ["stages.0.set.training.epochs=5", "stages.0.set.losses.0.weight=2"])
     assert changed["stages"][0]["set"] == {"training.epochs": 5, "losses.0.weight": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disc:
+    radius: float
+    shape: Literal["disc", "ring"] = "disc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    edge: int = 1
+    shape: Literal["square"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    drawn: Disc | Square
+    beside: Disc | Square | None = None
+
+
+def drawing(**drawn: Any) -> Disc | Square:
+    return from_mapping(Drawing, {"drawn": drawn}, where="drawing").drawn
+
+
+def test_a_tag_chooses_among_dataclasses():
+    assert drawing(shape="ring", radius=2) == Disc(radius=2.0, shape="ring")
+    assert drawing(shape="square", edge=3) == Square(edge=3, shape="square")
+    assert drawing(radius=1) == Disc(radius=1.0), "the one whose tag has a default"
+    both = from_mapping(Drawing, {"drawn": {"radius": 1}, "beside": {"shape": "square"}}, where="drawing")
+    assert both.beside == Square(shape="square")
+    assert from_mapping(Drawing, to_mapping(both), where="drawing") == both
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"shape": "squar"}, r"drawing\.drawn\.shape is 'squar'; it must be one of disc, ring, square"),
+        ({"shape": "square", "edg": 3}, r"unknown key 'edg' in drawing\.drawn; did you mean edge\?"),
+        ({"shape": "square", "radius": 3}, r"unknown key 'radius' in drawing\.drawn"),
+        ({"shape": "square", "edge": "long"}, r"drawing\.drawn\.edge is 'long'; it must be a whole number"),
+        ({"shape": "ring"}, r"drawing\.drawn lacks radius"),
+        ({}, r"drawing\.drawn lacks radius"),
+    ],
+)
+def test_errors_are_about_the_dataclass_that_the_tag_names(values: dict[str, Any], said: str):
+    with pytest.raises(InputError, match=said):
+        drawing(**values)
+
+
+def test_a_union_of_dataclasses_takes_only_mappings():
+    with pytest.raises(InputError, match=r"drawing\.drawn is 'disc'; it must be a mapping"):
+        from_mapping(Drawing, {"drawn": "disc"}, where="drawing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    shape: Literal["line"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untold:
+    drawn: Square | Line
+
+
+def test_a_tag_without_any_default_must_be_given():
+    with pytest.raises(InputError, match=r"untold\.drawn lacks shape"):
+        from_mapping(Untold, {"drawn": {}}, where="untold")

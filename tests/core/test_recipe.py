@@ -10,7 +10,6 @@ from bustle.core import recipe as recipes
 from bustle.core.config import Component
 from bustle.core.errors import InputError
 from bustle.core.recipe import (
-    DataSection,
     load_protocol,
     load_recipe,
     protocol_ids,
@@ -117,18 +116,6 @@ def test_yaml_tags_that_run_code_are_refused(tmp_path: Path):
     file.write_text("id: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(InputError, match="not readable YAML"):
         load_recipe(str(file))
-
-
-def test_the_data_section_checks_itself():
-    with pytest.raises(ValueError, match="mean and std need 1 values"):
-        DataSection(channels=1)
-    with pytest.raises(ValueError, match="at least 32"):
-        DataSection(size=(16, 256))
-    with pytest.raises(ValueError, match="std must be positive"):
-        DataSection(std=(0.2, 0.0, 0.2))
-    for classes in ((), ("benign", "benign")):
-        with pytest.raises(ValueError, match="at least one class, and each only once"):
-            DataSection(classes=classes)
 
 
 def test_protocols():

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection, load_protocol
+from bustle.core.recipe import load_protocol
 from bustle.core.types import Box, Case, Geometry, Prediction, Sample
 from bustle.data.prepared.preprocess import mask_to_network_grid, network_geometry
 from bustle.data.sources import open_sources
@@ -23,7 +24,7 @@ from bustle.inference.prediction_files import prediction_folder, write_predictio
 from bustle.io.raster import write_png
 
 CLASSES = ("benign", "malignant")
-SECTION = DataSection(size=(32, 64))
+SECTION = ImageData(size=(32, 64))
 
 
 def lesion(index):

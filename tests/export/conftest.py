@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from bustle.core.config import Component, to_mapping
-from bustle.core.recipe import DataSection, ModelSection, Recipe
+from bustle.core.data_section import ImageData, PatchData
+from bustle.core.recipe import ModelSection, Recipe
 from bustle.models import zoo
 
 MakeWeights = Callable[..., tuple[Recipe, Sequence[Path]]]
@@ -22,9 +23,9 @@ def make_weights(tmp_path_factory: pytest.TempPathFactory) -> MakeWeights:
 
     def make(network: str, *, folds: int = 1, refinements: int = 0) -> tuple[Recipe, Sequence[Path]]:
         spec = zoo.get(network)
-        data = DataSection(size=(64, 64))
+        data = ImageData(size=(64, 64))
         if spec.dims == 3:
-            data = DataSection(size=(32, 32, 32), resize="patch", spacing_mm=0.5, channels=1, mean=(0,), std=(1,))
+            data = PatchData(size=(32, 32, 32), spacing_mm=0.5, channels=1, mean=(0,), std=(1,))
         recipe = Recipe(
             id=f"{network}_tiny",
             title=f"Tiny {network}",

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 from bustle.export import parity
 from bustle.export.parity import compare
 from bustle.inference.backend import NetworkOutput
 
-SECTION = DataSection(size=(32, 32), channels=1, mean=(0.0,), std=(1.0,))
+SECTION = ImageData(size=(32, 32), channels=1, mean=(0.0,), std=(1.0,))
 SIGMOID = MaskMeaning(("lesion",), "sigmoid", (0,))
 
 

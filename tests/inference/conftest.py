@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bustle.core.config import Component
-from bustle.core.recipe import DataSection, ModelSection, Recipe, save_recipe
+from bustle.core.data_section import ImageData
+from bustle.core.recipe import ModelSection, Recipe, save_recipe
 from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models import zoo
 
@@ -75,7 +76,7 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
             title="Bright is lesion",
             citation="none",
             model=ModelSection(id="bright", config=config or {}),
-            data=DataSection(**section),
+            data=ImageData(**section),
             losses=(Component("class_cross_entropy"),),
             optimizer=Component("adam"),
             protocol="strict",

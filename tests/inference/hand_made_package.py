@@ -10,9 +10,16 @@ import onnx
 from onnx import TensorProto, helper
 
 from bustle.core.config import to_mapping
-from bustle.core.recipe import DataSection
+from bustle.core.data_section import ImageData
 from bustle.core.types import MaskMeaning
-from bustle.inference.package import NetworkWeights, Package, PackageRecord, TensorRecord, case_digest
+from bustle.inference.package import (
+    FORMAT_VERSION,
+    NetworkWeights,
+    Package,
+    PackageRecord,
+    TensorRecord,
+    case_digest,
+)
 
 SIZE = (64, 64)
 
@@ -50,7 +57,7 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
     """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder."""
     files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
     record = PackageRecord(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         title="By hand",
         recipe="hand",
         network="by_hand",
@@ -58,7 +65,7 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
         deviations=(),
         input=TensorRecord(name="image", shape=("batch", 1, *SIZE)),
         outputs=(TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),),
-        preprocessing=DataSection(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
+        preprocessing=ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
         protocol="rmtl",
         weights=(NetworkWeights(fold="fold-0", sha256="ab"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,15 +16,19 @@ import pytest
 from tests.inference.hand_made_package import SIZE, graph, write_package
 
 from bustle.cli.main import main
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry
 from bustle.inference import package_backend
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.openvino_backend import OpenVinoBackend
-from bustle.inference.package import Package, is_package
+from bustle.inference.package import FORMAT_VERSION, Package, is_package
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import write_png
+
+OLDER = Path(__file__).parent / "older_packages" / "image.bustle"
+"""The package that `make_package` makes, as it was written when format 1 was the newest."""
 
 
 @pytest.fixture
@@ -43,6 +48,27 @@ def scene(height: int, width: int) -> np.ndarray:
     image = np.full((1, height, width), 20, np.uint8)
     image[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = 235
     return image
+
+
+def test_a_package_of_format_1_is_read_and_predicts(make_package: Callable[..., Path]):
+    written = json.loads((OLDER / "package.json").read_text())
+    assert (written["format_version"], written["preprocessing"]["spacing_mm"]) == (1, None)
+    assert Package(OLDER).record.preprocessing == Package(make_package()).record.preprocessing
+    found = Predictor.open(OLDER, device="cpu").predict(scene(96, 120), case_id="a")
+    assert found.mask is not None
+    assert found.mask.sum() == 2880, "as when it was made"
+    assert found.class_probabilities == pytest.approx({"benign": 0.6038587, "malignant": 0.3961413}, abs=1e-6)
+
+
+def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path):
+    folder = tmp_path / "old.bustle"
+    shutil.copytree(OLDER, folder)
+    record = json.loads((folder / "package.json").read_text())
+    record["preprocessing"] |= {"size": [32, 32, 32], "resize": "patch", "spacing_mm": 0.5, "lesion_share": 0.7}
+    (folder / "package.json").write_text(json.dumps(record))
+    assert Package(folder).record.preprocessing == PatchData(
+        size=(32, 32, 32), spacing_mm=0.5, lesion_share=0.7, channels=1, mean=(0.5,), std=(0.5,)
+    )
 
 
 @pytest.mark.parametrize("as_zip", [False, True])
@@ -150,7 +176,7 @@ def spoil(folder: Path, how: str) -> None:
         case "a list":
             (folder / "package.json").write_text("[]")
         case "newer":
-            (folder / "package.json").write_text(json.dumps(record | {"format_version": 2}))
+            (folder / "package.json").write_text(json.dumps(record | {"format_version": FORMAT_VERSION + 1}))
         case "lacks a key":
             del record["preprocessing"]
             (folder / "package.json").write_text(json.dumps(record))
@@ -161,8 +187,8 @@ SPOILT = {
     "no weights": r"lacks weights\.safetensors; copy or export it again",
     "cut model": r"model\.onnx is not the file that was exported; copy or export it again",
     "not JSON": r"package\.json is not JSON \(.*\); copy or export it again",
-    "a list": "is a package of format None; this bustle reads format 1; copy or export it again",
-    "newer": "is a package of format 2; this bustle reads format 1; install the bustle that made it",
+    "a list": "is a package of format None; this bustle reads formats 1 to 2; copy or export it again",
+    "newer": "is a package of format 3; this bustle reads formats 1 to 2; install the bustle that made it",
     "lacks a key": r"package\.json lacks preprocessing; add it",
 }
 

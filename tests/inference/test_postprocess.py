@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bustle.core.recipe import DataSection
+from bustle.core.data_section import ImageData
 from bustle.core.types import MaskMeaning
 from bustle.data.prepared.preprocess import network_geometry
 from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
@@ -39,7 +39,7 @@ def test_channels_still_sum_to_one_on_the_original_grid():
     logits = rng.normal(size=(3, 64, 64))
     channels = (np.exp(logits) / np.exp(logits).sum(axis=0)).astype(np.float32)
     for size in ((150, 99), (40, 33)):
-        geometry = network_geometry(size, section=DataSection(size=(64, 64), resize="letterbox"))
+        geometry = network_geometry(size, section=ImageData(size=(64, 64), resize="letterbox"))
         native = channels_on_original_grid(channels, geometry=geometry)
         assert native.shape == (3, *size)
         assert np.allclose(native.sum(axis=0), 1, atol=1e-5)
@@ -48,7 +48,7 @@ def test_channels_still_sum_to_one_on_the_original_grid():
 def test_a_part_that_the_network_did_not_see_is_no_lesion():
     from dataclasses import replace
 
-    geometry = network_geometry((64, 64), section=DataSection(size=(64, 64)))
+    geometry = network_geometry((64, 64), section=ImageData(size=(64, 64)))
     cropped = replace(geometry, original_size=(64, 100), crop_start=(0, 10), crop_size=(64, 64))
     tumour_everywhere = np.stack([np.full((64, 64), value, np.float32) for value in (0.8, 0.1, 0.1)])
     native = channels_on_original_grid(tumour_everywhere, geometry=cropped)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Prediction
 from bustle.data.prepared.preprocess import network_geometry
 from bustle.inference.lesions import measure_lesions
@@ -30,7 +30,7 @@ def prediction() -> Prediction:
     mask = np.zeros(SIZE, bool)
     mask[20:40, 30:70] = True
     probability = np.where(mask, 0.9, 0.2).astype(np.float32)
-    geometry = network_geometry(SIZE, section=DataSection(size=(64, 64), resize="letterbox"), spacing=(0.1, 0.1))
+    geometry = network_geometry(SIZE, section=ImageData(size=(64, 64), resize="letterbox"), spacing=(0.1, 0.1))
     return Prediction(
         case_id="site/a",
         geometry=geometry,

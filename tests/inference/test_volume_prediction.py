@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry, MaskMeaning, Prediction
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.prediction_files import read_prediction, write_prediction
@@ -18,9 +18,8 @@ from bustle.inference.volume_prediction import check_volume, predict_volume
 from bustle.inference.volume_search import MOST_CANDIDATES, suspicious_places
 from bustle.io.volume import read_volume, write_volume
 
-DATA = DataSection(
+DATA = PatchData(
     size=(32, 32, 32),
-    resize="patch",
     spacing_mm=0.5,
     channels=1,
     mean=(0.0,),

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection, load_recipe
+from bustle.core.recipe import load_recipe
 from bustle.core.types import Case, Geometry, Label, Sample
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.preprocess import normalise
@@ -32,10 +33,9 @@ ONE_LESION, NO_MASK, NORMAL, TWO_LESIONS = range(4)
 
 def section(
     *, lesion_share: float = 1.0, lesion_offset: float = 0.0, classes: Sequence[str] = ("benign", "malignant")
-) -> DataSection:
-    return DataSection(
+) -> PatchData:
+    return PatchData(
         size=(32, 32, 34),
-        resize="patch",
         spacing_mm=0.5,
         channels=1,
         mean=(0.0,),
@@ -69,7 +69,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def places_of(folder: Path, wanted: DataSection) -> tuple[CaseCache, LocationLabels, PatchPlaces]:
+def places_of(folder: Path, wanted: PatchData) -> tuple[CaseCache, LocationLabels, PatchPlaces]:
     cases = [Case(f"made/{i}", "made", partial(made, i), label=LABELS[i], metadata={"number": i}) for i in range(4)]
     cache = CaseCache.open(cases, section=wanted, directory=folder, progress=False)
     locations = LocationLabels(cache, section=wanted, train=np.arange(4), seed=0)
@@ -77,7 +77,7 @@ def places_of(folder: Path, wanted: DataSection) -> tuple[CaseCache, LocationLab
     return cache, locations, PatchPlaces(cache, section=wanted, locations=locations, normal=normal)
 
 
-def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: DataSection) -> PatchAssembly:
+def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: PatchData) -> PatchAssembly:
     device = torch.device("cpu")
     return PatchAssembly(cache, section=wanted, locations=locations, device=device, positions=np.arange(4))
 
@@ -142,7 +142,7 @@ def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared
     assert all(places.drawn(NORMAL, seed=0, epoch=epoch).labelled for epoch in range(10))
 
 
-def sources_of(folder: Path, wanted: DataSection, *, train: Sequence[int], val: Sequence[int]) -> BatchSources:
+def sources_of(folder: Path, wanted: PatchData, *, train: Sequence[int], val: Sequence[int]) -> BatchSources:
     cache, locations, _ = places_of(folder, wanted)
     recipe = load_recipe("cms_vnet_iter_cpu")
     return batch_sources(
@@ -206,7 +206,7 @@ def test_normalisation_is_that_of_inference(kind, channels: int):
     for colours in (1, 3):
         images = rng.integers(0, 256, (2, colours, 40, 36), np.uint8)
         images[1] = 7
-        wanted = DataSection(
+        wanted = ImageData(
             size=(40, 36), channels=channels, mean=(0.4,) * channels, std=(0.2,) * channels, normalisation=kind
         )
         on_device = Normalisation(wanted, device=torch.device("cpu"))(torch.from_numpy(images))

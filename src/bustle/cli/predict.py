@@ -58,6 +58,7 @@ def _millimetres(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from bustle.core.data_section import PatchData
     from bustle.core.errors import InputError
     from bustle.core.progress import announce
     from bustle.experiments.predict import predict_files
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     images = find_images(arguments.inputs)
     predictor = Predictor.open(Path(arguments.model), device=arguments.device)
-    if arguments.centre is not None and predictor.data.resize != "patch":
+    if arguments.centre is not None and not isinstance(predictor.data, PatchData):
         raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
     out = Path(arguments.out)
     done = predict_files(

@@ -102,6 +102,9 @@ def _component(value: Any, where: str) -> Component:
 def _union(arguments: Sequence[Any], value: Any, where: str) -> Any:
     if value is None and type(None) in arguments:
         return None
+    tagged = [argument for argument in arguments if dataclasses.is_dataclass(argument) and argument is not Component]
+    if len(tagged) > 1 and isinstance(value, Mapping):
+        return _dataclass(_chosen(tagged, value, where), value, where)
     failures: list[InputError] = []
     for argument in arguments:
         if argument is type(None):
@@ -111,6 +114,25 @@ def _union(arguments: Sequence[Any], value: Any, where: str) -> Any:
         except InputError as error:
             failures.append(error)
     raise failures[-1]
+
+
+def _chosen(members: Sequence[Any], value: Mapping[str, Any], where: str) -> Any:
+    """The one of several dataclasses that the value's tag names: a field that is a Literal of other values in each.
+
+    Where the value leaves the tag out, the first whose own has a default.
+    """
+    hints = [typing.get_type_hints(member) for member in members]
+    tag = next(name for name in hints[0] if all(typing.get_origin(hint.get(name)) is Literal for hint in hints))
+    names = [typing.get_args(hint[tag]) for hint in hints]
+    if tag not in value:
+        of_defaults = [member for member in members if hasattr(member, tag)]  # where a dataclass keeps them
+        if not of_defaults:
+            raise InputError(f"{where} lacks {tag}", remedy="add it")
+        return of_defaults[0]
+    for member, own in zip(members, names, strict=True):
+        if any(type(value[tag]) is type(name) and value[tag] == name for name in own):
+            return member
+    raise _wrong(f"{where}.{tag}", value[tag], "one of " + ", ".join(str(name) for own in names for name in own))
 
 
 def _tuple(arguments: Sequence[Any], value: Any, where: str) -> tuple[Any, ...]:

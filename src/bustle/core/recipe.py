@@ -16,9 +16,9 @@ from typing import Any, Literal
 import yaml
 
 from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
+from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import write_text
-from bustle.core.types import CLASS_NAMES
 
 Track = Literal["strict", "published"]
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
@@ -41,69 +41,6 @@ class ModelSection:
     def __post_init__(self) -> None:
         if self.refinements < 0:
             raise ValueError("refinements must be at least 0")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSection:
-    """How cases become network inputs. `size` is `(D) H W` in pixels.
-
-    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros; `patch`, for volumes only,
-    resamples to voxels of `spacing_mm` and cuts patches of `size`, padded with the volume's least value. In training,
-    `lesion_share` of the patches hold a lesion's centre, the others lie where there is none, as far as possible.
-    `lesion_offset`: the part of the patch's edge by which the centre lies off its middle at most, along every axis.
-    `channels` 3 repeats grey images. Intensities are scaled to 0..1; `normalisation`: `fixed` subtracts `mean` and
-    divides by `std`, one value per channel, `z_score` takes every input's own mean and deviation instead.
-    `classes` fixes the order of the class logits; cases of another known class are left out. `class_groups` makes one
-    class of several, such as {lesion: [benign, malignant]}.
-    `multi_mask`: what to do with cases that own several mask files. `location`: what stands for the place of a
-    lesion in training: `mask` = its outline, `box` = its box, filled (an outlined lesion's is the tight one).
-    `located_fraction` of the training cases keep their mask or box, the others keep only their class; the cases
-    that a smaller fraction keeps are among those that a larger one keeps.
-    """
-
-    size: tuple[int, ...] = (256, 256)
-    channels: Literal[1, 3] = 3
-    resize: Literal["stretch", "letterbox", "patch"] = "stretch"
-    spacing_mm: float | None = None
-    lesion_share: float = 1.0
-    lesion_offset: float = 0.0
-    normalisation: Literal["fixed", "z_score"] = "fixed"
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    classes: tuple[str, ...] = ("benign", "malignant")
-    class_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    multi_mask: Literal["union", "drop", "first"] = "union"
-    location: Literal["mask", "box"] = "mask"
-    located_fraction: float = 1.0
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != self.channels or len(self.std) != self.channels:
-            raise ValueError(f"mean and std need {self.channels} values, one per channel")
-        if len(self.size) not in (2, 3) or not all(edge >= 32 for edge in self.size):
-            raise ValueError("size must be [height, width] or [slices, depth, width], at least 32 along every axis")
-        if (self.resize == "patch") != (len(self.size) == 3):
-            raise ValueError("resize: patch goes with a size of three numbers, and the others with two")
-        if (self.spacing_mm is not None) != (self.resize == "patch") or not (self.spacing_mm or 1) > 0:
-            raise ValueError("resize: patch needs a positive spacing_mm, and nothing else takes one")
-        if not 0 <= self.lesion_share <= 1:
-            raise ValueError("lesion_share must lie between 0 and 1")
-        if not 0 <= self.lesion_offset <= 0.45:
-            raise ValueError("lesion_offset must lie between 0 and 0.45, or the centre may leave the patch")
-        if not all(value > 0 for value in self.std):
-            raise ValueError("std must be positive")
-        if not self.classes or len(set(self.classes)) < len(self.classes):
-            raise ValueError("classes must name at least one class, and each only once")
-        grouped = [name for members in self.class_groups.values() for name in members]
-        known = {*CLASS_NAMES, *self.class_groups} - set(grouped)
-        foreign = set(grouped) - set(CLASS_NAMES) or set(self.class_groups) - set(self.classes)
-        if foreign or len(set(grouped)) < len(grouped):
-            raise ValueError(
-                f"class_groups must make some of the classes, each of other ones among {', '.join(CLASS_NAMES)}"
-            )
-        if set(self.classes) - known:
-            raise ValueError(f"classes must be among {', '.join(sorted(known))}")
-        if not 0 <= self.located_fraction <= 1:
-            raise ValueError("located_fraction must lie between 0 and 1")
 
 
 Monitor = Literal["score", "dice", "auc", "accuracy", "clear", "loss"]
@@ -166,7 +103,7 @@ class Recipe:
     title: str
     citation: str
     model: ModelSection
-    data: DataSection = DataSection()
+    data: ImageData | PatchData = ImageData()  # noqa: RUF009  (frozen)
     augmentation: tuple[Component, ...] = ()
     losses: tuple[Component, ...]
     weighting: Component = Component("fixed")  # noqa: RUF009
@@ -251,7 +188,7 @@ def _is_file_name(name: str) -> bool:
 
 def _recipe_mapping(name: str) -> dict[str, Any]:
     if _is_file_name(name):
-        return read_yaml(Path(name))
+        return _upgraded(read_yaml(Path(name)))
     if name not in recipe_ids(ablations=True):
         raise unknown_name("recipe", name, recipe_ids(ablations=True))
     if "/" not in name:
@@ -263,6 +200,12 @@ def _recipe_mapping(name: str) -> dict[str, Any]:
     for key, value in variant.set.items():
         mapping = apply_overrides(mapping, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}"])
     return mapping
+
+
+def _upgraded(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as an older run wrote it, as it is written now."""
+    data = mapping.get("data")
+    return mapping | {"data": upgraded_data(data)} if isinstance(data, Mapping) else mapping
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bustle.core.data_section import DataSection, PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection, Protocol
+from bustle.core.recipe import Protocol
 from bustle.core.types import Case
 from bustle.experiments.predict import predict_cases
 from bustle.inference.predictor import Predictor
@@ -17,7 +18,7 @@ SEARCHED, LOCATED = "predictions", "predictions_located"
 
 def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
     """Whether the model is shown the patch about the true lesion; one that `outlines` nothing cannot search."""
-    return data.resize == "patch" and (protocol.located or not outlines)
+    return isinstance(data, PatchData) and (protocol.located or not outlines)
 
 
 def set_folder(folder: Path, protocol: Protocol, *, data: DataSection, outlines: bool) -> Path:
@@ -44,7 +45,7 @@ def predict_sets(
             cases,
             folder / (LOCATED if told else SEARCHED),
             located=told,
-            resume=data.resize == "patch",
+            resume=isinstance(data, PatchData),
             on_failure=on_failure,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.inference.package import CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
 from bustle.report.evaluation_page import headline_cards
@@ -43,7 +44,7 @@ def _purpose(record: PackageRecord) -> str:
     }
     answers = " and ".join(gives[output.name] for output in record.outputs)
     size = " × ".join(map(str, section.size))
-    if section.resize == "patch":
+    if isinstance(section, PatchData):
         return (
             f"From a 3D breast ultrasound volume, in patches of {size} voxels of {section.spacing_mm} mm: {answers}."
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
 from bustle.data.prepared.preprocess import normalise, to_network_grid
@@ -37,7 +37,7 @@ class Parity:
     pixels: int
 
 
-def compare(networks: Backend, exported: Sequence[Backend], *, section: DataSection) -> Parity:
+def compare(networks: Backend, exported: Sequence[Backend], *, section: ImageData | PatchData) -> Parity:
     """Raises `InputError` where a probability differs by more than `TOLERANCE` in one of the libraries."""
     inputs = list(_phantom_batches(section))
     wanted = [networks.run(images) for images in inputs]
@@ -104,7 +104,7 @@ def _masks(channels: NDArray[np.float32], meaning: MaskMeaning) -> NDArray[np.bo
     return np.stack([lesion_mask(one, meaning=meaning) for one in channels])
 
 
-def _phantom_batches(section: DataSection) -> Iterator[NDArray[np.float32]]:
+def _phantom_batches(section: ImageData | PatchData) -> Iterator[NDArray[np.float32]]:
     start = 0
     for count in BATCHES:
         inputs = [_phantom(index, section) for index in range(start, start + count)]
@@ -112,11 +112,10 @@ def _phantom_batches(section: DataSection) -> Iterator[NDArray[np.float32]]:
         yield np.stack([normalise(values, section=section) for values in inputs])
 
 
-def _phantom(index: int, section: DataSection) -> NDArray[np.uint8]:
+def _phantom(index: int, section: ImageData | PatchData) -> NDArray[np.uint8]:
     """A phantom `C h w` on the network's grid; for volumes `C d h w`, moved on by a voxel from slice to slice."""
     image = phantom_case(index, seed=0).image
-    if len(section.size) == 2:
+    if isinstance(section, ImageData):
         return to_network_grid(image, section=section)[0]
-    of_slice = replace(section, size=section.size[1:], resize="stretch", spacing_mm=None)
-    plane = to_network_grid(image, section=of_slice)[0]
+    plane = to_network_grid(image, section=ImageData(size=section.size[1:]))[0]
     return np.stack([np.roll(plane, number, axis=-1) for number in range(section.size[0])], axis=1)

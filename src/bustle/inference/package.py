@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.config import from_mapping
+from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
-from bustle.core.recipe import DataSection
 from bustle.core.types import MaskMeaning
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
 """The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
@@ -63,7 +63,7 @@ class PackageRecord:
     deviations: tuple[str, ...]
     input: TensorRecord
     outputs: tuple[TensorRecord, ...]
-    preprocessing: DataSection
+    preprocessing: ImageData | PatchData
     mask_meaning: MaskMeaning | None
     protocol: str
     weights: tuple[NetworkWeights, ...]
@@ -74,6 +74,13 @@ class PackageRecord:
     parity: Mapping[str, Any]
     versions: Mapping[str, str]
     files: Mapping[str, str]
+
+
+def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A record from before images and volumes had data sections of their own."""
+    preprocessing = mapping.get("preprocessing")
+    upgraded = upgraded_data(preprocessing) if isinstance(preprocessing, Mapping) else preprocessing
+    return mapping | {"format_version": 2, "preprocessing": upgraded}
 
 
 def case_digest(case_id: str) -> str:
@@ -118,9 +125,11 @@ class Package:
         except ValueError as error:  # neither UTF-8 nor JSON
             raise InputError(f"{RECORD} is not JSON ({error})", remedy=COPY_AGAIN, path=self.path) from None
         version = mapping.get("format_version") if isinstance(mapping, dict) else None
-        if version != FORMAT_VERSION:
+        if version == 1:
+            mapping = _from_format_1(mapping)
+        elif version != FORMAT_VERSION:
             raise InputError(
-                f"is a package of format {version}; this bustle reads format {FORMAT_VERSION}",
+                f"is a package of format {version}; this bustle reads formats 1 to {FORMAT_VERSION}",
                 remedy="install the bustle that made it" if version else COPY_AGAIN,
                 path=self.path,
             )

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.config import to_mapping
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
-from bustle.core.recipe import DataSection, load_recipe
+from bustle.core.recipe import load_recipe
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.preprocess import network_geometry, normalise, to_network_grid
 from bustle.inference.backend import Backend
@@ -55,7 +56,7 @@ class Predictor:
         path: Path,
         title: str,
         protocol: str,
-        data: DataSection,
+        data: ImageData | PatchData,
         provenance: Mapping[str, Any],
     ):
         self.path = path
@@ -125,7 +126,7 @@ class Predictor:
 
         Of volumes also as `check_volume` says.
         """
-        if self.data.resize == "patch":
+        if isinstance(self.data, PatchData):
             from bustle.inference.volume_prediction import check_volume
 
             check_volume(geometry, centre=centre, data=self.data, outlines=self.outlines, free=available_memory())
@@ -141,8 +142,9 @@ class Predictor:
     def predict_many(self, items: Iterable[Item], *, batch_size: int = 8) -> Iterator[Prediction]:
         """Predict images of any sizes, in order; at most `batch_size` are held at a time, volumes one by one."""
         remaining = iter(items)
-        if self.data.resize == "patch":
-            yield from map(self._predict_volume, remaining)
+        if isinstance(self.data, PatchData):
+            for item in remaining:
+                yield self._predict_volume(item, data=self.data)
             return
         while batch := list(itertools.islice(remaining, batch_size)):
             prepared = [
@@ -158,7 +160,7 @@ class Predictor:
                     classes=None if classes is None else classes[i],
                 )
 
-    def _predict_volume(self, item: Item) -> Prediction:
+    def _predict_volume(self, item: Item, *, data: PatchData) -> Prediction:
         from bustle.inference.volume_prediction import predict_volume  # needs SciPy, which images do not
 
         return predict_volume(
@@ -167,7 +169,7 @@ class Predictor:
             geometry=item.geometry,
             centre=item.centre,
             backend=self._backend,
-            data=self.data,
+            data=data,
             provenance=self.provenance,
         )
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry, LesionCandidate, Prediction
 from bustle.data.prepared.preprocess import normalise
 from bustle.data.prepared.volume_grid import cubic_geometry, map_to_original, parts_to_original, volume_to_cubic
@@ -32,7 +32,7 @@ def predict_volume(
     geometry: Geometry,
     centre: Sequence[float] | None,
     backend: Backend,
-    data: DataSection,
+    data: PatchData,
     provenance: Mapping[str, Any],
 ) -> Prediction:
     """Predict a volume `C D H W` that passed `check_volume`.
@@ -76,7 +76,7 @@ def predict_volume(
 
 
 def check_volume(
-    geometry: Geometry, *, centre: Sequence[float] | None, data: DataSection, outlines: bool, free: int | None
+    geometry: Geometry, *, centre: Sequence[float] | None, data: PatchData, outlines: bool, free: int | None
 ) -> None:
     """Raises `InputError` for what `predict_volume` cannot do.
 
@@ -106,7 +106,7 @@ def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int] | Non
     return tuple((p + 0.5) * n / o - 0.5 for p, o, n in zip(place, old, new, strict=True))
 
 
-def _with_maps(prediction: Prediction, found: Search, *, data: DataSection) -> Prediction:
+def _with_maps(prediction: Prediction, found: Search, *, data: PatchData) -> Prediction:
     """What was found on the network's grid, brought to the original one."""
     probability = map_to_original(found.probability, geometry=prediction.geometry)
     parts = parts_to_original(found.parts, geometry=prediction.geometry)
@@ -122,7 +122,7 @@ def _with_maps(prediction: Prediction, found: Search, *, data: DataSection) -> P
 
 
 def _candidates(
-    looks: Sequence[FoundLesion], parts: NDArray[np.uint8], *, geometry: Geometry, data: DataSection
+    looks: Sequence[FoundLesion], parts: NDArray[np.uint8], *, geometry: Geometry, data: PatchData
 ) -> tuple[LesionCandidate, ...]:
     assert geometry.spacing is not None
     assert geometry.network_size is not None

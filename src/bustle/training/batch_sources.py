@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch
@@ -35,7 +36,7 @@ class BatchSources:
 
 def check_data(recipe: Recipe) -> None:
     """Raises `InputError` for augmentation, location labels or a training step that the recipe's data cannot have."""
-    if recipe.data.resize == "patch":
+    if isinstance(recipe.data, PatchData):
         VolumeAugmentation.from_components(recipe.augmentation, size=recipe.data.size)
         if recipe.data.location == "box":
             raise InputError("boxes do not locate lesions of volumes", remedy="use data.location: mask")
@@ -59,8 +60,11 @@ def batch_sources(
     device: torch.device,
 ) -> BatchSources:
     """The batches of the cases at `train` and `val`, made on `device`. An epoch is shuffled by (seed, epoch)."""
-    makers = _patches if recipe.data.resize == "patch" else _images
-    augmented, plain = makers(recipe, cache, locations, np.concatenate([train, val]), device)
+    used, section = np.concatenate([train, val]), recipe.data
+    if isinstance(section, PatchData):
+        augmented, plain = _patches(recipe, section, cache, locations, used, device)
+    else:
+        augmented, plain = _images(recipe, section, cache, locations, used, device)
     seed, size = recipe.training.seed, recipe.training.batch_size
 
     def training(epoch: int) -> Batches:
@@ -70,10 +74,15 @@ def batch_sources(
 
 
 def _images(
-    recipe: Recipe, cache: CaseCache, locations: LocationLabels, used: NDArray[np.int64], device: torch.device
+    recipe: Recipe,
+    section: ImageData,
+    cache: CaseCache,
+    locations: LocationLabels,
+    used: NDArray[np.int64],
+    device: torch.device,
 ) -> tuple[Callable[[int], Make], Make]:
     """What makes the augmented batches of an epoch, and what makes batches of the images as they are."""
-    section, seed = recipe.data, recipe.training.seed
+    seed = recipe.training.seed
     augmentation = Augmentation.from_components(recipe.augmentation, size=section.size)
     if device.type == "cpu":
         assembly: Assembly = MemoryMapAssembly(cache, section=section, locations=locations)
@@ -88,10 +97,15 @@ def _images(
 
 
 def _patches(
-    recipe: Recipe, cache: CaseCache, locations: LocationLabels, used: NDArray[np.int64], device: torch.device
+    recipe: Recipe,
+    section: PatchData,
+    cache: CaseCache,
+    locations: LocationLabels,
+    used: NDArray[np.int64],
+    device: torch.device,
 ) -> tuple[Callable[[int], Make], Make]:
     """What makes batches of an epoch's drawn patches, and what makes those of the validation's fixed ones."""
-    section, seed = recipe.data, recipe.training.seed
+    seed = recipe.training.seed
     augmentation = VolumeAugmentation.from_components(recipe.augmentation, size=section.size)
     normal = section.classes.index("normal") if "normal" in section.classes else None
     places = PatchPlaces(cache, section=section, locations=locations, normal=normal)

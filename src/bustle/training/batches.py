@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bustle.core.data_section import DataSection
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.preprocess import normalise

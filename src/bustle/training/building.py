@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
@@ -44,7 +45,7 @@ def build_training(
     training = recipe.training
     train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
     locations = LocationLabels(cache, section=recipe.data, train=train_positions, seed=training.seed)
-    of_patches = recipe.data.resize == "patch"
+    of_patches = isinstance(recipe.data, PatchData)
     if located_only or of_patches:
         located = locations.present[train_positions]
         if of_patches and not located.all():

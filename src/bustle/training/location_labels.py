@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.recipe import DataSection
+from bustle.core.data_section import DataSection
 from bustle.core.types import Box
 from bustle.data.prepared.cache import CaseCache
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bustle.core.recipe import DataSection
+from bustle.core.data_section import DataSection
 from bustle.data.prepared.preprocess import LEAST_DEVIATION, LUMA
 from bustle.data.transforms.torch_executor import on_device
 

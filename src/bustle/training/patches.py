@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bustle.core.recipe import DataSection
+from bustle.core.data_section import PatchData
 from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.lesion_centres import lesion_centres
@@ -43,7 +43,7 @@ class Patch:
 class PatchPlaces:
     """Chooses patches of cases whose lesions are known, or that are known to have none."""
 
-    def __init__(self, cache: CaseCache, *, section: DataSection, locations: LocationLabels, normal: int | None):
+    def __init__(self, cache: CaseCache, *, section: PatchData, locations: LocationLabels, normal: int | None):
         self.cache = cache
         self.section = section
         self.normal = normal
@@ -122,7 +122,7 @@ class PatchAssembly:
         self,
         cache: CaseCache,
         *,
-        section: DataSection,
+        section: PatchData,
         locations: LocationLabels,
         device: torch.device,
         positions: NDArray[np.int64],

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Box, Case, Geometry, Sample
 from bustle.data.content_hashes import cache_directory, content_hashes
 from bustle.data.prepared import cache_building
@@ -22,7 +22,7 @@ from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.preprocess import map_to_original_grid
 from bustle.data.prepared.volume_grid import volume_to_cubic
 
-SECTION = DataSection(size=(32, 48))
+SECTION = ImageData(size=(32, 48))
 DECODED: list[str] = []
 
 
@@ -274,7 +274,7 @@ def test_a_cache_folder_that_cannot_be_made_is_told_with_the_way_out(tmp_path):
         open_cache(make_cases(tmp_path / "data"), tmp_path)
 
 
-VOLUMES = DataSection(size=(32, 32, 32), resize="patch", spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
+VOLUMES = PatchData(size=(32, 32, 32), spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
 
 
 def made_volume(number: int, spacing: tuple[float, ...]) -> Sample:
@@ -399,7 +399,7 @@ def test_real_cases_keep_their_lesions(real_data, tmp_path):
 
     cases = open_sources([f"breast:{real_data / 'breast'}"]).cases[:6]
     for resize in ("stretch", "letterbox"):
-        cache = open_cache(cases, tmp_path, DataSection(resize=resize))
+        cache = open_cache(cases, tmp_path, ImageData(resize=resize))
         for number, case in enumerate(cases):
             native = case.load().lesion_mask > 0
             geometry = cache.geometries[number]

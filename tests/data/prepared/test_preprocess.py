@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Box, Geometry
 from bustle.data.prepared.preprocess import (
     box_to_network_grid,
@@ -34,7 +34,7 @@ def centroid(mask):
 
 
 def section(resize, size=(256, 256)):
-    return DataSection(size=size, resize=resize)
+    return ImageData(size=size, resize=resize)
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
@@ -144,7 +144,7 @@ def test_boxes_follow_their_masks():
 
 def test_normalise_repeats_grey_and_scales_each_channel():
     grey = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3)
-    three = DataSection(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0))
+    three = ImageData(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0))
     expected = [[-1, -0.6, 1], [-1, -0.2, 3], [0, 0.1, 0.5]]
     assert np.allclose(normalise(grey, section=three)[:, 0], expected, atol=1e-6)
     assert normalise(np.stack([grey, grey]), section=three).shape == (2, 3, 1, 3)
@@ -152,16 +152,15 @@ def test_normalise_repeats_grey_and_scales_each_channel():
 
 
 def test_normalise_turns_colour_into_luma_for_a_grey_network():
-    one = DataSection(channels=1, mean=(0.0,), std=(1.0,))
+    one = ImageData(channels=1, mean=(0.0,), std=(1.0,))
     colour = np.zeros((3, 1, 2), np.uint8)
     colour[0, 0, 0], colour[:, 0, 1] = 255, 100
     assert np.allclose(normalise(colour, section=one), [[[0.299, 100 / 255]]], atol=1e-6)
 
 
 def test_wrong_sizes_are_refused():
-    volumes = DataSection(size=(64, 64, 64), resize="patch", spacing_mm=0.5)
-    with pytest.raises(InputError, match="height, width"):
-        to_network_grid(np.zeros((1, 64, 64), np.uint8), section=volumes)
+    with pytest.raises(InputError, match="is a volume, the model takes images"):
+        to_network_grid(np.zeros((1, 64, 64, 64), np.uint8), section=section("stretch"))
     _, geometry = to_network_grid(np.zeros((1, 64, 64), np.uint8), section=section("stretch"))
     with pytest.raises(ValueError, match="differ in size"):
         mask_to_network_grid(np.zeros((64, 65), bool), geometry=geometry)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry
 from bustle.data.prepared.volume_grid import (
     cubic_geometry,
@@ -16,7 +16,7 @@ from bustle.data.prepared.volume_grid import (
     volume_to_cubic,
 )
 
-SECTION = DataSection(size=(64, 32, 64), resize="patch", spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
+SECTION = PatchData(size=(64, 32, 64), spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
 
 
 def geometry(size: tuple[int, ...], spacing: tuple[float, ...] | None = (0.5, 0.07, 0.2)) -> Geometry:

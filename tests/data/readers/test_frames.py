@@ -12,8 +12,9 @@ import pytest
 from tests.data.speckle_frames import frame as speckle
 from tests.io.made_videos import HEIGHT, WIDTH, cut, number_in, picture, write_video
 
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection, load_protocol
+from bustle.core.recipe import load_protocol
 from bustle.core.types import Box, Case
 from bustle.data import video_sizes
 from bustle.data.audit.audit import audit
@@ -207,7 +208,7 @@ def test_a_folder_or_nothing_is_no_table(tmp_path: Path) -> None:
 
 
 def test_frames_of_one_file_have_cache_entries_of_their_own(spec: str, tmp_path: Path) -> None:
-    section = DataSection(size=(HEIGHT, WIDTH), classes=("benign", "malignant"))
+    section = ImageData(size=(HEIGHT, WIDTH), classes=("benign", "malignant"))
     cases = open_sources([spec]).cases[:12]
 
     def shown(*chosen: Case) -> list[int]:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_error
-from bustle.core.recipe import DataSection
 from bustle.core.types import Box, Case
 from bustle.data.content_hashes import cache_directory, content_hashes
 from bustle.data.prepared.cache_building import write_arrays
@@ -65,7 +65,12 @@ class CaseCache:
 
     @classmethod
     def open(
-        cls, cases: Sequence[Case], *, section: DataSection, directory: Path | None = None, progress: bool = True
+        cls,
+        cases: Sequence[Case],
+        *,
+        section: ImageData | PatchData,
+        directory: Path | None = None,
+        progress: bool = True,
     ) -> CaseCache:
         """Map the cache of these cases, and make it first where it is missing, stale or damaged.
 
@@ -93,7 +98,7 @@ class CaseCache:
         write_index(directory, self._index)
 
     @classmethod
-    def load(cls, directory: Path, *, section: DataSection) -> CaseCache:
+    def load(cls, directory: Path, *, section: ImageData | PatchData) -> CaseCache:
         """Open what `save` wrote; raises `InputError` if it is damaged or was prepared for another section."""
         path = directory / "index.json"
         index = read_index(path)
@@ -132,7 +137,7 @@ def _case_by_case(array: NDArray[np.uint8], index: CacheIndex, *, channels: bool
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _key(cases: Sequence[Case], *, section: DataSection, root: Path) -> str:
+def _key(cases: Sequence[Case], *, section: ImageData | PatchData, root: Path) -> str:
     """SHA-256 of all that decides the cache's content; generated cases are known by their metadata."""
     hashes = content_hashes((file for case in cases for file in case.files), directory=root)
     described = [
@@ -151,7 +156,7 @@ def _key(cases: Sequence[Case], *, section: DataSection, root: Path) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _open_mapped(folder: Path, *, key: str, section: DataSection) -> CaseCache | None:
+def _open_mapped(folder: Path, *, key: str, section: ImageData | PatchData) -> CaseCache | None:
     """Map a cache folder; None if it is missing, stale or damaged."""
     index = read_index(folder / "index.json")
     if index is None or index.key != key:
@@ -171,7 +176,9 @@ def _with_gland(index: CacheIndex, arrays: Mapping[str, NDArray[np.uint8]]) -> d
     return {"gland_masks": empty, **arrays}
 
 
-def _build(folder: Path, cases: Sequence[Case], *, key: str, section: DataSection, progress: bool) -> CaseCache:
+def _build(
+    folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData, progress: bool
+) -> CaseCache:
     """Decode all cases into a temporary folder, map it, and put it in place.
 
     Several processes may build the same cache at once: each works by itself and keeps what it has mapped.

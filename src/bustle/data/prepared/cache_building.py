@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.progress import progress as with_progress
-from bustle.core.recipe import DataSection
 from bustle.core.types import Case
 from bustle.data.prepared.cache_index import FORMAT, CachedCase, CacheIndex, prepared_for
 from bustle.data.prepared.preprocess import box_to_network_grid, mask_to_network_grid, to_network_grid
@@ -25,7 +25,7 @@ ARRAYS = ("images", "lesion_masks", "gland_masks")
 
 
 def write_arrays(
-    folder: Path, cases: Sequence[Case], *, key: str, section: DataSection, progress: bool
+    folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData, progress: bool
 ) -> CacheIndex:
     """Decode every case once. Arrays are written as streams: a full disk is then an error, not a crash."""
     described: list[CachedCase] = []
@@ -47,7 +47,7 @@ def write_arrays(
     sha256: dict[str, str] = {}
     for name in kinds:
         stored, wanted = (channels, max(channels)) if name == "images" else ([1] * len(described), 1)
-        if section.resize == "patch":
+        if isinstance(section, PatchData):
             shapes[name] = (wanted * sum(sizes),)
         else:
             shapes[name] = (len(described), *([wanted] if name == "images" else []), *section.size)
@@ -92,11 +92,11 @@ class _PreparedCase:
     gland_mask: NDArray[np.uint8]
 
 
-def _prepare(case: Case, *, section: DataSection) -> _PreparedCase:
+def _prepare(case: Case, *, section: ImageData | PatchData) -> _PreparedCase:
     sample = case.load()
     mask_to_grid: Any = mask_to_network_grid
     try:
-        if section.resize == "patch":
+        if isinstance(section, PatchData):
             geometry = cubic_geometry(sample.geometry, section=section)
             image = np.stack([volume_to_cubic(channel, geometry=geometry) for channel in sample.image])
             mask_to_grid = mask_to_cubic

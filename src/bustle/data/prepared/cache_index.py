@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.config import from_mapping, to_mapping
+from bustle.core.data_section import DataSection, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
-from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry
 
 FORMAT = 1
@@ -52,7 +52,7 @@ class CacheIndex:
 
 
 def prepared_for(section: DataSection) -> dict[str, Any]:
-    if section.resize == "patch":
+    if isinstance(section, PatchData):
         return {"spacing_mm": section.spacing_mm, "resize": section.resize, "multi_mask": section.multi_mask}
     return {"size": list(section.size), "resize": section.resize, "multi_mask": section.multi_mask}
 

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.data_section import DataSection, ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Box, Geometry
 
 MaskPixel = TypeVar("MaskPixel", np.uint8, np.bool_)
@@ -32,13 +32,11 @@ LEAST_DEVIATION = 1e-3
 
 
 def network_geometry(
-    original_size: tuple[int, ...], *, section: DataSection, spacing: tuple[float, ...] | None = None
+    original_size: tuple[int, ...], *, section: ImageData, spacing: tuple[float, ...] | None = None
 ) -> Geometry:
     """The mapping of an image `H W` to `section.size`: stretched, or scaled and padded evenly on both sides."""
     if len(original_size) != 2:
         raise InputError("is a volume, the model takes images", remedy="choose a model for volumes (dims 3)")
-    if len(section.size) != 2:
-        raise InputError(f"data.size is {list(section.size)} for a 2D image", remedy="it must be [height, width]")
     if section.resize == "stretch":
         resized_size = section.size
     else:
@@ -56,7 +54,7 @@ def network_geometry(
 
 
 def to_network_grid(
-    image: NDArray[np.uint8], *, section: DataSection, spacing: tuple[float, ...] | None = None
+    image: NDArray[np.uint8], *, section: ImageData, spacing: tuple[float, ...] | None = None
 ) -> tuple[NDArray[np.uint8], Geometry]:
     """Resize an image `C H W` to `C h w` and say how; `spacing` (mm per original pixel) is kept in the geometry.
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.recipe import DataSection
 from bustle.core.types import Geometry
 
 Voxel = TypeVar("Voxel", np.uint8, np.bool_, np.float32)
@@ -24,14 +24,14 @@ CHUNK = 1 << 24
 """About how many voxels are in work at a time along the slowest axis."""
 
 
-def cubic_geometry(geometry: Geometry, *, section: DataSection) -> Geometry:
+def cubic_geometry(geometry: Geometry, *, section: PatchData) -> Geometry:
     """The whole volume on voxels of about `section.spacing_mm`: the nearest whole number of them along each axis.
 
     There are at least two, as in every volume. Raises `InputError` for an image, and for a volume without spacing.
     """
     if geometry.dims != 3:
         raise InputError("is an image, the model takes volumes", remedy="give NRRD, NIfTI or MHA volumes")
-    if geometry.spacing is None or section.spacing_mm is None:
+    if geometry.spacing is None:
         raise InputError("has no voxel spacing", remedy="write it into the volume's header")
     extent = zip(geometry.original_size, geometry.spacing, strict=True)
     size = tuple(max(2, round(count * step / section.spacing_mm)) for count, step in extent)
