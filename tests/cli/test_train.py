@@ -16,7 +16,7 @@ from bustle.core.recipe import load_recipe
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.io.raster import read_image, write_png
 from bustle.training.checkpoint import read_checkpoint
-from bustle.training.module import TrainingModule
+from bustle.training.learner import Learner
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "--device", "cpu"]
@@ -259,13 +259,13 @@ def test_what_the_reader_noticed_is_said(
 def test_ctrl_c_is_one_line_that_names_resume(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: Words
 ) -> None:
-    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def interrupted(self: Learner, batch: Any, **moment: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingModule, "training_step", interrupted)
+            patch.setattr(Learner, "train_batch", interrupted)
             assert "--resume" in error_of(capsys, words(tmp_path / "run", "--holdout", "0.3"))
     finally:
         signal.signal(signal.SIGINT, before)

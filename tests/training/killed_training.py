@@ -6,23 +6,24 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from bustle.core.recipe import load_protocol, load_recipe
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold
 from bustle.training import run
-from bustle.training.module import TrainingModule
+from bustle.training.learner import Learner
 
 
 def main(out: Path, recipe: Path, specs: str, epoch: int, batch: int) -> None:
-    whole_step = TrainingModule.training_step
+    whole_step = Learner.train_batch
 
-    def deadly_step(module: TrainingModule, *arguments: object) -> None:
-        whole_step(module, *arguments)  # type: ignore[arg-type]
-        if module.epoch == epoch and arguments[1] == batch:
+    def deadly_step(learner: Learner, *arguments: Any, **moment: Any) -> None:
+        whole_step(learner, *arguments, **moment)
+        if moment["epoch"] == epoch and moment["number"] == batch:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    TrainingModule.training_step = deadly_step  # type: ignore[method-assign]
+    Learner.train_batch = deadly_step
     cases = open_sources([specs]).cases
     ids = [case.case_id for case in cases]
     fold = Fold(train=tuple(ids[:9]), val=tuple(ids[9:15]), test=tuple(ids[15:]))

@@ -11,14 +11,8 @@ from safetensors import safe_open
 from torch import nn
 
 from bustle.core.errors import InputError
-from bustle.training.checkpoint import (
-    random_state,
-    read_checkpoint,
-    restore_random_state,
-    seed_epoch,
-    write_checkpoint,
-    write_weights,
-)
+from bustle.training.checkpoint import read_checkpoint, write_checkpoint, write_weights
+from bustle.training.determinism import random_state, restore_random_state, seed_epoch
 
 
 def drawn() -> tuple[float, float, float]:

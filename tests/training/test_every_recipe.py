@@ -9,6 +9,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from bustle.core.types import Case
 from bustle.data.class_groups import in_class_groups
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold
-from bustle.training.module import TrainingModule
+from bustle.training.learner import Learner
 from bustle.training.run import train_fold
 
 
@@ -60,12 +61,12 @@ def test_every_recipe_takes_two_steps_and_resumes(
     used = [next(case for case in known if case.label == label) for label in recipe.data.classes[:2]]
     others = [case for case in known if case not in used][:2]
     fold = Fold(train=tuple(case.case_id for case in used), val=tuple(case.case_id for case in others), test=())
-    begin = TrainingModule.on_train_epoch_start
+    learn = Learner.train_epoch
 
-    def interrupted(self: TrainingModule) -> None:
-        if self.epoch == 1:
+    def interrupted(self: Learner, epoch: int, **options: Any) -> dict[str, float]:
+        if epoch == 1:
             raise InputError("stopped after one step", remedy="resume")
-        begin(self)
+        return learn(self, epoch, **options)
 
     def train(*, resume: bool) -> int:
         both = [*used, *others]
@@ -75,7 +76,7 @@ def test_every_recipe_takes_two_steps_and_resumes(
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingModule, "on_train_epoch_start", interrupted)
+            patch.setattr(Learner, "train_epoch", interrupted)
             with pytest.raises(InputError, match="stopped after one step"):
                 train(resume=False)
         assert train(resume=True) == 2

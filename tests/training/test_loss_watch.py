@@ -13,9 +13,7 @@ def values(total: float, term: float = 0.0) -> LossValues:
 
 
 def watch(*, synchronous: bool) -> LossWatch:
-    started = LossWatch()
-    started.start(epoch=3, synchronous=synchronous)
-    return started
+    return LossWatch(epoch=3, synchronous=synchronous)
 
 
 def test_means_are_over_cases_not_batches() -> None:
@@ -42,3 +40,12 @@ def test_the_first_bad_batch_is_named_at_once_or_a_little_later() -> None:
     losses.add(values(float("nan")), case_ids=["x"])
     with pytest.raises(InputError, match=r"batch 1 \(x\)"):
         losses.means()
+
+
+def test_a_bad_loss_is_told_before_the_network_learns_from_it() -> None:
+    losses = watch(synchronous=True)
+    losses.add(values(1.0), case_ids=["x"])
+    losses.before_update(torch.tensor(2.0), case_ids=["y"])
+    with pytest.raises(InputError, match=r"loss is nan in epoch 3, batch 2 \(y\)"):
+        losses.before_update(torch.tensor(float("nan")), case_ids=["y"])
+    watch(synchronous=False).before_update(torch.tensor(float("nan")), case_ids=["y"])  # looking would wait

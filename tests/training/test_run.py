@@ -21,10 +21,13 @@ from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
+from bustle.models.refinement import refined
 from bustle.training import run
+from bustle.training.building import build_learner
 from bustle.training.checkpoint import read_checkpoint
-from bustle.training.epoch_end import write_rows
-from bustle.training.module import TrainingModule
+from bustle.training.epoch_log import write_rows
+from bustle.training.learner import Learner
+from bustle.training.loss_watch import LossWatch
 from bustle.training.run import FoldResult, check_recipe
 from bustle.training.validation import ValidationScores, ValidationTally
 
@@ -159,17 +162,17 @@ def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(
 def test_ctrl_c_names_resume_and_loses_nothing(
     recipe: Recipe, straight: FoldResult, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = TrainingModule.training_step
+    step = Learner.train_batch
 
-    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
-        if self.epoch == 1 and batch_idx == 1:
+    def interrupted(self: Learner, batch: Any, *, epoch: int, number: int, watch: LossWatch) -> None:
+        if epoch == 1 and number == 1:
             signal.raise_signal(signal.SIGINT)
-        step(self, batch, batch_idx)
+        step(self, batch, epoch=epoch, number=number, watch=watch)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingModule, "training_step", interrupted)
+            patch.setattr(Learner, "train_batch", interrupted)
             with pytest.raises(InputError, match=r"interrupted in epoch 2.*--resume"):
                 train(recipe, tmp_path)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -258,19 +261,21 @@ def test_a_training_step_never_waits_for_the_gpu(
     jitter = "{name: color_jitter, brightness: 0.2, contrast: 0.2}"
     blurs = "{name: gaussian_blur, kernel: 5, sigma: [0.1, 1.5]}, {name: median_blur, kernel: 5}"
     recipe = tiny_recipe(f"augmentation=[{{name: rotate, degrees: 10}}, {jitter}, {blurs}]")
-    module = run._build_module(
+    learner = build_learner(
         recipe,
         cache=CaseCache.open(cases, section=recipe.data, progress=False),
         train=fold.train,
         val=fold.val,
+        located_only=False,
         device=torch.device("cuda"),
         init=None,
         resuming=False,
     )
 
     def one_epoch() -> None:
-        for batch in module.batches.training(0):
-            module.step(batch, network=module.network, loss=module.loss, update=lambda loss: loss.backward())
+        for batch in learner.batches.training(0):
+            network = refined(learner.network, learner.resolved)
+            learner.step(batch, network=network, loss=learner.loss, update=lambda loss: loss.backward())
 
     one_epoch()  # what is made once, may wait
     torch.cuda.set_sync_debug_mode("error")

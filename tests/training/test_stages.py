@@ -15,7 +15,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe, save_recipe
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
-from bustle.training.module import TrainingModule
+from bustle.training.learner import Learner
 from bustle.training.run import FoldResult, check_recipe, train_fold
 from bustle.training.stages import stages_of
 
@@ -85,15 +85,15 @@ def test_the_second_stage_starts_from_the_first_and_resumes_exactly(
 ) -> None:
     recipe = tiny_recipe(*TWO)
     seen: list[tuple[str, int, torch.Tensor]] = []
-    begin = TrainingModule.on_train_epoch_start
+    learn = Learner.train_epoch
 
-    def watched(self: TrainingModule) -> None:
-        cases = sum(len(batch) for batch in self.train_dataloader().batches)
+    def watched(self: Learner, epoch: int, **options: Any) -> dict[str, float]:
+        cases = sum(len(batch) for batch in self.batches.training(epoch).batches)
         weight = self.network.get_parameter("class_head.1.weight").detach().clone()
         seen.append((self.recipe.losses[0].name, cases, weight))
-        begin(self)
+        return learn(self, epoch, **options)
 
-    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", watched)
+    monkeypatch.setattr(Learner, "train_epoch", watched)
     straight = train(recipe, tmp_path / "straight")
     assert [(name, cases) for name, cases, _ in seen] == [("dice", 4)] * 2 + [("region_cross_entropy", 9)] * 2
     located = load_file(tmp_path / "straight" / "stages" / "located" / "best.safetensors")
@@ -101,12 +101,12 @@ def test_the_second_stage_starts_from_the_first_and_resumes_exactly(
     assert [row["epoch"] for row in rows(straight.folder)] == ["1", "2"]
     assert "train_dice" in rows(tmp_path / "straight" / "stages" / "located")[0]
 
-    def interrupted(self: TrainingModule) -> None:
-        if self.epoch == 1 and self.recipe.losses[0].name == stop_in:
+    def interrupted(self: Learner, epoch: int, **options: Any) -> dict[str, float]:
+        if epoch == 1 and self.recipe.losses[0].name == stop_in:
             raise InputError("stopped", remedy="go on")
-        begin(self)
+        return learn(self, epoch, **options)
 
-    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", interrupted)
+    monkeypatch.setattr(Learner, "train_epoch", interrupted)
     for stop_in in ("dice", "region_cross_entropy"):
         out = tmp_path / f"stopped-in-{stop_in}"
         with pytest.raises(InputError, match="stopped"):
@@ -114,7 +114,7 @@ def test_the_second_stage_starts_from_the_first_and_resumes_exactly(
         with pytest.raises(InputError, match="has a checkpoint already"):
             train(recipe, out)
         with monkeypatch.context() as patch:
-            patch.setattr(TrainingModule, "on_train_epoch_start", begin)
+            patch.setattr(Learner, "train_epoch", learn)
             resumed = train(recipe, out, resume=True)
         assert resumed.epochs == straight.epochs == 2
         assert (out / "best.safetensors").read_bytes() == (straight.folder / "best.safetensors").read_bytes()

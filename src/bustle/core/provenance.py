@@ -18,7 +18,6 @@ PACKAGES = (
     "torch",
     "torchvision",
     "timm",
-    "lightning",
     "onnxruntime",
     "openvino",
 )

@@ -18,14 +18,14 @@ from bustle.models.device import channels_last_format
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import positions_of
-from bustle.training.checkpoint import seed_epoch
+from bustle.training.determinism import seed_epoch
+from bustle.training.learner import Learner
 from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
-from bustle.training.module import TrainingModule
 from bustle.training.optimisation import build_optimizer
 
 
-def build_training(
+def build_learner(
     recipe: Recipe,
     *,
     cache: CaseCache,
@@ -35,7 +35,7 @@ def build_training(
     device: torch.device,
     init: Path | None,
     resuming: bool,
-) -> TrainingModule:
+) -> Learner:
     """Everything that has state, on its device. A resumed training needs no starting weights.
 
     `located_only` leaves out the training cases without a mask (or box, where boxes count). Raises `InputError` for
@@ -65,11 +65,12 @@ def build_training(
     batches = batch_sources(
         recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device
     )
-    return TrainingModule(
+    return Learner(
         recipe,
         network=network,
         loss=loss,
         optimizer=build_optimizer(recipe.optimizer, network, without_gradient=resolved.without_gradient, loss=loss),
-        mask_meaning=resolved.mask_meaning,
+        resolved=resolved,
         batches=batches,
+        device=device,
     )

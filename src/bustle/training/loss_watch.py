@@ -18,16 +18,23 @@ NOT_FINITE_REMEDY = (
 
 
 class LossWatch:
-    """The losses of one epoch, weighted by the batches' sizes when averaged."""
+    """The losses of one epoch (from 1), weighted by the batches' sizes when averaged.
 
-    def start(self, *, epoch: int, synchronous: bool) -> None:
-        """Begin an epoch (from 1). `synchronous`: look at every loss before its update is made."""
+    `synchronous`: every loss is looked at before its update is made.
+    """
+
+    def __init__(self, *, epoch: int, synchronous: bool):
         self.epoch = epoch
         self.synchronous = synchronous
         self.totals: list[Tensor] = []
         self.terms: list[dict[str, Tensor]] = []
         self.case_ids: list[list[str]] = []
         self._seen = 0
+
+    def before_update(self, total: Tensor, *, case_ids: list[str]) -> None:
+        """Raises `InputError` for a loss that would spoil the network; where looking waits, `add` looks later."""
+        if self.synchronous and not torch.isfinite(total):
+            raise self._not_finite(len(self.totals), value=float(total.detach()), case_ids=case_ids)
 
     def add(self, values: LossValues, *, case_ids: list[str]) -> None:
         self.totals.append(values.total.detach().float())
@@ -49,13 +56,12 @@ class LossWatch:
         unseen = torch.stack(self.totals[self._seen :]) if self._seen < len(self.totals) else torch.zeros(0)
         bad = (~torch.isfinite(unseen)).nonzero().flatten().tolist()
         if bad:
-            raise self._not_finite(self._seen + bad[0])
+            place = self._seen + bad[0]
+            raise self._not_finite(place, value=float(self.totals[place]), case_ids=self.case_ids[place])
         self._seen = len(self.totals)
 
-    def _not_finite(self, place: int) -> InputError:
-        value = float(self.totals[place])
-        ids = self.case_ids[place]
-        named = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+    def _not_finite(self, place: int, *, value: float, case_ids: list[str]) -> InputError:
+        named = ", ".join(case_ids[:3]) + (f" and {len(case_ids) - 3} more" if len(case_ids) > 3 else "")
         return InputError(
             f"the loss is {value} in epoch {self.epoch}, batch {place + 1} ({named}); "
             "training has stopped and the checkpoint of the last good epoch is kept",

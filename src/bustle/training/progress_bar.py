@@ -2,87 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import lightning.pytorch as lightning
+from torch import Tensor
 from tqdm import tqdm
 
 from bustle.core.progress import redraw_interval
-from bustle.training.epoch_end import EpochEnd
-from bustle.training.module import TrainingModule
+from bustle.training.epoch_log import Row
+
+SHOWN = {"train_loss": "loss", "val_loss": "val loss", "val_dice": "Dice", "val_auc": "AUC", "val_clear": "clear"}
 
 
-class ProgressBar(lightning.Callback):
-    """The bar shows the time to go of the epoch, and behind it that of the whole fold."""
+class TrainingProgress:
+    """The bar shows the time to go of the epoch, and behind it that of the whole training of `epochs` epochs."""
 
-    def __init__(self, title: str, *, epoch_end: EpochEnd):
+    def __init__(self, title: str, *, epochs: int):
         self.title = title
-        self.epoch_end = epoch_end
-        self.epochs = epoch_end.epochs
-        self._bar: tqdm | None = None
-        self._durations: list[float] = []
-        self._started = 0.0
+        self.epochs = epochs
+        self._seconds: float | None = None  # that the last epoch took
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, TrainingModule)
-        self._started = time.monotonic()
-        self._bar = tqdm(
-            total=pl_module.steps_per_epoch,
-            desc=f"{self.title} epoch {pl_module.epoch + 1}/{self.epochs}",
+    @contextlib.contextmanager
+    def bar(self, epoch: int, *, batches: int) -> Iterator[Callable[[Tensor], None]]:
+        """Shows a bar for `epoch` (from 0), which each call with a batch's loss advances."""
+        started = time.monotonic()
+        with tqdm(
+            total=batches,
+            desc=f"{self.title} epoch {epoch + 1}/{self.epochs}",
             unit="batch",
             dynamic_ncols=True,
             mininterval=redraw_interval(),
             leave=False,
-        )
+        ) as bar:
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        assert self._bar is not None
-        assert isinstance(pl_module, TrainingModule)
-        done = batch_idx + 1
-        spent = time.monotonic() - self._started
-        whole_epoch = self._durations[-1] if self._durations else spent / done * pl_module.steps_per_epoch
-        left = max(0.0, whole_epoch - spent) + whole_epoch * (self.epochs - pl_module.epoch - 1)
-        postfix = f"all {self.epochs} epochs in {duration(left)}"
-        if pl_module.device.type == "cpu":  # reading a loss from an accelerator would wait for it
-            postfix = f"loss {float(pl_module.watch.totals[-1]):.3f}, {postfix}"
-        self._bar.set_postfix_str(postfix, refresh=False)
-        self._bar.update(1)
+            def on_batch(loss: Tensor) -> None:
+                spent = time.monotonic() - started
+                whole_epoch = self._seconds or spent / (bar.n + 1) * batches
+                left = max(0.0, whole_epoch - spent) + whole_epoch * (self.epochs - epoch - 1)
+                postfix = f"all {self.epochs} epochs in {duration(left)}"
+                if loss.device.type == "cpu":  # reading a loss from an accelerator would wait for it
+                    postfix = f"loss {float(loss):.3f}, {postfix}"
+                bar.set_postfix_str(postfix, refresh=False)
+                bar.update(1)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Runs after `EpochEnd`, which is listed before it and has added the epoch's row."""
-        self._close()
-        self._durations.append(time.monotonic() - self._started)
-        row = self.epoch_end.history[-1]
+            yield on_batch
+        self._seconds = time.monotonic() - started
+
+    def print_line(self, row: Row, *, kept: bool) -> None:
+        """One line about a finished epoch, from its row of `metrics.csv`."""
+        assert self._seconds is not None
         number = int(row["epoch"] or 0)
-        names = {
-            "train_loss": "loss",
-            "val_loss": "val loss",
-            "val_dice": "Dice",
-            "val_auc": "AUC",
-            "val_clear": "clear",
-        }
-        values = [f"{text} {row[name]:.4f}" for name, text in names.items() if row.get(name) is not None]
-        kept = "kept" if self.epoch_end.selection.best_epoch == number else "    "
-        left = self._durations[-1] * (self.epochs - number)
-        timing = f"{duration(self._durations[-1])}, about {duration(left)} to go" if left else "done"
-        tqdm.write(f"{self.title} epoch {number}/{self.epochs}  {'  '.join(values)}  {kept}  {timing}", sys.stderr)
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        values = [f"{text} {row[name]:.4f}" for name, text in SHOWN.items() if row.get(name) is not None]
+        left = self._seconds * (self.epochs - number)
+        timing = f"{duration(self._seconds)}, about {duration(left)} to go" if left else "done"
+        mark = "kept" if kept else "    "
+        tqdm.write(f"{self.title} epoch {number}/{self.epochs}  {'  '.join(values)}  {mark}  {timing}", sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import signal
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
 
 from bustle.core.errors import InputError
@@ -26,19 +20,16 @@ from bustle.models.device import find_device
 from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data
-from bustle.training.building import build_training
-from bustle.training.checkpoint import read_checkpoint
-from bustle.training.epoch_end import CHECKPOINT, WEIGHTS, EpochEnd, Row
+from bustle.training.building import build_learner
+from bustle.training.checkpoint import CHECKPOINT, WEIGHTS, read_checkpoint
+from bustle.training.epoch_log import Row
+from bustle.training.loop import EpochLoop
 from bustle.training.loss_setting import loss_setting
 from bustle.training.memory_allocator import keep_freed_memory
-from bustle.training.module import TrainingModule
 from bustle.training.optimisation import build_schedule, optimizer_settings
-from bustle.training.progress_bar import ProgressBar
 from bustle.training.selection import Selection
 from bustle.training.stages import StageTraining, stages_of
 from bustle.training.steps.build import build_step
-
-PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +135,7 @@ def train_fold(
                 validated=protocol.validation != "none",
                 device=chosen_device,
                 init=init if result is None else result.folder / WEIGHTS,
-                resuming=state is not None,
+                state=state,
                 title=title if stage.name is None else f"{title}, stage {stage.name}",
             )
     assert result is not None
@@ -159,16 +150,11 @@ def _train_stage(
     validated: bool,
     device: torch.device,
     init: Path | None,
-    resuming: bool,
+    state: dict[str, Any] | None,
     title: str,
 ) -> FoldResult:
     recipe = stage.recipe
-    end = EpochEnd(
-        stage.folder,
-        selection=Selection(recipe.training.monitor, recipe.training.patience),
-        epochs=recipe.training.epochs,
-    )
-    module = build_training(
+    learner = build_learner(
         recipe,
         cache=cache,
         train=fold.train,
@@ -176,36 +162,14 @@ def _train_stage(
         located_only=stage.located_only,
         device=device,
         init=init,
-        resuming=resuming,
+        resuming=state is not None,
     )
-    with _quiet(), _repeatable(device):
-        callbacks: list[lightning.Callback] = [end, ProgressBar(title, epoch_end=end)]
-        trainer = _trainer(recipe, device=device, callbacks=callbacks, out=stage.folder)
-        if resuming:
-            end.restore(module, trainer)
-        trainer.fit_loop.max_epochs = recipe.training.epochs - module.first_epoch
-        _fit(trainer, module)
-    return FoldResult(stage.folder, end.selection.best_epoch, len(end.history), end.history)
-
-
-def _trainer(
-    recipe: Recipe, *, device: torch.device, callbacks: list[lightning.Callback], out: Path
-) -> lightning.Trainer:
-    return lightning.Trainer(
-        accelerator=device.type,
-        devices=1,
-        precision=PRECISIONS[recipe.training.precision],
-        benchmark=device.type == "cuda",
-        num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        default_root_dir=str(out),
-    )
+    selection = Selection(recipe.training.monitor, recipe.training.patience)
+    loop = EpochLoop(learner, stage.folder, selection, epochs=recipe.training.epochs)
+    if state is not None:
+        loop.resume(state)
+    loop.run(title)
+    return FoldResult(stage.folder, selection.best_epoch, len(loop.history), loop.history)
 
 
 def choose_device(name: str, *, precision: str) -> torch.device:
@@ -214,53 +178,3 @@ def choose_device(name: str, *, precision: str) -> torch.device:
     if precision == "fp16" and chosen.type == "cpu":
         raise InputError("fp16 training needs a GPU", remedy="use --set training.precision=fp32 (or bf16)")
     return chosen
-
-
-def _fit(trainer: lightning.Trainer, module: TrainingModule) -> None:
-    """Run Lightning, which answers Ctrl-C by leaving the process: here it becomes an error with its remedy."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-    if trainer.interrupted:
-        raise InputError(
-            f"training was interrupted in epoch {module.epoch + 1}; the epochs before it are saved",
-            remedy="go on with the same command and --resume",
-        )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's advertisements, and without warnings about code that is not ours to change."""
-    loggers = [logging.getLogger("lightning.pytorch"), logging.getLogger("lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
-    """Deterministic algorithms on the processor; on a GPU the fastest, some of which add in varying order."""
-    before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
-    settings: Any = torch.utils.deterministic
-    fill = settings.fill_uninitialized_memory
-    if device.type == "cpu":
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        settings.fill_uninitialized_memory = False  # for debugging only, and it costs time
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        settings.fill_uninitialized_memory = fill

@@ -1,0 +1,153 @@
+"""A network with its loss, optimiser and batches: learns from an epoch's batches, and is judged on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe
+from bustle.core.types import Batch
+from bustle.losses.build import CombinedLoss
+from bustle.models.device import channels_last_format
+from bustle.models.refinement import refined
+from bustle.models.zoo import ResolvedNetwork
+from bustle.training.batch_sources import BatchSources
+from bustle.training.determinism import seed_epoch
+from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
+from bustle.training.optimisation import Moment, build_schedule
+from bustle.training.precision import MixedPrecision
+from bustle.training.steps.build import build_step
+from bustle.training.validation import ValidationScores, ValidationTally
+from bustle.training.weight_average import WeightAverage
+
+
+class Learner:
+    """Everything of a training that learns; what it does in an epoch depends on that state and the epoch alone.
+
+    `network` is the plain one, whose weights are kept; it learns and is judged as `resolved` refines it. Network and
+    loss are on `device` already. Epochs and batches count from 0, in messages from 1.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        network: nn.Module,
+        loss: CombinedLoss,
+        optimizer: torch.optim.Optimizer,
+        resolved: ResolvedNetwork,
+        batches: BatchSources,
+        device: torch.device,
+    ):
+        self.recipe = recipe
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.resolved = resolved
+        self.batches = batches
+        self.device = device
+        self.precision = MixedPrecision(recipe.training.precision, device=device)
+        self.step = build_step(recipe.training.step)
+        self.schedule = build_schedule(recipe.schedule)
+        self.base_lr = float(optimizer.defaults["lr"])
+        decay = recipe.training.ema_decay
+        self.average = None if decay is None else WeightAverage(network, decay=decay)
+        self.steps_per_epoch = len(batches.training(0))
+
+    @property
+    def judged_network(self) -> nn.Module:
+        """The network that is validated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last update."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def train_epoch(self, epoch: int, *, on_batch: Callable[[Tensor], None]) -> dict[str, float]:
+        """Learn from every training batch once; gives the means of `loss` and of its terms over the cases.
+
+        `on_batch` is called with each batch's loss. Raises `InputError` for a loss that is not finite.
+        """
+        seed_epoch(self.recipe.training.seed, epoch)
+        watch = LossWatch(epoch=epoch + 1, synchronous=self.device.type == "cpu")
+        for number, batch in enumerate(self.batches.training(epoch)):
+            self.train_batch(batch, epoch=epoch, number=number, watch=watch)
+            on_batch(watch.totals[-1])
+        self.loss.finish_epoch()
+        return watch.means()
+
+    def train_batch(self, batch: Batch, *, epoch: int, number: int, watch: LossWatch) -> None:
+        """The recipe's step on the epoch's batch `number`, with the learning rate of that moment."""
+        epochs = self.recipe.training.epochs
+        moment = Moment(
+            step=epoch * self.steps_per_epoch + number,
+            epoch=epoch,
+            total_steps=epochs * self.steps_per_epoch,
+            epochs=epochs,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.lr(self.base_lr, moment)
+        network = refined(self.network, self.resolved)
+        update = partial(self._update, watch=watch, case_ids=batch.case_ids)
+        with self.precision.autocast():
+            values = self.step(self._in_memory_format(batch), network=network, loss=self.loss, update=update)
+        watch.add(values, case_ids=batch.case_ids)
+
+    def _update(self, loss: Tensor, *, watch: LossWatch, case_ids: list[str]) -> None:
+        watch.before_update(loss, case_ids=case_ids)
+        self.precision.update(self.optimizer, loss, clip_norm=self.recipe.training.clip_gradient_norm)
+        if self.average is not None:
+            self.average.update(self.network)
+
+    @torch.inference_mode()
+    def validate(self, epoch: int) -> ValidationScores | None:
+        """Scores on the validation part, None without one. Raises `InputError` for a loss that is not finite."""
+        if self.batches.validation is None:
+            return None
+        tally = ValidationTally(meaning=self.resolved.mask_meaning, classes=self.resolved.classes)
+        judged = refined(self.judged_network, self.resolved).eval()
+        self.loss.eval()
+        with self.precision.autocast():
+            for batch in map(self._in_memory_format, self.batches.validation):
+                output = judged(batch.image)
+                tally.add(output, batch, loss=self.loss(output, batch).total)
+        self.network.train()
+        self.loss.train()
+        scores = tally.scores()
+        if not math.isfinite(scores.loss):
+            raise InputError(
+                f"the validation loss is {scores.loss} in epoch {epoch + 1}; training has stopped and the "
+                "checkpoint of the last good epoch is kept",
+                remedy=NOT_FINITE_REMEDY,
+            )
+        return scores
+
+    def _in_memory_format(self, batch: Batch) -> Batch:
+        if self.recipe.training.channels_last:
+            batch.image = batch.image.contiguous(memory_format=channels_last_format(batch.image.ndim))
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The schedule and the batches are functions of the epoch; everything else that has state is here."""
+        return {
+            "network": self.network.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.precision.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.load_state_dict(state["precision"])

@@ -1,0 +1,96 @@
+"""The epoch loop: learn, validate, choose, write, until the epochs are over or early stopping ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bustle.core.errors import InputError
+from bustle.training.checkpoint import CHECKPOINT, WEIGHTS, write_checkpoint, write_weights
+from bustle.training.determinism import random_state, repeatable, restore_random_state
+from bustle.training.epoch_log import Row, TensorBoard, write_rows
+from bustle.training.learner import Learner
+from bustle.training.progress_bar import TrainingProgress
+from bustle.training.selection import Selection
+from bustle.training.validation import ValidationScores
+
+
+@dataclass
+class EpochLoop:
+    """Trains `learner` and writes into `folder`.
+
+    Every epoch writes `best.safetensors` (when it is the best so far), `metrics.csv` and `tensorboard/`, and then
+    `checkpoints/last.ckpt`: an epoch is done when its checkpoint is there. Whatever moment the process dies at,
+    repeating the epoch after the checkpoint's writes the same files again.
+    """
+
+    learner: Learner
+    folder: Path
+    selection: Selection
+    epochs: int
+    history: list[Row] = field(default_factory=list)
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Bring everything to where the checkpoint left it."""
+        self.learner.load_state_dict(state)
+        self.selection.load_state_dict(state["selection"])
+        restore_random_state(state["random_state"])
+        self.history = state["history"]
+
+    def run(self, title: str) -> None:
+        """Train the epochs that are left. Raises `InputError` on Ctrl-C, which loses the running epoch only."""
+        progress = TrainingProgress(title, epochs=self.epochs)
+        board = TensorBoard(self.folder / "tensorboard", first_epoch=len(self.history) + 1)
+        with contextlib.closing(board), repeatable(self.learner.device):
+            for epoch in range(len(self.history), self.epochs):
+                try:
+                    finished = self._epoch(epoch, board=board, progress=progress)
+                except KeyboardInterrupt:
+                    raise InputError(
+                        f"training was interrupted in epoch {epoch + 1}; the epochs before it are saved",
+                        remedy="go on with the same command and --resume",
+                    ) from None
+                if finished:
+                    break
+
+    def _epoch(self, epoch: int, *, board: TensorBoard, progress: TrainingProgress) -> bool:
+        """Train and write one epoch (from 0); True if it is the last one."""
+        started = time.monotonic()
+        with progress.bar(epoch, batches=self.learner.steps_per_epoch) as on_batch:
+            losses = self.learner.train_epoch(epoch, on_batch=on_batch)
+            scores = self.learner.validate(epoch)
+            row = _row(epoch, lr=self.learner.lr, losses=losses, scores=scores, started=started)
+            self.history.append(row)
+            kept = self.selection.offer(scores)
+            if kept:
+                # One entry only: safetensors writes several in random order, and equal weights are equal files.
+                write_weights(self.folder / WEIGHTS, self.learner.judged_network, metadata={"epoch": str(epoch + 1)})
+            write_rows(self.folder / "metrics.csv", self.history)
+            board.add(row)
+            finished = len(self.history) == self.epochs or self.selection.exhausted
+            self._write_checkpoint(finished=finished)
+        progress.print_line(row, kept=kept)
+        return finished
+
+    def _write_checkpoint(self, *, finished: bool) -> None:
+        state = {
+            "finished": finished,
+            "epoch": len(self.history),
+            "selection": self.selection.state_dict(),
+            "random_state": random_state(),
+            "history": self.history,
+        }
+        write_checkpoint(self.folder / CHECKPOINT, state | self.learner.state_dict())
+
+
+def _row(epoch: int, *, lr: float, losses: dict[str, float], scores: ValidationScores | None, started: float) -> Row:
+    row: Row = {"epoch": epoch + 1, "lr": lr}
+    row |= {f"train_{name}": value for name, value in losses.items()}
+    if scores is not None:
+        row |= {f"val_{name}": value for name, value in dataclasses.asdict(scores).items()}
+    row["seconds"] = round(time.monotonic() - started, 3)
+    return row

@@ -1,0 +1,44 @@
+"""Mixed precision: networks compute in half the bits, weights and updates stay in fp32."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+HALF_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class MixedPrecision:
+    """Autocast for `bf16` and `fp16`, and for fp16 a loss scale that keeps small gradients above zero.
+
+    With `fp32` both do nothing. The casts of the weights are not cached: a step may update the weights and go on in
+    the same autocast.
+    """
+
+    def __init__(self, precision: Literal["fp32", "bf16", "fp16"], *, device: torch.device):
+        self.precision = precision
+        self.device = device
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    def autocast(self) -> torch.autocast:
+        half = HALF_TYPES.get(self.precision)
+        return torch.autocast(self.device.type, dtype=half, enabled=half is not None, cache_enabled=False)
+
+    def update(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip_norm: float | None) -> None:
+        """One optimiser update. Gradients are clipped at their true scale; fp16 skips one with infinite gradients."""
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(optimizer)
+        if clip_norm is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, clip_norm)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.scaler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.scaler.load_state_dict(state)
