@@ -22,3 +22,9 @@ def test_a_map_that_is_not_there_is_told_with_those_that_are():
         setting.meaning_of("coarce", loss="dice")
     with pytest.raises(InputError, match="the loss dice needs a network with a mask; leave the loss out"):
         setting.meaning_of("mask", loss="dice")
+
+
+def test_a_map_without_a_lesion_has_no_loss_of_the_lesion():
+    setting = LossSetting(map_meanings={"gland": MaskMeaning(("gland",), "sigmoid", ())})
+    with pytest.raises(InputError, match="the map 'gland' of loss dice shows no lesion; name another map"):
+        setting.lesion_meaning_of("gland", loss="dice")

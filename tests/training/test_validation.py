@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
-from bustle.training.validation import ValidationTally, area_under_roc, dice_per_case, lesion_mask
+from bustle.training.validation import ValidationTally, area_under_roc, dice_per_case
 
 REGIONS = MaskMeaning(channels=("tumour", "peritumoral", "background"), activation="softmax", lesion_channels=(0,))
 
@@ -37,13 +37,6 @@ def test_dice_per_case_by_hand() -> None:
     found = dice_per_case(predicted, truth)
     assert found[:2].tolist() == [0.5, 0.0]
     assert torch.isnan(found[2])
-
-
-def test_lesion_mask_is_the_winning_channel_or_half_a_probability() -> None:
-    logits = torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]).view(2, 3, 1, 1)
-    assert lesion_mask(logits, REGIONS).flatten().tolist() == [True, False]
-    single = MaskMeaning(channels=("lesion",), activation="sigmoid", lesion_channels=(0,))
-    assert lesion_mask(torch.tensor([0.1, -0.1]).view(2, 1, 1, 1), single).flatten().tolist() == [True, False]
 
 
 def test_area_under_roc_equals_scikit_learn_with_ties() -> None:

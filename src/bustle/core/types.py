@@ -6,10 +6,12 @@ always `B C (D) H W`; spacing is in millimetres in the same order as the spatial
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,15 +169,44 @@ class MultiTaskOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class MaskMeaning:
-    """How mask logits `B K *S` become a lesion probability map.
+    """How mask logits become a lesion probability map and a lesion mask; nothing else in the toolkit decides it.
 
-    `softmax` or `sigmoid` over the K `channels`; the lesion probability is the sum of `lesion_channels`. The
-    binary mask is the arg-max channel being a lesion channel (`softmax`) or probability > 0.5 (`sigmoid`).
+    `softmax` or `sigmoid` over the K `channels` gives their probabilities, of which `lesion_channels` are the lesion.
+    The two rules take the probabilities of all channels in order, one array or tensor of any shape each: an array
+    `K *S` as it is, a tensor `B K *S` by `unbind(dim=1)`.
     """
 
     channels: tuple[str, ...]
     activation: Literal["softmax", "sigmoid"]
     lesion_channels: tuple[int, ...]
+
+    def channel_probabilities(self, mask_logits: Tensor) -> Tensor:
+        """The probabilities, float32, of the channels of mask logits `B K *S`."""
+        logits = mask_logits.float()
+        return logits.softmax(dim=1) if self.activation == "softmax" else logits.sigmoid()
+
+    @overload
+    def lesion_probability(self, channels: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    @overload
+    def lesion_probability(self, channels: Sequence[Tensor]) -> Tensor: ...
+    def lesion_probability(self, channels: Any) -> Any:
+        """The sum of the lesion channels, which rounding may leave a little above 1."""
+        return reduce(operator.add, [channels[lesion] for lesion in self.lesion_channels])
+
+    @overload
+    def lesion_mask(self, channels: NDArray[np.float32]) -> NDArray[np.bool_]: ...
+    @overload
+    def lesion_mask(self, channels: Sequence[Tensor]) -> Tensor: ...
+    def lesion_mask(self, channels: Any) -> Any:
+        """Where a lesion channel exceeds all others (`softmax`), or the lesion probability 0.5 (`sigmoid`)."""
+        if self.activation == "sigmoid":
+            return self.lesion_probability(channels) > 0.5
+        others = [channel for channel in range(len(self.channels)) if channel not in self.lesion_channels]
+        greatest = [
+            reduce(operator.and_, [channels[lesion] > channels[other] for other in others])
+            for lesion in self.lesion_channels
+        ]
+        return reduce(operator.or_, greatest)
 
 
 @dataclass(frozen=True)

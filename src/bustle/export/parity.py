@@ -14,7 +14,6 @@ from bustle.core.types import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
 from bustle.data.prepared.preprocess import normalise, to_network_grid
 from bustle.inference.backend import Backend, NetworkOutput
-from bustle.inference.postprocess import lesion_mask
 
 TOLERANCE = 1e-4
 """The largest difference of a probability that is taken for rounding."""
@@ -101,7 +100,7 @@ def _largest(wanted: NDArray[np.float32] | None, found: NDArray[np.float32] | No
 
 
 def _masks(channels: NDArray[np.float32], meaning: MaskMeaning) -> NDArray[np.bool_]:
-    return np.stack([lesion_mask(one, meaning=meaning) for one in channels])
+    return np.stack([meaning.lesion_mask(one) for one in channels])
 
 
 def _phantom_batches(section: ImageData | PatchData) -> Iterator[NDArray[np.float32]]:

@@ -23,7 +23,7 @@ from bustle.inference.decision import decide, named
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.package_backend import open_package
-from bustle.inference.postprocess import channels_on_original_grid, lesion_mask, lesion_probability
+from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
 from bustle.io.volume import available_memory
 
@@ -187,8 +187,8 @@ class Predictor:
         if channels is not None and meaning is not None:
             native = channels_on_original_grid(channels, geometry=geometry)
             probability = lesion_probability(native, meaning=meaning)
-            mask = lesion_mask(native, meaning=meaning)
-            network_mask = lesion_mask(channels, meaning=meaning)
+            mask = meaning.lesion_mask(native)
+            network_mask = meaning.lesion_mask(channels)
             lesions = measure_lesions(mask, probability, spacing=geometry.spacing)
         class_probabilities = named(classes, classes=self.data.classes)
         return Prediction(

@@ -53,8 +53,7 @@ def mean_probabilities(
     masks, classes = [], []
     for output in outputs:
         if output.mask_logits is not None and meaning is not None:
-            logits = output.mask_logits.float()
-            masks.append(logits.softmax(dim=1) if meaning.activation == "softmax" else logits.sigmoid())
+            masks.append(meaning.channel_probabilities(output.mask_logits))
         if output.class_logits is not None:
             classes.append(output.class_logits.float().softmax(dim=1))
     return _mean(masks), _mean(classes)

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from bustle.core.types import MaskMeaning
 from bustle.inference.backend import NetworkOutput
-from bustle.inference.postprocess import lesion_mask, lesion_probability
+from bustle.inference.postprocess import lesion_probability
 from bustle.inference.sliding_window import Window, blended, cut, overlap_of
 
 SUSPICIOUS = 0.25
@@ -100,7 +100,7 @@ def look_at(
     probability = lesion_probability(output.mask_channels, meaning=meaning)
     mask = np.zeros_like(probability, dtype=bool)
     inner, _ = overlap_of(window, volume.shape[1:])
-    mask[inner] = lesion_mask(output.mask_channels, meaning=meaning)[inner]
+    mask[inner] = meaning.lesion_mask(output.mask_channels)[inner]
     middle = tuple(place - begin for place, begin in zip(centre, window.start, strict=True))
     if not whole:
         mask = _nearest_part(mask, middle)

@@ -39,7 +39,7 @@ class Boundary:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.map = options.map
-        self.meaning = setting.meaning_of(options.map, loss="boundary")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="boundary")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.map, loss="boundary")

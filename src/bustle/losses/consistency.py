@@ -54,7 +54,7 @@ class Consistency:
                 remedy="add it, or leave the loss out",
             )
         self.sharpness = options.sharpness
-        self.meaning = setting.meaning_of(MAIN_MAP, loss="consistency")
+        self.meaning = setting.lesion_meaning_of(MAIN_MAP, loss="consistency")
         self.normal = setting.classes.index(NORMAL)
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:

@@ -40,7 +40,7 @@ class Dice:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.options = options
-        self.meaning = setting.meaning_of(options.map, loss="dice")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="dice")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.options.map, loss="dice")

@@ -45,8 +45,8 @@ class GlandDice:
             )
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = map_logits_of(output, self.options.map, loss="gland_dice").float()
-        maps = logits.sigmoid() if self.meaning.activation == "sigmoid" else logits.softmax(dim=1)
+        logits = map_logits_of(output, self.options.map, loss="gland_dice")
+        maps = self.meaning.channel_probabilities(logits)
         probability = channels_of(maps, [self.meaning.channels.index(GLAND)]).flatten(1)
         truth = batch.gland_mask.float()
         if truth.shape[1:] != logits.shape[2:]:

@@ -24,9 +24,7 @@ def _index(channels: tuple[int, ...], device: torch.device) -> Tensor:
 
 def lesion_probability(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
     """Lesion probability `B *S` of mask logits `B K *S`, in float32."""
-    logits = mask_logits.float()
-    probability = logits.softmax(dim=1) if meaning.activation == "softmax" else logits.sigmoid()
-    return channels_of(probability, meaning.lesion_channels).sum(dim=1)
+    return meaning.lesion_probability(meaning.channel_probabilities(mask_logits).unbind(dim=1))
 
 
 def lesion_logit(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:

@@ -33,7 +33,7 @@ class LocationCrossEntropy:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.map = options.map
-        self.meaning = setting.meaning_of(options.map, loss="location_cross_entropy")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="location_cross_entropy")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logit = lesion_logit(map_logits_of(output, self.map, loss="location_cross_entropy"), self.meaning)

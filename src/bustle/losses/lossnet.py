@@ -57,7 +57,7 @@ class LossNet:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.options = options
-        self.meaning = setting.meaning_of(options.map, loss="lossnet")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="lossnet")
         self.features: VggFeatures | None = None
         if options.weights not in ("imagenet", "random"):
             check_weights_file(Path(options.weights), levels=options.layers)

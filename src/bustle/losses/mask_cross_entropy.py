@@ -36,7 +36,7 @@ class MaskCrossEntropy:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.options = options
-        self.meaning = setting.meaning_of(options.map, loss="mask_cross_entropy")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="mask_cross_entropy")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logit = lesion_logit(map_logits_of(output, self.options.map, loss="mask_cross_entropy"), self.meaning)

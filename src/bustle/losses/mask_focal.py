@@ -47,7 +47,7 @@ class MaskFocal:
 
     def __init__(self, options: Options, *, setting: LossSetting):
         self.options = options
-        self.meaning = setting.meaning_of(options.map, loss="mask_focal")
+        self.meaning = setting.lesion_meaning_of(options.map, loss="mask_focal")
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logit = lesion_logit(map_logits_of(output, self.options.map, loss="mask_focal"), self.meaning)

@@ -25,6 +25,13 @@ class LossSetting:
     classes: tuple[str, ...] = ()
     class_counts: tuple[int, ...] | None = None
 
+    def lesion_meaning_of(self, map_name: str, *, loss: str) -> MaskMeaning:
+        """As `meaning_of`; also raises `InputError` for a map that shows no lesion."""
+        meaning = self.meaning_of(map_name, loss=loss)
+        if not meaning.lesion_channels:
+            raise InputError(f"the map '{map_name}' of loss {loss} shows no lesion", remedy="name another map")
+        return meaning
+
     def meaning_of(self, map_name: str, *, loss: str) -> MaskMeaning:
         """The meaning of one of the network's maps; raises `InputError` for a map that it does not give."""
         if map_name == MAIN_MAP:

@@ -11,7 +11,6 @@ for all passes, though the first sees no map: evaluation uses their mixture.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
@@ -48,10 +47,8 @@ class Refined(nn.Module):
         """What the next pass is shown: the image `B C *S` plus the output's lesion probability in every channel."""
         assert output.mask_logits is not None
         assert self.meaning is not None
-        logits = output.mask_logits.detach().float()
-        channels = logits.softmax(dim=1) if self.meaning.activation == "softmax" else logits.sigmoid()
-        lesion = torch.stack([channels[:, channel] for channel in self.meaning.lesion_channels]).sum(dim=0)
-        return image + lesion.unsqueeze(1)
+        channels = self.meaning.channel_probabilities(output.mask_logits.detach())
+        return image + self.meaning.lesion_probability(channels.unbind(dim=1)).unsqueeze(1)
 
 
 def refined(network: nn.Module, resolved: ResolvedNetwork) -> Refined:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
 from bustle.evaluation.positive_class import positive_class
-from bustle.losses.lesion_map import lesion_probability
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ class ValidationTally:
         self._losses.append(loss.detach().float())
         self._sizes.append(len(batch.case_ids))
         if output.mask_logits is not None and self.meaning is not None:
-            drawn, truth = lesion_mask(output.mask_logits, self.meaning), batch.lesion_mask > 0
+            channels = self.meaning.channel_probabilities(output.mask_logits)
+            drawn, truth = self.meaning.lesion_mask(channels.unbind(dim=1)), batch.lesion_mask > 0
             self._dice.append(torch.where(batch.has_mask, dice_per_case(drawn, truth), torch.nan))
             without_lesion = batch.has_mask & ~truth.flatten(1).any(dim=1)
             self._clear.append(torch.where(without_lesion, (~drawn.flatten(1).any(dim=1)).float(), torch.nan))
@@ -90,14 +90,6 @@ def _mean_of_defined(parts: Sequence[Tensor]) -> float | None:
     """The mean of what is not NaN; None where there is nothing."""
     values = torch.cat(list(parts)).cpu().numpy() if parts else np.array([np.nan])
     return None if np.isnan(values).all() else float(np.nanmean(values))
-
-
-def lesion_mask(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
-    """Mask logits `B K *S` to the binary lesion mask `B *S` that `meaning` defines."""
-    if meaning.activation == "sigmoid":
-        return lesion_probability(mask_logits, meaning) > 0.5
-    winner = mask_logits.argmax(dim=1)
-    return torch.stack([winner == channel for channel in meaning.lesion_channels]).any(dim=0)
 
 
 def dice_per_case(predicted: Tensor, truth: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from bustle.core.types import Batch
 from bustle.training.both_tasks import BothTasks, both_tasks_of
-from bustle.training.validation import lesion_mask
 
 if TYPE_CHECKING:
     from bustle.losses.build import CombinedLoss, LossValues
@@ -60,7 +59,8 @@ class SemiSupervisedStep:
             of_label = probability.gather(1, batch.label.clamp_min(0).unsqueeze(1)).squeeze(1)
             confidence = torch.where(batch.has_label, of_label, confidence)
         accepted = ~batch.has_mask & (confidence > self.threshold)
-        pseudo = lesion_mask(tasks.mask_logits, tasks.meaning).to(batch.lesion_mask.dtype)
+        channels = tasks.meaning.channel_probabilities(tasks.mask_logits)
+        pseudo = tasks.meaning.lesion_mask(channels.unbind(dim=1)).to(batch.lesion_mask.dtype)
         per_case = (-1, *[1] * (batch.lesion_mask.ndim - 1))
         return replace(
             batch,
