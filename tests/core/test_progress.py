@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+import sys
+from types import SimpleNamespace
 
-from bustle.core.progress import announce, end_bars, progress
+import pytest
+import tqdm
+import tqdm.auto
+
+from bustle.core.progress import announce, bar_class, end_bars, progress, redraw_interval
 
 
 def test_every_item_comes_through_and_the_bar_goes_to_standard_error(capsys: pytest.CaptureFixture):
@@ -33,3 +38,15 @@ def test_what_follows_an_error_in_the_loop_begins_a_line(capsys: pytest.CaptureF
     assert before.startswith("\rread: ")
     assert before.endswith("\n")
     assert "\n" not in before[:-1]
+
+
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [(SimpleNamespace(kernel=object()), tqdm.auto.tqdm), (SimpleNamespace(), tqdm.tqdm), (None, tqdm.tqdm)],
+    ids=["notebook", "IPython in a terminal", "a program that imported IPython"],
+)
+def test_a_notebook_gets_its_own_bars(shell: object, expected: type, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert bar_class() is expected
+    assert redraw_interval() == (0.5 if expected is tqdm.auto.tqdm else 20)
+    assert list(progress("ab", description="read", passing=True)) == ["a", "b"]

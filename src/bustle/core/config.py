@@ -193,6 +193,13 @@ def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict
     return result
 
 
+def assignment(path: str, value: Any) -> str:
+    """The `key.path=value` that `apply_overrides` takes, of a plain value."""
+    import yaml
+
+    return f"{path}={yaml.safe_dump(value, default_flow_style=True)}"
+
+
 def _assign(target: Any, keys: list[str], value: Any, assignment: str) -> None:
     for position, key in enumerate(keys):
         if isinstance(target, dict) and position and keys[position - 1] == "set":

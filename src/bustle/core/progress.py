@@ -1,4 +1,4 @@
-"""Progress bars with a time to go, on standard error."""
+"""Progress bars with a time to go, on standard error or in a notebook."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ def progress(
 ) -> Iterator[Item]:
     """Iterate over `items` with a bar that shows the count, the rate and the time to go.
 
-    A `passing` bar is one of many: it is shown below another, on a terminal only, and vanishes when it is done.
+    A `passing` bar is one of many: it is shown below another where bars are redrawn, and vanishes when it is done.
     """
-    from tqdm import tqdm
-
-    bar = tqdm(
+    bar = bar_class()(
         items,
         desc=description,
         total=total,
@@ -31,7 +29,7 @@ def progress(
         dynamic_ncols=True,
         mininterval=redraw_interval(),
         leave=not passing,
-        disable=passing and not sys.stderr.isatty(),
+        disable=passing and not _redrawn(),
     )
     _shown.append(bar)
     try:
@@ -41,9 +39,30 @@ def progress(
         _shown.remove(bar)
 
 
+def bar_class() -> type[tqdm]:
+    """The kind of bar that fits where this runs: a notebook's own widget, else text."""
+    if in_notebook():
+        from tqdm.auto import tqdm
+
+        return tqdm
+    from tqdm import tqdm
+
+    return tqdm
+
+
+def in_notebook() -> bool:
+    """Whether the program runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def redraw_interval() -> float:
-    """Seconds between two states of a bar: a terminal is redrawn twice a second, a log file gets one now and then."""
-    return 0.5 if sys.stderr.isatty() else 20.0
+    """Seconds between two states of a bar: where it is redrawn, half a second; a log file gets one now and then."""
+    return 0.5 if _redrawn() else 20.0
+
+
+def _redrawn() -> bool:
+    return sys.stderr.isatty() or in_notebook()
 
 
 def end_bars() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry, Prediction
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.inference.prediction_files import prediction_folder, write_prediction
-from bustle.io.raster import read_image
+from bustle.io.bit_depth import to_8_bit
+from bustle.io.raster import image_of_pixels, read_image
 from bustle.io.volume import is_volume, read_volume
 
 
@@ -53,6 +54,35 @@ def read_picture(
     return Picture(name, image, geometry, path, centre=centre)
 
 
+def picture_of_array(
+    values: ArrayLike,
+    *,
+    name: str,
+    dims: int,
+    spacing: tuple[float, ...] | None = None,
+    centre: tuple[float, ...] | None = None,
+) -> Picture:
+    """A picture of an array: with `dims` 2 of `H W` or `H W 3` (RGB), with `dims` 3 of `D H W`.
+
+    Raises `InputError` for another shape, and for values that are not whole numbers of 8 to 16 bits.
+    """
+    array = np.asarray(values)
+    fits = array.ndim == dims or (dims == 2 and array.ndim == 3 and array.shape[2] == 3)
+    if not fits or not array.size:
+        raise InputError(
+            f"the array has the shape {' x '.join(map(str, array.shape)) or 'of one number'}",
+            remedy="give an image H W or H W 3" if dims == 2 else "give a volume D H W",
+        )
+    image = image_of_pixels(array) if dims == 2 else to_8_bit(array, path=None)[None]
+    return Picture(
+        name,
+        image,
+        Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=dims)),
+        None,
+        centre=centre,
+    )
+
+
 def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None = None) -> tuple[float, ...]:
     """One number for all axes, or one for each. Raises `InputError` for another count."""
     if len(spacing) not in (1, dims):
@@ -64,12 +94,17 @@ def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None
     return spacing * dims if len(spacing) == 1 else spacing
 
 
-def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_probability: bool = False) -> None:
-    """Write `out/<case_id>` with the masks, the record and the overlay. Raises `InputError` where that fails."""
+def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_probability: bool = False) -> Path:
+    """Write `out/<case_id>` with the masks, the record and the overlay, and return that folder.
+
+    Raises `InputError` where that fails.
+    """
+    folder = prediction_folder(out, prediction.case_id)
     write_prediction(
         prediction,
-        prediction_folder(out, prediction.case_id),
+        folder,
         overlay=draw_prediction(picture.image, prediction, truth=picture.truth),
         save_probability=save_probability,
         input_sha256=picture.digest(),
     )
+    return folder

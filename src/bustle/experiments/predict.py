@@ -14,6 +14,7 @@ from bustle.core.progress import progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
 from bustle.inference.inputs import InputImage
+from bustle.inference.lesions import lesion_count
 from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction
 from bustle.inference.predictor import Item, Predictor
 
@@ -173,10 +174,7 @@ class _Work(Generic[Source]):
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
         write_files(prediction, picture, self.out, save_probability=self.save_probability)
-        lesions = None
-        if prediction.mask is not None:
-            drawn = sum(candidate.voxels > 0 for candidate in prediction.candidates)
-            lesions = drawn if prediction.geometry.dims == 3 else len(prediction.lesions)
+        lesions = lesion_count(prediction)
         return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
 
 

@@ -204,6 +204,15 @@ class Predictor:
         )
 
 
+def is_model(path: Path) -> bool:
+    """Whether a path looks like what `Predictor.open` takes: a package, a run folder or one fold's folder."""
+    return is_package(path) or (path / RECIPE).exists() or _is_fold(path)
+
+
+def _is_fold(path: Path) -> bool:
+    return path.resolve().name.startswith("fold-") and (path.resolve().parent / RECIPE).exists()
+
+
 def find_weights(model: Path, *, fold: int | None = None) -> tuple[Path, list[Path]]:
     """The recipe of a run folder or of one fold's folder, and the weights to use."""
     if not model.is_dir():
@@ -211,7 +220,7 @@ def find_weights(model: Path, *, fold: int | None = None) -> tuple[Path, list[Pa
     if (model / RECIPE).exists():
         return model / RECIPE, _weights_of_run(model, fold)
     run = model.resolve().parent
-    if (run / RECIPE).exists() and model.resolve().name.startswith("fold-"):
+    if _is_fold(model):
         if not (model / WEIGHTS).exists():
             raise InputError(f"has no {WEIGHTS} yet", remedy="finish its training with --resume", path=model)
         return run / RECIPE, [model / WEIGHTS]

@@ -13,7 +13,7 @@ from bustle.core.errors import InputError
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 
-def to_8_bit(values: NDArray[Any], *, path: Path) -> NDArray[np.uint8]:
+def to_8_bit(values: NDArray[Any], *, path: Path | None) -> NDArray[np.uint8]:
     """Values of 0..65535 scaled to 0..255 from the smallest of 8, 10, 12, 14 and 16 bits that holds them all.
 
     Scanners store 10- and 12-bit values in 16-bit files: scaling those from 65535 would give a black image. Floats

@@ -51,7 +51,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
     """
     path = Path(path)
-    pixels = _decode(path)
+    return image_of_pixels(_decode(path), path=path)
+
+
+def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArray[np.uint8]:
+    """The pixels `H W`, `H W 3` (RGB) or `H W 4` (RGBA) of a file, or of none, as `read_image` returns them."""
     if min(pixels.shape[:2]) < MIN_SIDE:
         height, width = pixels.shape[:2]
         raise InputError(
@@ -107,6 +111,11 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
 
 def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
     """Write `H W`, `1 H W` or `3 H W` (RGB) as an 8-bit PNG, atomically; bool becomes 0 and 255."""
+    write_bytes(Path(path), as_png(image))
+
+
+def as_png(image: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
+    """The content of the file that `write_png` writes."""
     if image.dtype not in (np.uint8, np.bool_):
         raise TypeError(f"a PNG is written from uint8 or bool, not {image.dtype}")
     pixels = image.astype(np.uint8) * np.uint8(255 if image.dtype == np.bool_ else 1)
@@ -115,7 +124,7 @@ def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} as PNG")
-    write_bytes(Path(path), encoded.tobytes())
+    return encoded.tobytes()
 
 
 @contextlib.contextmanager

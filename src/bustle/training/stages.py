@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bustle.core.config import apply_overrides, from_mapping, to_mapping
+from bustle.core.config import apply_overrides, assignment, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, Stage
 
@@ -53,7 +51,7 @@ def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
 def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
     mapping: dict[str, Any] = to_mapping(recipe) | {"stages": []}
     for key, value in stage.set.items():
-        mapping = apply_overrides(mapping, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}"])
+        mapping = apply_overrides(mapping, [assignment(key, value)])
     changed = from_mapping(Recipe, mapping, where=f"stage {stage.name}")
     if _shared_by_all_stages(changed) != _shared_by_all_stages(replace(recipe, stages=())):
         raise InputError(

@@ -1,0 +1,80 @@
+"""A prediction together with the picture that it was made of, so that it can draw, show and save itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import Prediction
+from bustle.drawing.prediction_picture import draw_prediction
+from bustle.experiments.pictures import Picture, write_files
+from bustle.inference.lesions import lesion_count
+from bustle.io.raster import as_png
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class DrawnPrediction:
+    """What a model says about one image or volume, with the picture that it saw.
+
+    `prediction` holds everything (see `bustle.core.types.Prediction`), `picture` the pixels uint8 `C H W` or
+    `C D H W` and their geometry. In a notebook it is shown as the picture with the outlines drawn in.
+    """
+
+    prediction: Prediction
+    picture: Picture
+
+    @property
+    def decision(self) -> str | None:
+        """The name of the class that it is taken for; None of a model without classes."""
+        return self.prediction.decision
+
+    @property
+    def class_probabilities(self) -> Mapping[str, float] | None:
+        """Probability (0..1) by class name, together 1; None of a model without classes."""
+        return self.prediction.class_probabilities
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Where lesions are, bool `H W` or `D H W` on the image's own grid; None of a model that outlines nothing."""
+        return self.prediction.mask
+
+    @property
+    def probability(self) -> NDArray[np.float32] | None:
+        """The probability (0..1) that a pixel is lesion, float32 of the mask's shape."""
+        return self.prediction.probability
+
+    def overlay(self) -> NDArray[np.uint8]:
+        """RGB `H W 3`: the image with the outlines and the classes at its own size, or three cuts of a volume."""
+        return np.ascontiguousarray(draw_prediction(self.picture.image, self.prediction).transpose(1, 2, 0))
+
+    def save(self, out: str | Path, *, save_probability: bool = False) -> Path:
+        """Write the files of `bustle predict` into `out/<case_id>` and return that folder.
+
+        Raises `InputError` where it cannot be written.
+        """
+        return write_files(self.prediction, self.picture, Path(out), save_probability=save_probability)
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(self._facts())}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the overlay, and the facts below it."""
+        picture = base64.b64encode(as_png(draw_prediction(self.picture.image, self.prediction))).decode("ascii")
+        facts = escape(", ".join(self._facts()))
+        shown = f'<img src="data:image/png;base64,{picture}" alt="{facts}" style="max-width: 100%">'
+        return f"<figure>{shown}<figcaption>{facts}</figcaption></figure>"
+
+    def _facts(self) -> list[str]:
+        facts = [self.prediction.case_id]
+        if self.class_probabilities is not None and self.decision is not None:
+            facts.append(f"{self.decision} {self.class_probabilities[self.decision]:.2f}")
+        count = lesion_count(self.prediction)
+        if count is not None:
+            facts.append("1 lesion" if count == 1 else f"{count} lesions")
+        return facts

@@ -1,0 +1,93 @@
+"""Opening models, and asking them about one image or volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bustle.core.extras import naming_the_extra
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from bustle.inference.predictor import Predictor
+    from bustle.library.drawn_prediction import DrawnPrediction
+
+
+@naming_the_extra()
+def load_model(
+    path: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
+) -> Predictor:
+    """Open a trained model.
+
+    Args:
+        path: a package of `bustle export` (a folder or a zip, which need no PyTorch), or a run of `bustle train`,
+            whose finished folds are averaged; `"run/fold-0"` is one of them.
+        device: `"auto"` takes a GPU if there is one.
+        fold: of a run, only this fold (from 0).
+
+    Returns:
+        The model, for `predict` and `evaluate`. `title` names it, `data.classes` are its classes, `outlines` says
+        whether it gives a mask.
+
+    Raises:
+        InputError: for what is no model, a run without a finished fold, broken weights, an absent device, and a run
+            where PyTorch is not installed.
+    """
+    from bustle.inference.predictor import Predictor
+
+    return Predictor.open(Path(path), device=device, fold=fold)
+
+
+@naming_the_extra()
+def predict(
+    image: str | Path | ArrayLike,
+    *,
+    model: Predictor | str | Path,
+    spacing: float | Sequence[float] | None = None,
+    centre: Sequence[float] | None = None,
+    name: str | None = None,
+) -> DrawnPrediction:
+    """Outline and classify the lesions of one image or volume.
+
+    Args:
+        image: a file (PNG, JPEG, BMP, TIFF; NRRD, NIfTI, MHA), or an array: an image `H W` (grey) or `H W 3` (RGB),
+            for a model for volumes `D H W` (slice, depth, lateral). Whole numbers of 8 to 16 bits.
+        model: what `load_model` returned, or a path that it takes.
+        spacing: the size in mm of a pixel or voxel: one number, or one per axis in the array's order. Files may say
+            it themselves; arrays of volumes need it; without it an image is measured in pixels.
+        centre: of a volume, the lesion's place (slice, row, column) in voxels from 0: only there is looked. By
+            default the whole volume is searched.
+        name: the prediction's `case_id`; by default the file's stem, or `"image"` for an array.
+
+    Returns:
+        The prediction on the image's own grid. It shows itself in a notebook, and `save` writes the files that
+        `bustle predict` writes.
+
+    Raises:
+        InputError: for a file that cannot be read, another shape or depth of values, and an image for a model that
+            takes volumes, or the reverse.
+    """
+    from bustle.core.errors import InputError
+    from bustle.experiments.pictures import picture_of_array, read_picture
+    from bustle.inference.predictor import Item, Predictor
+    from bustle.io.volume import volume_stem
+    from bustle.library.drawn_prediction import DrawnPrediction
+
+    opened = model if isinstance(model, Predictor) else load_model(model)
+    steps = None if spacing is None else tuple(spacing) if isinstance(spacing, Sequence) else (float(spacing),)
+    place = None if centre is None else tuple(map(float, centre))
+    if isinstance(image, str | Path):
+        file = Path(image)
+        picture = read_picture(file, name=name or volume_stem(file), spacing=steps, centre=place)
+    else:
+        dims = len(opened.data.size)
+        picture = picture_of_array(image, name=name or "image", dims=dims, spacing=steps, centre=place)
+    try:
+        opened.check(picture.geometry, centre=picture.centre)
+    except InputError as error:
+        error.path = picture.file
+        raise
+    (prediction,) = opened.predict_many([Item(picture.name, picture.image, picture.geometry, picture.centre)])
+    return DrawnPrediction(prediction, picture)

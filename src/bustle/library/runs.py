@@ -1,0 +1,155 @@
+"""Training, evaluating and comparing: work whose results lie in a folder and are returned as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bustle.core.extras import naming_the_extra
+from bustle.library.data import Data, opened
+
+if TYPE_CHECKING:
+    from bustle.core.recipe import Track
+    from bustle.data.splits.splits import Splits
+    from bustle.experiments.resampling_groups import GroupRule
+    from bustle.experiments.scored_pairs import Missing
+    from bustle.inference.predictor import Predictor
+
+
+@naming_the_extra()
+def train(
+    recipe: str | Path,
+    *,
+    data: Data,
+    out: str | Path,
+    changes: Mapping[str, Any] | None = None,
+    folds: int | None = None,
+    holdout: float | None = None,
+    splits: Splits | str | Path | None = None,
+    fold: int | None = None,
+    track: Track = "strict",
+    protocol: str | None = None,
+    resume: bool = False,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    init: str | Path | None = None,
+) -> dict[str, Any]:
+    """Train a recipe, predict the test part of each fold and score it. Needs PyTorch (the extra `train`).
+
+    Args:
+        recipe: a shipped id (`"rmtl_net_cpu"`, `"rmtl_net/mtl-net"`) or the path of a YAML file.
+        data: what `open_data` returned, or its specs.
+        out: the run folder to write.
+        changes: of the recipe, by the path of the key: `{"training.epochs": 5, "losses.0.weight": 0.5}`.
+        folds: the number of folds; the protocol's by default.
+        holdout: instead of folds, the fraction (0..1) of the cases that the one fold tests on.
+        splits: instead of both, what `split` returned, or the file that it wrote.
+        fold: train this fold only (from 0).
+        track: how cases are split and scored: `"strict"`, or `"published"` as the paper did. Both are always scored.
+        protocol: the published track's protocol; the recipe's own by default.
+        resume: go on after the last finished epoch of such a run in `out`.
+        device: `"auto"` takes a GPU if there is one.
+        init: a safetensors file to start from, of a whole model or a timm encoder.
+
+    Returns:
+        The run's result, which `out/summary.json` holds too.
+
+    Raises:
+        InputError: for wrong input, before anything is trained; for a loss that is not a number and a full disk,
+            after which `resume=True` goes on.
+    """
+    from bustle.core.config import assignment
+    from bustle.core.recipe import load_recipe
+    from bustle.experiments.train import SplitChoice, run_training
+
+    changed = [assignment(path, value) for path, value in (changes or {}).items()]
+    return run_training(
+        load_recipe(str(recipe), overrides=changed),
+        load_data=lambda: opened(data),
+        out=Path(out),
+        split=SplitChoice(
+            track=track,
+            published_protocol=protocol,
+            folds=folds,
+            holdout=holdout,
+            made=Path(splits) if isinstance(splits, str) else splits,
+        ),
+        fold=fold,
+        resume=resume,
+        device=device,
+        init=None if init is None else Path(init),
+    )
+
+
+@naming_the_extra()
+def evaluate(
+    method: Predictor | str | Path,
+    *,
+    data: Data,
+    out: str | Path,
+    track: Track = "strict",
+    protocol: str | None = None,
+    groups: GroupRule | Path = "patient",
+    missing: Missing = "error",
+) -> dict[str, Any]:
+    """Score a model, or the masks of any other tool, on annotated data.
+
+    Args:
+        method: what `load_model` returned, or the path of a run or a package; any other folder holds predictions:
+            `<stem>.png` or `<case_id>/mask.png`, and optionally `probabilities.csv`.
+        data: what `open_data` returned, or its specs.
+        out: the folder for `metrics.json`, `cases.csv` and `report.html`.
+        track: the main track, `"strict"` or `"published"`.
+        protocol: the published track's protocol; of a model, its recipe's own by default.
+        groups: what the intervals resample as a whole: `"patient"`, `"file"`, `"duplicates"`, or the path of an
+            `audit.json`.
+        missing: of predictions, what a case without one is: an `"error"`, or `"as-empty"`.
+
+    Returns:
+        The scores with their intervals, which `out/metrics.json` holds too.
+
+    Raises:
+        InputError: for wrong input, missing or broken predictions, and an `out` that holds a training run.
+    """
+    from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
+    from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.run_folder import refuse_run_folder
+    from bustle.inference.predictor import Predictor, is_model
+
+    refuse_run_folder(Path(out))
+    collection = opened(data)
+    tell_findings(collection)
+    cases = collection.cases
+    if isinstance(method, Predictor) or is_model(Path(method)):
+        model = method if isinstance(method, Predictor) else Predictor.open(Path(method))
+        return evaluate_model(model, cases=cases, out=Path(out), track=track, protocol=protocol, groups=groups)
+    return evaluate_foreign_predictions(
+        Path(method),
+        cases=cases,
+        out=Path(out),
+        track=track,
+        protocol=protocol,
+        groups=groups,
+        missing=missing,
+    )
+
+
+@naming_the_extra()
+def compare(runs: Sequence[str | Path], *, out: str | Path) -> dict[str, Any]:
+    """How far runs differ on the same test cases, and whether chance explains it.
+
+    Args:
+        runs: two or more run folders, folds (`"run/fold-0"`) or results of `evaluate`; the first is the reference.
+        out: the folder for `comparison.json` and `report.html`.
+
+    Returns:
+        Differences, intervals and tests, which `out/comparison.json` holds too.
+
+    Raises:
+        InputError: for results that cannot be compared, and for an `out` that holds other results.
+    """
+    from bustle.experiments.compare import compare_runs
+    from bustle.experiments.run_folder import refuse_run_folder
+
+    refuse_run_folder(Path(out))
+    return compare_runs([Path(run) for run in runs], out=Path(out))
