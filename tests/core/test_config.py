@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
+from bustle.core.config import Component, apply_overrides, from_component, from_mapping, to_mapping
 from bustle.core.errors import InputError
 
 
@@ -118,6 +118,15 @@ def test_wrong_values_say_where_and_what_was_expected(values: dict[str, Any], sa
     with pytest.raises(InputError, match=said) as caught:
         load(**values)
     assert "\n" not in str(caught.value)
+
+
+def test_a_component_s_options_are_those_of_what_it_names():
+    known = {"inner": Inner, "outer": Outer}
+    assert from_component(Component("inner", {"rate": 2}), known, kind="part", where="parts.0") == Inner(rate=2.0)
+    with pytest.raises(InputError, match="unknown part 'iner'; did you mean inner"):
+        from_component(Component("iner"), known, kind="part", where="parts.0")
+    with pytest.raises(InputError, match=r"unknown key 'rat' in parts\.0; did you mean rate"):
+        from_component(Component("inner", {"rat": 2}), known, kind="part", where="parts.0")
 
 
 BASE = {"model": {"id": "m"}, "losses": [{"name": "dice", "weight": 1}], "epochs": 3}

@@ -32,6 +32,16 @@ def from_mapping(settings_type: type[Settings], mapping: Mapping[str, Any], *, w
     return _convert(settings_type, mapping, where)
 
 
+def from_component(component: Component, known: Mapping[str, type[Settings]], *, kind: str, where: str) -> Settings:
+    """The options of the implementation that `component` names, as its own type of the `known` ones.
+
+    Raises `InputError` for a name that is not known, calling it a `kind`, and for options that do not fit.
+    """
+    if component.name not in known:
+        raise unknown_name(kind, component.name, known)
+    return from_mapping(known[component.name], component.options, where=where)
+
+
 def to_mapping(settings: Any) -> Any:
     """The inverse of `from_mapping`: plain dicts, lists and scalars, ready for YAML or JSON."""
     if isinstance(settings, Component):

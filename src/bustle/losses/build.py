@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from bustle.core.config import from_mapping
-from bustle.core.errors import InputError, unknown_name
+from bustle.core.config import Component, from_component
+from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.boundary import Boundary
@@ -94,19 +94,17 @@ def build_loss(recipe: Recipe, *, setting: LossSetting) -> CombinedLoss:
 
     Raises `InputError` for unknown losses, options or weightings, and for a loss that `setting` cannot serve.
     """
+    known = {name: loss_type.options_type for name, loss_type in LOSSES.items()}
     losses: dict[str, Any] = {}
     weights: dict[str, float] = {}
     for component in recipe.losses:
-        if component.name not in LOSSES:
-            raise unknown_name("loss", component.name, LOSSES)
-        loss_type = LOSSES[component.name]
         options = dict(component.options)
         name = str(options.pop("as", component.name))
         if name in losses:
             raise InputError(f"the recipe names the loss {name} twice", remedy="join the two, or name one with `as`")
         weights[name] = _weight(options.pop("weight", 1.0), name)
-        chosen = from_mapping(loss_type.options_type, options, where=f"loss {name}")
-        losses[name] = loss_type(chosen, setting=setting)
+        chosen = from_component(Component(component.name, options), known, kind="loss", where=f"loss {name}")
+        losses[name] = LOSSES[component.name](chosen, setting=setting)
     if not losses:
         raise InputError("the recipe has no losses", remedy="name at least one")
     tasks = list(dict.fromkeys(loss.task for loss in losses.values()))

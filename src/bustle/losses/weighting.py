@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from bustle.core.config import Component, from_mapping
-from bustle.core.errors import unknown_name
+from bustle.core.config import Component, from_component
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +133,6 @@ WEIGHTINGS: Mapping[str, type[Weighting]] = {
 
 def build_weighting(component: Component, *, tasks: Sequence[str]) -> Weighting:
     """The recipe's `weighting`; raises `InputError` for an unknown name or option."""
-    if component.name not in WEIGHTINGS:
-        raise unknown_name("weighting", component.name, WEIGHTINGS)
-    weighting_type = WEIGHTINGS[component.name]
-    options = from_mapping(weighting_type.options_type, component.options, where=f"weighting {component.name}")
-    return weighting_type(options, tasks=tasks)  # type: ignore[arg-type]
+    known: dict[str, Any] = {name: weighting.options_type for name, weighting in WEIGHTINGS.items()}
+    options = from_component(component, known, kind="weighting", where=f"weighting {component.name}")
+    return WEIGHTINGS[component.name](options, tasks=tasks)

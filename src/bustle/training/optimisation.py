@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from bustle.core.config import Component, from_mapping
-from bustle.core.errors import unknown_name
+from bustle.core.config import Component, from_component
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +71,8 @@ OPTIMIZERS: Mapping[str, tuple[type[OptimizerSettings], type[torch.optim.Optimiz
 
 def optimizer_settings(component: Component) -> OptimizerSettings:
     """Check the recipe's `optimizer`; raises `InputError` for an unknown name or option."""
-    if component.name not in OPTIMIZERS:
-        raise unknown_name("optimizer", component.name, OPTIMIZERS)
-    return from_mapping(OPTIMIZERS[component.name][0], component.options, where="optimizer")
+    settings_types = {name: settings_type for name, (settings_type, _) in OPTIMIZERS.items()}
+    return from_component(component, settings_types, kind="optimizer", where="optimizer")
 
 
 def build_optimizer(
@@ -212,6 +210,4 @@ SCHEDULES: Mapping[str, type[Schedule]] = {
 
 def build_schedule(component: Component) -> Schedule:
     """The recipe's `schedule`; raises `InputError` for an unknown name or option."""
-    if component.name not in SCHEDULES:
-        raise unknown_name("schedule", component.name, SCHEDULES)
-    return from_mapping(SCHEDULES[component.name], component.options, where="schedule")
+    return from_component(component, SCHEDULES, kind="schedule", where="schedule")

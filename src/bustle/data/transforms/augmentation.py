@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from numpy.random import Generator, Philox
 
-from bustle.core.config import Component, from_mapping
-from bustle.core.errors import InputError, unknown_name
+from bustle.core.config import Component, from_component
+from bustle.core.errors import InputError
 from bustle.data.transforms.drawn_transform import IDENTITY, DrawnTransform, composed
 from bustle.data.transforms.geometric_components import Crop, Flip, RightAngleRotate, Rotate, Scale, Translate
 from bustle.data.transforms.intensity_components import (
@@ -60,12 +60,10 @@ class Augmentation:
                 f"these augmentations are for images, data.size is {list(size)}", remedy="it must be [height, width]"
             )
         known: dict[str, type[GeometricComponent | IntensityComponent]] = {**GEOMETRIC, **INTENSITY}
-        checked = []
-        for position, component in enumerate(components):
-            if component.name not in known:
-                raise unknown_name("augmentation", component.name, known)
-            where = f"augmentation.{position} ({component.name})"
-            checked.append(from_mapping(known[component.name], component.options, where=where))
+        checked = [
+            from_component(component, known, kind="augmentation", where=f"augmentation.{position} ({component.name})")
+            for position, component in enumerate(components)
+        ]
         return cls(checked, size=(size[0], size[1]))
 
     def draw(self, case_id: str, *, seed: int, epoch: int) -> DrawnTransform:

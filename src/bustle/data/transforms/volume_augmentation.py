@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.config import Component, from_mapping
-from bustle.core.errors import InputError, unknown_name
+from bustle.core.config import Component, from_component
+from bustle.core.errors import InputError
 from bustle.data.transforms.augmentation import random_of_case
 from bustle.data.transforms.volume_components import Elastic, Flip, Linear, Rotate, Scale
 
@@ -44,12 +44,11 @@ class VolumeAugmentation:
     @classmethod
     def from_components(cls, components: Sequence[Component], *, size: tuple[int, ...]) -> VolumeAugmentation:
         """Check the options of a recipe's components; raises `InputError` that names what is wrong."""
-        checked = []
-        for position, component in enumerate(components):
-            if component.name not in COMPONENTS:
-                raise unknown_name("augmentation for volumes", component.name, COMPONENTS)
-            where = f"augmentation.{position} ({component.name})"
-            checked.append(from_mapping(COMPONENTS[component.name], component.options, where=where))
+        kind = "augmentation for volumes"
+        checked = [
+            from_component(component, COMPONENTS, kind=kind, where=f"augmentation.{position} ({component.name})")
+            for position, component in enumerate(components)
+        ]
         if sum(isinstance(component, Elastic) for component in checked) > 1:
             raise InputError("the recipe names the augmentation elastic twice", remedy="name it once")
         return cls(checked, size=size)

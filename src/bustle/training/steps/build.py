@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
-from bustle.core.config import Component, from_mapping
-from bustle.core.errors import unknown_name
+from bustle.core.config import Component, from_component
 from bustle.core.types import Batch
 
 if TYPE_CHECKING:
@@ -38,7 +37,5 @@ def step_names() -> list[str]:
 
 def build_step(component: Component) -> TrainStep:
     """The recipe's `training.step`; raises `InputError` for an unknown name or option."""
-    if component.name not in step_names():
-        raise unknown_name("training step", component.name, step_names())
-    module = importlib.import_module(f"bustle.training.steps.{component.name}")
-    return from_mapping(module.STEP, component.options, where="training.step")
+    known = {name: importlib.import_module(f"bustle.training.steps.{name}").STEP for name in step_names()}
+    return from_component(component, known, kind="training step", where="training.step")
