@@ -1,4 +1,4 @@
-"""The documentation's commands work: tutorials are executed, everything else is parsed by the real parser."""
+"""The documentation's words work: Python and tutorials are executed, other commands parsed by the real parser."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import build_parser, main
+from bustle.io.raster import write_png
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
@@ -21,6 +24,32 @@ def commands(page: Path) -> list[list[str]]:
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     words = [shlex.split(line, comments=True) for line in lines]
     return [line[1:] for line in words if line and Path(line[0]).name == "bustle"]
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.fixture
+def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a reader of the pages works: it holds the models and images that the snippets name."""
+    for model in ("model.bustle", "rmtl.bustle", "runs/rmtl"):
+        (tmp_path / model).parent.mkdir(exist_ok=True)
+        write_package(tmp_path / model)
+    image = np.full((80, 90), 20, np.uint8)
+    image[20:60, 20:60] = 235
+    for name in ("scan.png", "scans/case1.png", "scans/case2.png"):
+        write_png(tmp_path / name, image)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", filter(python_blocks, PAGES), ids=lambda page: page.name)
+def test_python_runs(page: Path, readers_folder: Path) -> None:
+    """The blocks of a page one after the other, as in the cells of a notebook."""
+    namespace: dict[str, object] = {}
+    for block in python_blocks(page):
+        exec(compile(block, str(page), "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

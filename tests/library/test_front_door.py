@@ -48,6 +48,12 @@ def test_the_version_is_that_of_the_installed_package():
     assert bustle.__version__ == importlib.metadata.version("bustle")
 
 
+def test_looking_at_the_functions_imports_no_torch():
+    """As the documentation does, which is also built where only the core is installed."""
+    ask = f"import sys, bustle; [getattr(bustle, name) for name in {FUNCTIONS}]; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", ask], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_has_a_signature_and_tells_of_all_its_arguments(name: str):
     function = getattr(bustle, name)

@@ -27,8 +27,8 @@ def open_data(*specs: str) -> Collection:
             `"folder:mine?name=mine"`, `"phantom:?cases=20&seed=0"`.
 
     Returns:
-        A collection. `cases` is a tuple with one `Case` per image or volume: `case_id`, `label`, `patient_id`,
-        `has_mask`, and `load()`, which decodes it: `image` uint8 `C H W` or `C D H W`, `lesion_mask` uint8 `H W` or
+        A collection. `cases` has one `Case` per image or volume, with `case_id`, `label`, `patient_id`, `has_mask`
+        and `load()`, which decodes it into `image` uint8 `C H W` or `C D H W` and `lesion_mask` uint8 `H W` or
         `D H W` (0 background, 1..n lesions) or None. `findings` says what looked doubtful.
 
     Raises:
@@ -58,8 +58,8 @@ def audit(data: Data, *, out: str | Path | None = None) -> Audit:
         out: a folder for `audit.json` and `audit.html`, which shows the pictures of every finding.
 
     Returns:
-        The audit: `findings` (kind, case ids, message), `duplicate_groups` and `conflicting` (groups of case ids),
-        `group_of` (leak group by case id) and `facts` (sizes, lesions and marks of every readable case).
+        The audit, with `findings` (kind, case ids, message), `duplicate_groups` and `conflicting` (groups of case
+        ids), `group_of` (leak group by case id) and `facts` (sizes, lesions and marks of every readable case).
 
     Raises:
         InputError: for wrong specs, and for a folder that cannot be written to. A broken file is a finding.
@@ -100,8 +100,8 @@ def split(
         out: a file to write, such as `"splits.json"`.
 
     Returns:
-        The splits: `folds`, each with the case ids of `train`, `val` and `test`; `excluded` (case id, reason);
-        `groups`.
+        The splits, with `folds`, each of which has the case ids of `train`, `val` and `test`; `excluded` (case id,
+        reason) and `groups` (by case id, the unit that is never divided).
 
     Raises:
         InputError: for settings that contradict each other, and for too few groups.
