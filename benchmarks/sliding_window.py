@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks._process import measured, peak_bytes
 from benchmarks._row import Ratio, Row
+from bustle.core.run_layout import RunLayout
 
 PEER = "monai.inferers.sliding_window_inference, the same network, eager"
 Numbers = dict[str, float]
@@ -93,7 +94,7 @@ def export(package: Path, *, volume: tuple[int, ...], patch: tuple[int, ...]) ->
     from bustle.models.description import describe
 
     recipe = recipe_of(patch)
-    weights = package.parent / "fold-0" / "best.safetensors"
+    weights = RunLayout(package.parent).fold(0).weights
     weights.parent.mkdir()
     save_file(network().state_dict(), weights)
     write_package(package, recipe=recipe, weights=[weights], training={}, metrics=(), seen_cases=())

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from bustle.core.run_layout import ScoredFolder
+
 MARKER = ".bustle-demo"
 HELD_OUT = 0.25
 
@@ -52,12 +54,12 @@ def main(folder: Path) -> None:
     run("evaluate", "--model", folder / "run", "--data", f"folder:{unseen}?name=unseen", "--out", evaluation)
     run("predict", unseen / "images", "--model", folder / "run", "--out", folder / "predictions")
 
-    metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads(ScoredFolder(evaluation).main.metrics.read_text(encoding="utf-8"))
     print(f"\nOn 40 phantoms of patients that training never saw ({time.monotonic() - started:.0f} s in all):")
     print(f"  Dice of the lesion            {figure(metrics, 'segmentation', 'dice')}")
     print(f"  AUC, malignant against rest   {figure(metrics, 'classification', 'auc')}")
     print("Phantoms are drawn, not scanned: these figures say that the tool works, not how good it is on patients.")
-    print(f"Report: {(evaluation / 'report.html').resolve()}")
+    print(f"Report: {ScoredFolder(evaluation).report.resolve()}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bustle.core.run_layout import RunLayout
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
 PHANTOM = "phantom_abus_"
@@ -60,7 +62,7 @@ def scoring(metrics: dict[str, Any]) -> str:
 
 def section(run: Path) -> str:
     """One run: command, hardware, size, and its strict and as-published figures side by side."""
-    summary, provenance = read(run / "summary.json"), read(run / "provenance.json")
+    summary, provenance = read(RunLayout(run).summary), read(RunLayout(run).provenance)
     sessions = provenance["sessions"]
     own, companion = summary["pooled"], summary["companion"]["pooled"]
     lines = [
@@ -102,8 +104,8 @@ SEARCH_COLUMNS = (
 
 def phantom_section(runs: Sequence[Path]) -> str:
     """The runs on phantom volumes in one table for each of the two tracks."""
-    summaries = {run: read(run / "summary.json") for run in runs}
-    records = {run: read(run / "provenance.json") for run in runs}
+    summaries = {run: read(RunLayout(run).summary) for run in runs}
+    records = {run: read(RunLayout(run).provenance) for run in runs}
     first = next(iter(summaries.values()))
     hardware = next(iter(records.values()))["sessions"][-1]
     lines = [
@@ -149,7 +151,7 @@ def _phantom_table(
 
 
 def render() -> str:
-    runs = sorted(path.parent for path in (ROOT / "results").glob("*/summary.json"))
+    runs = sorted(path for path in (ROOT / "results").iterdir() if RunLayout(path).summary.exists())
     phantoms = [run for run in runs if run.name.startswith(PHANTOM)]
     order = {PHANTOM + name: place for place, name in enumerate(PHANTOM_ORDER)}
     phantoms.sort(key=lambda run: order.get(run.name, len(order)))

@@ -17,6 +17,7 @@ from bustle.core.description import DESCRIPTIONS, Description, shipped_descripti
 from bustle.core.files import write_json, write_text
 from bustle.core.published import PublishedNumber, published_for
 from bustle.core.recipe import Recipe, load_recipe, recipe_ids
+from bustle.core.run_layout import RunLayout
 from bustle.models.description import describe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,8 +128,8 @@ def _of_run(folder: str, summary: dict[str, Any]) -> str:
 
 @cache
 def _runs() -> list[tuple[str, dict[str, Any]]]:
-    paths = sorted((ROOT / "results").glob("*/summary.json"))
-    runs = [(path.parent.name, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    found = [RunLayout(path) for path in sorted((ROOT / "results").iterdir())]
+    runs = [(r.path.name, json.loads(r.summary.read_text(encoding="utf-8"))) for r in found if r.summary.exists()]
     return [(name, summary) for name, summary in runs if set(summary["pooled"]["by_source"]) == {"busi"}]
 
 

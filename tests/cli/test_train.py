@@ -149,7 +149,7 @@ def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixtu
     weights = (run / "fold-0" / "best.safetensors").stat().st_mtime_ns
     before = read(run / "summary.json")
     shutil.rmtree(run / "fold-1")
-    (run / "fold-0" / "report.html").unlink()  # trained, but its scoring was interrupted
+    (run / "fold-0" / "metrics.json").unlink()  # trained, but its scoring was interrupted
     assert main(words(run, "--folds", "2", "--resume")) == 0
     assert (run / "fold-0" / "best.safetensors").stat().st_mtime_ns == weights
     after = read(run / "summary.json")

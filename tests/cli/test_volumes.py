@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bustle.cli.main import main
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Geometry
-from bustle.experiments.run_summary import LAST_SCORED_FILE
 from bustle.io.volume import read_header, read_instance_volume, write_volume
 
 SIZE, SPACING = (16, 64, 36), (2.0, 0.5, 1.0)
@@ -106,7 +106,7 @@ def test_a_fold_goes_on_where_it_stopped(run: Path, data: Path, capsys: pytest.C
     folders = sorted((run / "fold-0" / "predictions" / "folder").iterdir())
     lost, kept = folders[0], folders[1]
     (lost / "prediction.json").unlink()
-    (run / "fold-0" / LAST_SCORED_FILE).unlink()
+    RunLayout(run).fold(0).main.metrics.unlink()
     before = (kept / "prediction.json").stat().st_mtime_ns
     words = ["train", "cms_vnet_iter_cpu", "--data", f"folder:{data}", "--track", "published", "--folds", "2"]
     assert main([*words, "--fold", "0", "--out", str(run), "--resume", *TINY]) == 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bustle.core.recipe import load_protocol
+from bustle.core.run_layout import RunLayout
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks
 from bustle.evaluation.detection import DetectedCase
@@ -189,12 +190,12 @@ def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, ro
 
 
 def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
-    folders = {}
+    folders = []
     folds = []
     for number in range(3):
-        folders[number] = tmp_path / f"fold-{number}"
-        folders[number].mkdir()
-        (folders[number] / "metrics.csv").write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
+        folders.append(RunLayout(tmp_path).fold(number))
+        folders[number].path.mkdir()
+        folders[number].history.write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
         folds.append(made_up_metrics(made_up_rows(seed=number)))
     over_folds = summarise_folds(folds, pooled=folds[0], protocol=load_protocol("strict"))
     results = Results(metrics=metrics, rows=rows, classes=CLASSES, protocol=load_protocol("strict"), pictures={})

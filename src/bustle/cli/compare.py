@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.run_layout import ComparisonFolder
 
 HELP = "compare runs on the same test cases: differences, intervals and tests"
 
@@ -36,5 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
         "\nreference, run: over the cases that both have; Holm p: corrected for all comparisons of the same kind; "
         "p of cases and of DeLong takes the cases as independent, the interval keeps groups together"
     )
-    print(f"written to {out / 'comparison.json'} and {out / 'report.html'}")
+    written = ComparisonFolder(out)
+    print(f"written to {written.record} and {written.report}")
     return 0

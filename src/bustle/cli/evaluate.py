@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
+from bustle.core.run_layout import ScoredFolder
 
 if TYPE_CHECKING:
     from bustle.core.types import Case
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
     print(f"intervals: {metrics['n_groups']} groups resampled ({metrics['resampled']}; groups: {metrics['groups']})")
-    print(f"report: {arguments.out / 'report.html'}")
+    print(f"report: {ScoredFolder(arguments.out).report}")
     return 0
 
 

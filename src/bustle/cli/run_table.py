@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bustle.core.run_layout import RunLayout
 from bustle.evaluation.metrics import CATALOGUES
 from bustle.report.wording import SPREADS, interval, mean_and_spread, number
 
@@ -51,7 +52,8 @@ def print_run(summary: Mapping[str, Any], out: Path) -> None:
     if len(folds) > 1:
         spreads = [f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks]
         shown = f"mean ± {', '.join(spreads)}"
-    print(f"{shown}; written to {out / 'summary.json'} and {out / 'report.html'}")
+    run = RunLayout(out)
+    print(f"{shown}; written to {run.summary} and {run.report}")
 
 
 def _in_mm(name: str, tracks: Sequence[Mapping[str, Any]]) -> str:

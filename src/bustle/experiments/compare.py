@@ -13,6 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import make_folder, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol
+from bustle.core.run_layout import ComparisonFolder, ScoredFolder
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import (
     Entries,
@@ -52,7 +53,7 @@ def compare_runs(paths: Sequence[Path], *, out: Path, resamples: int = 2000, see
     Returns the content of `comparison.json`. Raises `InputError` for results that cannot be compared, and for an
     `out` that holds an evaluation.
     """
-    if (out / "cases.csv").exists():
+    if ScoredFolder(out).main.cases.exists():
         raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
     reference, *others = open_runs(paths)
     make_folder(out)
@@ -76,10 +77,10 @@ def compare_runs(paths: Sequence[Path], *, out: Path, resamples: int = 2000, see
         "tracks": tracks,
         "provenance": provenance(),
     }
-    write_json(out / "comparison.json", comparison)
+    write_json(ComparisonFolder(out).record, comparison)
     keys = row_keys(reference.main)
     write_comparison_page(
-        out / "report.html",
+        ComparisonFolder(out).report,
         comparison,
         rows={run.name: aligned_rows(run.main, keys) for run in (reference, *others)},
         positive=tracks[0]["positive_class"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from typing import TypeVar, get_args
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.recipe import Protocol, Track, load_protocol
+from bustle.core.run_layout import RunLayout, ScoredFolder, TrackFiles, named_run
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.detection import DetectedCase
-from bustle.experiments.run_folder import RECIPE
 from bustle.experiments.scored_track import read_detected
 
 T = TypeVar("T")
@@ -107,24 +106,25 @@ def _names(paths: Sequence[Path]) -> list[str]:
     for path, count in Counter(resolved).items():
         if count > 1:
             raise InputError("is named twice", remedy="name every run once", path=path)
-    names = [f"{path.parent.name}/{path.name}" if _is_fold(path) else path.name for path in resolved]
+    folds = [named_run(path).fold for path in paths]
+    names = [
+        path.name if fold is None else f"{fold.path.parent.name}/{fold.name}"
+        for path, fold in zip(resolved, folds, strict=True)
+    ]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
-
-
-def _is_fold(path: Path) -> bool:
-    return re.fullmatch(r"fold-\d+", path.name) is not None
 
 
 def _open_run(path: Path, name: str) -> ComparedRun:
     if not path.is_dir():
         raise InputError("is no folder", remedy="name a run, one fold of it, or the results of evaluate", path=path)
-    folders, warnings = [path], ()
-    if not (path / "cases.csv").exists():
-        folds = sorted((fold for fold in path.glob("fold-*") if _is_fold(fold)), key=lambda fold: int(fold.name[5:]))
-        folders = [fold for fold in folds if (fold / "metrics.json").exists()]
-        unscored = [fold.name.removeprefix("fold-") for fold in folds if fold not in folders]
+    run = RunLayout(path)
+    folders, warnings = [ScoredFolder(path)], ()
+    if not folders[0].main.cases.exists():
+        folds = run.folds()
+        folders = [fold for fold in folds if fold.is_scored]
+        unscored = [str(fold.number) for fold in folds if not fold.is_scored]
         if not folders:
-            unfinished = folds or (path / RECIPE).exists()
+            unfinished = folds or run.is_run
             raise InputError(
                 "holds no scored fold" if unfinished else "holds neither a run nor an evaluation",
                 remedy="finish the run" if unfinished else "name a run, one fold of it, or the results of evaluate",
@@ -132,31 +132,28 @@ def _open_run(path: Path, name: str) -> ComparedRun:
             )
         if unscored:
             warnings = (f"{name}: fold {', '.join(unscored)} is not scored yet and does not count",)
-    main = _track_results(folders, suffix="")
-    others = [track for track in get_args(Track) if track != main.track]
-    suffix = f"_{others[0]}"
-    names = (f"cases{suffix}.csv", f"metrics{suffix}.json")
-    complete = all((folder / name).exists() for folder in folders for name in names)
+    main = _track_results([folder.main for folder in folders])
+    (other,) = (track for track in get_args(Track) if track != main.track)
+    companions = [folder.companion(other) for folder in folders]
+    complete = all(files.complete for files in companions)
     return ComparedRun(
         name=name,
         path=path,
-        title=_title(path, folders),
+        title=_title(run, folders),
         main=main,
-        other=_track_results(folders, suffix=suffix) if complete else None,
+        other=_track_results(companions) if complete else None,
         warnings=warnings,
     )
 
 
-def _title(path: Path, folders: Sequence[Path]) -> str:
-    summary = path / "summary.json"
-    facts = read_json(summary if summary.exists() else folders[0] / "metrics.json")
-    return str(facts.get("title", path.name))
+def _title(run: RunLayout, folders: Sequence[ScoredFolder]) -> str:
+    facts = read_json(run.summary if run.summary.exists() else folders[0].main.metrics)
+    return str(facts.get("title", run.path.name))
 
 
-def _track_results(folders: Sequence[Path], *, suffix: str) -> TrackResults:
+def _track_results(files: Sequence[TrackFiles]) -> TrackResults:
     scored = []
-    for folder in folders:
-        path = folder / f"metrics{suffix}.json"
+    for path in (each.metrics for each in files):
         metrics = read_json(path)
         if not isinstance(metrics, dict) or not metrics.keys() >= {"track", "protocol"}:
             raise InputError("is not the result of an evaluation", remedy="evaluate again", path=path)
@@ -167,8 +164,8 @@ def _track_results(folders: Sequence[Path], *, suffix: str) -> TrackResults:
     return TrackResults(
         track=scored[0]["track"],
         protocol=load_protocol(scored[0]["protocol"]),
-        folds=tuple(read_cases(folder / f"cases{suffix}.csv") for folder in folders),
-        detected=tuple(case for folder in folders for case in read_detected(folder, suffix=suffix)),
+        folds=tuple(read_cases(each.cases) for each in files),
+        detected=tuple(case for each in files for case in read_detected(each.detected)),
         resampled="; ".join(meanings),
     )
 

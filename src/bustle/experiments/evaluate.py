@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.files import write_json
+from bustle.core.files import remove_file, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Track, protocol_ids, protocol_of
+from bustle.core.run_layout import ScoredFolder
 from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
 from bustle.experiments.gallery_pictures import gallery_pictures
@@ -98,13 +99,14 @@ def evaluate_predictions(
         "provenance": provenance(),
     }
     metrics = facts | main.summary(resamples=resamples)
-    main.write(out)
-    write_json(out / "metrics.json", metrics)
+    folder = ScoredFolder(out)
+    remove_file(folder.main.metrics)  # of an earlier evaluation: it is written last
+    main.write(folder.main)
     other_metrics = None
     if beside is not None:
         other_metrics = facts | beside.summary(resamples=resamples)
-        beside.write(out, suffix=f"_{other}")
-        write_json(out / f"metrics_{other}.json", other_metrics)
+        beside.write(folder.companion(other))
+        write_json(folder.companion(other).metrics, other_metrics)
     by_id = {case.case_id: case for case in scorable}
     results = Results(
         metrics=metrics,
@@ -115,7 +117,8 @@ def evaluate_predictions(
         companion_protocol=companion,
         pictures=gallery_pictures(rows, cases=by_id, index_of=dict.fromkeys(by_id, index), classes=classes),
     )
-    write_evaluation_page(out / "report.html", results)
+    write_evaluation_page(folder.report, results)
+    write_json(folder.main.metrics, metrics)
     return metrics
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.splits import read_splits
-from bustle.experiments.run_folder import PROVENANCE, SPLITS
 from bustle.experiments.training_overlap import seen_case_ids
 from bustle.inference.package import PackageRecord, case_digest
-from bustle.inference.predictor import find_weights
 
 OF_A_TRACK = (
     "track",
@@ -36,22 +35,22 @@ def export_run(model: Path, out: Path) -> PackageRecord:
     """Export a run's finished folds, or one `RUN/fold-K`, to the package `out`. Raises `InputError`."""
     from bustle.export.package import write_package
 
-    path, weights = find_weights(model)
-    run = path.parent
-    recipe = load_recipe(str(path))
-    seen = set().union(*(seen_case_ids(file.parent) for file in weights))
+    opened = named_run(model).opened()
+    folds, run = opened.finished_folds(), opened.run
+    recipe = load_recipe(str(run.recipe))
+    seen = set().union(*(seen_case_ids(fold.path) for fold in folds))
     return write_package(
         out,
         recipe=recipe,
-        weights=weights,
+        weights=[fold.weights for fold in folds],
         training=_training(run, recipe=recipe),
-        metrics=_metrics(run, folds=[file.parent for file in weights]),
+        metrics=_metrics(run, folds=folds),
         seen_cases=sorted(map(case_digest, seen)),
     )
 
 
-def _training(run: Path, *, recipe: Recipe) -> dict[str, Any]:
-    splits, record = read_splits(run / SPLITS), read_json(run / PROVENANCE)
+def _training(run: RunLayout, *, recipe: Recipe) -> dict[str, Any]:
+    splits, record = read_splits(run.splits), read_json(run.provenance)
     return {
         "track": splits.track,
         "protocol": splits.protocol,
@@ -66,19 +65,19 @@ def _licence(source: str) -> str | None:
     return reader_module(source).DESCRIPTION.licence if source in reader_ids() else None
 
 
-def _metrics(run: Path, *, folds: Sequence[Path]) -> list[dict[str, Any]]:
+def _metrics(run: RunLayout, *, folds: Sequence[FoldLayout]) -> list[dict[str, Any]]:
     """Of every scored track: of the fold itself where there is one, else of all test cases together, if summed up."""
-    names = [folder.name for folder in folds]
+    names = [fold.name for fold in folds]
     if len(folds) == 1:
-        if not (folds[0] / "metrics.json").exists():
-            raise InputError("is not finished", remedy="finish its training with --resume", path=folds[0])
-        main = read_json(folds[0] / "metrics.json")
-        beside = map(read_json, folds[0].glob("metrics_*.json"))
-        return [_kept(metrics, names) for metrics in (main, *beside)]
-    if not (run / "summary.json").exists():
+        (fold,) = folds
+        if not fold.is_scored:
+            raise InputError("is not finished", remedy="finish its training with --resume", path=fold.path)
+        tracks = (fold.main, *fold.companions())
+        return [_kept(read_json(track.metrics), names) for track in tracks]
+    if not run.summary.exists():
         return []
-    summary = read_json(run / "summary.json")
-    if [f"fold-{facts['fold']}" for facts in summary["folds"]] != names:
+    summary = read_json(run.summary)
+    if [facts["fold"] for facts in summary["folds"]] != [fold.number for fold in folds]:
         return []  # a fold was finished since
     tracks = [summary, summary["companion"]]
     return [_kept(track["pooled"], names) for track in tracks if track]

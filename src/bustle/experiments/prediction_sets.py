@@ -8,12 +8,10 @@ from pathlib import Path
 from bustle.core.data_section import DataSection, PatchData
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol
+from bustle.core.run_layout import ScoredFolder
 from bustle.core.types import Case
 from bustle.experiments.predict import predict_cases
 from bustle.inference.predictor import Predictor
-
-SEARCHED, LOCATED = "predictions", "predictions_located"
-"""Folders of a fold or an evaluation. Of images there is one set of predictions only, the first."""
 
 
 def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
@@ -23,7 +21,7 @@ def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
 
 def set_folder(folder: Path, protocol: Protocol, *, data: DataSection, outlines: bool) -> Path:
     """Where the predictions are that the protocol scores."""
-    return folder / (LOCATED if is_told(protocol, data=data, outlines=outlines) else SEARCHED)
+    return ScoredFolder(folder).predictions(located=is_told(protocol, data=data, outlines=outlines))
 
 
 def predict_sets(
@@ -43,7 +41,7 @@ def predict_sets(
         predict_cases(
             predictor,
             cases,
-            folder / (LOCATED if told else SEARCHED),
+            ScoredFolder(folder).predictions(located=told),
             located=told,
             resume=isinstance(data, PatchData),
             on_failure=on_failure,

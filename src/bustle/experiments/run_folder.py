@@ -13,11 +13,10 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json, sha256_of_file, write_error, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
+from bustle.core.run_layout import RunLayout, is_training_folder
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.splits.splits import Splits, read_splits, write_splits
-
-RECIPE, SPLITS, PROVENANCE = "recipe.yaml", "splits.json", "provenance.json"
 
 
 def check_run_folder(out: Path, *, resume: bool) -> bool:
@@ -31,20 +30,20 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
         raise write_error(out, error) from error
     if not occupied:
         return False
-    if not (out / RECIPE).exists():
+    run = RunLayout(out)
+    if not run.is_run:
         raise InputError("is not empty and is no run folder", remedy="choose a new or empty folder", path=out)
     if not resume:
         raise InputError(
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
     # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
-    finished = (*out.glob("fold-*/checkpoints/last.ckpt"), *out.glob("fold-*/stages/*/checkpoints/last.ckpt"))
-    return (out / PROVENANCE).exists() and bool(finished)
+    return run.provenance.exists() and any(fold.is_begun for fold in run.folds())
 
 
 def refuse_run_folder(out: Path) -> None:
     """Raises `InputError` for a run's or a fold's own folder: other results there would replace the run's."""
-    if (out / RECIPE).exists() or (out / "checkpoints").exists():
+    if is_training_folder(out):
         raise InputError("holds a training run", remedy="choose another --out, so that its results stay", path=out)
 
 
@@ -52,7 +51,7 @@ class RunFolder:
     """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session."""
 
     def __init__(self, path: Path, record: dict[str, Any]):
-        self.path = path
+        self._layout = RunLayout(path)
         self._record = record
         self._started = time.monotonic()
 
@@ -60,8 +59,9 @@ class RunFolder:
     def create(
         cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
     ) -> RunFolder:
-        save_recipe(recipe, path / RECIPE)
-        write_splits(path / SPLITS, splits)
+        layout = RunLayout(path)
+        save_recipe(recipe, layout.recipe)
+        write_splits(layout.splits, splits)
         started_from = None if init is None else {"file": init.name, "sha256": sha256_of_file(init)}
         run = cls(path, {"data": dict(fingerprints), "init": started_from, "sessions": []})
         run._begin_session()
@@ -72,11 +72,12 @@ class RunFolder:
         cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
     ) -> RunFolder:
         """Raises `InputError` that names what differs when this is not the run that the folder holds."""
-        record = read_json(path / PROVENANCE)
+        layout = RunLayout(path)
+        record = read_json(layout.provenance)
         if not isinstance(record, dict) or not record.keys() >= {"data", "init", "sessions"}:
-            raise InputError("is not the record of a run", remedy="restore it", path=path / PROVENANCE)
-        differences = _recipe_differences(load_recipe(str(path / RECIPE)), recipe)
-        differences += _split_differences(read_splits(path / SPLITS), splits)
+            raise InputError("is not the record of a run", remedy="restore it", path=layout.provenance)
+        differences = _recipe_differences(load_recipe(str(layout.recipe)), recipe)
+        differences += _split_differences(read_splits(layout.splits), splits)
         differences += [
             f"the data of {source}"
             for source in sorted(record["data"].keys() | fingerprints.keys())
@@ -98,12 +99,12 @@ class RunFolder:
     def _begin_session(self) -> None:
         session = {**provenance(), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         self._record["sessions"].append({**session, "hardware": hardware(), "seconds": None})
-        write_json(self.path / PROVENANCE, self._record)
+        write_json(self._layout.provenance, self._record)
 
     def end_session(self) -> None:
         """Note the time that this command took."""
         self._record["sessions"][-1]["seconds"] = round(time.monotonic() - self._started, 1)
-        write_json(self.path / PROVENANCE, self._record)
+        write_json(self._layout.provenance, self._record)
 
 
 def hardware() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from bustle.core.files import read_json, write_json
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe, Track
+from bustle.core.run_layout import FoldLayout, RunLayout, TrackFiles
 from bustle.core.types import Case
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.strata import with_size_strata
@@ -24,15 +25,6 @@ from bustle.report.evaluation_page import Results
 from bustle.report.run_page import read_history, read_stage_histories, write_run_page
 
 RESAMPLES = 2000
-LAST_SCORED_FILE = "report.html"
-"""What the scoring of a fold writes last: where it stands, the fold is done."""
-
-
-def scored_folds(out: Path) -> dict[int, Path]:
-    """The folders of the folds whose predictions are scored, by number."""
-    numbers = sorted(int(folder.name.removeprefix("fold-")) for folder in out.glob("fold-*"))
-    folders = {number: out / f"fold-{number}" for number in numbers}
-    return {number: folder for number, folder in folders.items() if (folder / LAST_SCORED_FILE).exists()}
 
 
 def write_run_summary(
@@ -49,29 +41,29 @@ def write_run_summary(
     `over_folds` is the mean ± spread of the folds' figures, as papers print them; `pooled` scores the cases of all
     folds as one set. The other track's figures stand under `companion` where every fold has them.
     """
-    folders = scored_folds(out)
+    run = RunLayout(out)
+    folds = run.scored_folds()
     classes = recipe.data.classes
     other_track, other_protocol = companion
-    main = _track_summary(folders, suffix="", track=track, protocol=protocol, classes=classes)
+    main = _track_summary([fold.main for fold in folds], track=track, protocol=protocol, classes=classes)
     beside = None
-    if all((folder / f"metrics_{other_track}.json").exists() for folder in folders.values()):
-        beside = _track_summary(
-            folders, suffix=f"_{other_track}", track=other_track, protocol=other_protocol, classes=classes
-        )
+    companions = [fold.companion(other_track) for fold in folds]
+    if all(files.complete for files in companions):
+        beside = _track_summary(companions, track=other_track, protocol=other_protocol, classes=classes)
     summary = {
         "title": recipe.title,
         "recipe": recipe.id,
         "track": track,
         "protocol": protocol.id,
-        "folds": [_training_facts(number, folder) for number, folder in folders.items()],
+        "folds": [_training_facts(fold) for fold in folds],
         "over_folds": main["over_folds"],
         "pooled": main["pooled"],
         "companion": beside and {"track": other_track, "protocol": other_protocol.id, **beside},
     }
-    write_json(out / "summary.json", summary)
-    rows = with_size_strata(_pooled_rows(folders, suffix=""))
-    plural = f"{len(folders)} folds together" if len(folders) > 1 else f"fold {next(iter(folders))}"
-    scored = [read_json(folder / "metrics.json") for folder in folders.values()]
+    write_json(run.summary, summary)
+    rows = with_size_strata(_pooled_rows([fold.main for fold in folds]))
+    plural = f"{len(folds)} folds together" if len(folds) > 1 else f"fold {folds[0].number}"
+    scored = [read_json(fold.main.metrics) for fold in folds]
     facts = {
         "title": f"{recipe.title}, {plural}",
         "model": None,
@@ -79,7 +71,7 @@ def write_run_summary(
         "resampled": "; ".join(dict.fromkeys(metrics["resampled"] for metrics in scored)),
         "provenance": provenance(),
     }
-    index_of = _prediction_indexes(folders, cases, recipe=recipe, protocol=protocol)
+    index_of = _prediction_indexes(folds, cases, recipe=recipe, protocol=protocol)
     results = Results(
         metrics=facts | main["pooled"],
         rows=rows,
@@ -90,9 +82,9 @@ def write_run_summary(
         companion_protocol=other_protocol,
     )
     write_run_page(
-        out / "report.html",
+        run.report,
         results,
-        fold_folders=folders,
+        fold_folders=folds,
         over_folds=main["over_folds"],
         companion_over_folds=beside and beside["over_folds"],
     )
@@ -100,29 +92,29 @@ def write_run_summary(
 
 
 def _track_summary(
-    folders: Mapping[int, Path], *, suffix: str, track: Track, protocol: Protocol, classes: Sequence[str]
+    files: Sequence[TrackFiles], *, track: Track, protocol: Protocol, classes: Sequence[str]
 ) -> dict[str, Any]:
-    metrics = [read_json(folder / f"metrics{suffix}.json") for folder in folders.values()]
-    rows = _pooled_rows(folders, suffix=suffix)
-    detected = [case for folder in folders.values() for case in read_detected(folder, suffix=suffix)]
+    metrics = [read_json(each.metrics) for each in files]
+    rows = _pooled_rows(files)
+    detected = [case for each in files for case in read_detected(each.detected)]
     pooled = summarise(rows, protocol=protocol, classes=classes, track=track)
     pooled |= detection_part(detected, resamples=RESAMPLES)
     return {"over_folds": summarise_folds(metrics, pooled=pooled, protocol=protocol), "pooled": pooled}
 
 
-def _pooled_rows(folders: Mapping[int, Path], *, suffix: str) -> list[CaseRow]:
-    return [row for folder in folders.values() for row in read_cases(folder / f"cases{suffix}.csv")]
+def _pooled_rows(files: Sequence[TrackFiles]) -> list[CaseRow]:
+    return [row for each in files for row in read_cases(each.cases)]
 
 
-def _training_facts(number: int, folder: Path) -> dict[str, Any]:
+def _training_facts(fold: FoldLayout) -> dict[str, Any]:
     """The chosen epoch, its validation scores, and how long the training took, all stages together."""
-    with safe_open(folder / "best.safetensors", framework="numpy") as weights:
+    with safe_open(fold.weights, framework="numpy") as weights:
         best_epoch = int(weights.metadata()["epoch"])
-    rows = read_history(folder / "metrics.csv")
-    earlier = read_stage_histories(folder)
+    rows = read_history(fold.history)
+    earlier = read_stage_histories(fold)
     validation = {name: value for name, value in rows[best_epoch - 1].items() if name.startswith("val_")}
     return {
-        "fold": number,
+        "fold": fold.number,
         "best_epoch": best_epoch,
         "epochs": len(rows),
         "training_seconds": round(
@@ -134,14 +126,14 @@ def _training_facts(number: int, folder: Path) -> dict[str, Any]:
 
 
 def _prediction_indexes(
-    folders: Mapping[int, Path], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
+    folds: Sequence[FoldLayout], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
 ) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
     outlines = zoo.resolve(recipe).mask_meaning is not None
-    for folder in folders.values():
-        tested = [cases[row.case_id] for row in read_cases(folder / "cases.csv")]
-        predictions = set_folder(folder, protocol, data=recipe.data, outlines=outlines)
+    for fold in folds:
+        tested = [cases[row.case_id] for row in read_cases(fold.main.cases)]
+        predictions = set_folder(fold.path, protocol, data=recipe.data, outlines=outlines)
         index = index_predictions(predictions, cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}
     return indexes

@@ -11,6 +11,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.recipe import Protocol, Track
+from bustle.core.run_layout import TrackFiles
 from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.detection import DetectedCase, candidates_from_map, detect_lesions
@@ -24,9 +25,6 @@ LEAST_IOU = 0.1
 
 DRAWN = 0.5
 """The score from which on something is drawn at a candidate's place."""
-
-DETECTED = "detected"
-"""The stem of the file that says of every case which lesions were found."""
 
 
 class ScoredTrack:
@@ -82,21 +80,20 @@ class ScoredTrack:
         )
         return summary | detection_part(self._detected or [], resamples=resamples)
 
-    def write(self, folder: Path, *, suffix: str = "") -> None:
-        """Write `cases<suffix>.csv`, and `detected<suffix>.json` where lesions of volumes were sought."""
-        write_cases(folder / f"cases{suffix}.csv", self.rows_with_strata(), classes=self._classes)
+    def write(self, files: TrackFiles) -> None:
+        """Write the cases, and which lesions were found where lesions of volumes were sought."""
+        write_cases(files.cases, self.rows_with_strata(), classes=self._classes)
         if self._detected:
-            write_json(folder / f"{DETECTED}{suffix}.json", to_mapping(self._detected))
+            write_json(files.detected, to_mapping(self._detected))
         else:
-            remove_file(folder / f"{DETECTED}{suffix}.json")  # of an earlier evaluation
+            remove_file(files.detected)  # of an earlier evaluation
 
 
-def read_detected(folder: Path, *, suffix: str = "") -> list[DetectedCase]:
+def read_detected(path: Path) -> list[DetectedCase]:
     """What `ScoredTrack.write` wrote; nothing where no lesions were sought.
 
     Raises `InputError` for a file of another version.
     """
-    path = folder / f"{DETECTED}{suffix}.json"
     if not path.exists():
         return []
     try:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Case, Collection
 from bustle.data.class_groups import in_class_groups
 from bustle.data.prepared.cache import CaseCache
@@ -20,7 +21,7 @@ from bustle.experiments.prediction_sets import predict_sets, set_folder, told_wa
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import groups_of_split
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
-from bustle.experiments.run_summary import LAST_SCORED_FILE, write_run_summary
+from bustle.experiments.run_summary import write_run_summary
 from bustle.inference.predictor import Predictor
 
 
@@ -170,21 +171,21 @@ class _Folds:
     def do(self, number: int, *, resume: bool) -> None:
         from bustle.training.run import train_fold
 
-        folder, fold = self.out / f"fold-{number}", self.splits.folds[number]
+        folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
         training = dataclasses.replace(self.recipe.training, seed=self.recipe.training.seed + number)
         train_fold(
             dataclasses.replace(self.recipe, training=training),
             cases=self.cases,
             fold=fold,
-            out=folder,
+            out=folder.path,
             protocol=self.protocol,
             device=self.device,
             resume=resume,
             init=self.init,
             title=f"fold {number}",
         )
-        if not (folder / LAST_SCORED_FILE).exists():
-            self._score(folder, [self.by_id[case_id] for case_id in fold.test], number)
+        if not folder.is_scored:
+            self._score(folder.path, [self.by_id[case_id] for case_id in fold.test], number)
 
     def _score(self, folder: Path, cases: Sequence[Case], number: int) -> None:
         failures: list[InputError] = []

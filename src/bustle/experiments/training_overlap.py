@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bustle.core.files import read_json
+from bustle.core.run_layout import named_run
 from bustle.core.types import Case
 from bustle.inference.package import Package, case_digest, is_package
-
-SPLITS = "splits.json"
 
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
@@ -29,11 +28,9 @@ def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
 
 def seen_case_ids(model: Path) -> set[str]:
     """The cases that a run's folds, or the one fold `fold-K`, were trained or chosen on."""
-    model = model.resolve()
-    fold = int(model.name.removeprefix("fold-")) if model.name.startswith("fold-") else None
-    path = (model if fold is None else model.parent) / SPLITS
-    if not path.exists():
+    run, fold = named_run(model)
+    if not run.splits.exists():
         return set()
-    folds = read_json(path)["folds"]
-    used = folds if fold is None else [folds[fold]]
+    folds = read_json(run.splits)["folds"]
+    used = folds if fold is None else [folds[fold.number]]
     return {case_id for part in used for case_id in (*part["train"], *part["val"])}

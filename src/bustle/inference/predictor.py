@@ -16,6 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
+from bustle.core.run_layout import named_run
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.preprocess import network_geometry, normalise, to_network_grid
 from bustle.inference.backend import Backend
@@ -26,8 +27,6 @@ from bustle.inference.package_backend import open_package
 from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
 from bustle.io.volume import available_memory
-
-RECIPE, WEIGHTS, FINISHED = "recipe.yaml", "best.safetensors", "metrics.json"
 
 
 class Item(NamedTuple):
@@ -84,18 +83,19 @@ class Predictor:
             )
         if fold is None and is_package(model):
             return cls._of_package(Package(model), device=device)
-        path, weights = find_weights(model, fold=fold)
-        recipe = load_recipe(str(path))
+        opened = named_run(model, fold=fold).opened()
+        folds = opened.finished_folds()
+        recipe = load_recipe(str(opened.run.recipe))
         return cls(
-            TorchBackend(recipe, weights=weights, device=device),
-            path=model if fold is None else model / f"fold-{fold}",
+            TorchBackend(recipe, weights=[each.weights for each in folds], device=device),
+            path=model if fold is None else opened.run.fold(fold).path,
             title=recipe.title,
             protocol=recipe.protocol,
             data=recipe.data,
             provenance={
                 "model": recipe.model.id,
                 "recipe": recipe.id,
-                "weights": [{"fold": path.parent.name, "sha256": sha256_of_file(path)} for path in weights],
+                "weights": [{"fold": each.name, "sha256": sha256_of_file(each.weights)} for each in folds],
             },
         )
 
@@ -206,32 +206,4 @@ class Predictor:
 
 def is_model(path: Path) -> bool:
     """Whether a path looks like what `Predictor.open` takes: a package, a run folder or one fold's folder."""
-    return is_package(path) or (path / RECIPE).exists() or _is_fold(path)
-
-
-def _is_fold(path: Path) -> bool:
-    return path.resolve().name.startswith("fold-") and (path.resolve().parent / RECIPE).exists()
-
-
-def find_weights(model: Path, *, fold: int | None = None) -> tuple[Path, list[Path]]:
-    """The recipe of a run folder or of one fold's folder, and the weights to use."""
-    if not model.is_dir():
-        raise InputError("is not a folder", remedy="give a run folder that `bustle train` made", path=model)
-    if (model / RECIPE).exists():
-        return model / RECIPE, _weights_of_run(model, fold)
-    run = model.resolve().parent
-    if _is_fold(model):
-        if not (model / WEIGHTS).exists():
-            raise InputError(f"has no {WEIGHTS} yet", remedy="finish its training with --resume", path=model)
-        return run / RECIPE, [model / WEIGHTS]
-    raise InputError(f"is not a run folder (no {RECIPE})", remedy="give one that `bustle train` made", path=model)
-
-
-def _weights_of_run(run: Path, fold: int | None) -> list[Path]:
-    if fold is not None:
-        return find_weights(run / f"fold-{fold}")[1]
-    folds = sorted(run.glob("fold-*"), key=lambda folder: (len(folder.name), folder.name))
-    weights = [folder / WEIGHTS for folder in folds if (folder / FINISHED).exists() and (folder / WEIGHTS).exists()]
-    if not weights:
-        raise InputError("has no finished fold", remedy="finish its training with --resume", path=run)
-    return weights
+    return is_package(path) or named_run(path).run.is_run

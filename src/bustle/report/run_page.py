@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bustle.core.run_layout import FoldLayout
 from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.report import plots
 from bustle.report.evaluation_page import Plot, Results, page_content
@@ -34,7 +35,7 @@ def write_run_page(
     path: Path,
     results: Results,
     *,
-    fold_folders: Mapping[int, Path],
+    fold_folders: Sequence[FoldLayout],
     over_folds: Metrics,
     companion_over_folds: Metrics | None = None,
 ) -> None:
@@ -47,14 +48,14 @@ def write_run_page(
     if companion_over_folds is not None and results.companion is not None:
         tables += _tables(companion_over_folds, track=results.companion["track"])
     histories: dict[str, Sequence[Row]] = {}
-    for number, folder in fold_folders.items():
-        earlier = read_stage_histories(folder)
-        histories |= {f"fold {number}, stage {stage}": rows for stage, rows in earlier.items()}
-        histories[f"fold {number}"] = read_history(folder / "metrics.csv")
+    for fold in fold_folders:
+        earlier = read_stage_histories(fold)
+        histories |= {f"fold {fold.number}, stage {stage}": rows for stage, rows in earlier.items()}
+        histories[f"fold {fold.number}"] = read_history(fold.history)
     write_page(
         path,
         "run.html",
-        folds=list(fold_folders),
+        folds=[fold.number for fold in fold_folders],
         spread=SPREADS[results.protocol.spread],
         companion_spread=SPREADS[results.companion_protocol.spread] if results.companion_protocol else None,
         fold_tables=tables,
@@ -92,9 +93,10 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
         ]
 
 
-def read_stage_histories(fold: Path) -> dict[str, list[dict[str, float | None]]]:
+def read_stage_histories(fold: FoldLayout) -> dict[str, list[dict[str, float | None]]]:
     """The rows of the stages before the last one, by the stage's name; empty for a fold of one training."""
-    return {path.parent.name: read_history(path) for path in sorted(fold.glob("stages/*/metrics.csv"))}
+    stages = [stage for stage in fold.earlier_stages() if stage.history.exists()]
+    return {stage.path.name: read_history(stage.history) for stage in stages}
 
 
 def _learning_curves(histories: Mapping[str, Sequence[Row]]) -> list[Plot]:

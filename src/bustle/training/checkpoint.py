@@ -12,8 +12,6 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_bytes
 
 FORMAT = 1
-CHECKPOINT, WEIGHTS = Path("checkpoints") / "last.ckpt", "best.safetensors"
-"""A fold's (or stage's) state after its last finished epoch, and the network of its chosen epoch."""
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -6,11 +6,11 @@ import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError
-from bustle.training.checkpoint import CHECKPOINT, WEIGHTS, write_checkpoint, write_weights
+from bustle.core.run_layout import TrainingFolder
+from bustle.training.checkpoint import write_checkpoint, write_weights
 from bustle.training.determinism import random_state, repeatable, restore_random_state
 from bustle.training.epoch_log import Row, TensorBoard, write_rows
 from bustle.training.learner import Learner
@@ -21,7 +21,7 @@ from bustle.training.validation import ValidationScores
 
 @dataclass
 class EpochLoop:
-    """Trains `learner` and writes into `folder`.
+    """Trains `learner` and writes `files`.
 
     Every epoch writes `best.safetensors` (when it is the best so far), `metrics.csv` and `tensorboard/`, and then
     `checkpoints/last.ckpt`: an epoch is done when its checkpoint is there. Whatever moment the process dies at,
@@ -29,7 +29,7 @@ class EpochLoop:
     """
 
     learner: Learner
-    folder: Path
+    files: TrainingFolder
     selection: Selection
     epochs: int
     history: list[Row] = field(default_factory=list)
@@ -44,7 +44,7 @@ class EpochLoop:
     def run(self, title: str) -> None:
         """Train the epochs that are left. Raises `InputError` on Ctrl-C, which loses the running epoch only."""
         progress = TrainingProgress(title, epochs=self.epochs)
-        board = TensorBoard(self.folder / "tensorboard", first_epoch=len(self.history) + 1)
+        board = TensorBoard(self.files.tensorboard, first_epoch=len(self.history) + 1)
         with contextlib.closing(board), repeatable(self.learner.device):
             for epoch in range(len(self.history), self.epochs):
                 try:
@@ -68,8 +68,8 @@ class EpochLoop:
             kept = self.selection.offer(scores)
             if kept:
                 # One entry only: safetensors writes several in random order, and equal weights are equal files.
-                write_weights(self.folder / WEIGHTS, self.learner.judged_network, metadata={"epoch": str(epoch + 1)})
-            write_rows(self.folder / "metrics.csv", self.history)
+                write_weights(self.files.weights, self.learner.judged_network, metadata={"epoch": str(epoch + 1)})
+            write_rows(self.files.history, self.history)
             board.add(row)
             finished = len(self.history) == self.epochs or self.selection.exhausted
             self._write_checkpoint(finished=finished)
@@ -84,7 +84,7 @@ class EpochLoop:
             "random_state": random_state(),
             "history": self.history,
         }
-        write_checkpoint(self.folder / CHECKPOINT, state | self.learner.state_dict())
+        write_checkpoint(self.files.checkpoint, state | self.learner.state_dict())
 
 
 def _row(epoch: int, *, lr: float, losses: dict[str, float], scores: ValidationScores | None, started: float) -> Row:

@@ -11,6 +11,7 @@ import torch
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe
+from bustle.core.run_layout import TrainingFolder
 from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Fold
@@ -21,7 +22,7 @@ from bustle.models.refinement import refined
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data
 from bustle.training.building import build_learner
-from bustle.training.checkpoint import CHECKPOINT, WEIGHTS, read_checkpoint
+from bustle.training.checkpoint import read_checkpoint
 from bustle.training.epoch_log import Row
 from bustle.training.loop import EpochLoop
 from bustle.training.loss_setting import loss_setting
@@ -116,12 +117,13 @@ def train_fold(
     chosen_device = [choose_device(device, precision=stage.recipe.training.precision) for stage in stages][-1]
     if chosen_device.type == "cpu":
         keep_freed_memory()
-    if not resume and any((stage.folder / CHECKPOINT).exists() for stage in stages):
+    if not resume and any(TrainingFolder(stage.folder).has_epoch for stage in stages):
         raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
     cache: CaseCache | None = None
     result: FoldResult | None = None
     for stage in stages:
-        state = read_checkpoint(stage.folder / CHECKPOINT) if (stage.folder / CHECKPOINT).exists() else None
+        files = TrainingFolder(stage.folder)
+        state = read_checkpoint(files.checkpoint) if files.has_epoch else None
         if state is not None and state["finished"]:
             result = FoldResult(
                 stage.folder, state["selection"]["best_epoch"], len(state["history"]), state["history"]
@@ -134,7 +136,7 @@ def train_fold(
                 fold=fold,
                 validated=protocol.validation != "none",
                 device=chosen_device,
-                init=init if result is None else result.folder / WEIGHTS,
+                init=init if result is None else TrainingFolder(result.folder).weights,
                 state=state,
                 title=title if stage.name is None else f"{title}, stage {stage.name}",
             )
@@ -165,7 +167,7 @@ def _train_stage(
         resuming=state is not None,
     )
     selection = Selection(recipe.training.monitor, recipe.training.patience)
-    loop = EpochLoop(learner, stage.folder, selection, epochs=recipe.training.epochs)
+    loop = EpochLoop(learner, TrainingFolder(stage.folder), selection, epochs=recipe.training.epochs)
     if state is not None:
         loop.resume(state)
     loop.run(title)

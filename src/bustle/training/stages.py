@@ -9,8 +9,7 @@ from typing import Any
 from bustle.core.config import apply_overrides, assignment, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, Stage
-
-FOLDER = "stages"
+from bustle.core.run_layout import FoldLayout
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
             stage.name,
             _with_settings_of(stage, recipe),
             stage.cases == "located",
-            folder if number == last else folder / FOLDER / stage.name,
+            folder if number == last else FoldLayout(folder).stage(stage.name).path,
         )
         for number, stage in enumerate(recipe.stages)
     ]
