@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 from torch import Tensor
-from tqdm import tqdm
 
-from bustle.core.progress import redraw_interval
+from bustle.core.progress import announce, bar_class, redraw_interval
 from bustle.training.epoch_log import Row
 
 SHOWN = {"train_loss": "loss", "val_loss": "val loss", "val_dice": "Dice", "val_auc": "AUC", "val_clear": "clear"}
@@ -28,7 +26,7 @@ class TrainingProgress:
     def bar(self, epoch: int, *, batches: int) -> Iterator[Callable[[Tensor], None]]:
         """Shows a bar for `epoch` (from 0), which each call with a batch's loss advances."""
         started = time.monotonic()
-        with tqdm(
+        with bar_class()(
             total=batches,
             desc=f"{self.title} epoch {epoch + 1}/{self.epochs}",
             unit="batch",
@@ -58,7 +56,7 @@ class TrainingProgress:
         left = self._seconds * (self.epochs - number)
         timing = f"{duration(self._seconds)}, about {duration(left)} to go" if left else "done"
         mark = "kept" if kept else "    "
-        tqdm.write(f"{self.title} epoch {number}/{self.epochs}  {'  '.join(values)}  {mark}  {timing}", sys.stderr)
+        announce(f"{self.title} epoch {number}/{self.epochs}  {'  '.join(values)}  {mark}  {timing}")
 
 
 def duration(seconds: float) -> str:
