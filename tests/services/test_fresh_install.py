@@ -20,7 +20,7 @@ from bustle.io.raster import write_png
 ROOT = Path(__file__).resolve().parents[2]
 DOWNLOAD_MIB, DISK_MIB = 180, 550
 VERSIONS = ("3.11", "3.12", "3.13")
-NOT_IN_THE_CORE = ("torch", "lightning", "timm", "monai", "SimpleITK", "pyarrow", "sklearn", "skimage", "pandas")
+NOT_IN_THE_CORE = ("torch", "timm", "monai", "SimpleITK", "pyarrow", "sklearn", "skimage", "pandas")
 
 
 def pythons() -> dict[str, Path]:

@@ -27,7 +27,6 @@ EXTRAS: Mapping[str, Extra] = {
             "torch": "PyTorch",
             "torchvision": "torchvision",
             "timm": "timm",
-            "lightning": "Lightning",
             "monai": "MONAI",
             "segmentation_models_pytorch": "segmentation-models-pytorch",
             "einops": "einops",
