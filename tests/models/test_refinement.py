@@ -16,7 +16,7 @@ from bustle.models.description import describe
 from bustle.models.refinement import Refined, refined
 from bustle.models.weights import load_model_weights
 from bustle.training.checkpoint import write_weights
-from bustle.training.run import check_recipe
+from bustle.training.checks import check_recipe
 
 LESION = MaskMeaning(("background", "lesion"), "softmax", (1,))
 

@@ -25,10 +25,11 @@ from bustle.models.refinement import refined
 from bustle.training import run
 from bustle.training.building import build_learner
 from bustle.training.checkpoint import read_checkpoint
+from bustle.training.checks import check_recipe
 from bustle.training.epoch_log import write_rows
 from bustle.training.learner import Learner
 from bustle.training.loss_watch import LossWatch
-from bustle.training.run import FoldResult, check_recipe
+from bustle.training.run import FoldResult
 from bustle.training.validation import ValidationScores, ValidationTally
 
 HERE = Path(__file__).parent
@@ -226,7 +227,7 @@ def test_weights_to_start_from(
         ("model.id=rmtlnet", "did you mean rmtl_net"),
         ("training.batch_size=1", "at least 2"),
         ("training.ema_decay=1.5", "between 0 and 1"),
-        ("data.size=[64,64,64]", "resize: patch goes with a size of three numbers"),
+        ("data.size=[64,64,64]", "data.size is .*it must be a list of 2 values"),
         ("model.id=cms_vnet", "takes 3"),
         ("model.encoder_weights=gone.safetensors", "gone.safetensors: no such file"),
         ("model={id: unext, encoder_weights: imagenet}", "unext has no published encoder weights; set model"),

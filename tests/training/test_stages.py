@@ -15,8 +15,9 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe, save_recipe
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
+from bustle.training.checks import check_recipe
 from bustle.training.learner import Learner
-from bustle.training.run import FoldResult, check_recipe, train_fold
+from bustle.training.run import FoldResult, train_fold
 from bustle.training.stages import stages_of
 
 TWO = (

@@ -56,7 +56,7 @@ def run_training(
     image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C and a full
     disk; `resume` then goes on after the last finished epoch.
     """
-    from bustle.training.run import check_init, check_recipe, choose_device
+    from bustle.training.checks import check_init, check_recipe, choose_device
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)

@@ -15,22 +15,14 @@ from bustle.core.run_layout import TrainingFolder
 from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Fold
-from bustle.losses.build import build_loss
-from bustle.models import zoo
-from bustle.models.device import find_device
-from bustle.models.refinement import refined
-from bustle.models.weights import load_model_weights
-from bustle.training.batch_sources import check_data
 from bustle.training.building import build_learner
 from bustle.training.checkpoint import read_checkpoint
+from bustle.training.checks import check_recipe, choose_device
 from bustle.training.epoch_log import Row
 from bustle.training.loop import EpochLoop
-from bustle.training.loss_setting import loss_setting
 from bustle.training.memory_allocator import keep_freed_memory
-from bustle.training.optimisation import build_schedule, optimizer_settings
 from bustle.training.selection import Selection
 from bustle.training.stages import StageTraining, stages_of
-from bustle.training.steps.build import build_step
 
 
 @dataclass(frozen=True)
@@ -44,53 +36,6 @@ class FoldResult:
     best_epoch: int
     epochs: int
     history: Sequence[Row]
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Check every name and option of a recipe without reading data; raises `InputError` for the first wrong one."""
-    spec = zoo.get(recipe.model.id)
-    if len(recipe.data.size) != spec.dims:
-        raise InputError(
-            f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
-        )
-    network = zoo.resolve(recipe)
-    with torch.device("meta"):
-        refined(network.build(), network)
-    network.check_encoder_weights()
-    for stage in stages_of(recipe, folder=Path()):
-        _check_stage(stage.recipe, network=network)
-
-
-def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:
-    build_loss(recipe, setting=loss_setting(network))
-    optimizer_settings(recipe.optimizer)
-    build_schedule(recipe.schedule)
-    build_step(recipe.training.step)
-    check_data(recipe)
-    _check_training_section(recipe)
-
-
-def check_init(recipe: Recipe, init: Path) -> None:
-    """Raises `InputError` unless `init` holds weights that the recipe's network can start from."""
-    load_model_weights(zoo.resolve(recipe).build(), init)
-
-
-def _check_training_section(recipe: Recipe) -> None:
-    training = recipe.training
-    wrong = {
-        "epochs": (training.epochs < 1, "at least 1"),
-        "batch_size": (training.batch_size < 2, "at least 2, because batch norm needs two cases"),
-        "patience": (training.patience is not None and training.patience < 1, "at least 1, or null"),
-        "ema_decay": (training.ema_decay is not None and not 0 < training.ema_decay < 1, "between 0 and 1, or null"),
-        "clip_gradient_norm": (
-            training.clip_gradient_norm is not None and training.clip_gradient_norm <= 0,
-            "positive, or null",
-        ),
-        "seed": (training.seed < 0, "at least 0"),
-    }
-    for name, (is_wrong, expected) in wrong.items():
-        if is_wrong:
-            raise InputError(f"training.{name} is {getattr(training, name)}", remedy=f"it must be {expected}")
 
 
 def train_fold(
@@ -172,11 +117,3 @@ def _train_stage(
         loop.resume(state)
     loop.run(title)
     return FoldResult(stage.folder, selection.best_epoch, len(loop.history), loop.history)
-
-
-def choose_device(name: str, *, precision: str) -> torch.device:
-    """Raises `InputError` for a GPU that is not there, and for a precision that the device does not train in."""
-    chosen = find_device(name)
-    if precision == "fp16" and chosen.type == "cpu":
-        raise InputError("fp16 training needs a GPU", remedy="use --set training.precision=fp32 (or bf16)")
-    return chosen
