@@ -1,27 +1,40 @@
-"""Describe the shipped recipes: writes configs/descriptions.json, and docs/reference/systems.md from it.
+"""Count the shipped recipes' networks: all that stands elsewhere about a new or changed network.
 
-Usage: `.venv/bin/python scripts/generate_systems_table.py`. It builds every network (without memory), which takes a
-minute or two.
+Usage: `.venv/bin/python scripts/generate_systems_table.py [--only ID ...] [--repin]`. Writes
+`src/bustle/configs/descriptions.json` (parameters and multiply-accumulates), `docs/reference/systems.md`, and
+`tests/models/tiny_parameters.json` (the pinned size of each network's tiny form). `--only` counts one recipe with its
+variants, or one variant `ID/VARIANT`, and keeps what is written of the others. A pin that no longer holds is an
+error, because old weights do not fit the new network; `--repin` accepts it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Sequence
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bustle.core.config import to_mapping
-from bustle.core.description import DESCRIPTIONS, Description, shipped_descriptions
-from bustle.core.files import write_json, write_text
+from bustle.core.errors import unknown_name
+from bustle.core.files import read_json, write_text
 from bustle.core.published import PublishedNumber, published_for
 from bustle.core.recipe import Recipe, load_recipe, recipe_ids
 from bustle.core.run_layout import RunLayout
-from bustle.models.description import describe
+from bustle.models import zoo
+from bustle.models.counts import COUNTS, network_key, shipped_counts
+from bustle.models.description import Description, describe
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "systems.md"
+PINS = ROOT / "tests" / "models" / "tiny_parameters.json"
+IN_ONE_PROCESS = 8
+"""So many networks are counted sooner than other processes have loaded PyTorch."""
 
 INTRODUCTION = """\
 # Systems
@@ -59,7 +72,7 @@ def render() -> str:
 def _section(name: str) -> str:
     names = [name, *(n for n in recipe_ids(ablations=True) if n.startswith(f"{name}/"))]
     recipes = [load_recipe(n) for n in names]
-    description = shipped_descriptions()[name]
+    description = _described(recipes[0])
     lines = [
         f"## {description.title}",
         "",
@@ -67,7 +80,7 @@ def _section(name: str) -> str:
         "",
         _cells([title for title, _ in COLUMNS]),
         f"|{'|'.join(rule for _, rule in COLUMNS)}|",
-        *(_row(recipe, shipped_descriptions()[recipe.id]) for recipe in recipes),
+        *(_row(recipe, _described(recipe)) for recipe in recipes),
         "",
         "Deviations from the paper, and decisions where it is silent:",
         "",
@@ -75,6 +88,10 @@ def _section(name: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _described(recipe: Recipe) -> Description:
+    return describe(recipe, counts=shipped_counts()[recipe.id])
 
 
 def _row(recipe: Recipe, description: Description) -> str:
@@ -133,12 +150,84 @@ def _runs() -> list[tuple[str, dict[str, Any]]]:
     return [(name, summary) for name, summary in runs if set(summary["pooled"]["by_source"]) == {"busi"}]
 
 
-def describe_all() -> list[dict[str, Any]]:
-    """The content of configs/descriptions.json."""
-    return [to_mapping(describe(load_recipe(name))) for name in recipe_ids(ablations=True)]
+def chosen(only: Sequence[str]) -> list[str]:
+    """The recipes to count: all, or those named, each with its variants. Raises `InputError` for an unknown one."""
+    names = recipe_ids(ablations=True)
+    for name in only:
+        if name not in names:
+            raise unknown_name("recipe", name, names)
+    return [name for name in names if not only or name in only or name.partition("/")[0] in only]
+
+
+@contextmanager
+def workers(tasks: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` over processes, or the plain one where these would not pay."""
+    if tasks <= IN_ONE_PROCESS:
+        yield map
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(4, os.cpu_count() or 1), mp_context=context) as pool:
+        yield pool.map
+
+
+def write_counts(names: Sequence[str], *, each: Callable[..., Iterable[Any]]) -> None:
+    """Count the networks of `names`, each distinct one once; entries of recipes that are gone are dropped."""
+    key_of = {name: network_key(load_recipe(name)) for name in names}
+    representatives = {key: name for name, key in key_of.items()}
+    counted = dict(zip(representatives, each(count_one, list(representatives.values())), strict=True))
+    entries = (read_json(COUNTS) if COUNTS.is_file() else {}) | {name: counted[key_of[name]] for name in names}
+    _write_lines(COUNTS, {name: entries[name] for name in recipe_ids(ablations=True) if name in entries})
+    shipped_counts.cache_clear()
+
+
+def count_one(name: str) -> dict[str, Any]:
+    from bustle.models.counting import count
+
+    return to_mapping(count(load_recipe(name)))
+
+
+def write_pins(model_ids: Sequence[str], *, repin: bool, each: Callable[..., Iterable[Any]]) -> None:
+    """Pin the parameters of each network's tiny form. Exits for a pin that no longer holds, unless `repin`."""
+    pins = read_json(PINS)
+    for model_id, found in zip(model_ids, each(tiny_parameters, model_ids), strict=True):
+        if pins.setdefault(model_id, found) != found and not repin:
+            raise SystemExit(
+                f"{model_id} has {found:,} parameters in its tiny form, pinned are {pins[model_id]:,}: old weights "
+                "no longer fit; if that is meant, say --repin"
+            )
+        pins[model_id] = found
+    _write_lines(PINS, {model_id: pins[model_id] for model_id in zoo.ids() if model_id in pins})
+
+
+def tiny_parameters(model_id: str) -> int:
+    """Of a network with its tiny settings, three channels and two classes, as the contract builds it."""
+    import torch
+
+    spec = zoo.get(model_id)
+    with torch.device("meta"):
+        network = spec.build(spec.tiny, in_channels=3, class_count=2)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _write_lines(path: Path, entries: Mapping[str, Any]) -> None:
+    """A JSON object with one line for each entry."""
+    lines = [f" {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="count only these recipes")
+    parser.add_argument("--repin", action="store_true", help="accept networks of another size than pinned")
+    arguments = parser.parse_args()
+    names = chosen(arguments.only)
+    with workers(len(names)) as each:
+        write_pins(sorted({load_recipe(name).model.id for name in names}), repin=arguments.repin, each=each)
+        write_counts(names, each=each)
+    write_text(PAGE, render())
+    written = ", ".join(str(path.relative_to(ROOT)) for path in (COUNTS, PINS, PAGE))
+    print(f"counted {len(names)} recipes, wrote {written}")
 
 
 if __name__ == "__main__":
-    write_json(DESCRIPTIONS, describe_all())
-    write_text(PAGE, render())
-    print(f"wrote {PAGE.name}")
+    main()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from bustle.core.description import shipped_descriptions
+from bustle.core.errors import InputError
 from bustle.core.published import published_for
 from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids
 from bustle.data.sources import reader_ids
 from bustle.losses.build import LOSSES, build_loss
 from bustle.models import zoo
+from bustle.models.counts import shipped_counts
 from bustle.training.loss_setting import loss_setting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,11 +65,34 @@ def test_every_recipe_is_complete(name: str):
     check_data(recipe)
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"
-    described = shipped_descriptions().get(name)
-    assert described is not None, "run scripts/generate_systems_table.py"
-    assert (described.title, described.citation) == (recipe.title, recipe.citation)
-    assert described.deviations == (*zoo.get(recipe.model.id).deviations, *recipe.deviations)
     assert recipe.deviations, "say where the recipe departs from its source, or what it had to decide"
+
+
+def test_one_recipe_or_one_variant_can_be_counted_alone():
+    chosen = script("generate_systems_table").chosen
+    assert chosen([]) == ALL
+    assert chosen(["unext"]) == ["unext"]
+    assert chosen(["rmtl_net/parity"]) == ["rmtl_net/parity"]
+    assert chosen(["rmtl_net"]) == [name for name in ALL if name == "rmtl_net" or name.startswith("rmtl_net/")]
+    with pytest.raises(InputError, match="unknown recipe 'unexd'; did you mean unext"):
+        chosen(["unexd"])
+
+
+def test_a_pin_that_no_longer_holds_is_replaced_only_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    generator = script("generate_systems_table")
+    pins = tmp_path / "pins.json"
+    pins.write_text('{"unext": 1, "unet": 2}', encoding="utf-8")
+    monkeypatch.setattr(generator, "PINS", pins)
+    with pytest.raises(SystemExit, match="7,041 parameters in its tiny form, pinned are 1"):
+        generator.write_pins(["unext"], repin=False, each=map)
+    assert json.loads(pins.read_text(encoding="utf-8")) == {"unext": 1, "unet": 2}
+    generator.write_pins(["unext"], repin=True, each=map)
+    assert pins.read_text(encoding="utf-8") == '{\n "unet": 2,\n "unext": 7041\n}\n'
+
+
+def test_every_recipe_is_counted_and_nothing_else():
+    remedy = "run scripts/generate_systems_table.py --only the new recipe"
+    assert list(shipped_counts()) == ALL, remedy
 
 
 @pytest.mark.parametrize("name", protocol_ids())

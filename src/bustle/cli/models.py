@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bustle.core.description import Description
 
 HELP = "list the shipped recipes and describe their networks"
 
@@ -35,11 +31,13 @@ def _list(*, variants: bool, as_json: bool) -> int:
     import shutil
 
     from bustle.core.config import to_mapping
-    from bustle.core.description import shipped_descriptions
-    from bustle.core.recipe import recipe_ids
+    from bustle.core.recipe import load_recipe, recipe_ids
+    from bustle.models.counts import shipped_counts
+    from bustle.models.description import describe
 
-    known = shipped_descriptions()
-    descriptions = [known.get(name) or _describe(name) for name in recipe_ids(ablations=variants)]
+    known = shipped_counts()  # a recipe that was added since is counted now
+    names = recipe_ids(ablations=variants)
+    descriptions = [describe(load_recipe(name), counts=known.get(name)) for name in names]
     if as_json:
         print(json.dumps([to_mapping(d) for d in descriptions], indent=1, ensure_ascii=False))
         return 0
@@ -57,14 +55,6 @@ def _list(*, variants: bool, as_json: bool) -> int:
         )
         print(line[:room])
     return 0
-
-
-def _describe(name: str) -> Description:
-    """Count a recipe's network anew, for a recipe that was added after the shipped ones were described."""
-    from bustle.core.recipe import load_recipe
-    from bustle.models.description import describe
-
-    return describe(load_recipe(name))
 
 
 def _show(name: str, *, as_json: bool) -> int:

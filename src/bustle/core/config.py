@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -79,10 +80,15 @@ def _convert(expected: Any, value: Any, where: str) -> Any:
     return _scalar(expected, value, where)
 
 
+@cache  # resolving the annotations takes most of the time of a mapping
+def _hints(expected: type) -> dict[str, Any]:
+    return typing.get_type_hints(expected)
+
+
 def _dataclass(expected: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise _wrong(where, value, "a mapping")
-    hints = typing.get_type_hints(expected)
+    hints = _hints(expected)
     fields = {f.name: f for f in dataclasses.fields(expected)}
     for key in value:
         if key not in fields:

@@ -24,25 +24,30 @@ FOLDERS = ("papers", "baselines")
 
 def ids() -> list[str]:
     """The ids of all models, without importing them."""
-    return sorted(_modules())
+    return sorted(_files())
 
 
-def _modules() -> dict[str, str]:
+def _files() -> dict[str, Path]:
     here = Path(__file__).parent
     return {
-        path.stem: f"bustle.models.{folder}.{path.stem}"
+        file.stem: file
         for folder in FOLDERS
-        for path in (here / folder).glob("*.py")
-        if not path.stem.startswith("_")
+        for file in (here / folder).glob("*.py")
+        if not file.stem.startswith("_")
     }
 
 
 def get(model_id: str) -> ModelSpec:
     """Import one model's file and return its `SPEC`; raises `InputError` for an unknown id."""
-    modules = _modules()
-    if model_id not in modules:
-        raise unknown_name("model", model_id, modules)
-    return importlib.import_module(modules[model_id]).SPEC
+    return importlib.import_module(f"bustle.models.{path(model_id).parent.name}.{model_id}").SPEC
+
+
+def path(model_id: str) -> Path:
+    """One model's file; raises `InputError` for an unknown id."""
+    files = _files()
+    if model_id not in files:
+        raise unknown_name("model", model_id, files)
+    return files[model_id]
 
 
 @dataclass(frozen=True, kw_only=True)
