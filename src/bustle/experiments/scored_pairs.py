@@ -19,13 +19,11 @@ from bustle.data.prepared.volume_grid import mask_to_cubic
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.decision import decide
 from bustle.inference.prediction_files import (
-    MAP_SUFFIXES,
     MASK,
-    RECORD,
     StoredPrediction,
     find_predictions,
     foreign_volume,
-    map_files,
+    predictions_below,
     read_class_probabilities,
     read_prediction,
 )
@@ -118,16 +116,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _surplus(directory: Path, paths: Mapping[str, Path]) -> list[str]:
     """Predictions in the folder that no case asked for, by their path below it."""
-    used = set(paths.values())
-    folders = {
-        file.parent
-        for name in (RECORD, *(path.name for path in map_files(directory, MASK)))
-        for depth in ("*", "*/*")
-        for file in directory.glob(f"{depth}/{name}")
-    }
-    files = [file for suffix in MAP_SUFFIXES for file in directory.glob(f"*{suffix}")]
-    pictures = {file for file in files if file.parent not in folders}
-    return sorted(str(path.relative_to(directory)) for path in (folders | pictures) - used)
+    unused = predictions_below(directory) - set(paths.values())
+    return sorted(str(path.relative_to(directory)) for path in unused)
 
 
 def true_mask(sample: Sample) -> NDArray[np.bool_] | None:

@@ -260,6 +260,14 @@ def find_predictions(directory: Path, *, case_ids: Sequence[str]) -> dict[str, P
     return found
 
 
+def predictions_below(directory: Path) -> set[Path]:
+    """Everything below a directory that could be a prediction: folders of cases, and files that bear a stem."""
+    names = [RECORD, *(path.name for path in map_files(directory, MASK))]
+    folders = {file.parent for name in names for depth in ("*", "*/*") for file in directory.glob(f"{depth}/{name}")}
+    files = [file for suffix in MAP_SUFFIXES for file in directory.glob(f"*{suffix}")]
+    return folders | {file for file in files if file.parent not in folders}
+
+
 def _find(directory: Path, case_id: str) -> Path | None:
     for name in dict.fromkeys((case_id, case_id.split("/")[-1])):
         folder = prediction_folder(directory, name)
