@@ -8,7 +8,7 @@ DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-services test-full lint bench docs format clean
+.PHONY: demo test test-services test-full lint bench docs dist format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,5 +49,9 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs site
 
+# The files of a release, of a tagged commit only; CONTRIBUTING.md says what comes before.
+dist: $(STAMP)
+	$(BIN)/python scripts/release.py dist
+
 clean:
-	rm -rf $(VENV) $(DEMO) site build
+	rm -rf $(VENV) $(DEMO) site build dist

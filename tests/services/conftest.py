@@ -46,14 +46,18 @@ def _turn_skip_into_failure(report: pytest.TestReport | pytest.CollectReport) ->
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, built from a copy: a build leaves files behind that a later one would pack."""
+    """The wheel of this checkout, built as `make dist` does: from a source distribution.
+
+    A copy is built, because a build leaves files behind that a later one would pack.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "checkout"
     shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     builder = FreshEnvironment(folder / "builder")
-    builder.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, copy)
+    builder.install("--constraint", ROOT / "constraints.txt", "build")
+    builder.run("python", "-m", "build", "--outdir", folder, copy)
     (built,) = folder.glob("*.whl")
     return built
 
