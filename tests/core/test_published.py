@@ -1,4 +1,4 @@
-"""The published numbers (SYSTEMS 12, I16)."""
+"""The published numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_printed_number_is_there():
 
 
 def test_dice_and_iou_belong_together_but_for_two_flagged_rows():
-    """A mean IoU over images is at least D / (2 - D) of the mean Dice, by convexity (I9)."""
+    """A mean IoU over images is at least D / (2 - D) of the mean Dice, by convexity."""
     pairs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     notes: dict[tuple[str, ...], str] = {}
     for row in load_published():

@@ -20,7 +20,7 @@ from bustle.core.recipe import (
 
 
 def test_the_shipped_recipe_holds_the_papers_settings():
-    recipe = load_recipe("rmtl_net")  # SYSTEMS 1.2, 1.5, 1.6
+    recipe = load_recipe("rmtl_net")  # sections II and III of its paper
     assert recipe.data.size == (256, 256)
     assert recipe.optimizer == Component("adam", {"lr": 1e-4, "betas": [0.9, 0.99], "weight_decay": 1e-4})
     assert (recipe.training.epochs, recipe.training.batch_size) == (100, 16)

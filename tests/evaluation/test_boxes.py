@@ -1,4 +1,4 @@
-"""Boxes of predicted masks against true boxes, by hand (SYSTEMS 2.5, 2.11)."""
+"""Boxes of predicted masks against true boxes, by hand (LA-Net, section 4.5)."""
 
 from __future__ import annotations
 

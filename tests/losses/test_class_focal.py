@@ -24,7 +24,7 @@ def value_of(options: Options, logits: torch.Tensor, labels: list[int], make_bat
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_it_is_the_published_loss_of_two_classes(gamma: float, make_batch):
-    """C_MSVNet, eq. 2 and 3, with p the probability of malignant (SYSTEMS 4.4)."""
+    """C_MSVNet, eq. 2 and 3, with p the probability of malignant."""
     torch.manual_seed(0)
     logits, labels = 2 * torch.randn(5, 2), [1, 0, -1, 1, 0]
     value = value_of(Options(gamma=gamma, balance="inverse_frequency"), logits, labels, make_batch, setting=TWO)
@@ -47,7 +47,7 @@ def test_it_is_the_general_form_for_three_classes(make_batch):
 
 
 def test_gamma_zero_is_the_weighted_cross_entropy(make_batch):
-    """SYSTEMS 7, I6."""
+    """C_MSVNet, eq. 2 and 3: γ = 0 leaves the class weights."""
     logits, labels = torch.randn(4, 2), [0, 1, 1, 0]
     value = value_of(Options(gamma=0, balance="inverse_frequency"), logits, labels, make_batch, setting=TWO)
     w_n, w_m = class_weights("inverse_frequency", setting=TWO) or (0, 0)

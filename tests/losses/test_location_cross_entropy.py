@@ -1,4 +1,4 @@
-"""LA-Net's location loss against NumPy (SYSTEMS 2.3)."""
+"""LA-Net's location loss against NumPy (section 3.2)."""
 
 from __future__ import annotations
 

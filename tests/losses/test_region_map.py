@@ -1,4 +1,4 @@
-"""The pseudo ground truth of regions (SYSTEMS 1.2, I14)."""
+"""The pseudo ground truth of regions (RMTL-Net, section II)."""
 
 from __future__ import annotations
 

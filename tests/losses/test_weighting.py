@@ -1,4 +1,4 @@
-"""The three weightings against hand computations and an independent NumPy form (SYSTEMS 5.3, I4)."""
+"""The three weightings against hand computations and an independent NumPy form."""
 
 from __future__ import annotations
 

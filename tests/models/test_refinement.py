@@ -1,4 +1,4 @@
-"""Iterative refinement around any network: what each pass is shown, and that nothing else changes (SYSTEMS 4.3)."""
+"""Iterative refinement around any network: what each pass is shown, and that nothing else changes."""
 
 from __future__ import annotations
 

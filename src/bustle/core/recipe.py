@@ -120,7 +120,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How cases are split and how results are scored (SYSTEMS 0.4, 0.5; DESIGN 6).
+    """How cases are split and how results are scored.
 
     Splitting. `group_by`: `case` splits images as if independent; `patient` keeps a patient together; `leak_group`
     keeps a patient, or where unknown a cluster of near-duplicate images, together. `stratify`: class proportion
@@ -228,7 +228,7 @@ def protocol_ids() -> list[str]:
 
 
 def load_protocol(name: str) -> Protocol:
-    """The protocol `strict`, or one of the papers' (SYSTEMS 0.5)."""
+    """The protocol `strict`, or one of the papers'."""
     if name not in protocol_ids():
         raise unknown_name("protocol", name, protocol_ids())
     return from_mapping(Protocol, read_yaml(CONFIGS / "protocols" / f"{name}.yaml"), where=f"protocol {name}")

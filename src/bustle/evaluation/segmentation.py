@@ -37,7 +37,7 @@ class PixelCounts:
     true_negative: int
 
     def overlaps(self) -> dict[str, float | None]:
-        """All overlap metrics (SYSTEMS 0.4), by name, as fractions; `tfpr` may exceed 1."""
+        """All overlap metrics, by name, as fractions; `tfpr` may exceed 1."""
         tp, fp, fn, tn = self.true_positive, self.false_positive, self.false_negative, self.true_negative
         return {
             "dice": _ratio(2 * tp, 2 * tp + fp + fn),

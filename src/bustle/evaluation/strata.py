@@ -12,7 +12,7 @@ from bustle.evaluation.case_table import CaseRow, column_values
 THIRDS = ("small", "medium", "large")
 HALVES = ("small", "large")
 VOLUME_BORDER = 1000.0
-"""In mm³: C_MSVNet_Iter's authors report tumours of up to 1 cm³ by themselves (SYSTEMS 4.6)."""
+"""In mm³: C_MSVNet_Iter's authors report tumours of up to 1 cm³ by themselves, section 5."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def geometry(size: tuple[int, ...], spacing: tuple[float, ...] | None = (0.5, 0.
 
 
 def test_the_grid_of_a_scanner():
-    """SYSTEMS 4.1: slices 0.5 mm, depth 0.07 mm, lateral 0.2 mm."""
+    """C_MSVNet, section 4.1: slices 0.5 mm, depth 0.07 mm, lateral 0.2 mm."""
     found = geometry((318, 512, 300))
     assert found.network_size == (318, 72, 120)
     assert cubic_spacing(found) == pytest.approx((0.5, 512 * 0.07 / 72, 0.5))

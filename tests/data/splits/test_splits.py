@@ -132,7 +132,7 @@ def test_image_level_protocols_ignore_groups(pairs: list[FramePair]) -> None:
 
 
 def test_rmtl_trains_on_the_pool_and_tests_on_every_source() -> None:
-    """I13: the pooled training part of a fold holds no test case of either data set."""
+    """The pooled training part of a fold holds no test case of either data set."""
     cases = singles(110, 53, "udiat") + singles(437, 210, "busi")
     result = split(cases, "rmtl")
     assert deviation(result, cases) < 1

@@ -1,4 +1,4 @@
-"""Where Chakravarty and Sivaswamy join the map with the features, and what flows back (SYSTEMS 6.3)."""
+"""Where Chakravarty and Sivaswamy join the map with the features, and what flows back."""
 
 from __future__ import annotations
 

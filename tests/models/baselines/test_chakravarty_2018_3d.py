@@ -1,4 +1,4 @@
-"""The predicted map of a volume beside the deepest features (SYSTEMS 6.3)."""
+"""The predicted map of a volume beside the deepest features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spatial pyramid of Chen et al.: its cells, what it reads, and the released layout's size (SYSTEMS 6.3)."""
+"""The spatial pyramid of Chen et al.: its cells, what it reads, and the released layout's size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spatial pyramid of Chen et al. in three dimensions (SYSTEMS 6.3)."""
+"""The spatial pyramid of Chen et al. in three dimensions."""
 
 from __future__ import annotations
 

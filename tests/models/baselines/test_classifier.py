@@ -1,4 +1,4 @@
-"""Classifiers by name: published counts, their weights, any size, and a training without masks (SYSTEMS 1.9, 6.2)."""
+"""Classifiers by name: published counts, their weights, any size, and a training without masks."""
 
 from __future__ import annotations
 

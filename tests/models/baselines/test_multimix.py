@@ -1,4 +1,4 @@
-"""MultiMix's saliency bridge: what it is, and that every calling mode gives the same numbers (SYSTEMS 6.3)."""
+"""MultiMix's saliency bridge: what it is, and that every calling mode gives the same numbers."""
 
 from __future__ import annotations
 

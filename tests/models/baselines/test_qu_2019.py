@@ -1,4 +1,4 @@
-"""The class that Qu et al. read from maps per class, by hand (SYSTEMS 6.3)."""
+"""The class that Qu et al. read from maps per class, by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One map per class of a volume (SYSTEMS 6.3)."""
+"""One map per class of a volume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class head of Wang et al. on the V-Net's deepest map (SYSTEMS 6.3)."""
+"""The class head of Wang et al. on the V-Net's deepest map."""
 
 from __future__ import annotations
 

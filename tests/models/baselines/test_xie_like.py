@@ -1,4 +1,4 @@
-"""Two heads on one encoder and no link between them (SYSTEMS 6.3)."""
+"""Two heads on one encoder and no link between them."""
 
 from __future__ import annotations
 

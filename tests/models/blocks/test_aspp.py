@@ -8,8 +8,8 @@ from bustle.models.blocks.aspp import AtrousPyramid
 def test_its_counts_are_the_published_ones():
     with torch.device("meta"):
         deeplab, ctg_net = AtrousPyramid(2048, 256), AtrousPyramid(512, 256)
-    assert sum(p.numel() for p in deeplab.parameters()) == 15_535_104  # SYSTEMS 1.9
-    assert sum(p.numel() for p in ctg_net.parameters()) == 4_131_840  # SYSTEMS 5.8
+    assert sum(p.numel() for p in deeplab.parameters()) == 15_535_104  # from RMTL-Net, Table 10
+    assert sum(p.numel() for p in ctg_net.parameters()) == 4_131_840  # of CTG-Net, docs/explanation/papers.md
 
 
 def test_a_rate_is_how_far_a_branch_sees():

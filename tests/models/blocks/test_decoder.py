@@ -19,7 +19,7 @@ def test_the_published_layout_has_the_published_count():
     with torch.device("meta"):
         decoder = Decoder((128, 256, 512, 1024, 2048), (2, 4, 8, 16, 32), channels=None)
     assert decoder.out_channels == 128
-    assert count(decoder) == 48_742_400 + 17_280 + 65_920  # SYSTEMS 1.9: weights, biases and norms, last block
+    assert count(decoder) == 48_742_400 + 17_280 + 65_920  # RMTL-Net, Table 10: weights, biases and norms, last block
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_memory_format_does_not_matter():
 
 
 @pytest.mark.parametrize("modulated", [False, True])
-def test_it_starts_as_a_plain_convolution(modulated: bool):  # I8
+def test_it_starts_as_a_plain_convolution(modulated: bool):
     conv = DeformableConv(8, 6, modulated=modulated)
     features = arguments()[0]
     plain = F.conv2d(features, conv.weight, padding=1)

@@ -50,7 +50,7 @@ def test_the_deep_stem_is_three_convolutions_of_64_64_and_128_channels():
     assert deep.channels[0] == 128
     filters = [tuple(p.shape) for n, p in deep.named_parameters() if n.startswith("body.conv1") and p.ndim == 4]
     assert filters == [(64, 3, 3, 3), (64, 64, 3, 3), (128, 64, 3, 3)]
-    assert sum(p.numel() for p in deep.parameters()) == 44_672_936 - 2048 * 1000 - 1000  # SYSTEMS 1.9, without its fc
+    assert sum(p.numel() for p in deep.parameters()) == 44_672_936 - 2048 * 1000 - 1000  # RMTL-Net, Table 10, no fc
     with pytest.raises(InputError, match=r"'resnet18' has no deep stem; .* one of: .*resnet101"):
         build_encoder("resnet18", in_channels=3, stem="deep")
 

@@ -1,4 +1,4 @@
-"""SYSTEMS 1.4 and 1.13, I1."""
+"""RMTL-Net's regional attention, eq. 1 to 6, by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is particular to ACSNet: released counts, the ten networks, gates and attention (SYSTEMS 3.3, 3.8, 3.10)."""
+"""What is particular to ACSNet: released counts, the ten networks, gates and attention (eq. 1 to 7)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bustle.models.papers.acsnet import (
 )
 from bustle.training.loss_setting import loss_setting
 
-# name: (task, channel attention, gate, deformable attention, several scales), SYSTEMS 3.8
+# name: (task, channel attention, gate, deformable attention, several scales) (Table 2)
 VARIANTS = {
     "acsnet/unet": ("seg", False, False, False, False),
     "acsnet/clsnet": ("cls", False, False, False, False),
@@ -73,7 +73,7 @@ def test_the_released_layout_has_the_released_counts():  # P4
     printed = {
         row.mean for row in published_for({"paper": "acsnet", "method": "ACSNet"}) if row.metric == "parameters"
     }
-    assert printed == {42.99}  # not reached, and not claimed: SYSTEMS 3.7
+    assert printed == {42.99}  # not reached, and not claimed: docs/explanation/papers.md
 
 
 def test_the_parts_have_the_released_sizes():
@@ -93,7 +93,7 @@ def test_the_parts_have_the_released_sizes():
 
 
 @pytest.mark.parametrize(("name", "switches"), VARIANTS.items())
-def test_every_variant_trains(name: str, switches: tuple):  # I17
+def test_every_variant_trains(name: str, switches: tuple):
     task, attention, gate, deformable, scales = switches
     small = ["model.config.backbone=test_efficientnet"]
     full = load_recipe(name)
@@ -142,7 +142,7 @@ def test_the_class_head_means_over_scales_at_the_size_of_stage_4():
         torch.testing.assert_close(model(batch().image).class_logits, model.class_head.layers(pooled))
 
 
-def test_a_gate_lies_between_zero_and_two_and_multiplies_the_image():  # I8
+def test_a_gate_lies_between_zero_and_two_and_multiplies_the_image():
     torch.manual_seed(0)
     unit = GateUnit(32)
     features = torch.randn(5, 32, 9, 7)
@@ -176,7 +176,7 @@ def test_without_gates_skips_are_passed_as_they_are():
 
 
 @pytest.mark.parametrize("modulated", [False, True])
-def test_deformable_attention_starts_as_plain_convolutions(modulated: bool):  # I8
+def test_deformable_attention_starts_as_plain_convolutions(modulated: bool):
     torch.manual_seed(0)
     module = DeformableSpatialAttention(16, modulated=modulated)
     features = torch.randn(2, 16, 8, 10)

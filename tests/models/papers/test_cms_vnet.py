@@ -1,4 +1,4 @@
-"""What is particular to C_MS-VNet: shapes, counts, the multi-scale head, and its variants (SYSTEMS 4, 7)."""
+"""What is particular to C_MS-VNet: shapes, counts, the multi-scale head, and its variants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHAPES = [
     (64, 64, 32, 64),
     (32, 128, 64, 128),
 ]
-VARIANTS = {  # SYSTEMS 4.6: task, stages, refinements
+VARIANTS = {  # Tables 2 to 5: task, stages, refinements
     "vnet": ("seg", None, 0),
     "clsnet": ("cls", [5, 5], 0),
     "cvnet": ("joint", [5, 5], 0),
@@ -133,7 +133,7 @@ def test_the_scale_of_each_stage_is_learned_where_it_is_asked_for():
 
 @pytest.mark.parametrize("base", ["cms_vnet_iter", "cms_vnet_iter_cpu"])
 @pytest.mark.parametrize(("variant", "facts"), VARIANTS.items())
-def test_every_variant_learns(base: str, variant: str, facts: tuple):  # I17
+def test_every_variant_learns(base: str, variant: str, facts: tuple):
     small = ["model.config.width=2", "data.size=[32, 32, 32]"]
     recipe = load_recipe(f"{base}/{variant}".rstrip("/"), overrides=small)
     task, stages, refinements = facts
@@ -183,7 +183,7 @@ def test_every_sweep_of_the_paper_is_there():
     assert counts == [1, 2, 3, 4]
 
 
-def test_the_protocol_is_the_paper_s():  # SYSTEMS 0.5, 4.8
+def test_the_protocol_is_the_paper_s():  # sections 4.1 and 4.2
     protocol = load_protocol(load_recipe("cms_vnet_iter").protocol)
     assert (protocol.folds, protocol.group_by, protocol.stratify, protocol.validation) == (4, "patient", True, "none")
     assert (protocol.positive_class, protocol.class_average, protocol.spread) == ("malignant", "binary", "case_sd")

@@ -1,4 +1,4 @@
-"""What is particular to CTG-Net: its modules by hand, parameter counts, ablations (SYSTEMS 5.2, 5.6, 5.9)."""
+"""What is particular to CTG-Net: its modules by hand, parameter counts, ablations."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def step(recipe: Recipe) -> float:
     return values.total.item()
 
 
-# Parameter counts (SYSTEMS 5.8)
+# Parameter counts (docs/explanation/papers.md)
 
 
 def test_the_recommended_layout_has_the_expected_parameter_counts():
@@ -147,7 +147,7 @@ def test_a_cut_encoder_gives_the_same_maps_as_the_whole_one():
         torch.testing.assert_close(cut(image)[-1], whole(image)[3])
 
 
-# The modules (SYSTEMS 5.9)
+# The modules
 
 
 def test_the_attention_starts_as_the_identity():
@@ -314,7 +314,7 @@ def test_the_maps_say_what_they_mean(gland: str, channels: tuple[str, ...]):
     assert SPEC.mask_meaning(Config()).channels == ("lesion", "background")  # type: ignore[union-attr]
 
 
-# Metrics of the protocol (SYSTEMS 5.5, I7)
+# Metrics of the protocol
 
 
 def test_tfpr_may_exceed_one_and_fpr_may_not():

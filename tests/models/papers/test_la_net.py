@@ -1,4 +1,4 @@
-"""What is particular to LA-Net: published layout, switches and the mask attention (SYSTEMS 2.2, 2.7, 2.11)."""
+"""What is particular to LA-Net: published layout, switches and the mask attention (sections 3.1 and 5.3)."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def set_location(model: LaNet, logit: float) -> None:
         norm.bias.fill_(logit)
 
 
-def test_mask_attention_without_a_lesion_is_the_identity_and_with_one_doubles():  # I2
+def test_mask_attention_without_a_lesion_is_the_identity_and_with_one_doubles():
     features = torch.randn(2, 5, 3, 3)
     assert torch.equal(guided(features, torch.zeros(2, 1, 3, 3)), features)
     assert torch.equal(guided(features, torch.ones(2, 1, 3, 3)), 2 * features)
@@ -198,7 +198,7 @@ def step(recipe: Recipe, model: nn.Module) -> float:
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
-def test_every_variant_trains(name: str):  # I17
+def test_every_variant_trains(name: str):
     recipe, model = load_recipe(name, overrides=SMALL), build(name=name)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     before = {key: value.clone() for key, value in model.named_parameters()}

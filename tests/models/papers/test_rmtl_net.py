@@ -1,4 +1,4 @@
-"""What is particular to RMTL-Net: published counts, variants, and where gradients go (SYSTEMS 1.9, 1.10, 1.13)."""
+"""What is particular to RMTL-Net: published counts, variants, and where gradients go (Tables 2 to 5 and 10)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_parity_presets_have_the_published_parameter_counts(name: str, metho
 
 
 @pytest.mark.parametrize(("name", "regions"), VARIANTS.items())
-def test_every_variant_trains(name: str, regions: tuple[str, ...]):  # I17
+def test_every_variant_trains(name: str, regions: tuple[str, ...]):
     recipe = small(name)
     assert tuple(recipe.model.config["regions"]) == regions
     channels = 3 if regions else 2
@@ -164,7 +164,7 @@ def test_lambda_zero_reaches_the_mask_head_only_through_undetached_regions():
 
 
 def test_without_a_certain_region_the_classes_are_the_same_for_every_image():
-    """No cell passes the threshold, so the class head sees a constant (SYSTEMS 1.12)."""
+    """No cell passes the threshold, so the class head sees a constant."""
     model = build(small("rmtl_net")).eval()
     with torch.no_grad():
         model.get_submodule("mask_head").weight.zero_()

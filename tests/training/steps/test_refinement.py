@@ -1,4 +1,4 @@
-"""An update after every pass, or one for all; and nothing new without refinements (SYSTEMS 4.3, 7: I5)."""
+"""An update after every pass, or one for all; and nothing new without refinements (C_MSVNet_Iter, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def one_step(
 @pytest.mark.parametrize("update", ["per_pass", "once"])
 @pytest.mark.parametrize("variant", ["", "/vnet", "/clsnet"])
 def test_without_refinements_it_is_the_joint_step(update: str, variant: str):
-    """I5: the same weights, to the bit, after one update of the same network on the same batch."""
+    """The same weights, to the bit, after one update of the same network on the same batch."""
     recipe = load_recipe(f"cms_vnet_iter{variant}", overrides=SMALL)
     plain, joint, _ = one_step(recipe, Component("joint"), refinements=0)
     network, values, before = one_step(recipe, Component("refinement", {"update": update}), refinements=0)
@@ -154,7 +154,7 @@ def test_unknown_ways_to_update_are_told():
 def test_a_fold_is_trained_with_refinements(
     tiny_recipe: Callable[..., Recipe], cases: Sequence[Case], fold: Fold, strict: Protocol, tmp_path: Path
 ):
-    """Weights stay those of the plain network; without refinements the step changes nothing (I5)."""
+    """Weights stay those of the plain network; without refinements the step changes nothing."""
 
     def weights(out: str, *overrides: str) -> dict[str, Tensor]:
         recipe = tiny_recipe("training.epochs=1", *overrides)

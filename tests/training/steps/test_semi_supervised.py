@@ -1,4 +1,4 @@
-"""LA-Net's pseudo masks: who gets one, what it is, and what it counts (SYSTEMS 2.3, 2.11)."""
+"""LA-Net's pseudo masks: who gets one, what it is, and what it counts (section 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video frames: a class per video, lesion boxes on some frames only (SYSTEMS 2.1: LA-Net's private videos)."""
+"""Video frames: a class per video, lesion boxes on some frames only (as LA-Net's private videos, section 4.1)."""
 
 from __future__ import annotations
 

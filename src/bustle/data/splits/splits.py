@@ -1,6 +1,6 @@
 """Cross-validation splits: which cases train, choose the epoch, and test, in every fold.
 
-The rules of a protocol (SYSTEMS 0.5) are its `Protocol`; whole groups are assigned so that every stratum (class,
+The rules of a protocol are its `Protocol`; whole groups are assigned so that every stratum (class,
 and source where the protocol says so) is divided as evenly as the groups allow. Deterministic in the seed.
 """
 

@@ -65,7 +65,7 @@ class Rotate:
 
 @dataclass(frozen=True, kw_only=True)
 class RightAngleRotate:
-    """A turn by one of `angles`, each as likely as the others; exact on a square grid (LA-Net, SYSTEMS 2.4)."""
+    """A turn by one of `angles`, each as likely as the others; exact on a square grid (LA-Net, section 4.3)."""
 
     angles: tuple[int, ...] = (0, 90, 180, 270)
 

@@ -12,7 +12,7 @@ from bustle.core.errors import InputError
 
 
 class UpBlock(nn.Module):
-    """Doubles the resolution to `out_channels`; with a skip, concatenates it and convolves twice (SYSTEMS 1.3)."""
+    """Doubles the resolution to `out_channels`; with a skip, concatenates it and convolves twice (RMTL-Net)."""
 
     def __init__(self, in_channels: int, out_channels: int, *, skip_channels: int):
         super().__init__()
