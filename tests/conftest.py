@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,17 @@ def real_data() -> Path:
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never touch the user's own cache folder."""
     monkeypatch.setenv("BUSTLE_CACHE", str(tmp_path_factory.getbasetemp() / "bustle-cache"))
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Networks and tensors are made in float64.
+
+    Two ways to compute the same sum differ by rounding, and how much of it there is depends on the processor. In
+    float64 it is a billionth of what any tolerance here allows, on every processor.
+    """
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

@@ -28,3 +28,8 @@ def make_batch() -> Callable[..., Batch]:
         )
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _double(double_precision: None) -> None:
+    pass

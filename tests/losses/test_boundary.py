@@ -31,7 +31,7 @@ def test_it_is_the_mean_of_error_times_distance(make_batch):
     for case in (0, 2):
         distance = np.where(y[case], distance_transform_edt(y[case]), distance_transform_edt(~y[case])) / 40.0
         costs.append((np.abs(p[case] - y[case]) * distance).mean())
-    assert value.item() == pytest.approx((costs[0] + 0 + 0.5 * costs[1]) / 3, rel=1e-5)  # the second has no lesion
+    assert value.item() == pytest.approx((costs[0] + 0 + 0.5 * costs[1]) / 3)  # the second has no lesion
 
 
 def test_its_gradient_is_that_of_the_published_form(make_batch):
@@ -44,7 +44,8 @@ def test_its_gradient_is_that_of_the_published_form(make_batch):
     signed = (distance_transform_edt(~y) - distance_transform_edt(y)) / 40.0
     p = expit(logits.detach().numpy().astype(np.float64))[0, 0]
     assert logits.grad is not None
-    np.testing.assert_allclose(logits.grad[0, 0], signed * p * (1 - p) / y.size, rtol=1e-4)
+    rounding = np.finfo(np.float32).eps  # of the distances
+    np.testing.assert_allclose(logits.grad[0, 0], signed * p * (1 - p) / y.size, rtol=rounding)
 
 
 def test_a_right_mask_costs_nothing_and_a_far_one_more_than_a_near_one(make_batch):

@@ -38,9 +38,9 @@ def test_the_class_is_painted_inside_the_lesion(make_batch):
     logits = torch.randn(3, 3, 8, 8)
     wanted = by_numpy(logits.numpy(), squares(3).numpy(), [1, 2, None])
     found = loss()(MultiTaskOutput(logits, None), make_batch(squares(3), [0, 1, -1]))
-    assert found.item() == pytest.approx(np.mean(wanted), rel=1e-5)
+    assert found.item() == pytest.approx(np.mean(wanted))
     masked = loss()(MultiTaskOutput(logits, None), make_batch(squares(3), [0, 1, 1], [True, False, False]))
-    assert masked.item() == pytest.approx(wanted[0], rel=1e-5)
+    assert masked.item() == pytest.approx(wanted[0])
 
 
 def test_channels_are_found_by_name(make_batch):
@@ -49,7 +49,7 @@ def test_channels_are_found_by_name(make_batch):
     wanted = by_numpy(logits.numpy(), squares(2).numpy(), [2, None])
     classes = ("malignant", "normal", "benign")  # a lesion in a normal case has no map of its own
     found = loss(classes)(MultiTaskOutput(logits, None), make_batch(squares(2), [0, 1]))
-    assert found.item() == pytest.approx(np.mean(wanted), rel=1e-5)
+    assert found.item() == pytest.approx(np.mean(wanted))
 
 
 def test_without_a_lesion_all_is_background(make_batch):

@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.rounding import assert_rounded, exact_outputs, float32_tolerance
 from torch import Tensor, nn
 
 from bustle.core.config import Component, to_mapping
@@ -112,11 +112,10 @@ def test_channels_and_classes_are_honoured(subject: Subject):
 
 def test_a_case_is_judged_alone(subject: Subject):
     images = subject.image(3)
-    with torch.no_grad():
-        together, alone = subject.model(images), subject.model(images[1:2])
-    for joint, single in zip(together[:2], alone[:2], strict=True):
+    together, alone = exact_outputs(subject.model, images), exact_outputs(subject.model, images[1:2])
+    for joint, single in zip(together, alone, strict=True):
         if joint is not None:
-            torch.testing.assert_close(joint[1:2], single, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(joint[1:2], single)
 
 
 def test_every_parameter_receives_gradient_after_a_perturbation(subject: Subject):
@@ -209,17 +208,20 @@ def test_every_network_exports_at_full_size(model_id: str, tmp_path: Path):
     image = torch.randn(1, recipe.data.channels, *recipe.data.size)
     program = torch.export.export(model, (image,))
     with torch.no_grad():
-        exported, eager = program.module()(image), model(image)
+        exported = program.module()(image)
     assert type(exported) is MultiTaskOutput
-    for first, second in zip(exported[:2], eager[:2], strict=True):
-        assert first is second is None or torch.allclose(first, second, atol=1e-4, rtol=1e-3)
+    exact, tolerance = exact_outputs(model, image), float32_tolerance(model, image)
+    for first, second in zip(exported[:2], exact, strict=True):
+        assert (first is None) == (second is None)
+        if first is not None and second is not None:
+            assert_rounded(first, second, tolerance=tolerance)
     torch.onnx.export(program, (), tmp_path / "model.onnx", external_data=False, verbose=False)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     (tmp_path / "model.onnx").unlink()  # some have half a gigabyte, and pytest keeps its folders
-    wanted = [tensor.numpy() for tensor in eager[:2] if tensor is not None]
+    wanted = [tensor for tensor in exact if tensor is not None]
     for first, second in zip(found, wanted, strict=False):  # auxiliary outputs follow
-        np.testing.assert_allclose(first, second, atol=2e-4 * max(1, np.abs(second).max()), rtol=1e-3)
+        assert_rounded(first, second, tolerance=tolerance)
 
 
 @pytest.mark.full

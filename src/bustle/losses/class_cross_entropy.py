@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.outputs import class_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import LossSetting
 
 
@@ -34,7 +35,7 @@ class ClassCrossEntropy:
         self.label_smoothing = options.label_smoothing
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = class_logits_of(output, loss="class_cross_entropy").float()
+        logits = at_least_float32(class_logits_of(output, loss="class_cross_entropy"))
         per_case = F.cross_entropy(
             logits, batch.label.clamp_min(0), reduction="none", label_smoothing=self.label_smoothing
         )

@@ -15,6 +15,7 @@ from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.focusing import focused
 from bustle.losses.outputs import class_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import LossSetting
 
 
@@ -51,7 +52,7 @@ class ClassFocal:
         self.weights = class_weights(options.balance, setting=setting)
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = class_logits_of(output, loss="class_focal").float()
+        logits = at_least_float32(class_logits_of(output, loss="class_focal"))
         label = batch.label.clamp_min(0)
         per_case = focused(F.cross_entropy(logits, label, reduction="none"), gamma=self.gamma)
         weight = None if self.weights is None else _on(self.weights, logits.device)[label]

@@ -13,6 +13,7 @@ from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import channels_of
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import MAIN_MAP, LossSetting
 
 
@@ -60,7 +61,7 @@ class ClassMapCrossEntropy:
             )
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = map_logits_of(output, self.options.map, loss="class_map_cross_entropy").float()
+        logits = at_least_float32(map_logits_of(output, self.options.map, loss="class_map_cross_entropy"))
         log_probability = logits.log_softmax(dim=1)
         other = [c for c in range(logits.shape[1]) if c not in self.meaning.lesion_channels]
         inside = channels_of(log_probability, self.meaning.lesion_channels).logsumexp(dim=1)

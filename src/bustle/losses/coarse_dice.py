@@ -13,6 +13,7 @@ from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import LossSetting
 
 PARTITIONS = (("gland", "lesion", "background"), ("lesion", "background"))
@@ -52,7 +53,7 @@ class CoarseDice:
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.options.map, loss="coarse_dice")
-        probability = logits.float().softmax(dim=1).flatten(2)
+        probability = at_least_float32(logits).softmax(dim=1).flatten(2)
         truth = self._truth(batch, size=logits.shape[2:]).flatten(2)
         smooth = self.options.smooth
         overlap, mass = 2 * (probability * truth).sum(dim=2), (probability + truth).sum(dim=2)

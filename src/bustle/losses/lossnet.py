@@ -15,6 +15,7 @@ from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import MAIN_MAP, LossSetting
 from bustle.losses.vgg_features import LEVELS, VggFeatures, check_weights_file, vgg_features
 
@@ -75,7 +76,7 @@ class LossNet:
 
     def _distance(self, found: Tensor, wanted: Tensor) -> Tensor:
         """Of one level's features, per case."""
-        difference = (found.float() - wanted.float()).flatten(1)
+        difference = (at_least_float32(found) - at_least_float32(wanted)).flatten(1)
         if self.options.distance == "mse":
             return difference.square().mean(dim=1)
         return torch.linalg.vector_norm(difference, dim=1)

@@ -12,6 +12,7 @@ from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import channels_of
 from bustle.losses.outputs import map_logits_of
+from bustle.losses.precision import at_least_float32
 from bustle.losses.region_map import BACKGROUND, PERITUMORAL, TUMOUR, region_map
 from bustle.losses.setting import MAIN_MAP, LossSetting
 
@@ -49,7 +50,7 @@ class RegionCrossEntropy:
         self.ring_width = options.ring_width if "peritumoral" in channels else 0.0
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        logits = map_logits_of(output, MAIN_MAP, loss="region_cross_entropy").float()
+        logits = at_least_float32(map_logits_of(output, MAIN_MAP, loss="region_cross_entropy"))
         if logits.ndim != 4:
             raise InputError("the loss region_cross_entropy takes images, not volumes", remedy="leave it out")
         regions = region_map(batch.lesion_mask > 0, ring_width=self.ring_width)

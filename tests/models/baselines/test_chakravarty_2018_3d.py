@@ -23,7 +23,7 @@ def test_the_map_is_averaged_in_the_cells_of_the_deepest_features():
     padded = np.zeros((2, 32, 16, 48))
     padded[..., :40] = probability
     cells = padded.reshape(2, 2, 16, 1, 16, 3, 16).mean(axis=(2, 4, 6))
-    np.testing.assert_allclose(found[:, 3], cells, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 3], cells)
     np.testing.assert_array_equal(found[:, :3], deepest)
 
 

@@ -31,7 +31,7 @@ def test_a_certain_lesion_gives_the_share_of_its_pixels():
     """Ten of sixty-four pixels are lesion, seven of them malignant; the background does not count."""
     classes = torch.zeros(64, dtype=torch.int64)
     classes[:3], classes[3:10] = 1, 2
-    logits = 40 * torch.nn.functional.one_hot(classes, 3).T.reshape(1, 3, 8, 8).float()
+    logits = 40 * torch.nn.functional.one_hot(classes, 3).T.reshape(1, 3, 8, 8).double()
     torch.testing.assert_close(log_class_means(logits).exp(), torch.tensor([[0.3, 0.7]]))
 
 

@@ -28,7 +28,7 @@ def test_the_gate_equals_the_printed_equation():
         hidden = np.maximum(w["of_features.weight"] @ at + w["of_signal.weight"] @ led + w["of_signal.bias"], 0)
         alpha = 1 / (1 + np.exp(-(w["join.weight"] @ hidden + w["join.bias"])))
         assert 0 < alpha < 1
-        np.testing.assert_allclose(found[case, :, y, x], alpha * at, atol=1e-6)
+        np.testing.assert_allclose(found[case, :, y, x], alpha * at)
 
 
 def test_a_coarse_signal_leads_all_places():

@@ -63,7 +63,8 @@ def mask_meaning(config: Config) -> MaskMeaning | None:
 
 def unit_features(stage: Tensor) -> Tensor:
     """The channels' means of a stage `B C D H W` as a vector `B C` of length 1 (eq. 1); zeros stay zero."""
-    return F.normalize(stage.mean(dim=(-3, -2, -1), dtype=torch.float32), dim=1, eps=EPSILON)
+    exact = torch.promote_types(stage.dtype, torch.float32)  # too long a sum for half precision
+    return F.normalize(stage.mean(dim=(-3, -2, -1), dtype=exact), dim=1, eps=EPSILON)
 
 
 class MultiScaleHead(nn.Module):

@@ -128,7 +128,7 @@ class LaNet(nn.Module):
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)[-TAPS:]
         location_logits = self.lesion_aware(features)
-        location = location_logits.float().sigmoid()
+        location = location_logits.to(torch.promote_types(location_logits.dtype, torch.float32)).sigmoid()
         deepest = guided(features[-1], location) if self.mask_attention else features[-1]
         return MultiTaskOutput(
             mask_logits=torch.logit(_resize(location, image.shape[-2:]), eps=LEAST_PROBABILITY),
