@@ -205,11 +205,13 @@ def test_normalisation_is_that_of_inference(kind, channels: int):
     rng = np.random.default_rng(0)
     for colours in (1, 3):
         images = rng.integers(0, 256, (2, colours, 40, 36), np.uint8)
-        images[1] = 7
+        images[1] = 0 if (colours, channels) == (3, 1) else 7  # a mean of whole numbers is exact, one of luma is not
         wanted = ImageData(
             size=(40, 36), channels=channels, mean=(0.4,) * channels, std=(0.2,) * channels, normalisation=kind
         )
         on_device = Normalisation(wanted, device=torch.device("cpu"))(torch.from_numpy(images))
         by_numpy = normalise(images, section=wanted)
         assert on_device.shape == by_numpy.shape == (2, channels, 40, 36)
-        assert np.abs(on_device.numpy() - by_numpy).max() < 1e-4
+        # A sum of n values in two orders lies within n eps times their size: one pixel's colours, or all pixels.
+        terms, unit = (8, 255 * 0.2) if kind == "fixed" else (images[0].size, images[0].std())
+        assert np.abs(on_device.numpy() - by_numpy).max() <= terms * np.finfo(np.float32).eps * 255 / unit

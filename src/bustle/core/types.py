@@ -181,8 +181,8 @@ class MaskMeaning:
     lesion_channels: tuple[int, ...]
 
     def channel_probabilities(self, mask_logits: Tensor) -> Tensor:
-        """The probabilities, float32, of the channels of mask logits `B K *S`."""
-        logits = mask_logits.float()
+        """The probabilities, float32 or better, of the channels of mask logits `B K *S`."""
+        logits = mask_logits if mask_logits.dtype.itemsize >= 4 else mask_logits.float()
         return logits.softmax(dim=1) if self.activation == "softmax" else logits.sigmoid()
 
     @overload

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bustle.core.types import MaskMeaning
+from bustle.losses.precision import at_least_float32
 
 
 def channels_of(maps: Tensor, channels: Sequence[int]) -> Tensor:
@@ -23,13 +24,13 @@ def _index(channels: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def lesion_probability(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
-    """Lesion probability `B *S` of mask logits `B K *S`, in float32."""
+    """Lesion probability `B *S` of mask logits `B K *S`, in float32 or better."""
     return meaning.lesion_probability(meaning.channel_probabilities(mask_logits).unbind(dim=1))
 
 
 def lesion_logit(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
-    """The logit of `lesion_probability`, computed without leaving the logarithm, `B *S` in float32."""
-    logits = mask_logits.float()
+    """The logit of `lesion_probability`, computed without leaving the logarithm, `B *S` in float32 or better."""
+    logits = at_least_float32(mask_logits)
     lesion = meaning.lesion_channels
     if meaning.activation == "softmax":
         other = [channel for channel in range(logits.shape[1]) if channel not in lesion]
