@@ -89,9 +89,8 @@ def test_there_and_back_with_oblique_anisotropic_voxels(put, name: str):
     assert voxels.dtype == np.uint8
     if name.endswith("mha"):
         assert geometry == GEOMETRY
-    tolerance = (
-        1e-7 if ".nii" in name else 4 * np.finfo(np.float64).eps
-    )  # the length of an axis: three squares, a root
+    double = 4 * np.finfo(np.float64).eps  # the length of an axis is the root of three squares
+    tolerance = 1e-7 if ".nii" in name else double
     assert geometry.original_size == SHAPE
     assert geometry.spacing == pytest.approx(SPACING, rel=tolerance)
     assert geometry.origin == pytest.approx(ORIGIN, rel=tolerance)
