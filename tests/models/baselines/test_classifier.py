@@ -149,6 +149,7 @@ def test_impossible_settings_are_refused(config: dict, message: str):
 
 
 def test_classes_alone_are_trained_validated_scored_and_predicted(tmp_path: Path, capsys):
+    torch.set_default_dtype(torch.float32)  # a training as users run it
     overrides = [
         "model.encoder_weights=null",
         "model.config={backbone: test_resnet}",
