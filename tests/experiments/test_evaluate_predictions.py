@@ -13,6 +13,7 @@ import pytest
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
+from bustle.core.run_layout import ScoredFolder
 from bustle.core.types import Box, Case, Geometry, Prediction, Sample
 from bustle.data.prepared.preprocess import mask_to_network_grid, network_geometry
 from bustle.data.sources import open_sources
@@ -266,6 +267,23 @@ def test_boxes_follow_to_the_networks_grid(tmp_path):
     assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(25 / 28)
     beside = json.loads((tmp_path / "out" / "metrics_strict.json").read_text())
     assert beside["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)
+
+
+def test_scoring_that_is_interrupted_leaves_no_scored_folder(tmp_path, monkeypatch):
+    """Neither the first time nor over an older result, whose figures may be other ones."""
+    folder = write_foreign(tmp_path / "masks")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    score(folder, tmp_path / "again")
+    assert ScoredFolder(tmp_path / "again").is_scored
+    monkeypatch.setattr("bustle.experiments.evaluate.write_evaluation_page", interrupted)
+    for out in ("first", "again"):
+        with pytest.raises(KeyboardInterrupt):
+            score(folder, tmp_path / out)
+        assert ScoredFolder(tmp_path / out).main.cases.exists()
+        assert not ScoredFolder(tmp_path / out).is_scored
 
 
 def test_leak_groups_are_what_is_resampled(tmp_path):
