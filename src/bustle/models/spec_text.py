@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ class SpecText:
     deviations: tuple[str, ...]
 
 
+@cache  # many recipes share a network
 def read_spec_text(model_id: str) -> SpecText:
     """Raises `InputError` for an unknown network, `ValueError` where its SPEC computes one of the fields."""
     path = zoo.path(model_id)
