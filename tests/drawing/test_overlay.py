@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bustle.core.types import Geometry, Prediction
+from bustle.core.types import Geometry, ImageMapping, ImageSegmentation, Prediction
 from bustle.drawing.outlines import PREDICTED, TRUTH
 from bustle.drawing.overlay import captions, draw_overlay
 
@@ -15,12 +15,10 @@ def prediction_of(mask: np.ndarray | None, classes: dict[str, float] | None = CL
     return Prediction(
         case_id="a",
         geometry=Geometry(original_size=size),
-        probability=None,
-        mask=mask,
-        network_mask=None,
+        mapping=ImageMapping((0, 0), size, size, (0, 0), size),
+        segmentation=None if mask is None else ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=()),
         class_probabilities=classes,
         decision=None,
-        lesions=(),
     )
 
 

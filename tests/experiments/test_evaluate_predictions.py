@@ -14,8 +14,8 @@ from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
 from bustle.core.run_layout import ScoredFolder
-from bustle.core.types import Box, Case, Geometry, Prediction, Sample
-from bustle.data.prepared.preprocess import mask_to_network_grid, network_geometry
+from bustle.core.types import Box, Case, Geometry, ImageSegmentation, Prediction, Sample
+from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.sources import open_sources
 from bustle.evaluation.case_table import read_cases
 from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_predictions
@@ -79,18 +79,18 @@ def write_foreign(folder, *, skip=(), probabilities=True):
 
 def write_own(folder):
     for case in CASES:
-        geometry = network_geometry((64, 96), section=SECTION, spacing=(0.1, 0.2))
+        grid = ImageGrid.of(Geometry((64, 96), spacing=(0.1, 0.2)), section=SECTION)
         number = int(case.case_id.split("/")[1])
         mask = np.roll(lesion(number) > 0, 2, axis=1) if number < 8 else np.zeros((64, 96), bool)
         prediction = Prediction(
             case_id=case.case_id,
-            geometry=geometry,
-            probability=None,
-            mask=mask,
-            network_mask=mask_to_network_grid(mask, geometry=geometry),
+            geometry=grid.geometry,
+            mapping=grid.mapping,
+            segmentation=ImageSegmentation(
+                mask.astype(np.float32), mask, network_mask=grid.mask_to_network(mask), lesions=()
+            ),
             class_probabilities={"benign": 0.4, "malignant": 0.6},
             decision="malignant",
-            lesions=(),
             provenance={"model": "made_up"},
         )
         write_prediction(prediction, prediction_folder(folder, case.case_id))
@@ -129,8 +129,8 @@ def test_both_tracks_from_own_files(tmp_path):
     assert metrics["model"] == {"model": "made_up"}
     native, network = (read_cases(tmp_path / "out" / name)[0] for name in ("cases.csv", "cases_published.csv"))
     assert native.area == 20 * 40
-    geometry = network_geometry((64, 96), section=SECTION)
-    assert network.area == mask_to_network_grid(lesion(0) > 0, geometry=geometry).sum()
+    grid = ImageGrid.of(Geometry((64, 96)), section=SECTION)
+    assert network.area == grid.mask_to_network(lesion(0) > 0).sum()
     assert network.area_mm2 == pytest.approx(native.area_mm2, rel=0.1)  # the same square millimetres
     assert native.hd95_mm == pytest.approx(0.4)
     assert network.hd95_mm == pytest.approx(0.4, abs=0.3)

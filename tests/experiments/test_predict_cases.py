@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bustle.core.errors import InputError
-from bustle.core.types import Case, Geometry, Prediction, Sample
+from bustle.core.types import Case, Geometry, ImageMapping, ImageSegmentation, Prediction, Sample
 from bustle.experiments.predict import predict_cases, predict_files
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import read_prediction
@@ -31,8 +31,11 @@ class Everywhere:
     def predict_many(self, items: Iterable[Item], *, batch_size: int) -> Iterator[Prediction]:
         for item in items:
             self.spacings.append(item.geometry.spacing)
-            mask = np.ones(item.image.shape[1:], bool)
-            yield Prediction(item.case_id, item.geometry, mask.astype(np.float32), mask, mask, LABELS, "benign", ())
+            size = item.geometry.original_size
+            mask = np.ones(size, bool)
+            mapping = ImageMapping((0, 0), size, size, (0, 0), size)
+            drawn = ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=())
+            yield Prediction(item.case_id, item.geometry, mapping, drawn, LABELS, "benign")
 
 
 def load_sample(case_id: str) -> Sample:

@@ -55,8 +55,8 @@ def test_a_package_of_format_1_is_read_and_predicts(make_package: Callable[..., 
     assert (written["format_version"], written["preprocessing"]["spacing_mm"]) == (1, None)
     assert Package(OLDER).record.preprocessing == Package(make_package()).record.preprocessing
     found = Predictor.open(OLDER, device="cpu").predict(scene(96, 120), case_id="a")
-    assert found.mask is not None
-    assert found.mask.sum() == 2880, "as when it was made"
+    assert found.segmentation is not None
+    assert found.segmentation.mask.sum() == 2880, "as when it was made"
     assert found.class_probabilities == pytest.approx({"benign": 0.6038587, "malignant": 0.3961413}, abs=1e-6)
 
 
@@ -80,8 +80,8 @@ def test_a_package_predicts_on_the_original_grid(make_package: Callable[..., Pat
     assert (predictor.title, predictor.protocol) == ("By hand", "rmtl")
     image = scene(96, 120)
     prediction = predictor.predict(image, case_id="a", spacing=(0.1, 0.1))
-    assert prediction.mask is not None
-    assert (prediction.mask == (image[0] > 128)).mean() > 0.97
+    assert prediction.segmentation is not None
+    assert (prediction.segmentation.mask == (image[0] > 128)).mean() > 0.97
     mean = float((image[0].mean() / 255 - 0.5) / 0.5)
     assert prediction.class_probabilities is not None
     assert prediction.class_probabilities["malignant"] == pytest.approx(1 / (1 + np.exp(-mean)), abs=0.01)
@@ -95,7 +95,9 @@ def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
     items = [Item(f"site/{i}", image := scene(40 + 9 * i, 90 - 5 * i), Geometry(image.shape[1:])) for i in range(7)]
     for together, item in zip(predictor.predict_many(items, batch_size=3), items, strict=True):
         alone = predictor.predict(item.image, case_id=item.case_id)
-        assert np.array_equal(together.mask, alone.mask)
+        assert together.segmentation is not None
+        assert alone.segmentation is not None
+        assert np.array_equal(together.segmentation.mask, alone.segmentation.mask)
         assert together.class_probabilities == pytest.approx(alone.class_probabilities)
 
 

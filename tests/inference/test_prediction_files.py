@@ -10,8 +10,8 @@ import pytest
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.types import Prediction
-from bustle.data.prepared.preprocess import network_geometry
+from bustle.core.types import Geometry, ImageSegmentation, Prediction
+from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.lesions import measure_lesions
 from bustle.inference.prediction_files import (
     find_predictions,
@@ -30,16 +30,20 @@ def prediction() -> Prediction:
     mask = np.zeros(SIZE, bool)
     mask[20:40, 30:70] = True
     probability = np.where(mask, 0.9, 0.2).astype(np.float32)
-    geometry = network_geometry(SIZE, section=ImageData(size=(64, 64), resize="letterbox"), spacing=(0.1, 0.1))
+    section = ImageData(size=(64, 64), resize="letterbox")
+    grid = ImageGrid.of(Geometry(SIZE, spacing=(0.1, 0.1)), section=section)
     return Prediction(
         case_id="site/a",
-        geometry=geometry,
-        probability=probability,
-        mask=mask,
-        network_mask=np.eye(64, dtype=bool),
+        geometry=grid.geometry,
+        mapping=grid.mapping,
+        segmentation=ImageSegmentation(
+            probability=probability,
+            mask=mask,
+            network_mask=np.eye(64, dtype=bool),
+            lesions=measure_lesions(mask, probability, spacing=(0.1, 0.1)),
+        ),
         class_probabilities={"benign": 0.25, "malignant": 0.75},
         decision="malignant",
-        lesions=measure_lesions(mask, probability, spacing=geometry.spacing),
         provenance={"recipe": "rmtl_net", "weights": [{"fold": "fold-0", "sha256": "ab"}]},
     )
 
@@ -47,15 +51,17 @@ def prediction() -> Prediction:
 def test_a_prediction_comes_back_from_its_files(prediction: Prediction, tmp_path: Path):
     write_prediction(prediction, tmp_path / "p", overlay=np.zeros((3, *SIZE), np.uint8), save_probability=True)
     stored = read_prediction(tmp_path / "p")
-    assert np.array_equal(stored.mask, prediction.mask)
-    assert np.array_equal(stored.network_mask, prediction.network_mask)
+    drawn = prediction.segmentation
+    assert drawn is not None
+    assert np.array_equal(stored.mask, drawn.mask)
+    assert np.array_equal(stored.network_mask, drawn.network_mask)
     assert stored.class_probabilities == prediction.class_probabilities
     assert stored.decision == "malignant"
-    assert stored.geometry == prediction.geometry
+    assert (stored.geometry, stored.mapping) == (prediction.geometry, prediction.mapping)
     assert stored.provenance == prediction.provenance
     probability = cv2.imread(str(tmp_path / "p" / "probability.png"), cv2.IMREAD_UNCHANGED)
     assert probability.dtype == np.uint8
-    assert np.array_equal(probability, np.where(prediction.mask, 230, 51))  # 0.9 x 255 = 229.5, 0.2 x 255
+    assert np.array_equal(probability, np.where(drawn.mask, 230, 51))  # 0.9 x 255 = 229.5, 0.2 x 255
     assert cv2.imread(str(tmp_path / "p" / "overlay.png")).shape == (*SIZE, 3)
 
 
@@ -78,7 +84,7 @@ def test_the_record(prediction: Prediction, tmp_path: Path):
 
 def test_writing_again_leaves_no_file_of_the_earlier_prediction(prediction: Prediction, tmp_path: Path):
     write_prediction(prediction, tmp_path / "p", overlay=np.zeros((3, *SIZE), np.uint8), save_probability=True)
-    without_mask = replace(prediction, mask=None, network_mask=None, probability=None, lesions=())
+    without_mask = replace(prediction, segmentation=None)
     write_prediction(without_mask, tmp_path / "p")
     assert [path.name for path in (tmp_path / "p").iterdir()] == ["prediction.json"]
     stored = read_prediction(tmp_path / "p")

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry
+from bustle.core.types import Geometry, ImageSegmentation
 from bustle.inference.predictor import Item, Predictor
 
 MakeRun = Callable[..., Path]
@@ -37,18 +37,17 @@ def test_a_mask_returns_to_the_original_grid(make_run: MakeRun, size: tuple[int,
     predictor = Predictor.open(make_run(config={"activation": activation}, resize=resize))
     image = scene(*size)
     prediction = predictor.predict(image, case_id="site/a", spacing=(0.2, 0.1))
-    assert prediction.mask is not None
-    assert prediction.probability is not None
-    assert prediction.mask.shape == prediction.probability.shape == size
-    assert prediction.mask.dtype == np.bool_
-    assert prediction.probability.dtype == np.float32
+    drawn = prediction.segmentation
+    assert isinstance(drawn, ImageSegmentation)
+    assert drawn.mask.shape == drawn.probability.shape == size
+    assert drawn.mask.dtype == np.bool_
+    assert drawn.probability.dtype == np.float32
     if size != (4096, 64) or resize == "stretch":  # a letterboxed 4096 x 64 image is one pixel wide to the network
-        assert agreement(prediction.mask, image) > 0.93
-        (lesion,) = prediction.lesions
+        assert agreement(drawn.mask, image) > 0.93
+        (lesion,) = drawn.lesions
         assert lesion.unit == "mm"
-        assert lesion.area == pytest.approx(prediction.mask.sum() * 0.02)
-    assert prediction.network_mask is not None
-    assert prediction.network_mask.shape == (64, 64)
+        assert lesion.area == pytest.approx(drawn.mask.sum() * 0.02)
+    assert drawn.network_mask.shape == (64, 64)
     assert prediction.geometry.original_size == size
 
 
@@ -57,7 +56,8 @@ def test_probabilities_are_those_of_the_logits(make_run: MakeRun):
     image = np.full((1, 64, 64), 153, np.uint8)  # 0.6 of the range: intensity 0.2, tumour logit 0.4
     prediction = predictor.predict(image, case_id="a")
     expected = math.exp(0.4) / (math.exp(0.4) + math.exp(-9) + 1)
-    assert np.allclose(prediction.probability, expected, atol=1e-6)
+    assert isinstance(prediction.segmentation, ImageSegmentation)
+    assert np.allclose(prediction.segmentation.probability, expected, atol=1e-6)
     malignant = 1 / (1 + math.exp(-1))
     assert prediction.class_probabilities == pytest.approx({"benign": 1 - malignant, "malignant": malignant})
     assert prediction.decision == "malignant"
@@ -106,10 +106,13 @@ def test_images_of_many_sizes_and_colours_in_batches_equal_one_by_one(make_run: 
     assert [prediction.case_id for prediction in many] == [item.case_id for item in items]
     for together, item in zip(many, items, strict=True):
         alone = predictor.predict(item.image, case_id=item.case_id, spacing=item.geometry.spacing)
-        assert np.array_equal(together.mask, alone.mask)
-        assert np.allclose(together.probability, alone.probability, atol=1e-6)
-        assert together.lesions == alone.lesions
-        assert together.geometry == alone.geometry
+        ours, own = together.segmentation, alone.segmentation
+        assert isinstance(ours, ImageSegmentation)
+        assert isinstance(own, ImageSegmentation)
+        assert np.array_equal(ours.mask, own.mask)
+        assert np.allclose(ours.probability, own.probability, atol=1e-6)
+        assert ours.lesions == own.lesions
+        assert (together.geometry, together.mapping) == (alone.geometry, alone.mapping)
 
 
 def test_at_most_one_batch_is_read_ahead(make_run: MakeRun):
@@ -128,8 +131,7 @@ def test_at_most_one_batch_is_read_ahead(make_run: MakeRun):
 
 def test_networks_without_mask_or_without_class(make_run: MakeRun, tmp_path: Path):
     prediction = Predictor.open(make_run(config={"has_mask": False})).predict(scene(64, 64), case_id="a")
-    assert prediction.mask is prediction.probability is prediction.network_mask is None
-    assert prediction.lesions == ()
+    assert prediction.segmentation is None
     assert prediction.decision == "benign"
 
 
@@ -137,7 +139,8 @@ def test_a_network_without_class(make_run: MakeRun):
     prediction = Predictor.open(make_run(config={"has_class": False})).predict(scene(64, 64), case_id="a")
     assert prediction.class_probabilities is None
     assert prediction.decision is None
-    assert len(prediction.lesions) == 1
+    assert prediction.segmentation is not None
+    assert prediction.segmentation.lesion_count == 1
 
 
 def test_weights_that_are_spoilt(make_run: MakeRun):

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry, MaskMeaning, Prediction
+from bustle.core.types import Geometry, MaskMeaning, Prediction, VolumeSegmentation
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.prediction_files import read_prediction, write_prediction
 from bustle.inference.volume_prediction import check_volume, predict_volume
@@ -73,18 +73,23 @@ def predicted(volume: NDArray[np.uint8], centre=None, backend: BrightIsLesion | 
     )
 
 
+def drawn_in(prediction: Prediction) -> VolumeSegmentation:
+    assert isinstance(prediction.segmentation, VolumeSegmentation)
+    return prediction.segmentation
+
+
 def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return 2 * float((one & other).sum()) / float(one.sum() + other.sum())
 
 
 def test_both_lesions_are_found_drawn_and_ranked():
     found = predicted(VOLUME)
-    assert found.mask is not None
-    assert found.mask.shape == SIZE
-    assert dice(found.mask, ball(FIRST, 3.0) | ball(SECOND, 4.0)) > 0.95
-    assert found.network_mask is not None
-    assert found.network_mask.shape == (70, 50, 60)
-    best, other = found.candidates
+    drawn = drawn_in(found)
+    assert drawn.mask.shape == SIZE
+    assert dice(drawn.mask, ball(FIRST, 3.0) | ball(SECOND, 4.0)) > 0.95
+    assert drawn.network_mask.shape == (70, 50, 60)
+    assert drawn.lesion_count == 2
+    best, other = drawn.candidates
     assert best.score > other.score > 0.5
     assert best.centre == pytest.approx(SECOND, abs=0.6)
     assert other.centre == pytest.approx(FIRST, abs=0.6)
@@ -94,19 +99,18 @@ def test_both_lesions_are_found_drawn_and_ranked():
     assert other.class_probabilities == pytest.approx({"benign": 0.8, "malignant": 0.2})
     assert found.class_probabilities == best.class_probabilities
     assert found.decision == "malignant"
-    assert found.parts is not None
-    assert np.array_equal(found.parts > 0, found.mask)
-    assert dice(found.parts == 2, ball(FIRST, 3.0)) > 0.9
-    rows = np.argwhere(found.parts == 1)
+    assert np.array_equal(drawn.parts > 0, drawn.mask)
+    assert dice(drawn.parts == 2, ball(FIRST, 3.0)) > 0.9
+    rows = np.argwhere(drawn.parts == 1)
     assert (tuple(rows.min(axis=0)), tuple(rows.max(axis=0) + 1)) == (best.box_start, best.box_stop)
     assert found.geometry.origin == (1.0, 2.0, 3.0)
 
 
 def test_nothing_suspicious_gives_an_empty_mask_a_place_and_classes():
     found = predicted(np.full((1, *SIZE), 20, np.uint8))
-    assert found.mask is not None
-    assert not found.mask.any()
-    (only,) = found.candidates
+    assert not drawn_in(found).mask.any()
+    assert drawn_in(found).lesion_count == 0
+    (only,) = drawn_in(found).candidates
     assert only.score <= 0.5
     assert only.voxels == 0
     assert found.decision == "benign"
@@ -116,15 +120,16 @@ def test_with_a_centre_only_that_patch_is_looked_at():
     backend = BrightIsLesion()
     found = predicted(VOLUME, centre=FIRST, backend=backend)
     assert backend.looks == 1
-    assert found.mask is not None
-    assert dice(found.mask, ball(FIRST, 3.0)) > 0.93
+    assert found.centre == FIRST
+    assert dice(drawn_in(found).mask, ball(FIRST, 3.0)) > 0.93
     assert found.decision == "benign"
 
 
 def test_a_classifier_is_told_where_to_look():
     backend = BrightIsLesion(meaning=None)
     found = predicted(VOLUME, centre=SECOND, backend=backend)
-    assert found.mask is None
+    assert found.segmentation is None
+    assert found.centre == SECOND
     assert found.decision == "malignant"
 
 
@@ -162,13 +167,14 @@ def test_the_most_suspicious_voxel_counts_and_not_the_size_of_its_place():
 def test_candidates_keep_their_numbers_when_one_of_them_vanishes(tmp_path):
     """On the way to thicker slices a thin part may fall below a half."""
     found = predicted(VOLUME)
-    assert found.parts is not None
-    gap = replace(found, parts=np.where(found.parts == 1, 3, found.parts).astype(np.uint8))
-    write_prediction(gap, tmp_path / "p")
+    drawn = drawn_in(found)
+    parts = np.where(drawn.parts == 1, 3, drawn.parts).astype(np.uint8)
+    write_prediction(replace(found, segmentation=replace(drawn, parts=parts)), tmp_path / "p")
     stored = read_prediction(tmp_path / "p")
     assert stored.parts is not None
-    assert np.array_equal(stored.parts, gap.parts)
-    assert stored.candidates == found.candidates
+    assert np.array_equal(stored.parts, parts)
+    assert stored.candidates == drawn.candidates
+    assert (stored.geometry, stored.mapping) == (found.geometry, found.mapping)
 
 
 def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
@@ -195,9 +201,10 @@ def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
         assert (drawn.GetSize(), drawn.GetSpacing()) == (scan.GetSize(), scan.GetSpacing())
         assert (drawn.GetOrigin(), drawn.GetDirection()) == (scan.GetOrigin(), scan.GetDirection())
     mask = SimpleITK.ReadImage(str(tmp_path / "out" / "mask.nrrd"))
-    assert np.array_equal(SimpleITK.GetArrayFromImage(mask) > 0, prediction.mask)
-    assert dice(prediction.mask, lesion) > 0.95
+    drawn_mask = drawn_in(prediction).mask
+    assert np.array_equal(SimpleITK.GetArrayFromImage(mask) > 0, drawn_mask)
+    assert dice(drawn_mask, lesion) > 0.95
     statistics = SimpleITK.LabelIntensityStatisticsImageFilter()
     statistics.Execute(mask, scan)  # ITK refuses images that do not occupy the same space
-    grey = np.median(voxels[prediction.mask])
+    grey = np.median(voxels[drawn_mask])
     assert statistics.GetMedian(1) == pytest.approx(grey, abs=1)

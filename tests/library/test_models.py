@@ -15,7 +15,7 @@ import bustle
 from bustle.cli.main import main
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.types import ImageSegmentation, MaskMeaning
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import write_png
@@ -55,7 +55,8 @@ def test_what_a_prediction_tells(file: Path, package: Path):
     assert prediction.class_probabilities is not None
     assert sum(prediction.class_probabilities.values()) == pytest.approx(1)
     assert prediction.decision in model.data.classes
-    (lesion,) = prediction.prediction.lesions
+    assert isinstance(prediction.prediction.segmentation, ImageSegmentation)
+    (lesion,) = prediction.prediction.segmentation.lesions
     assert lesion.unit == "mm"
     assert lesion.area == pytest.approx(16, rel=0.05)
 

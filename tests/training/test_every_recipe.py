@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, load_recipe, recipe_ids
 from bustle.core.types import Case
@@ -32,7 +33,7 @@ def two_epochs_of(name: str) -> Recipe:
         for number in range(len(recipe.stages))
         for key in ("epochs=2", "monitor=loss")
     ]
-    if recipe.data.resize == "patch":
+    if isinstance(recipe.data, PatchData):
         overrides.append("data.size=[64, 32, 64]")
     overrides += [
         f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"

@@ -16,7 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.core.types import Case, Geometry, Label, Sample
 from bustle.data.prepared.cache import CaseCache
-from bustle.data.prepared.preprocess import normalise
+from bustle.data.prepared.intensities import normalise
 from bustle.training.batch_sources import BatchSources, batch_sources, check_data
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation

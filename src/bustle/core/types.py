@@ -38,27 +38,51 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the original grid was mapped to the network's grid, so that any map returns to it exactly.
+    """What is known of the grid of an image or a volume; size and spacing (mm) are spatial `(D) H W`.
 
-    The mapping is: crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to
-    `resized_size`, then pad `pad_before` before (and the rest after) to `network_size`. All are spatial
-    `(D) H W`, and None for an image that was not prepared for a network. `origin` (3) and `direction` (9, row-major)
-    of a volume are ITK's: world coordinates x, y, z.
+    `origin` (3) and `direction` (9, row-major) of a volume are ITK's: world coordinates x, y, z.
     """
 
     original_size: tuple[int, ...]
     spacing: tuple[float, ...] | None = None
     origin: tuple[float, ...] | None = None
     direction: tuple[float, ...] | None = None
-    crop_start: tuple[int, ...] | None = None
-    crop_size: tuple[int, ...] | None = None
-    resized_size: tuple[int, ...] | None = None
-    pad_before: tuple[int, ...] | None = None
-    network_size: tuple[int, ...] | None = None
 
     @property
     def dims(self) -> int:
         return len(self.original_size)
+
+    @property
+    def unit(self) -> Literal["mm", "px"]:
+        """In what lengths on this grid are measured."""
+        return "px" if self.spacing is None else "mm"
+
+    @property
+    def step(self) -> tuple[float, ...]:
+        """The size of a pixel or voxel in `unit`, along every axis."""
+        return (1.0,) * self.dims if self.spacing is None else self.spacing
+
+
+@dataclass(frozen=True)
+class ImageMapping:
+    """How an image gets to the network's grid, so that any map returns from it exactly; all are `H W` in pixels.
+
+    Crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to `resized_size`, then pad
+    `pad_before` before (and the rest after) to `network_size`.
+    """
+
+    crop_start: tuple[int, ...]
+    crop_size: tuple[int, ...]
+    resized_size: tuple[int, ...]
+    pad_before: tuple[int, ...]
+    network_size: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class VolumeMapping:
+    """How a volume gets to the network's grid: resized as a whole to `network_size`, `D H W` in voxels."""
+
+    network_size: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -274,26 +298,60 @@ class LesionCandidate:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model says about one case, on the ORIGINAL grid.
+class ImageSegmentation:
+    """What a network draws on an image: lesion probability, float32 `H W` in 0..1, mask and the mask's `lesions`.
 
-    `probability` is the lesion probability, float32 `*S` in 0..1; `mask` bool `*S`; both None for a network
-    without a mask. `network_mask` is the mask on the network's grid, for protocols that score there.
-    `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the
-    most probable class name. `lesions` are the parts of an image's mask. Of a volume, `candidates` are the places
-    that were looked at, the surest first, and `parts` uint8 `*S` numbers the mask's voxels by them (1 = the first);
-    `probability` is below a half wherever nothing is drawn. `centre` is the place that the model was told.
+    `network_mask` bool `h w` is the mask on the network's grid, for protocols that score there.
+    """
+
+    probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    network_mask: NDArray[np.bool_]
+    lesions: tuple[Lesion, ...]
+
+    @property
+    def lesion_count(self) -> int:
+        """How many lesions are drawn."""
+        return len(self.lesions)
+
+
+@dataclass(frozen=True)
+class VolumeSegmentation:
+    """What a network draws in a volume: its lesion probability, float32 `D H W`, is below a half outside the mask.
+
+    `candidates` are the places that were looked at, the surest first; `parts` uint8 `D H W` numbers the mask's voxels
+    by them (1 = the first). `network_mask` bool `d h w` is the mask on the network's grid.
+    """
+
+    probability: NDArray[np.float32]
+    parts: NDArray[np.uint8]
+    network_mask: NDArray[np.bool_]
+    candidates: tuple[LesionCandidate, ...]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        return self.parts > 0
+
+    @property
+    def lesion_count(self) -> int:
+        """At how many of the places something is drawn."""
+        return sum(candidate.voxels > 0 for candidate in self.candidates)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one case, on its ORIGINAL grid, which `geometry` describes.
+
+    `mapping` says how the network saw it. `segmentation` is None for a network without a mask.
+    `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the class
+    that they lead to. `centre` is the place, in voxels, at which the model was told to look for a volume's lesion.
     """
 
     case_id: str
     geometry: Geometry
-    probability: NDArray[np.float32] | None
-    mask: NDArray[np.bool_] | None
-    network_mask: NDArray[np.bool_] | None
+    mapping: ImageMapping | VolumeMapping
+    segmentation: ImageSegmentation | VolumeSegmentation | None
     class_probabilities: Mapping[str, float] | None
     decision: str | None
-    lesions: tuple[Lesion, ...] = ()
-    candidates: tuple[LesionCandidate, ...] = ()
-    parts: NDArray[np.uint8] | None = None
     centre: tuple[float, ...] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -27,9 +27,10 @@ def draw_overlay(
     thickness = max(1, round(min(canvas.shape[:2]) / 300))
     if truth is not None:
         draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
-    if prediction.mask is not None:
-        draw_outline(canvas, prediction.mask, colour=PREDICTED, thickness=thickness, smooth=False)
-    _write(canvas, captions(prediction.class_probabilities), avoid=prediction.mask)
+    mask = None if prediction.segmentation is None else prediction.segmentation.mask
+    if mask is not None:
+        draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False)
+    _write(canvas, captions(prediction.class_probabilities), avoid=mask)
     return np.ascontiguousarray(canvas.transpose(2, 0, 1))
 
 

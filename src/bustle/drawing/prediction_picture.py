@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.types import Prediction
+from bustle.core.types import ImageMapping, Prediction
 from bustle.drawing.overlay import draw_overlay
 from bustle.drawing.volume_cuts import draw_cuts
 
@@ -17,7 +17,7 @@ def draw_prediction(
 
     `truth` (`*S`) is drawn too, where it is known.
     """
-    spacing = prediction.geometry.spacing
-    if prediction.geometry.dims == 2 or spacing is None:
+    if isinstance(prediction.mapping, ImageMapping):
         return draw_overlay(image, prediction, truth=truth)
-    return draw_cuts(image[0], truth=truth, prediction=prediction.mask, spacing=spacing)
+    mask = None if prediction.segmentation is None else prediction.segmentation.mask
+    return draw_cuts(image[0], truth=truth, prediction=mask, spacing=prediction.geometry.step)

@@ -14,7 +14,6 @@ from bustle.core.progress import progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
 from bustle.inference.inputs import InputImage
-from bustle.inference.lesions import lesion_count
 from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction
 from bustle.inference.predictor import Item, Predictor
 
@@ -87,7 +86,7 @@ def predict_cases(
         truth, centres = None, []
         if sample.lesion_mask is not None:
             truth = sample.lesion_mask > 0
-            centres = lesion_centres(sample.lesion_mask) if located and geometry.dims == 3 else []
+            centres = lesion_centres(sample.lesion_mask) if located else []
         file = next(iter(case.files), None)
         return Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
 
@@ -174,7 +173,7 @@ class _Work(Generic[Source]):
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
         write_files(prediction, picture, self.out, save_probability=self.save_probability)
-        lesions = lesion_count(prediction)
+        lesions = None if prediction.segmentation is None else prediction.segmentation.lesion_count
         return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
 
 

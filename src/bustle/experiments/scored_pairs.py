@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
-from bustle.core.types import Case, Geometry, Sample
-from bustle.data.prepared.preprocess import box_to_network_grid, mask_to_network_grid
-from bustle.data.prepared.volume_grid import mask_to_cubic
+from bustle.core.types import Case, Sample
+from bustle.data.prepared.grid import mapped_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.decision import decide
 from bustle.inference.prediction_files import (
@@ -142,7 +141,7 @@ class Pair:
     @property
     def has_network_grid(self) -> bool:
         """Whether it can be scored on the network's grid; a prediction without a mask needs none."""
-        return self.stored.mask is None or (self.stored.network_mask is not None and self.stored.geometry is not None)
+        return self.stored.mask is None or (self.stored.network_mask is not None and self.stored.mapping is not None)
 
     def on_grid(
         self, resolution: Literal["native", "network"], *, group_id: str | None
@@ -151,18 +150,18 @@ class Pair:
         mask, predicted = true_mask(self.sample), self.stored.mask
         boxes = self.sample.boxes
         spacing = self.sample.geometry.spacing or self.case.spacing
-        geometry = self.stored.geometry
+        geometry, mapping = self.stored.geometry, self.stored.mapping
         if resolution == "network" and predicted is not None:
-            if not self.has_network_grid or geometry is None:
+            if not self.has_network_grid or geometry is None or mapping is None:
                 raise InputError(
                     f"the prediction of '{self.case.case_id}' has no mask on its network's grid",
                     remedy="score it with --track strict",
                 )
             predicted = self.stored.network_mask
-            to_grid = mask_to_cubic if geometry.dims == 3 else mask_to_network_grid
-            mask = None if mask is None else to_grid(mask, geometry=geometry)
-            boxes = None if boxes is None else tuple(box_to_network_grid(box, geometry=geometry) for box in boxes)
-            spacing = _network_spacing(spacing, geometry)
+            grid = mapped_grid(dataclasses.replace(geometry, spacing=spacing), mapping)
+            mask = None if mask is None else grid.mask_to_network(mask)
+            boxes = None if boxes is None else tuple(map(grid.box_to_network, boxes))
+            spacing = grid.network.spacing
         truth = TruthCase(
             case_id=self.case.case_id,
             source=self.case.source,
@@ -179,14 +178,6 @@ class Pair:
             class_probabilities=self.stored.class_probabilities,
             decision=self.stored.decision,
         )
-
-
-def _network_spacing(spacing: tuple[float, ...] | None, geometry: Geometry) -> tuple[float, ...] | None:
-    if spacing is None or geometry.crop_size is None or geometry.resized_size is None:
-        return None
-    return tuple(
-        step * old / new for step, old, new in zip(spacing, geometry.crop_size, geometry.resized_size, strict=True)
-    )
 
 
 def read_pairs(cases: Sequence[Case], *, index: PredictionIndex) -> Iterator[Pair]:

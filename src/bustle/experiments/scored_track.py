@@ -50,17 +50,16 @@ class ScoredTrack:
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:
         """Only candidates with scores can be counted; a model that was told where the lesion is has found none."""
-        lesions, stored, spacing = pair.sample.lesion_mask, pair.stored, pair.sample.geometry.spacing
+        lesions, stored = pair.sample.lesion_mask, pair.stored
         if stored.parts is None or stored.centre is not None:
             self._detected = None
         if self._detected is None or lesions is None or stored.parts is None:
             return
-        assert spacing is not None  # of a volume, the only thing that has candidates
         detected = detect_lesions(
             lesions,
             candidates_from_map(stored.parts, stored.candidates),
             least_iou=LEAST_IOU,
-            voxel_mm3=math.prod(spacing),
+            voxel_mm3=math.prod(pair.sample.geometry.step),
             case_id=pair.sample.case_id,
             group_id=group_id,
         )

@@ -12,7 +12,8 @@ from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
-from bustle.data.prepared.preprocess import normalise, to_network_grid
+from bustle.data.prepared.image_grid import ImageGrid
+from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend, NetworkOutput
 
 TOLERANCE = 1e-4
@@ -113,8 +114,9 @@ def _phantom_batches(section: ImageData | PatchData) -> Iterator[NDArray[np.floa
 
 def _phantom(index: int, section: ImageData | PatchData) -> NDArray[np.uint8]:
     """A phantom `C h w` on the network's grid; for volumes `C d h w`, moved on by a voxel from slice to slice."""
-    image = phantom_case(index, seed=0).image
+    sample = phantom_case(index, seed=0)
     if isinstance(section, ImageData):
-        return to_network_grid(image, section=section)[0]
-    plane = to_network_grid(image, section=ImageData(size=section.size[1:]))[0]
+        return ImageGrid.of(sample.geometry, section=section).prepare(sample.image)
+    of_slice = ImageData(size=section.size[1:])
+    plane = ImageGrid.of(sample.geometry, section=of_slice).prepare(sample.image)
     return np.stack([np.roll(plane, number, axis=-1) for number in range(section.size[0])], axis=1)

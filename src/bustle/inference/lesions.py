@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.types import Box, Lesion, Prediction
+from bustle.core.types import Box, Lesion
 
 MIDPOINTS = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 """From a pixel's centre to the middle of its four edges, (y, x)."""
@@ -43,15 +43,6 @@ def measure_lesions(
             )
         )
     return tuple(sorted(found, key=lambda lesion: (-lesion.area, lesion.box)))
-
-
-def lesion_count(prediction: Prediction) -> int | None:
-    """How many lesions are drawn; None of a network that draws no mask."""
-    if prediction.mask is None:
-        return None
-    if prediction.geometry.dims == 3:
-        return sum(candidate.voxels > 0 for candidate in prediction.candidates)
-    return len(prediction.lesions)
 
 
 def _outer_contour(part: NDArray[np.bool_]) -> NDArray[np.float64]:

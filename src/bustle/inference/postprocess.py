@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.types import Geometry, MaskMeaning
-from bustle.data.prepared.preprocess import map_to_original_grid
+from bustle.core.types import MaskMeaning
+from bustle.data.prepared.grid import Grid
 
 
 def lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -> NDArray[np.float32]:
@@ -19,6 +19,6 @@ def lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -
     return np.clip(meaning.lesion_probability(channels), 0.0, 1.0)
 
 
-def channels_on_original_grid(channels: NDArray[np.float32], *, geometry: Geometry) -> NDArray[np.float32]:
+def channels_on_original_grid(channels: NDArray[np.float32], *, grid: Grid) -> NDArray[np.float32]:
     """Bring `K h w` from the network's grid to the original `K H W`; parts that the network did not see are 0."""
-    return np.stack([map_to_original_grid(channel, geometry=geometry) for channel in channels])
+    return np.stack([grid.map_to_original(channel) for channel in channels])

@@ -22,8 +22,18 @@ from numpy.typing import NDArray
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
-from bustle.core.types import Geometry, LesionCandidate, Prediction
-from bustle.data.prepared.volume_grid import cubic_grid
+from bustle.core.types import (
+    Geometry,
+    ImageMapping,
+    ImageSegmentation,
+    Lesion,
+    LesionCandidate,
+    Prediction,
+    VolumeMapping,
+    VolumeSegmentation,
+)
+from bustle.data.prepared.grid import mapped_grid
+from bustle.inference.geometry_record import geometry_record, read_geometry_record
 from bustle.io.raster import read_mask, write_png
 from bustle.io.volume import WRITTEN_SUFFIXES, is_volume, read_mask_volume, read_numbers_volume, write_volume
 
@@ -41,7 +51,8 @@ class StoredPrediction:
 
     `mask` is bool `*S` on the original grid, `network_mask` bool `*S` on the network's grid; `parts` uint8 numbers
     the voxels of a volume's mask by its `candidates`, from 1. `lesions` is the number of lesions that are drawn,
-    `input_sha256` the digest of what was predicted, `centre` the place that the model was told.
+    `input_sha256` the digest of what was predicted, `centre` the place that the model was told. `geometry` is the
+    original grid, `mapping` how the network saw it.
     """
 
     mask: NDArray[np.bool_] | None
@@ -54,6 +65,7 @@ class StoredPrediction:
     class_probabilities: Mapping[str, float] | None = None
     decision: str | None = None
     geometry: Geometry | None = None
+    mapping: ImageMapping | VolumeMapping | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,32 +98,30 @@ def write_prediction(
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
     """
-    maps = {
-        MASK: prediction.mask if prediction.parts is None else prediction.parts,
-        NETWORK_MASK: prediction.network_mask,
-        PROBABILITY: _as_bytes(prediction.probability) if save_probability else None,
-    }
+    names = (MASK, NETWORK_MASK, PROBABILITY)
     remove_file(folder / RECORD)
-    for path in (folder / OVERLAY, *(path for name in maps for path in map_files(folder, name))):
+    for path in (folder / OVERLAY, *(path for name in names for path in map_files(folder, name))):
         remove_file(path)  # of an earlier prediction
     if overlay is not None:
         write_png(folder / OVERLAY, overlay)
-    geometry = prediction.geometry
-    for name, values in maps.items():
-        if values is None:
-            continue
-        if geometry.dims == 2:
-            write_png(folder / name, values)
-        else:
-            grid = cubic_grid(geometry) if name == NETWORK_MASK else geometry
-            write_volume((folder / name).with_suffix(VOLUME_SUFFIX), values, geometry=grid)
+    drawn = prediction.segmentation
+    if drawn is not None:
+        grid = mapped_grid(prediction.geometry, prediction.mapping)
+        maps = {MASK: drawn.mask if isinstance(drawn, ImageSegmentation) else drawn.parts}
+        maps[NETWORK_MASK] = drawn.network_mask
+        if save_probability:
+            maps[PROBABILITY] = _as_bytes(drawn.probability)
+        for name, values in maps.items():
+            if isinstance(drawn, ImageSegmentation):
+                write_png(folder / name, values)
+            else:
+                place = grid.network if name == NETWORK_MASK else grid.geometry
+                write_volume((folder / name).with_suffix(VOLUME_SUFFIX), values, geometry=place)
     write_json(folder / RECORD, as_record(prediction) | {"input_sha256": input_sha256})
 
 
-def _as_bytes(probability: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
+def _as_bytes(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
     """0..1 as 0..255, slice by slice, because a volume's float copy would be four times the volume."""
-    if probability is None:
-        return None
     result = np.empty(probability.shape, np.uint8)
     for number, part in enumerate(probability):
         result[number] = np.round(part * 255)
@@ -120,46 +130,43 @@ def _as_bytes(probability: NDArray[np.float32] | None) -> NDArray[np.uint8] | No
 
 def as_record(prediction: Prediction) -> dict[str, Any]:
     """The content of `prediction.json`; lengths are in `unit`, areas in its square, volumes in its cube."""
-    spacing = prediction.geometry.spacing
-    size = None
-    if prediction.mask is not None:
-        size = float(prediction.mask.sum()) * math.prod(spacing or (1.0,))
+    geometry, drawn = prediction.geometry, prediction.segmentation
+    size = None if drawn is None else float(drawn.mask.sum()) * math.prod(geometry.step)
     record: dict[str, Any] = {
         "case_id": prediction.case_id,
-        "image_size": list(prediction.geometry.original_size),
-        "spacing_mm": None if spacing is None else list(spacing),
-        "unit": "px" if spacing is None else "mm",
+        "image_size": list(geometry.original_size),
+        "spacing_mm": to_mapping(geometry.spacing),
+        "unit": geometry.unit,
         "decision": prediction.decision,
         "class_probabilities": None
         if prediction.class_probabilities is None
         else dict(prediction.class_probabilities),
     }
-    if prediction.geometry.dims == 3:
+    if isinstance(prediction.mapping, VolumeMapping):
+        candidates = drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
         record |= {
             "mask_volume": size,
-            "candidates": to_mapping(prediction.candidates),
+            "candidates": to_mapping(candidates),
             "centre": to_mapping(prediction.centre),
         }
     else:
-        record |= {"mask_area": size, "lesions": _lesions(prediction)}
+        lesions = drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
+        record |= {"mask_area": size, "lesions": [_lesion(lesion) for lesion in lesions]}
     return record | {
-        "geometry": to_mapping(prediction.geometry),
+        "geometry": geometry_record(geometry, prediction.mapping),
         "provenance": to_mapping(prediction.provenance),
     }
 
 
-def _lesions(prediction: Prediction) -> list[dict[str, Any]]:
-    return [
-        {
-            "area": lesion.area,
-            "long_axis": lesion.long_axis,
-            "short_axis": lesion.short_axis,
-            "probability": lesion.probability,
-            "box": lesion.box._asdict(),
-            "contour": to_mapping(lesion.contour),
-        }
-        for lesion in prediction.lesions
-    ]
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    return {
+        "area": lesion.area,
+        "long_axis": lesion.long_axis,
+        "short_axis": lesion.short_axis,
+        "probability": lesion.probability,
+        "box": lesion.box._asdict(),
+        "contour": to_mapping(lesion.contour),
+    }
 
 
 def read_prediction(path: Path) -> StoredPrediction:
@@ -182,6 +189,7 @@ def read_prediction(path: Path) -> StoredPrediction:
         raise InputError("lacks a record", remedy="predict this case again", path=path / RECORD)
     network_mask = _existing(path, NETWORK_MASK)
     try:
+        geometry, mapping = read_geometry_record(record["geometry"])
         return StoredPrediction(
             mask=mask,
             lesions=None if mask is None else _drawn(record),
@@ -194,7 +202,8 @@ def read_prediction(path: Path) -> StoredPrediction:
             network_mask=None if network_mask is None else _read_mask(network_mask),
             class_probabilities=record["class_probabilities"],
             decision=record["decision"],
-            geometry=from_mapping(Geometry, record["geometry"], where="geometry"),
+            geometry=geometry,
+            mapping=mapping,
             provenance=record["provenance"],
         )
     except (KeyError, TypeError) as error:

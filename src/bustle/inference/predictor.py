@@ -17,8 +17,9 @@ from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import named_run
-from bustle.core.types import Geometry, Prediction
-from bustle.data.prepared.preprocess import network_geometry, normalise, to_network_grid
+from bustle.core.types import Geometry, ImageSegmentation, Prediction
+from bustle.data.prepared.image_grid import ImageGrid
+from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend
 from bustle.inference.decision import decide, named
 from bustle.inference.lesions import measure_lesions
@@ -131,7 +132,7 @@ class Predictor:
 
             check_volume(geometry, centre=centre, data=self.data, outlines=self.outlines, free=available_memory())
         else:
-            network_geometry(geometry.original_size, section=self.data)
+            ImageGrid.of(geometry, section=self.data)
 
     def predict(
         self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
@@ -147,15 +148,14 @@ class Predictor:
                 yield self._predict_volume(item, data=self.data)
             return
         while batch := list(itertools.islice(remaining, batch_size)):
-            prepared = [
-                to_network_grid(item.image, section=self.data, spacing=item.geometry.spacing) for item in batch
-            ]
-            images = np.stack([normalise(image, section=self.data) for image, _ in prepared])
+            grids = [ImageGrid.of(item.geometry, section=self.data) for item in batch]
+            prepared = [grid.prepare(item.image) for item, grid in zip(batch, grids, strict=True)]
+            images = np.stack([normalise(image, section=self.data) for image in prepared])
             masks, classes = self._backend.run(images)
-            for i, (item, (_, geometry)) in enumerate(zip(batch, prepared, strict=True)):
+            for i, (item, grid) in enumerate(zip(batch, grids, strict=True)):
                 yield self._prediction(
                     item.case_id,
-                    geometry,
+                    grid,
                     channels=None if masks is None else masks[i],
                     classes=None if classes is None else classes[i],
                 )
@@ -176,30 +176,31 @@ class Predictor:
     def _prediction(
         self,
         case_id: str,
-        geometry: Geometry,
+        grid: ImageGrid,
         *,
         channels: NDArray[np.float32] | None,
         classes: NDArray[np.float32] | None,
     ) -> Prediction:
-        probability = mask = network_mask = None
-        lesions = ()
+        segmentation = None
         meaning = self._backend.mask_meaning
         if channels is not None and meaning is not None:
-            native = channels_on_original_grid(channels, geometry=geometry)
+            native = channels_on_original_grid(channels, grid=grid)
             probability = lesion_probability(native, meaning=meaning)
             mask = meaning.lesion_mask(native)
-            network_mask = meaning.lesion_mask(channels)
-            lesions = measure_lesions(mask, probability, spacing=geometry.spacing)
+            segmentation = ImageSegmentation(
+                probability=probability,
+                mask=mask,
+                network_mask=meaning.lesion_mask(channels),
+                lesions=measure_lesions(mask, probability, spacing=grid.geometry.spacing),
+            )
         class_probabilities = named(classes, classes=self.data.classes)
         return Prediction(
             case_id=case_id,
-            geometry=geometry,
-            probability=probability,
-            mask=mask,
-            network_mask=network_mask,
+            geometry=grid.geometry,
+            mapping=grid.mapping,
+            segmentation=segmentation,
             class_probabilities=class_probabilities,
             decision=decide(class_probabilities),
-            lesions=lesions,
             provenance=self.provenance,
         )
 

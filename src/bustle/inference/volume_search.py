@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from bustle.core.types import MaskMeaning
-from bustle.inference.backend import NetworkOutput
 from bustle.inference.postprocess import lesion_probability
 from bustle.inference.sliding_window import Window, blended, cut, overlap_of
 
@@ -29,8 +29,16 @@ NOT_DRAWN = 127 / 255
 TOUCHING = np.ones((3, 3, 3), bool)
 """Voxels that share a face, an edge or a corner are one lesion."""
 
-Look = Callable[[NDArray[np.uint8]], NetworkOutput]
-"""Runs the network on one patch `C d h w`; outputs without the batch axis: `K d h w` and `N`."""
+
+class Answer(NamedTuple):
+    """What a network says of one patch: probabilities of its mask channels `K d h w`, and of its classes `N`."""
+
+    mask_channels: NDArray[np.float32]
+    classes: NDArray[np.float32] | None
+
+
+Look = Callable[[NDArray[np.uint8]], Answer]
+"""Runs a network with a mask on one patch `C d h w`."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,7 @@ def search(volume: NDArray[np.uint8], *, size: tuple[int, ...], look: Look, mean
     """Search a volume `C d h w` for lesions. Where nothing is suspicious, the most suspicious place is looked at."""
 
     def map_of(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        channels = look(patch).mask_channels
-        assert channels is not None
-        return lesion_probability(channels, meaning=meaning)[None]
+        return lesion_probability(look(patch).mask_channels, meaning=meaning)[None]
 
     suspicion = blended(volume, size=size, run=map_of)[0]
     looks = [
@@ -95,12 +101,11 @@ def look_at(
     is then below a half.
     """
     window = window_about(centre, size=size)
-    output = look(cut(volume, window))
-    assert output.mask_channels is not None
-    probability = lesion_probability(output.mask_channels, meaning=meaning)
+    answer = look(cut(volume, window))
+    probability = lesion_probability(answer.mask_channels, meaning=meaning)
     mask = np.zeros_like(probability, dtype=bool)
     inner, _ = overlap_of(window, volume.shape[1:])
-    mask[inner] = meaning.lesion_mask(output.mask_channels)[inner]
+    mask[inner] = meaning.lesion_mask(answer.mask_channels)[inner]
     middle = tuple(place - begin for place, begin in zip(centre, window.start, strict=True))
     if not whole:
         mask = _nearest_part(mask, middle)
@@ -116,7 +121,7 @@ def look_at(
         within[inner] = probability[inner]
         score = min(float(within[tuple(near)].max()), NOT_DRAWN)
     found = tuple(float(value) + begin for value, begin in zip(place, window.start, strict=True))
-    return FoundLesion(found, score, window, mask, probability, output.classes)
+    return FoundLesion(found, score, window, mask, probability, answer.classes)
 
 
 def _nearest_part(mask: NDArray[np.bool_], place: Sequence[float]) -> NDArray[np.bool_]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from bustle.core.types import Prediction
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.experiments.pictures import Picture, write_files
-from bustle.inference.lesions import lesion_count
 from bustle.io.raster import as_png
 
 
@@ -42,12 +41,14 @@ class DrawnPrediction:
     @property
     def mask(self) -> NDArray[np.bool_] | None:
         """Where lesions are, bool `H W` or `D H W` on the image's own grid; None of a model that outlines nothing."""
-        return self.prediction.mask
+        drawn = self.prediction.segmentation
+        return None if drawn is None else drawn.mask
 
     @property
     def probability(self) -> NDArray[np.float32] | None:
         """The probability (0..1) that a pixel is lesion, float32 of the mask's shape."""
-        return self.prediction.probability
+        drawn = self.prediction.segmentation
+        return None if drawn is None else drawn.probability
 
     def overlay(self) -> NDArray[np.uint8]:
         """RGB `H W 3`: the image with the outlines and the classes at its own size, or three cuts of a volume."""
@@ -74,7 +75,7 @@ class DrawnPrediction:
         facts = [self.prediction.case_id]
         if self.class_probabilities is not None and self.decision is not None:
             facts.append(f"{self.decision} {self.class_probabilities[self.decision]:.2f}")
-        count = lesion_count(self.prediction)
-        if count is not None:
+        if self.prediction.segmentation is not None:
+            count = self.prediction.segmentation.lesion_count
             facts.append("1 lesion" if count == 1 else f"{count} lesions")
         return facts

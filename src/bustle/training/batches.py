@@ -13,7 +13,7 @@ from bustle.core.data_section import DataSection
 from bustle.core.errors import InputError
 from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
-from bustle.data.prepared.preprocess import normalise
+from bustle.data.prepared.intensities import normalise
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.drawn_transform import DrawnTransform
 from bustle.training.location_labels import LocationLabels

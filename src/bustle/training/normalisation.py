@@ -1,4 +1,4 @@
-"""Intensities to network inputs on whatever device they are: `data.preprocess.normalise` for tensors."""
+"""Intensities to network inputs on whatever device they are: `data.prepared.intensities.normalise` for tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bustle.core.data_section import DataSection
-from bustle.data.prepared.preprocess import LEAST_DEVIATION, LUMA
+from bustle.data.prepared.intensities import LEAST_DEVIATION, LUMA
 from bustle.data.transforms.torch_executor import on_device
 
 

@@ -19,8 +19,7 @@ from bustle.core.types import Box, Case, Geometry, Sample
 from bustle.data.content_hashes import cache_directory, content_hashes
 from bustle.data.prepared import cache_building
 from bustle.data.prepared.cache import CaseCache
-from bustle.data.prepared.preprocess import map_to_original_grid
-from bustle.data.prepared.volume_grid import volume_to_cubic
+from bustle.data.prepared.grid import grid_for
 
 SECTION = ImageData(size=(32, 48))
 DECODED: list[str] = []
@@ -311,8 +310,8 @@ def test_volumes_of_several_sizes_lie_one_after_the_other(tmp_path):
     assert [mask.shape for mask in cache.lesion_masks] == [(10 + number, 10, 12) for number in range(3)]
     assert [bool(mask.any()) for mask in cache.lesion_masks] == [True, False, True]
     assert all(not gland.any() and gland.shape == (10 + i, 10, 12) for i, gland in enumerate(cache.gland_masks))
-    by_hand = volume_to_cubic(made_volume(2, (0.5, 0.07, 0.2)).image[0], geometry=cache.geometries[2])
-    assert np.array_equal(cache.images[2][0], by_hand)
+    grid = grid_for(cache.geometries[2], section=VOLUMES)
+    assert np.array_equal(cache.images[2], grid.prepare(made_volume(2, (0.5, 0.07, 0.2)).image))
     assert cache.geometries[2].origin == (1.0, 2.0, 3.0)
     assert decoded_while_opening(make_volumes(), tmp_path, VOLUMES) == 0
     larger_patches = dataclasses.replace(VOLUMES, size=(64, 32, 64))
@@ -403,7 +402,8 @@ def test_real_cases_keep_their_lesions(real_data, tmp_path):
         for number, case in enumerate(cases):
             native = case.load().lesion_mask > 0
             geometry = cache.geometries[number]
-            back = map_to_original_grid((cache.lesion_masks[number] > 0).astype(np.float32), geometry=geometry) > 0.5
+            grid = grid_for(geometry, section=ImageData(resize=resize))
+            back = grid.map_to_original((cache.lesion_masks[number] > 0).astype(np.float32)) > 0.5
             assert geometry.original_size == native.shape
             assert (native & back).sum() / max((native | back).sum(), 1) > 0.95 or not native.any()
 

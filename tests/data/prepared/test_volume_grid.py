@@ -7,32 +7,26 @@ import pytest
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry
-from bustle.data.prepared.volume_grid import (
-    cubic_geometry,
-    cubic_spacing,
-    map_to_original,
-    mask_to_cubic,
-    volume_to_cubic,
-)
+from bustle.core.types import Box, Geometry
+from bustle.data.prepared.volume_grid import VolumeGrid
 
 SECTION = PatchData(size=(64, 32, 64), spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
 
 
-def geometry(size: tuple[int, ...], spacing: tuple[float, ...] | None = (0.5, 0.07, 0.2)) -> Geometry:
-    return cubic_geometry(Geometry(size, spacing=spacing), section=SECTION)
+def grid_of(size: tuple[int, ...], spacing: tuple[float, ...] | None = (0.5, 0.07, 0.2)) -> VolumeGrid:
+    return VolumeGrid.of(Geometry(size, spacing=spacing), section=SECTION)
 
 
 def test_the_grid_of_a_scanner():
     """C_MSVNet, section 4.1: slices 0.5 mm, depth 0.07 mm, lateral 0.2 mm."""
-    found = geometry((318, 512, 300))
-    assert found.network_size == (318, 72, 120)
-    assert cubic_spacing(found) == pytest.approx((0.5, 512 * 0.07 / 72, 0.5))
+    found = grid_of((318, 512, 300))
+    assert found.mapping.network_size == (318, 72, 120)
+    assert found.network.spacing == pytest.approx((0.5, 512 * 0.07 / 72, 0.5))
 
 
 def test_a_ball_keeps_centre_and_volume():
     size = (40, 300, 110)
-    found = geometry(size)
+    found = grid_of(size)
     centre, radius = np.array((9.0, 11.0, 10.0)), 4.0
     place = np.stack(
         np.meshgrid(*[(np.arange(n) + 0.5) * s for n, s in zip(size, (0.5, 0.07, 0.2), strict=True)], indexing="ij"),
@@ -40,12 +34,12 @@ def test_a_ball_keeps_centre_and_volume():
     )
     ball = np.linalg.norm(place - centre, axis=-1) < radius
     volume = np.where(ball, 200, 20).astype(np.uint8)
-    step = np.array(cubic_spacing(found))
-    for small in (mask_to_cubic(ball, geometry=found), volume_to_cubic(volume, geometry=found) > 110):
-        assert small.shape == found.network_size
+    step = np.array(found.network.spacing)
+    for small in (found.mask_to_network(ball), found.prepare(volume[None])[0] > 110):
+        assert small.shape == found.mapping.network_size
         assert (np.argwhere(small) + 0.5).mean(axis=0) * step == pytest.approx(centre, abs=0.05)
         assert small.sum() * step.prod() == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
-    back = map_to_original(mask_to_cubic(ball, geometry=found).astype(np.float32), geometry=found) > 0.5
+    back = found.map_to_original(found.mask_to_network(ball).astype(np.float32)) > 0.5
     assert back.shape == size
     assert 2 * (back & ball).sum() / (back.sum() + ball.sum()) > 0.96
 
@@ -53,30 +47,41 @@ def test_a_ball_keeps_centre_and_volume():
 def test_every_source_voxel_is_averaged_in_where_an_axis_shrinks():
     rng = np.random.default_rng(0)
     volume = rng.integers(0, 256, (8, 64, 20), np.uint8)
-    found = geometry((8, 64, 20), spacing=(0.5, 0.0625, 0.25))
-    assert found.network_size == (8, 8, 10)
+    found = grid_of((8, 64, 20), spacing=(0.5, 0.0625, 0.25))
+    assert found.mapping.network_size == (8, 8, 10)
     by_hand = volume.reshape(8, 8, 8, 10, 2).mean(axis=(2, 4))
-    assert np.abs(volume_to_cubic(volume, geometry=found) - by_hand).max() <= 1  # rounded once per axis
+    assert np.abs(found.prepare(volume[None])[0] - by_hand).max() <= 1  # rounded once per axis
 
 
 def test_large_axes_are_resized_in_pieces(monkeypatch: pytest.MonkeyPatch):
     volume = np.random.default_rng(1).integers(0, 256, (30, 10, 12), np.uint8)
-    found = geometry((30, 10, 12), spacing=(0.2, 0.5, 0.5))
-    whole = volume_to_cubic(volume, geometry=found)
+    found = grid_of((30, 10, 12), spacing=(0.2, 0.5, 0.5))
+    whole = found.prepare(volume[None])
     monkeypatch.setattr("bustle.data.prepared.volume_grid.CHUNK", 100)
-    assert np.array_equal(volume_to_cubic(volume, geometry=found), whole)
+    assert np.array_equal(found.prepare(volume[None]), whole)
 
 
 def test_instance_numbers_survive():
     instances = np.zeros((10, 70, 30), np.uint8)
     instances[2:5, 10:40, 5:20], instances[6:9, 20:60, 10:25] = 1, 7
-    assert set(np.unique(mask_to_cubic(instances, geometry=geometry((10, 70, 30))))) == {0, 1, 7}
+    assert set(np.unique(grid_of((10, 70, 30)).mask_to_network(instances))) == {0, 1, 7}
 
 
 def test_what_is_no_volume_is_refused():
     with pytest.raises(InputError, match="is an image, the model takes volumes"):
-        cubic_geometry(Geometry((10, 10), spacing=(1.0, 1.0)), section=SECTION)
+        grid_of((10, 10), spacing=(1.0, 1.0))
     with pytest.raises(InputError, match="has no voxel spacing"):
-        geometry((10, 10, 10), spacing=None)
+        grid_of((10, 10, 10), spacing=None)
     with pytest.raises(ValueError, match="differ in size"):
-        mask_to_cubic(np.zeros((3, 3, 3), bool), geometry=geometry((10, 10, 10)))
+        grid_of((10, 10, 10)).mask_to_network(np.zeros((3, 3, 3), bool))
+    with pytest.raises(ValueError, match="lies in an image"):
+        grid_of((10, 10, 10)).box_to_network(Box(1, 1, 2, 2))
+
+
+def test_a_place_keeps_its_millimetres_from_the_faces():
+    found = grid_of((40, 300, 110))
+    place = found.place_to_network((10.0, 150.0, 54.5))
+    own, network = found.geometry, found.network
+    for there, here, old, new in zip(place, (10.0, 150.0, 54.5), own.step, network.step, strict=True):
+        assert (there + 0.5) * new == pytest.approx((here + 0.5) * old)
+    assert found.place_to_original(place) == pytest.approx((10.0, 150.0, 54.5))

@@ -129,7 +129,7 @@ def _case_by_case(array: NDArray[np.uint8], index: CacheIndex, *, channels: bool
     """An array of all cases as it is, a flat one as a list with one view per case."""
     if array.ndim > 1:
         return array
-    sizes = [case.geometry.network_size or () for case in index.cases]
+    sizes = [case.network_size for case in index.cases]
     count = array.size // sum(map(math.prod, sizes)) if channels else 1
     shapes = [(count, *size) if channels else size for size in sizes]
     ends = np.cumsum([math.prod(shape) for shape in shapes])

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ from bustle.core.errors import InputError
 from bustle.core.progress import progress as with_progress
 from bustle.core.types import Case
 from bustle.data.prepared.cache_index import FORMAT, CachedCase, CacheIndex, prepared_for
-from bustle.data.prepared.preprocess import box_to_network_grid, mask_to_network_grid, to_network_grid
-from bustle.data.prepared.volume_grid import cubic_geometry, mask_to_cubic, volume_to_cubic
+from bustle.data.prepared.grid import grid_for
 
 ARRAYS = ("images", "lesion_masks", "gland_masks")
 
@@ -42,7 +40,7 @@ def write_arrays(
             streams["lesion_masks"].write(prepared.lesion_mask.data)
             streams["gland_masks"].write(prepared.gland_mask.data)
     kinds = [name for name in ARRAYS if name != "gland_masks" or any(case.has_gland for case in described)]
-    sizes = [math.prod(case.geometry.network_size or ()) for case in described]
+    sizes = [math.prod(case.network_size) for case in described]
     shapes: dict[str, tuple[int, ...]] = {}
     sha256: dict[str, str] = {}
     for name in kinds:
@@ -94,29 +92,24 @@ class _PreparedCase:
 
 def _prepare(case: Case, *, section: ImageData | PatchData) -> _PreparedCase:
     sample = case.load()
-    mask_to_grid: Any = mask_to_network_grid
     try:
-        if isinstance(section, PatchData):
-            geometry = cubic_geometry(sample.geometry, section=section)
-            image = np.stack([volume_to_cubic(channel, geometry=geometry) for channel in sample.image])
-            mask_to_grid = mask_to_cubic
-        else:
-            image, geometry = to_network_grid(sample.image, section=section, spacing=sample.geometry.spacing)
+        grid = grid_for(sample.geometry, section=section)
     except InputError as error:
         error.path = error.path or next(iter(case.files), None)
         raise
+    image = grid.prepare(sample.image)
     empty = np.zeros(image.shape[1:], np.uint8)
     lesion_mask, gland_mask = empty, empty
     if sample.lesion_mask is not None:
         instances = sample.lesion_mask
         if section.multi_mask == "first":
             instances = np.where(instances == 1, instances, np.uint8(0))
-        lesion_mask = mask_to_grid(instances, geometry=geometry)
+        lesion_mask = grid.mask_to_network(instances)
     if sample.gland_mask is not None:
-        gland_mask = mask_to_grid(sample.gland_mask, geometry=geometry).astype(np.uint8)
+        gland_mask = grid.mask_to_network(sample.gland_mask).astype(np.uint8)
     boxes = None
     if sample.boxes is not None:
-        boxes = tuple(tuple(box_to_network_grid(box, geometry=geometry)) for box in sample.boxes)
+        boxes = tuple(tuple(grid.box_to_network(box)) for box in sample.boxes)
     described = CachedCase(
         case_id=case.case_id,
         source=case.source,
@@ -125,6 +118,7 @@ def _prepare(case: Case, *, section: ImageData | PatchData) -> _PreparedCase:
         has_mask=sample.lesion_mask is not None,
         has_gland=sample.gland_mask is not None,
         boxes=boxes,
-        geometry=geometry,
+        geometry=grid.geometry,
+        network_size=grid.network.original_size,
     )
     return _PreparedCase(described, *(np.ascontiguousarray(a) for a in (image, lesion_mask, gland_mask)))

@@ -18,13 +18,16 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.types import Geometry
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the files' form or the preprocessing changes: older caches are then made again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachedCase:
-    """What is known of a cached case besides its pixels; `boxes` are in pixels of the network's grid."""
+    """What is known of a cached case besides its pixels; `boxes` are in pixels of the network's grid.
+
+    `geometry` is that of the original grid, `network_size` the size on the network's.
+    """
 
     case_id: str
     source: str
@@ -34,6 +37,7 @@ class CachedCase:
     has_gland: bool
     boxes: tuple[tuple[int, ...], ...] | None
     geometry: Geometry
+    network_size: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,14 @@
 """From a volume's own anisotropic grid to cubic voxels and back; training and inference share this one file.
 
-The conventions are those of `preprocess`: a voxel covers the box around its centre, so that the first and last
+The conventions are those of `image_grid`: a voxel covers the box around its centre, so that the first and last
 faces of both grids coincide; along an axis that shrinks every source voxel is averaged in; masks take the nearest
 voxel. The axes are separable and are resized one after the other, so that memory stays near that of the result.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import cv2
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry
+from bustle.core.types import Box, Geometry, VolumeMapping
 
 Voxel = TypeVar("Voxel", np.uint8, np.bool_, np.float32)
 
@@ -24,78 +25,85 @@ CHUNK = 1 << 24
 """About how many voxels are in work at a time along the slowest axis."""
 
 
-def cubic_geometry(geometry: Geometry, *, section: PatchData) -> Geometry:
-    """The whole volume on voxels of about `section.spacing_mm`: the nearest whole number of them along each axis.
+@dataclass(frozen=True)
+class VolumeGrid:
+    """The network's grid `d h w` of cubic voxels for a volume `D H W`; see `Grid`."""
 
-    There are at least two, as in every volume. Raises `InputError` for an image, and for a volume without spacing.
-    """
-    if geometry.dims != 3:
-        raise InputError("is an image, the model takes volumes", remedy="give NRRD, NIfTI or MHA volumes")
-    if geometry.spacing is None:
-        raise InputError("has no voxel spacing", remedy="write it into the volume's header")
-    extent = zip(geometry.original_size, geometry.spacing, strict=True)
-    size = tuple(max(2, round(count * step / section.spacing_mm)) for count, step in extent)
-    return dataclasses.replace(
-        geometry,
-        crop_start=(0, 0, 0),
-        crop_size=geometry.original_size,
-        resized_size=size,
-        pad_before=(0, 0, 0),
-        network_size=size,
-    )
+    geometry: Geometry
+    mapping: VolumeMapping
+
+    @classmethod
+    def of(cls, geometry: Geometry, *, section: PatchData) -> VolumeGrid:
+        """The whole volume on voxels of about `section.spacing_mm`: the nearest whole number of them along each axis.
+
+        There are at least two, as in every volume. Raises `InputError` for an image and for a volume without spacing.
+        """
+        if geometry.dims != 3:
+            raise InputError("is an image, the model takes volumes", remedy="give NRRD, NIfTI or MHA volumes")
+        if geometry.spacing is None:
+            raise InputError("has no voxel spacing", remedy="write it into the volume's header")
+        extent = zip(geometry.original_size, geometry.spacing, strict=True)
+        size = tuple(max(2, round(count * step / section.spacing_mm)) for count, step in extent)
+        return cls(geometry, VolumeMapping(size))
+
+    @property
+    def network(self) -> Geometry:
+        """The cubic grid as a volume at the same place in the world.
+
+        Its voxels differ from the section's `spacing_mm` by rounding only.
+        """
+        own, size = self.geometry, self.mapping.network_size
+        if own.spacing is None:
+            return Geometry(size)
+        axes = zip(own.original_size, own.spacing, size, strict=True)
+        spacing = tuple(count * step / new for count, step, new in axes)
+        origin = own.origin
+        if origin is not None and own.direction is not None:
+            # The faces coincide, so the centres of the first voxels do not. ITK's axes come in the opposite order.
+            shift = (np.array(spacing) - own.spacing)[::-1] / 2
+            origin = tuple(np.array(origin) + np.reshape(own.direction, (3, 3)) @ shift)
+        return Geometry(size, spacing=spacing, origin=origin, direction=own.direction)
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Intensities `C D H W` on the network's grid `C d h w`."""
+        return np.stack([_resized(channel, self.mapping.network_size) for channel in image])
+
+    def mask_to_network(self, mask: NDArray[Voxel]) -> NDArray[Voxel]:
+        """A mask or an instance map `D H W` on the network's grid `d h w`, nearest voxel."""
+        if mask.shape != self.geometry.original_size:
+            raise ValueError(f"mask {mask.shape} and volume {self.geometry.original_size} differ in size")
+        return _nearest(mask, self.mapping.network_size)
+
+    def box_to_network(self, box: Box) -> Box:
+        """Raises ValueError: lesions of volumes have no boxes."""
+        raise ValueError(f"{box} lies in an image, this grid is a volume's")
+
+    def map_to_original(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A map `d h w` of the network on the original grid `D H W`, interpolated linearly."""
+        return _resized(values, self.geometry.original_size)
+
+    def parts_to_original(self, parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Numbered parts `d h w` on the original grid, each widened by up to a voxel of the network's grid.
+
+        They are to be cut by a mask there, whose border lies between the network's voxels.
+        """
+        from scipy import ndimage  # images are predicted without it
+
+        widened = np.where(parts > 0, parts, ndimage.grey_dilation(parts, size=3))
+        return _nearest(widened, self.geometry.original_size)
+
+    def place_to_network(self, place: Sequence[float]) -> tuple[float, ...]:
+        """A place in voxels of the original grid, in those of the network's."""
+        return _scaled(place, self.geometry.original_size, self.mapping.network_size)
+
+    def place_to_original(self, place: Sequence[float]) -> tuple[float, ...]:
+        """A place in voxels of the network's grid, in those of the original."""
+        return _scaled(place, self.mapping.network_size, self.geometry.original_size)
 
 
-def cubic_spacing(geometry: Geometry) -> tuple[float, ...]:
-    """The voxel size in mm of the network's grid, which differs from `spacing_mm` by rounding only."""
-    if geometry.spacing is None or geometry.network_size is None:
-        raise ValueError("this geometry records no cubic grid")
-    axes = zip(geometry.original_size, geometry.spacing, geometry.network_size, strict=True)
-    return tuple(count * step / new for count, step, new in axes)
-
-
-def cubic_grid(geometry: Geometry) -> Geometry:
-    """The network's grid as a volume of its own, at the same place in the world."""
-    spacing = cubic_spacing(geometry)
-    origin = geometry.origin
-    if origin is not None and geometry.spacing is not None and geometry.direction is not None:
-        # The faces coincide, so the centres of the first voxels do not. ITK's axes come in the opposite order.
-        shift = (np.array(spacing) - geometry.spacing)[::-1] / 2
-        origin = tuple(np.array(origin) + np.reshape(geometry.direction, (3, 3)) @ shift)
-    return Geometry(_network_size(geometry), spacing=spacing, origin=origin, direction=geometry.direction)
-
-
-def volume_to_cubic(volume: NDArray[np.uint8], *, geometry: Geometry) -> NDArray[np.uint8]:
-    """Intensities `D H W` on the network's grid `d h w`."""
-    return _resized(volume, _network_size(geometry))
-
-
-def mask_to_cubic(mask: NDArray[Voxel], *, geometry: Geometry) -> NDArray[Voxel]:
-    """A mask or an instance map `D H W` on the network's grid `d h w`, nearest voxel."""
-    if mask.shape != geometry.original_size:
-        raise ValueError(f"mask {mask.shape} and volume {geometry.original_size} differ in size")
-    return _nearest(mask, _network_size(geometry))
-
-
-def map_to_original(values: NDArray[np.float32], *, geometry: Geometry) -> NDArray[np.float32]:
-    """A map `d h w` of the network on the original grid `D H W`, interpolated linearly."""
-    return _resized(values, geometry.original_size)
-
-
-def parts_to_original(parts: NDArray[np.uint8], *, geometry: Geometry) -> NDArray[np.uint8]:
-    """Numbered parts `d h w` on the original grid, each widened by up to a voxel of the network's grid.
-
-    They are to be cut by a mask there, whose border lies between the network's voxels.
-    """
-    from scipy import ndimage  # images are predicted without it
-
-    widened = np.where(parts > 0, parts, ndimage.grey_dilation(parts, size=3))
-    return _nearest(widened, geometry.original_size)
-
-
-def _network_size(geometry: Geometry) -> tuple[int, ...]:
-    if geometry.network_size is None:
-        raise ValueError("this geometry records no cubic grid")
-    return geometry.network_size
+def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int]) -> tuple[float, ...]:
+    """A voxel's place on another grid of the same extent."""
+    return tuple((p + 0.5) * n / o - 0.5 for p, o, n in zip(place, old, new, strict=True))
 
 
 def _nearest(values: NDArray[Voxel], size: tuple[int, ...]) -> NDArray[Voxel]:

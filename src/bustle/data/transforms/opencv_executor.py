@@ -14,7 +14,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from bustle.data.prepared.preprocess import LUMA
+from bustle.data.prepared.intensities import LUMA
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
 
 MaskPixel = TypeVar("MaskPixel", np.uint8, np.bool_)

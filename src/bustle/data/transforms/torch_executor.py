@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bustle.data.prepared.preprocess import LUMA
+from bustle.data.prepared.intensities import LUMA
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
 
 
