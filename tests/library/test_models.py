@@ -15,7 +15,7 @@ import bustle
 from bustle.cli.main import main
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import ImageSegmentation, MaskMeaning
+from bustle.core.types import MaskMeaning
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import write_png
@@ -55,8 +55,8 @@ def test_what_a_prediction_tells(file: Path, package: Path):
     assert prediction.class_probabilities is not None
     assert sum(prediction.class_probabilities.values()) == pytest.approx(1)
     assert prediction.decision in model.data.classes
-    assert isinstance(prediction.prediction.segmentation, ImageSegmentation)
-    (lesion,) = prediction.prediction.segmentation.lesions
+    (lesion,) = prediction.lesions
+    assert prediction.candidates == ()
     assert lesion.unit == "mm"
     assert lesion.area == pytest.approx(16, rel=0.05)
 
@@ -141,6 +141,8 @@ def test_a_volume_as_an_array(tmp_path: Path):
     prediction = bustle.predict(volume, model=model, spacing=0.5)
     assert np.array_equal(prediction.mask, volume > 128)
     assert prediction.decision == "malignant"
+    assert [candidate.voxels for candidate in prediction.candidates] == [1500]
+    assert prediction.lesions == ()
     assert repr(prediction) == "<image, malignant 0.80, 1 lesion>"
     assert prediction.overlay().shape[2] == 3
     told = bustle.predict(volume, model=model, spacing=(0.5, 0.5, 0.5), centre=(15, 15, 37))

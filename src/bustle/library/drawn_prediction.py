@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.types import Prediction
+from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.experiments.pictures import Picture, write_files
 from bustle.io.raster import as_png
@@ -49,6 +49,18 @@ class DrawnPrediction:
         """The probability (0..1) that a pixel is lesion, float32 of the mask's shape."""
         drawn = self.prediction.segmentation
         return None if drawn is None else drawn.probability
+
+    @property
+    def lesions(self) -> tuple[Lesion, ...]:
+        """The measured lesions of an image, the largest first; a volume has `candidates`."""
+        drawn = self.prediction.segmentation
+        return drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
+
+    @property
+    def candidates(self) -> tuple[LesionCandidate, ...]:
+        """The places of a volume that were looked at, the surest first; an image has `lesions`."""
+        drawn = self.prediction.segmentation
+        return drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
 
     def overlay(self) -> NDArray[np.uint8]:
         """RGB `H W 3`: the image with the outlines and the classes at its own size, or three cuts of a volume."""
