@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.run_layout import RunLayout
+from bustle.evaluation.figures import estimates_of
+from bustle.evaluation.result_files import read_run
+from bustle.evaluation.results import RunResult, RunTrack, TrackScores
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
@@ -39,14 +42,14 @@ ROWS = (
 )
 
 
-def cell(metrics: dict[str, Any], section: str, name: str) -> str:
-    value = (metrics.get(section) or {}).get(name)  # runs of earlier versions lack some
-    if value is None or value["mean"] is None:
+def cell(scores: TrackScores, part: str, name: str) -> str:
+    estimate = (estimates_of(scores, part) or {}).get(name)
+    if estimate is None or estimate.mean is None:
         return "–"
-    digits = 1 if abs(value["mean"]) >= 10 else 3
-    text = f"{value['mean']:.{digits}f}"
-    if value.get("ci95") and value["ci95"][0] is not None:
-        text += " [{:.{d}f}, {:.{d}f}]".format(*value["ci95"], d=digits)
+    digits = 1 if abs(estimate.mean) >= 10 else 3
+    text = f"{estimate.mean:.{digits}f}"
+    if estimate.ci95 is not None:
+        text += " [{:.{d}f}, {:.{d}f}]".format(*estimate.ci95, d=digits)
     return text
 
 
@@ -54,21 +57,28 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def scoring(metrics: dict[str, Any]) -> str:
+def scoring(scores: TrackScores) -> str:
     """The grid on which masks were compared, and the positive class where there are classes."""
-    classes = metrics["classification"]
-    return f"{metrics['resolution']} size" + (f", positive: {classes['positive_class']}" if classes else "")
+    classes = scores.classification
+    return f"{scores.resolution} size" + (f", positive: {classes.positive_class}" if classes else "")
+
+
+def both(result: RunResult) -> tuple[RunTrack, RunTrack]:
+    """Both tracks, which every committed run has."""
+    if result.companion is None:
+        raise ValueError(f"{result.title} lacks its other track")
+    return result, result.companion
 
 
 def section(run: Path) -> str:
     """One run: command, hardware, size, and its strict and as-published figures side by side."""
-    summary, provenance = read(RunLayout(run).summary), read(RunLayout(run).provenance)
+    result, provenance = read_run(RunLayout(run).summary), read(RunLayout(run).provenance)
     sessions = provenance["sessions"]
-    own, companion = summary["pooled"], summary["companion"]["pooled"]
+    own, companion = (track.pooled for track in both(result))
     lines = [
         f"## {run.name}",
         "",
-        f"{summary['title']}. {own['n_cases']} test cases of {len(summary['folds'])} fold(s), "
+        f"{result.title}. {own.n_cases} test cases of {len(result.folds)} fold(s), "
         f"{sum(session['seconds'] for session in sessions) / 60:.0f} minutes with "
         f"{sessions[-1]['hardware']['threads']} thread(s) on {sessions[-1]['processors']} cores "
         f"({sessions[-1]['hardware']['processor']}). Folder: `results/{run.name}/`.",
@@ -77,7 +87,7 @@ def section(run: Path) -> str:
         *(shlex.join(session["command"]) for session in sessions),
         "```",
         "",
-        f"| | {own['track']} ({scoring(own)}) | {companion['track']}, scored as {companion['protocol']} "
+        f"| | {own.track} ({scoring(own)}) | {companion.track}, scored as {companion.protocol} "
         f"({scoring(companion)}) |",
         "|---|---|---|",
     ]
@@ -104,9 +114,9 @@ SEARCH_COLUMNS = (
 
 def phantom_section(runs: Sequence[Path]) -> str:
     """The runs on phantom volumes in one table for each of the two tracks."""
-    summaries = {run: read(RunLayout(run).summary) for run in runs}
+    results = {run: read_run(RunLayout(run).summary) for run in runs}
     records = {run: read(RunLayout(run).provenance) for run in runs}
-    first = next(iter(summaries.values()))
+    told, searching = ({run: both(result)[place].pooled for run, result in results.items()} for place in (0, 1))
     hardware = next(iter(records.values()))["sessions"][-1]
     lines = [
         "## Phantom ABUS volumes",
@@ -122,31 +132,29 @@ def phantom_section(runs: Sequence[Path]) -> str:
         *dict.fromkeys(shlex.join(s["command"]) for record in records.values() for s in record["sessions"]),
         "```",
         "",
-        f"Told where the lesion is, as the paper's system is ({scoring(first['pooled'])}):",
+        f"Told where the lesion is, as the paper's system is ({scoring(next(iter(told.values())))}):",
         "",
-        *_phantom_table(summaries, {run: facts["pooled"] for run, facts in summaries.items()}, PHANTOM_COLUMNS),
+        *_phantom_table(results, told, PHANTOM_COLUMNS),
         "",
-        f"Searching the whole volume ({scoring(first['companion']['pooled'])}):",
+        f"Searching the whole volume ({scoring(next(iter(searching.values())))}):",
         "",
-        *_phantom_table(
-            summaries, {run: facts["companion"]["pooled"] for run, facts in summaries.items()}, SEARCH_COLUMNS
-        ),
+        *_phantom_table(results, searching, SEARCH_COLUMNS),
     ]
     return "\n".join([*lines, ""])
 
 
 def _phantom_table(
-    summaries: Mapping[Path, dict[str, Any]],
-    scores: Mapping[Path, dict[str, Any]],
+    results: Mapping[Path, RunResult],
+    scores: Mapping[Path, TrackScores],
     columns: Sequence[tuple[str, str, str]],
 ) -> list[str]:
     titles = " | ".join(title for title, _, _ in columns)
     lines = [f"| | {titles} | epochs | minutes |", "|---|" + "---|" * (len(columns) + 2)]
-    for run, metrics in scores.items():
-        (fold,) = summaries[run]["folds"]
-        cells = " | ".join(cell(metrics, part, name) for _, part, name in columns)
+    for run, figures in scores.items():
+        (fold,) = results[run].folds
+        cells = " | ".join(cell(figures, part, name) for _, part, name in columns)
         name = run.name.removeprefix(PHANTOM)
-        lines.append(f"| `{name}` | {cells} | {fold['epochs']} | {fold['training_seconds'] / 60:.0f} |")
+        lines.append(f"| `{name}` | {cells} | {fold.epochs} | {fold.training_seconds / 60:.0f} |")
     return lines
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +12,10 @@ from bustle.cli.run_table import print_run
 from bustle.core.recipe import Track, load_protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.fold_summary import summarise_folds
+from bustle.evaluation.results import FoldResult, RunResult, RunTrack
 from bustle.evaluation.strata import with_size_strata
-from bustle.evaluation.summary import summarise, summarise_folds
+from bustle.evaluation.summary import Scoring, summarise
 
 CLASSES = ("benign", "malignant")
 
@@ -38,29 +40,33 @@ def rows(protocol: str) -> list[CaseRow]:
     return with_size_strata(scored)
 
 
-def track_summary(track: Track, protocol: str, iou: list[float]) -> dict[str, Any]:
-    folds = []
-    settings = {"protocol": load_protocol(protocol), "classes": CLASSES, "track": track, "resamples": 20}
-    for value in iou:
-        fold = summarise(rows(protocol), **settings)
-        fold["segmentation"]["iou"]["mean"] = value
-        folds.append(fold)
-    return {
-        "track": track,
-        "protocol": protocol,
-        "over_folds": summarise_folds(folds, pooled=folds[0], protocol=load_protocol(protocol)),
-        "pooled": folds[0],
-    }
+def track_summary(track: Track, protocol: str, iou: list[float]) -> RunTrack:
+    rules = load_protocol(protocol)
+    scored = summarise(rows(protocol), scoring=Scoring(protocol=rules, classes=CLASSES, resamples=20), track=track)
+    assert scored.segmentation is not None
+    known = scored.segmentation
+    folds = [replace(scored, segmentation={**known, "iou": replace(known["iou"], mean=value)}) for value in iou]
+    over_folds = summarise_folds(folds, pooled=folds[0], protocol=rules)
+    return RunTrack(track=track, protocol=protocol, over_folds=over_folds, pooled=folds[0])
 
 
-def run_summary(iou: list[float]) -> dict[str, Any]:
+def run_result(iou: list[float]) -> RunResult:
     main = track_summary("published", "lanet", iou)
-    companion = track_summary("strict", "strict", iou)
-    return main | {"title": "LA-Net", "folds": [{"fold": k} for k in range(len(iou))], "companion": companion}
+    trained = {"best_epoch": 1, "epochs": 1, "training_seconds": 1.0, "validation": None, "earlier_stages": {}}
+    return RunResult(
+        track=main.track,
+        protocol=main.protocol,
+        over_folds=main.over_folds,
+        pooled=main.pooled,
+        title="LA-Net",
+        recipe="la_net",
+        folds=tuple(FoldResult(fold=number, **trained) for number in range(len(iou))),
+        companion=track_summary("strict", "strict", iou),
+    )
 
 
 def test_la_nets_repeats_print_the_half_width_and_say_so(capsys: pytest.CaptureFixture[str]):
-    print_run(run_summary([0.438, 0.432, 0.445]), Path("run"))
+    print_run(run_result([0.438, 0.432, 0.445]), Path("run"))
     lines = capsys.readouterr().out.splitlines()
     (iou,) = (line for line in lines if line.startswith("IoU"))
     assert iou.split()[2:8] == ["0.438", "±", "0.016", "0.438", "±", "0.007"]
@@ -72,7 +78,7 @@ def test_la_nets_repeats_print_the_half_width_and_say_so(capsys: pytest.CaptureF
 
 
 def test_one_fold_prints_its_interval(capsys: pytest.CaptureFixture[str]):
-    print_run(run_summary([0.438]), Path("run"))
+    print_run(run_result([0.438]), Path("run"))
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("Dice") and "[0.900 to 0.900]" in line for line in lines)
     assert lines[-1].startswith("95 % interval in brackets; ")

@@ -9,7 +9,7 @@ from bustle.core.recipe import load_protocol
 from bustle.core.types import Box
 from bustle.evaluation.boxes import intersection_over_union, largest_box, score_boxes, tight_box
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
-from bustle.evaluation.summary import summarise
+from bustle.evaluation.summary import Scoring, summarise
 
 EMPTY = np.zeros((20, 30), bool)
 
@@ -93,20 +93,13 @@ def test_cases_with_boxes_alone_are_summed_up_by_their_boxes():
         row(EMPTY, boxes=(Box(2, 2, 6, 8),), number=2),
         row(drawn(Box(0, 0, 3, 3)), number=3),
     ]
-    metrics = summarise(
-        rows,
-        protocol=load_protocol("strict"),
-        classes=("benign", "malignant"),
-        track="strict",
-        resamples=50,
-    )
-    found = metrics["segmentation"]
-    assert found["box_iou"]["mean"] == pytest.approx((1 + 0.2 + 0) / 3)
-    assert (found["box_iou"]["n"], found["box_iou"]["n_undefined"]) == (3, 0)
-    assert (found["dice"]["n"], found["dice"]["n_undefined"], found["dice"]["mean"]) == (0, 0, None)
-    assert found["missed_lesions"]["n"] == 0
+    scoring = Scoring(protocol=load_protocol("strict"), classes=("benign", "malignant"), resamples=50)
+    metrics = summarise(rows, scoring=scoring, track="strict")
+    found = metrics.segmentation
+    assert found["box_iou"].mean == pytest.approx((1 + 0.2 + 0) / 3)
+    assert (found["box_iou"].n, found["box_iou"].n_undefined) == (3, 0)
+    assert (found["dice"].n, found["dice"].n_undefined, found["dice"].mean) == (0, 0, None)
+    assert found["missed_lesions"].n == 0
     mixed = [*rows, row(drawn(Box(2, 2, 6, 8)), mask=drawn(Box(2, 2, 6, 8)), number=4)]
-    both = summarise(
-        mixed, protocol=load_protocol("strict"), classes=("benign", "malignant"), track="strict", resamples=50
-    )["segmentation"]
-    assert (both["dice"]["n"], both["dice"]["n_undefined"], both["box_iou"]["n"]) == (1, 0, 4)
+    both = summarise(mixed, scoring=scoring, track="strict").segmentation
+    assert (both["dice"].n, both["dice"].n_undefined, both["box_iou"].n) == (1, 0, 4)

@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks, fold_values
+from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.statistics import cluster_weights
-from bustle.evaluation.summary import summarise
+from bustle.evaluation.summary import Scoring, summarise
 
 CLASSES = ("benign", "malignant")
 STRICT = load_protocol("strict")
@@ -119,9 +120,9 @@ def test_methods_without_probabilities_have_no_class_entries():
 def test_the_values_of_folds_are_those_of_metrics_json():
     masks, decisions = fold_values([FIRST, SECOND], protocol=STRICT, classes=CLASSES)
     for number, rows in enumerate((FIRST, SECOND)):
-        metrics = summarise(rows, protocol=STRICT, classes=CLASSES, track="strict", resamples=5)
+        metrics = summarise(rows, scoring=Scoring(protocol=STRICT, classes=CLASSES, resamples=5), track="strict")
         for part, names in (("segmentation", ("dice", "missed_lesions")), ("classification", ("auc", "brier"))):
             values = masks if part == "segmentation" else decisions
             for name in names:
-                assert values[name][number] == pytest.approx(metrics[part][name]["mean"])
+                assert values[name][number] == pytest.approx(estimates_of(metrics, part)[name].mean)
     assert masks["hd95_mm"] == []

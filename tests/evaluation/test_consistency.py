@@ -7,11 +7,14 @@ import json
 import numpy as np
 import pytest
 
+from bustle.core.config import to_mapping
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.figures import Estimate
+from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.statistics import cluster_weights
 from bustle.evaluation.strata import with_size_strata
-from bustle.evaluation.summary import summarise, summarise_folds
+from bustle.evaluation.summary import Scoring, summarise
 
 TWO = ("benign", "malignant")
 THREE = (*TWO, "normal")
@@ -53,17 +56,17 @@ def made_up_rows(said=SAID, *, classes=THREE):
 
 
 def consistency_of(rows, *, classes=THREE, resamples=300):
-    protocol = load_protocol("strict")
-    return summarise(rows, protocol=protocol, classes=classes, track="strict", resamples=resamples)["consistency"]
+    scoring = Scoring(protocol=load_protocol("strict"), classes=classes, resamples=resamples)
+    return summarise(rows, scoring=scoring, track="strict").consistency
 
 
 def test_both_contradictions_are_counted_among_the_cases_that_they_concern():
     found = consistency_of(made_up_rows())
     first, second = found["normal_but_drawn"], found["lesion_but_not_drawn"]
-    assert (first["count"], first["n"], first["mean"]) == (2, 5, pytest.approx(2 / 5))
-    assert (second["count"], second["n"], second["mean"]) == (2, 7, pytest.approx(2 / 7))
-    assert {entry["unit"] for entry in found.values()} == {"fraction"}
-    json.dumps(found, allow_nan=False)
+    assert (first.count, first.n, first.mean) == (2, 5, pytest.approx(2 / 5))
+    assert (second.count, second.n, second.mean) == (2, 7, pytest.approx(2 / 7))
+    assert {entry.unit for entry in found.values()} == {"fraction"}
+    json.dumps(to_mapping(found), allow_nan=False)
 
 
 def test_the_intervals_resample_whole_patients():
@@ -73,16 +76,14 @@ def test_the_intervals_resample_whole_patients():
     normal = np.array([row.decision == "normal" for row in rows])
     drawn = np.array([not row.prediction_empty for row in rows])
     rates = [w[normal & drawn].sum() / w[normal].sum() for w in weights if w[normal].any()]
-    assert consistency_of(rows)["normal_but_drawn"]["ci95"] == pytest.approx(list(np.percentile(rates, [2.5, 97.5])))
+    assert consistency_of(rows)["normal_but_drawn"].ci95 == pytest.approx(list(np.percentile(rates, [2.5, 97.5])))
 
 
 def test_without_a_normal_class_only_the_second_is_asked_and_normals_do_not_count():
     said = [entry for entry in SAID if entry[1] != "normal"]
     found = consistency_of(made_up_rows(said, classes=TWO), classes=TWO)
-    assert found["normal_but_drawn"] == {
-        "mean": None, "sd": None, "median": None, "ci95": None, "n": 0, "unit": "fraction", "count": 0
-    }  # fmt: skip
-    assert (found["lesion_but_not_drawn"]["count"], found["lesion_but_not_drawn"]["n"]) == (2, 6)
+    assert found["normal_but_drawn"] == Estimate(mean=None, sd=None, ci95=None, n=0, unit="fraction", count=0)
+    assert (found["lesion_but_not_drawn"].count, found["lesion_but_not_drawn"].n) == (2, 6)
 
 
 @pytest.mark.parametrize("said", [[("benign", None, True)], [("benign", "benign", None)]])
@@ -93,16 +94,10 @@ def test_a_method_without_classes_or_without_masks_has_none(said):
 @pytest.mark.parametrize("protocol", ["ctg", "abus"])
 def test_folds_are_averaged_or_pooled_like_the_other_rates(protocol):
     rows = made_up_rows()
-    arguments = {"protocol": load_protocol(protocol), "classes": THREE, "track": "published", "resamples": 20}
-    folds = [summarise(part, **arguments) for part in (rows[:6], rows[6:])]
-    found = summarise_folds(folds, pooled=summarise(rows, **arguments), protocol=load_protocol(protocol))
-    found = found["consistency"]["normal_but_drawn"]
-    assert found["folds"] == [pytest.approx(1 / 4), 1.0]
-    assert found["mean"] == pytest.approx(2 / 5 if protocol == "abus" else (1 / 4 + 1) / 2)
-    assert found["n"] == 5
-
-
-def test_folds_of_runs_scored_without_it_are_summed_up_without_it():
-    pooled = summarise(made_up_rows(), protocol=load_protocol("ctg"), classes=THREE, track="published", resamples=20)
-    earlier = {name: value for name, value in pooled.items() if name != "consistency"}
-    assert summarise_folds([earlier], pooled=pooled, protocol=load_protocol("ctg"))["consistency"] is None
+    scoring = Scoring(protocol=load_protocol(protocol), classes=THREE, resamples=20)
+    first, second, both = (summarise(part, scoring=scoring, track="published") for part in (rows[:6], rows[6:], rows))
+    found = summarise_folds([first, second], pooled=both, protocol=load_protocol(protocol))
+    found = found.consistency["normal_but_drawn"]
+    assert found.folds == (pytest.approx(1 / 4), 1.0)
+    assert found.mean == pytest.approx(2 / 5 if protocol == "abus" else (1 / 4 + 1) / 2)
+    assert found.n == 5

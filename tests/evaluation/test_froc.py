@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bustle.core.config import to_mapping
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import froc_curve, summarise_detection
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
@@ -61,15 +62,15 @@ def test_the_curve_by_hand():
 
 def test_the_figures_by_hand():
     found = summarise_detection(HAND, least_iou=0.2, threshold=0.5, resamples=50)
-    assert found["lesion_sensitivity"]["mean"] == pytest.approx(2 / 3)
-    assert found["false_positives_per_case"]["mean"] == pytest.approx(0.5)
-    assert [found[f"sensitivity_at_{rate:g}"]["mean"] for rate in FROC_RATES] == pytest.approx(
+    assert found.estimates["lesion_sensitivity"].mean == pytest.approx(2 / 3)
+    assert found.estimates["false_positives_per_case"].mean == pytest.approx(0.5)
+    assert [found.estimates[f"sensitivity_at_{rate:g}"].mean for rate in FROC_RATES] == pytest.approx(
         [1 / 3, 1 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3]
     )
-    assert found["cpm"]["mean"] == pytest.approx((2 / 3 + 5 * 2 / 3) / 7)
-    assert (found["n_cases"], found["n_lesions"], found["hit_rule"]) == (4, 3, "IoU of at least 0.2")
-    assert (found["lesion_sensitivity"]["n"], found["false_positives_per_case"]["n"]) == (3, 4)
-    json.dumps(found, allow_nan=False)
+    assert found.estimates["cpm"].mean == pytest.approx((2 / 3 + 5 * 2 / 3) / 7)
+    assert (found.n_cases, found.n_lesions, found.hit_rule) == (4, 3, "IoU of at least 0.2")
+    assert (found.estimates["lesion_sensitivity"].n, found.estimates["false_positives_per_case"].n) == (3, 4)
+    json.dumps(to_mapping(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,7 +78,7 @@ def test_sensitivities_equal_a_plain_form(seed):
     cases = made_up(24, seed=seed)
     found = summarise_detection(cases, least_iou=0.1, threshold=0.6, resamples=10)
     for rate in FROC_RATES:
-        assert found[f"sensitivity_at_{rate:g}"]["mean"] == pytest.approx(plain_sensitivity(cases, rate))
+        assert found.estimates[f"sensitivity_at_{rate:g}"].mean == pytest.approx(plain_sensitivity(cases, rate))
 
 
 def test_intervals_resample_whole_patients():
@@ -89,8 +90,8 @@ def test_intervals_resample_whole_patients():
         drawn = [case for case, times in zip(cases, row, strict=True) for _ in range(int(times))]
         if any(case.hit_scores for case in drawn):
             explicit.append(np.mean([plain_sensitivity(drawn, rate) for rate in FROC_RATES]))
-    assert found["cpm"]["ci95"] == pytest.approx(np.percentile(explicit, [2.5, 97.5]).tolist())
-    assert set(LESION_DETECTION) <= set(found)
+    assert found.estimates["cpm"].ci95 == pytest.approx(np.percentile(explicit, [2.5, 97.5]).tolist())
+    assert set(LESION_DETECTION) == set(found.estimates)
 
 
 def test_blocks_of_resamples_make_no_difference(monkeypatch):
@@ -106,16 +107,16 @@ def test_without_lesions_there_is_no_figure_and_without_candidates_it_is_zero():
         froc_curve(normals)
     silent = [DetectedCase(case_id="6", group_id="a", hit_scores=(None,), lesion_mm3=(500.0,), false_scores=())]
     found = summarise_detection(silent, least_iou=0.1, threshold=0.5, resamples=5)
-    assert found["cpm"]["mean"] == found["lesion_sensitivity"]["mean"] == 0
-    assert found["cpm"]["ci95"] == [0, 0]
+    assert found.estimates["cpm"].mean == found.estimates["lesion_sensitivity"].mean == 0
+    assert found.estimates["cpm"].ci95 == (0, 0)
 
 
 def test_small_and_large_lesions_by_hand():
     """Lesions of 500 mm³ found with 0.9 and 0.5, one of 2000 mm³ not found; the border itself is small."""
-    found = summarise_detection(HAND, least_iou=0.1, threshold=0.6, resamples=200)["by_size"]
-    assert (found["unit"], found["border"]) == ("mm³", 1000)
-    assert (found["small"]["mean"], found["small"]["n"]) == (0.5, 2)
-    assert (found["large"]["mean"], found["large"]["n"]) == (0, 1)
-    assert found["small"]["ci95"] == [0, 1]
+    found = summarise_detection(HAND, least_iou=0.1, threshold=0.6, resamples=200).by_size
+    assert (found.unit, found.border) == ("mm³", 1000)
+    assert (found.small.mean, found.small.n) == (0.5, 2)
+    assert (found.large.mean, found.large.n) == (0, 1)
+    assert found.small.ci95 == (0, 1)
     border = replace(HAND[1], lesion_mm3=(1000.0,))
-    assert summarise_detection([border], least_iou=0.1, threshold=0.6, resamples=5)["by_size"]["large"] is None
+    assert summarise_detection([border], least_iou=0.1, threshold=0.6, resamples=5).by_size.large is None

@@ -108,7 +108,7 @@ def test_copies_are_kept_together_where_that_is_asked_for(phantoms, predictions,
     assert metrics["resampled"] == "patients and near-duplicate images"
     assert metrics["warnings"] == []
     assert "(patients and near-duplicate images; groups: duplicates)" in capsys.readouterr().out
-    group_of = {row["case_id"]: row["group_id"] for row in read_cases(tmp_path / "out" / "cases.csv")}
+    group_of = {row.case_id: row.group_id for row in read_cases(tmp_path / "out" / "cases.csv")}
     assert metrics["n_groups"] == len(set(group_of.values())) <= 8
     first, *_, last = sorted(set(group_of) - {"folder/copy", "folder/cropped"})
     assert group_of["folder/copy"] == group_of[first] != group_of[last] == group_of["folder/cropped"]

@@ -12,14 +12,16 @@ import pytest
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.recipe import load_protocol
 from bustle.core.run_layout import ScoredFolder
+from bustle.core.tracks import Tracks, both_tracks
 from bustle.core.types import Box, Case, Geometry, ImageSegmentation, Prediction, Sample
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.sources import open_sources
 from bustle.evaluation.case_table import read_cases
-from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_predictions
-from bustle.experiments.resampling_groups import groups_of_split
+from bustle.evaluation.result_files import read_track
+from bustle.experiments.evaluate import evaluate_foreign_predictions
+from bustle.experiments.resampling_groups import groups_of_split, resampling_groups
+from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.raster import write_png
@@ -97,9 +99,18 @@ def write_own(folder):
     return folder
 
 
-def score(folder, out, **options):
-    arguments = {"track": "strict", "protocol": load_protocol("strict"), "classes": CLASSES, "title": "Made up"}
-    return evaluate_predictions(folder, out=out, resamples=50, **({"cases": CASES} | arguments | options))
+def score(folder, out, *, track="strict", published=None, cases=CASES, groups=None, missing="error"):
+    """Without a `published` protocol only the main track is scored."""
+    rules = both_tracks(track, published=published or "strict")
+    return score_method(
+        Method(title="Made up", classes=CLASSES, predictions=Tracks(folder, folder)),
+        cases=cases,
+        out=out,
+        rules=rules if published else Tracks(rules.main, None),
+        groups=groups or resampling_groups(cases),
+        missing=missing,
+        resamples=50,
+    )
 
 
 def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
@@ -114,19 +125,19 @@ def test_foreign_masks_and_probabilities_with_a_byte_order_mark(tmp_path):
     assert rows[0].hd95_mm == pytest.approx(0.4)
     assert rows[0].probability("malignant") == pytest.approx(0.1)
     assert rows[8].dice is None
-    assert metrics["segmentation"]["dice"]["n"] == 8
-    assert metrics["segmentation"]["fp_rate_on_normals"]["n"] == 2  # a normal needs no mask file to be known empty
-    assert metrics["classification"]["n"] == 8
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
+    assert metrics.segmentation["dice"].n == 8
+    assert metrics.segmentation["fp_rate_on_normals"].n == 2  # a normal needs no mask file to be known empty
+    assert metrics.classification.n == 8
+    assert read_track(tmp_path / "out" / "metrics.json") == metrics
     assert "Predictions of masks" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_both_tracks_from_own_files(tmp_path):
-    metrics = score(write_own(tmp_path / "own"), tmp_path / "out", companion=load_protocol("rmtl"))
+    metrics = score(write_own(tmp_path / "own"), tmp_path / "out", published="rmtl")
     other = json.loads((tmp_path / "out" / "metrics_published.json").read_text())
-    assert metrics["resolution"] == "native"
+    assert metrics.resolution == "native"
     assert other["resolution"] == "network"
-    assert metrics["model"] == {"model": "made_up"}
+    assert metrics.model == {"model": "made_up"}
     native, network = (read_cases(tmp_path / "out" / name)[0] for name in ("cases.csv", "cases_published.csv"))
     assert native.area == 20 * 40
     grid = ImageGrid.of(Geometry((64, 96)), section=SECTION)
@@ -140,8 +151,8 @@ def test_both_tracks_from_own_files(tmp_path):
 def test_the_published_track_of_foreign_masks_is_refused_or_left_out(tmp_path):
     folder = write_foreign(tmp_path / "masks")
     with pytest.raises(InputError, match="no mask on its network's grid"):
-        score(folder, tmp_path / "out", track="published", protocol=load_protocol("rmtl"))
-    score(folder, tmp_path / "out", companion=load_protocol("rmtl"))
+        score(folder, tmp_path / "out", track="published", published="rmtl")
+    score(folder, tmp_path / "out", published="rmtl")
     assert not (tmp_path / "out" / "metrics_published.json").exists()
     with pytest.raises(InputError, match="needs a protocol"):
         evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="published")
@@ -152,8 +163,8 @@ def test_missing_predictions_stop_or_count_as_empty(tmp_path):
     with pytest.raises(InputError, match=r"2 of 10 cases have no mask \(made/0, made/3\).*as-empty"):
         score(folder, tmp_path / "out")
     metrics = score(folder, tmp_path / "out", missing="as-empty")
-    assert metrics["segmentation"]["missed_lesions"]["mean"] == pytest.approx(2 / 8)
-    assert any("2 of 10" in warning for warning in metrics["warnings"])
+    assert metrics.segmentation["missed_lesions"].mean == pytest.approx(2 / 8)
+    assert any("2 of 10" in warning for warning in metrics.warnings)
 
 
 def test_missing_probabilities_stop(tmp_path):
@@ -163,31 +174,31 @@ def test_missing_probabilities_stop(tmp_path):
     with pytest.raises(InputError, match="6 of 10 cases have no class probabilities"):
         score(folder, tmp_path / "out")
     metrics = score(folder, tmp_path / "out", missing="as-empty")
-    assert metrics["classification"]["n"] == 4
-    assert metrics["segmentation"]["dice"]["n"] == 8
+    assert metrics.classification.n == 4
+    assert metrics.segmentation["dice"].n == 8
 
 
 def test_probabilities_alone_are_scored(tmp_path):
     folder = write_foreign(tmp_path / "masks", skip=range(10))
     metrics = score(folder, tmp_path / "out")
-    assert metrics["segmentation"] is None
-    assert metrics["classification"]["n"] == 8
+    assert metrics.segmentation is None
+    assert metrics.classification.n == 8
 
 
 def test_predictions_of_unknown_cases_are_mentioned(tmp_path):
     folder = write_foreign(tmp_path / "masks")
     write_png(folder / "elsewhere.png", lesion(0) > 0)
     write_png(folder / "made" / "77" / "mask.png", lesion(0) > 0)
-    warnings = score(folder, tmp_path / "out", groups=groups_of_split({}))["warnings"]
+    warnings = score(folder, tmp_path / "out", groups=groups_of_split({})).warnings
     assert warnings[0] == "2 predictions belong to none of the cases (elsewhere.png, made/77)"
 
 
 def test_cases_of_a_class_that_the_method_does_not_know_are_mentioned(tmp_path):
     told = "2 cases are of a class that the method does not know (normal, not among benign, malignant)"
-    with_classes = score(write_foreign(tmp_path / "both"), tmp_path / "out", groups=groups_of_split({}))["warnings"]
-    assert with_classes == [f"{told}: they count in no class metric"]
+    with_classes = score(write_foreign(tmp_path / "both"), tmp_path / "out", groups=groups_of_split({})).warnings
+    assert with_classes == (f"{told}: they count in no class metric",)
     masks = write_foreign(tmp_path / "masks", probabilities=False)
-    assert score(masks, tmp_path / "out-masks", groups=groups_of_split({}))["warnings"] == []
+    assert score(masks, tmp_path / "out-masks", groups=groups_of_split({})).warnings == ()
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
@@ -246,9 +257,9 @@ def test_cases_with_boxes_alone_are_scored_by_them(tmp_path):
     metrics = evaluate_foreign_predictions(
         write_foreign(tmp_path / "masks", probabilities=False), cases=boxed, out=tmp_path / "out", track="strict"
     )
-    assert metrics["classification"] is None
-    assert metrics["segmentation"]["dice"]["n"] == 0
-    assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)  # moved by 2 of 40 columns
+    assert metrics.classification is None
+    assert metrics.segmentation["dice"].n == 0
+    assert metrics.segmentation["box_iou"].mean == pytest.approx(38 / 42)  # moved by 2 of 40 columns
     rows = read_cases(tmp_path / "out" / "cases.csv")
     assert [row.box_iou for row in rows] == pytest.approx([38 / 42] * 8)
     assert "Box IoU" in (tmp_path / "out" / "report.html").read_text()
@@ -260,11 +271,10 @@ def test_boxes_follow_to_the_networks_grid(tmp_path):
         tmp_path / "out",
         cases=[boxed_case(index) for index in range(0, 8, 2)],  # their edges divide by two
         track="published",
-        protocol=load_protocol("lanet"),
-        companion=load_protocol("strict"),
+        published="lanet",
     )
     # 64 x 96 becomes 32 x 64: columns 20 to 60 are 13.3 to 40, so 13 to 40; the mask's 22 to 62 are 15 to 41
-    assert metrics["segmentation"]["box_iou"]["mean"] == pytest.approx(25 / 28)
+    assert metrics.segmentation["box_iou"].mean == pytest.approx(25 / 28)
     beside = json.loads((tmp_path / "out" / "metrics_strict.json").read_text())
     assert beside["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)
 
@@ -290,8 +300,8 @@ def test_leak_groups_are_what_is_resampled(tmp_path):
     folder = write_foreign(tmp_path / "masks")
     groups = groups_of_split({case.case_id: "same" for case in CASES[:4]})
     metrics = score(folder, tmp_path / "out", groups=groups)
-    assert metrics["n_groups"] == 7
-    assert (metrics["groups"], metrics["resampled"]) == ("split", "patients and near-duplicate images")
+    assert metrics.n_groups == 7
+    assert (metrics.groups, metrics.resampled) == ("split", "patients and near-duplicate images")
 
 
 def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):
@@ -321,4 +331,4 @@ def test_real_masks_shifted_by_three_pixels(tmp_path: Path, real_data: Path):
     lesions = [row for row in read_cases(tmp_path / "out" / "cases.csv") if row.label != "normal"]
     assert len(lesions) == 3
     assert all(row.hd95_px == pytest.approx(3) for row in lesions)
-    assert metrics["segmentation"]["fp_rate_on_normals"]["mean"] == 0
+    assert metrics.segmentation["fp_rate_on_normals"].mean == 0

@@ -7,17 +7,19 @@ import pytest
 
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
+from bustle.evaluation.results import Circumstances, TrackResult
 from bustle.evaluation.strata import with_size_strata
-from bustle.evaluation.summary import summarise
+from bustle.evaluation.summary import Scoring, summarise
 
 CLASSES = ("benign", "malignant")
-FACTS = {
-    "title": "Made-up model",
-    "model": None,
-    "warnings": [],
-    "resampled": "patients",
-    "provenance": {"versions": {"bustle": "0"}},
-}
+CIRCUMSTANCES = Circumstances(
+    title="Made-up model",
+    model=None,
+    warnings=(),
+    groups="patient",
+    resampled="patients",
+    provenance={"versions": {"bustle": "0"}},
+)
 
 
 def block(top, size):
@@ -51,8 +53,8 @@ def score_made_up_cases(*, seed=0, count=24, protocol="strict"):
 
 
 def summarise_made_up_cases(rows, *, protocol="strict", track="strict"):
-    found = summarise(rows, protocol=load_protocol(protocol), classes=CLASSES, track=track, resamples=50)
-    return FACTS | found
+    scoring = Scoring(protocol=load_protocol(protocol), classes=CLASSES, resamples=50)
+    return TrackResult.of(summarise(rows, scoring=scoring, track=track), CIRCUMSTANCES)
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,15 @@ import pytest
 
 from bustle.core.recipe import load_protocol
 from bustle.core.run_layout import RunLayout
+from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks
 from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.figures import SizeFigures
+from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.froc import summarise_detection
-from bustle.evaluation.summary import summarise_folds
 from bustle.report.comparison_page import write_comparison_page
-from bustle.report.evaluation_page import Results, headline_cards, write_evaluation_page
+from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
 from bustle.report.run_page import read_history, write_run_page
 
@@ -51,24 +53,24 @@ def checked(path):
     return " ".join(" ".join(page.words).split())
 
 
-def write(path, rows, metrics, **options):
+def reported(rows, metrics, *, companion=None, pictures):
+    results = Tracks(metrics, companion)
+    protocols = results.map(lambda result: load_protocol(result.protocol))
+    return ReportedTracks(results=results, protocols=protocols, rows=rows, classes=CLASSES, pictures=pictures)
+
+
+def write(path, rows, metrics, *, companion=None, pictures=None):
     picture = GalleryPicture(rows[0], np.zeros((1, 48, 64), np.uint8), np.ones((48, 64), bool), None)
-    arguments = {
-        "rows": rows,
-        "metrics": metrics,
-        "classes": CLASSES,
-        "protocol": load_protocol("strict"),
-        "pictures": {WORST: [picture]},
-    }
-    write_evaluation_page(path, Results(**(arguments | options)))
+    shown = pictures or {WORST: [picture]}
+    write_evaluation_page(path, reported(rows, metrics, companion=companion, pictures=shown))
     return checked(path)
 
 
 def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metrics):
     text = write(tmp_path / "report.html", rows, metrics)
-    dice = metrics["segmentation"]["dice"]
-    assert f"{dice['mean']:.3f}" in text
-    assert f"{dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f}" in text
+    dice = metrics.segmentation["dice"]
+    assert f"{dice.mean:.3f}" in text
+    assert f"{dice.ci95[0]:.3f} to {dice.ci95[1]:.3f}" in text
     assert "Positive class: malignant" in text
     assert "lesion present and nothing drawn: Dice 0, distance = image diagonal" in text
     assert WORST in text
@@ -78,11 +80,11 @@ def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metri
 
 def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
     other = made_up_metrics(made_up_rows(protocol="rmtl"), protocol="rmtl", track="published")
-    text = write(tmp_path / "report.html", rows, metrics, companion=other, companion_protocol=load_protocol("rmtl"))
+    text = write(tmp_path / "report.html", rows, metrics, companion=other)
     assert "published" in text
     assert "strict: malignant is the positive class. published: benign is the positive class." in text
     assert "their sensitivity is the specificity of most other work" in text
-    assert f"{other['segmentation']['dice']['mean']:.3f}" in text
+    assert f"{other.segmentation['dice'].mean:.3f}" in text
 
 
 def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path, rows, metrics):
@@ -91,7 +93,7 @@ def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path,
     assert "AUC" not in by_class
     assert "AUC" in by_size
     assert "HD95 px" in by_size
-    pooled = metrics | {"headline_distance": "hd95_pooled"}
+    pooled = replace(metrics, headline_distance="hd95_pooled")
     assert "IoU HD95, pooled, px HD95, pooled, mm" in write(tmp_path / "report.html", rows, pooled)
 
 
@@ -112,7 +114,7 @@ def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
         )
     ]
     found = summarise_detection(detected, least_iou=0.2, threshold=0.5, resamples=10)
-    text = write(tmp_path / "report.html", rows, metrics | {"lesion_detection": found})
+    text = write(tmp_path / "report.html", rows, replace(metrics, lesion_detection=found))
     assert "2 lesions in 1 cases. A candidate finds a lesion by IoU of at least 0.2" in text
     assert "FROC curve" in text
     assert "Sensitivity at 0.125 per case fraction 0.500 0.500 to 0.500 2" in text
@@ -121,10 +123,10 @@ def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
 
 
 def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
-    strata = {"small": metrics["by_size"]["strata"]["small"], "large": metrics["by_size"]["strata"]["large"]}
-    by_size = {"unit": "mm³", "borders": [1000.0], "strata": strata}
+    strata = {"small": metrics.by_size.strata["small"], "large": metrics.by_size.strata["large"]}
+    by_size = SizeFigures(unit="mm³", borders=(1000.0,), strata=strata)
     with_volumes = [replace(row, volume_mm3=row.area) for row in rows]
-    text = write(tmp_path / "report.html", with_volumes, metrics | {"by_size": by_size})
+    text = write(tmp_path / "report.html", with_volumes, replace(metrics, by_size=by_size))
     assert "small (≤ 1,000 mm³)" in text
     assert "thirds" not in text.split("By lesion size")[1]
 
@@ -148,20 +150,20 @@ def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_pat
 def test_ctg_nets_two_false_positive_rates_stand_beside_each_other(tmp_path, made_up_rows, made_up_metrics):
     rows = made_up_rows(protocol="ctg")
     metrics = made_up_metrics(rows, protocol="ctg", track="published")
-    text = write(tmp_path / "report.html", rows, metrics, protocol=load_protocol("ctg"))
+    text = write(tmp_path / "report.html", rows, metrics)
     assert 0 < text.index("tFPR ratio") < text.index("FPR over the union fraction")
-    assert {"tfpr", "fpr_union"} <= set(metrics["segmentation"])
+    assert {"tfpr", "fpr_union"} <= set(metrics.segmentation)
 
 
 def test_the_model_is_named_in_words(tmp_path, rows, metrics):
     model = {"recipe": "demo", "weights": [{"fold": "fold-0", "sha256": "aa"}, {"fold": "fold-1", "sha256": "bb"}]}
-    text = write(tmp_path / "report.html", rows, metrics | {"model": model})
+    text = write(tmp_path / "report.html", rows, replace(metrics, model=model))
     assert "recipe demo weights fold-0 aa fold-1 bb" in text
 
 
 def test_names_from_data_cannot_inject_markup(tmp_path, rows, metrics):
     wicked = [replace(row, case_id="made/<script>alert(1)</script>") for row in rows]
-    write(tmp_path / "report.html", wicked, metrics | {"warnings": ["<b>careful</b>"]})
+    write(tmp_path / "report.html", wicked, replace(metrics, warnings=("<b>careful</b>",)))
     content = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script>alert" not in content
     assert "&lt;b&gt;careful" in content
@@ -182,9 +184,9 @@ def test_a_page_without_classes_or_without_masks(tmp_path, rows, made_up_metrics
 
 
 def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, rows, made_up_metrics):
-    assert "HD95" in {card.title for card in headline_cards(metrics) if card.entry["unit"] == "mm"}
+    assert "HD95" in {card.title for card in headline_cards(metrics) if card.entry.unit == "mm"}
     half = [replace(row, hd95_mm=None, area_mm2=None) if index % 2 else row for index, row in enumerate(rows)]
-    units = {card.entry["unit"] for card in headline_cards(made_up_metrics(half))}
+    units = {card.entry.unit for card in headline_cards(made_up_metrics(half))}
     assert "px" in units
     assert "mm" not in units
 
@@ -198,11 +200,11 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
         folders[number].history.write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
         folds.append(made_up_metrics(made_up_rows(seed=number)))
     over_folds = summarise_folds(folds, pooled=folds[0], protocol=load_protocol("strict"))
-    results = Results(metrics=metrics, rows=rows, classes=CLASSES, protocol=load_protocol("strict"), pictures={})
-    write_run_page(tmp_path / "report.html", results, fold_folders=folders, over_folds=over_folds)
+    page = reported(rows, metrics, pictures={})
+    write_run_page(tmp_path / "report.html", page, folds=folders, over_folds=Tracks(over_folds, None))
     text = checked(tmp_path / "report.html")
-    auc = over_folds["classification"]["auc"]
-    assert f"{auc['mean']:.3f} ± {auc['sd']:.3f}" in text
+    auc = over_folds.classification.estimates["auc"]
+    assert f"{auc.mean:.3f} ± {auc.sd:.3f}" in text
     assert "Loss over the epochs" in text
     assert "Validation over the epochs" in text
     assert "SD over folds (ddof 1)" in text

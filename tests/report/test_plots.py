@@ -27,7 +27,7 @@ def figures(rows, metrics):
     yield plots.calibration_figure(POSITIVE, SCORE, name="malignant", error=0.05)
     yield plots.confusion_figure([[3, 1], [0, 0]], classes=("benign", "malignant"))
     yield plots.dice_figure(rows)
-    yield plots.size_figure(rows, strata=metrics["by_size"])
+    yield plots.size_figure(rows, strata=metrics.by_size)
     yield plots.curves_figure(HISTORIES, columns=["val_dice"])
     yield plots.froc_figure(DETECTION)
 

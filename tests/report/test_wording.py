@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bustle.evaluation.results import FoldEstimate
 from bustle.report.wording import interval, mean_and_spread, number, with_unit
 
 
@@ -29,6 +32,7 @@ def test_units_stand_only_where_there_is_one():
 def test_intervals_and_spreads():
     assert interval([0.1, 0.25], "fraction") == "0.100 to 0.250"
     assert interval(None, "px") == "–"
-    assert mean_and_spread({"mean": 0.8, "sd": 0.02, "unit": "fraction"}) == "0.800 ± 0.020"
-    assert mean_and_spread({"mean": 0.8, "sd": None, "unit": "fraction"}) == "0.800"
-    assert mean_and_spread({"mean": None, "sd": None, "unit": "fraction"}) == "–"
+    dice = FoldEstimate(mean=0.8, sd=0.02, n=9, unit="fraction", folds=(0.78, 0.82))
+    assert mean_and_spread(dice) == "0.800 ± 0.020"
+    assert mean_and_spread(replace(dice, sd=None)) == "0.800"
+    assert mean_and_spread(replace(dice, mean=None, sd=None)) == "–"

@@ -93,17 +93,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is not None:
         if arguments.missing != "error":
             raise InputError("--missing belongs to --predictions", remedy="leave it out")
-        metrics = evaluate_model(Predictor.open(arguments.model, device=arguments.device), **shared)
+        result = evaluate_model(Predictor.open(arguments.model, device=arguments.device), **shared)
     else:
-        metrics = evaluate_foreign_predictions(arguments.predictions, missing=arguments.missing, **shared)
-    for warning in metrics["warnings"]:
+        result = evaluate_foreign_predictions(arguments.predictions, missing=arguments.missing, **shared)
+    for warning in result.warnings:
         print(f"warning: {warning}")
-    print(f"{metrics['title']}: {metrics['n_cases']} cases, track {metrics['track']}")
-    for card in headline_cards(metrics):
-        unit = card.entry["unit"]
-        value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
+    print(f"{result.title}: {result.n_cases} cases, track {result.track}")
+    for card in headline_cards(result):
+        unit = card.entry.unit
+        value, bounds = with_unit(card.entry.mean, unit), interval(card.entry.ci95, unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
-    print(f"intervals: {metrics['n_groups']} groups resampled ({metrics['resampled']}; groups: {metrics['groups']})")
+    print(f"intervals: {result.n_groups} groups resampled ({result.resampled}; groups: {result.groups})")
     print(f"report: {ScoredFolder(arguments.out).report}")
     return 0
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bustle.core.run_layout import RunLayout
+from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.metrics import CATALOGUES
+from bustle.evaluation.results import RunResult, RunTrack
 from bustle.report.wording import SPREADS, interval, mean_and_spread, number
 
 LINES = (
@@ -27,48 +28,45 @@ LINES = (
 )
 
 
-def print_run(summary: Mapping[str, Any], out: Path) -> None:
+def print_run(result: RunResult, out: Path) -> None:
     """Both tracks side by side: mean ± spread over several folds, or one fold's value with its 95 % interval."""
-    tracks = [summary, *([summary["companion"]] if summary["companion"] else [])]
-    rows = [["", *(f"{track['track']} ({track['protocol']})" for track in tracks), "unit"]]
+    tracks = result.tracks
+    rows = [["", *(f"{track.track} ({track.protocol})" for track in tracks), "unit"]]
     for part, line in LINES:
         name = _in_mm(line, tracks) if line.endswith("_px") else line
         metric = CATALOGUES[part][name]
         values = [_value(track, part, name) for track in tracks]
         if any(values):
             rows.append([metric.title, *(value or "-" for value in values), metric.unit])
-    if all(track["pooled"]["classification"] for track in tracks):
-        positive = [track["pooled"]["classification"]["positive_class"] for track in tracks]
+    positive = [track.pooled.classification.positive_class for track in tracks if track.pooled.classification]
+    if len(positive) == len(tracks):
         rows.append(["Positive class", *positive, ""])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    folds = summary["folds"]
-    numbers = ", ".join(str(fold["fold"]) for fold in folds)
-    print(
-        f"\n{summary['title']}: {summary['pooled']['n_cases']} test cases of fold{'s' * (len(folds) > 1)} {numbers}"
-    )
+    numbers = ", ".join(str(fold.fold) for fold in result.folds)
+    several = len(result.folds) > 1
+    print(f"\n{result.title}: {result.pooled.n_cases} test cases of fold{'s' * several} {numbers}")
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     shown = "95 % interval in brackets"
-    if len(folds) > 1:
-        spreads = [f"{SPREADS[track['over_folds']['spread']]} ({track['track']})" for track in tracks]
+    if several:
+        spreads = [f"{SPREADS[track.over_folds.spread]} ({track.track})" for track in tracks]
         shown = f"mean ± {', '.join(spreads)}"
     run = RunLayout(out)
     print(f"{shown}; written to {run.summary} and {run.report}")
 
 
-def _in_mm(name: str, tracks: Sequence[Mapping[str, Any]]) -> str:
+def _in_mm(name: str, tracks: Sequence[RunTrack]) -> str:
     """The same distance in millimetres where that is known of every case that has it in pixels."""
     same = name.removesuffix("_px") + "_mm"
-    parts = [track["pooled"]["segmentation"] for track in tracks if track["pooled"]["segmentation"]]
-    known = all(part[same]["n"] == part[name]["n"] for part in parts)
-    return same if known else name
+    parts = [track.pooled.segmentation for track in tracks if track.pooled.segmentation]
+    return same if all(part[same].n == part[name].n for part in parts) else name
 
 
-def _value(track: Mapping[str, Any], part: str, name: str) -> str | None:
-    over_folds, pooled = track["over_folds"][part], track["pooled"].get(part)
-    if not over_folds or not pooled or over_folds[name]["mean"] is None:
+def _value(track: RunTrack, part: str, name: str) -> str | None:
+    over_folds, pooled = track.over_folds.estimates(part), estimates_of(track.pooled, part)
+    if over_folds is None or pooled is None or over_folds[name].mean is None:
         return None
     entry = over_folds[name]
-    if track["over_folds"]["folds"] > 1:
+    if track.over_folds.folds > 1:
         return mean_and_spread(entry)
-    return f"{number(entry['mean'], entry['unit'])} [{interval(pooled[name]['ci95'], entry['unit'])}]"
+    return f"{number(entry.mean, entry.unit)} [{interval(pooled[name].ci95, entry.unit)}]"

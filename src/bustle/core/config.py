@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from bustle.core.errors import InputError, unknown_name
@@ -26,6 +27,13 @@ class Component:
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+INLINE: Mapping[str, Any] = MappingProxyType({"inline": True})
+"""Metadata of a field `Mapping[str, T]` whose entries are written beside the dataclass's own keys."""
+
+LEFT_OUT_IF_NONE: Mapping[str, Any] = MappingProxyType({"left out if None": True})
+"""Metadata of a field that is None by default, and then not written."""
 
 
 def from_mapping(settings_type: type[Settings], mapping: Mapping[str, Any], *, where: str) -> Settings:
@@ -48,12 +56,23 @@ def to_mapping(settings: Any) -> Any:
     if isinstance(settings, Component):
         return {"name": settings.name, **to_mapping(settings.options)}
     if dataclasses.is_dataclass(settings):
-        return {f.name: to_mapping(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+        return _fields_to_mapping(settings)
     if isinstance(settings, Mapping):
         return {key: to_mapping(value) for key, value in settings.items()}
     if isinstance(settings, list | tuple):
         return [to_mapping(value) for value in settings]
     return settings
+
+
+def _fields_to_mapping(settings: Any) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for f in dataclasses.fields(settings):
+        value = getattr(settings, f.name)
+        if f.metadata == INLINE:
+            mapping |= to_mapping(value)
+        elif value is not None or f.metadata != LEFT_OUT_IF_NONE:
+            mapping[f.name] = to_mapping(value)
+    return mapping
 
 
 def _convert(expected: Any, value: Any, where: str) -> Any:
@@ -90,6 +109,10 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
         raise _wrong(where, value, "a mapping")
     hints = _hints(expected)
     fields = {f.name: f for f in dataclasses.fields(expected)}
+    collecting = next((name for name, f in fields.items() if f.metadata == INLINE), None)
+    if collecting is not None:
+        own = {key: item for key, item in value.items() if key in fields and key != collecting}
+        value = {**own, collecting: {key: item for key, item in value.items() if key not in own}}
     for key in value:
         if key not in fields:
             raise _inside(unknown_name("key", str(key), fields), where)

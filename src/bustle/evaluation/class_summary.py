@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from bustle.evaluation.classification import (
     decision_metrics,
     per_class_metrics,
 )
+from bustle.evaluation.figures import ClassFigures, Estimate, OneClassFigures
 from bustle.evaluation.metrics import CLASSIFICATION
 from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import percentile_interval
@@ -33,7 +33,7 @@ def has_class_result(row: CaseRow, classes: Sequence[str]) -> bool:
 
 def summarise_classes(
     rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol, classes: Sequence[str]
-) -> dict[str, Any] | None:
+) -> ClassFigures | None:
     """Class metrics of the rows that have a class result; `weights` is `resamples x rows`. None without any row.
 
     The decided class is the most probable one (the positive one in a two-class tie at 0.5 or above).
@@ -53,33 +53,40 @@ def summarise_classes(
     with np.errstate(invalid="ignore"):
         point, spread = values(everything), values(resampled[resampled.any(axis=1)])
     confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=everything)
-    each = per_class_metrics(confusion)
-    summary: dict[str, Any] = {
-        "classes": list(classes),
-        "positive_class": classes[positive],
-        "average": protocol.class_average,
-        "n": len(used),
-        "confusion": confusion[0].astype(int).tolist(),
-    }
-    summary |= {
-        name: {
-            "mean": _number(point[name][0]),
-            "sd": None,
-            "ci95": _interval(spread[name], defined=not np.isnan(point[name][0])),
-            "n": len(used),
-            "unit": metric.unit,
-        }
+    estimates = {
+        name: Estimate(
+            mean=_number(point[name][0]),
+            sd=None,
+            ci95=None if np.isnan(point[name][0]) else percentile_interval(spread[name]),
+            n=len(used),
+            unit=metric.unit,
+        )
         for name, metric in CLASSIFICATION.items()
     }
-    summary["per_class"] = {
-        name: {
-            "n": int((truth == k).sum()),
+    return ClassFigures(
+        classes=tuple(classes),
+        positive_class=classes[positive],
+        average=protocol.class_average,
+        n=len(used),
+        confusion=tuple(tuple(map(int, row)) for row in confusion[0]),
+        estimates=estimates,
+        per_class=_per_class(truth, probability, confusion, classes=classes),
+    )
+
+
+def _per_class(
+    truth: NDArray[np.int64], probability: FloatArray, confusion: FloatArray, *, classes: Sequence[str]
+) -> dict[str, OneClassFigures]:
+    """Every class against the rest, from the probabilities `cases x classes` and the confusion `1 x C x C`."""
+    each, once = per_class_metrics(confusion), np.ones((1, len(truth)))
+    return {
+        name: OneClassFigures(
+            n=int((truth == k).sum()),
+            auc=_number(areas_under_roc(truth == k, probability[:, k], weights=once)[0]),
             **{metric: _number(values[0, k]) for metric, values in each.items()},
-            "auc": _number(areas_under_roc(truth == k, probability[:, k], weights=everything)[0]),
-        }
+        )
         for k, name in enumerate(classes)
     }
-    return summary
 
 
 def class_arrays(rows: Sequence[CaseRow], classes: Sequence[str]) -> tuple[NDArray[np.int64], FloatArray]:
@@ -135,8 +142,3 @@ def _mean_of_defined(values: Sequence[FloatArray]) -> FloatArray:
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _interval(resampled: FloatArray, *, defined: bool) -> list[float] | None:
-    interval = percentile_interval(resampled) if defined else None
-    return None if interval is None else list(interval)

@@ -7,12 +7,13 @@ contradictions as what their network still does wrong (Yang et al. 2022, limitat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.evaluation.case_table import CaseRow
+from bustle.evaluation.figures import Estimates
 from bustle.evaluation.metrics import CONSISTENCY
 from bustle.evaluation.statistics import mean_over_cases, weighted_means
 
@@ -21,7 +22,7 @@ NORMAL = "normal"
 
 def summarise_consistency(
     rows: Sequence[CaseRow], *, weights: NDArray[np.float64], classes: Sequence[str]
-) -> dict[str, Any] | None:
+) -> Estimates | None:
     """Rates of `CONSISTENCY` with their counts; `weights` is `resamples x rows`. None where nothing can contradict.
 
     `count` of the `n` cases that the rate concerns; without a class `normal` the first concerns none.
@@ -31,8 +32,10 @@ def summarise_consistency(
         return None
     resampled = weighted_means(table, weights=weights)
     return {
-        name: mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit)
-        | {"count": int(np.nansum(table[:, column]))}
+        name: replace(
+            mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit),
+            count=int(np.nansum(table[:, column])),
+        )
         for column, (name, metric) in enumerate(CONSISTENCY.items())
     }
 

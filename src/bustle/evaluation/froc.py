@@ -8,15 +8,16 @@ performance metric (CPM; Niemeijer et al., IEEE TMI 2011). All cases count in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.figures import DetectionBySize, DetectionFigures, Estimate, FrocPoints
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
 from bustle.evaluation.statistics import cluster_weights, percentile_interval
-from bustle.evaluation.strata import HALVES, VOLUME_BORDER
+from bustle.evaluation.strata import VOLUME_BORDER
 
 FloatArray = NDArray[np.float64]
 BLOCK = 2**22
@@ -52,7 +53,7 @@ def froc_curve(cases: Sequence[DetectedCase]) -> FrocCurve:
 
 def summarise_detection(
     cases: Sequence[DetectedCase], *, least_iou: float, threshold: float, resamples: int = 2000, seed: int = 0
-) -> dict[str, Any] | None:
+) -> DetectionFigures | None:
     """The part `lesion_detection` of `metrics.json`; None where there is no true lesion.
 
     The entries of `LESION_DETECTION` with 95 % intervals from whole groups (patients) resampled, the curve, and what
@@ -66,30 +67,31 @@ def summarise_detection(
     resampled = detection_values(cases, weights=weights, threshold=threshold)
     lesions = lesion_count(cases)
     curve = froc_curve(cases)
-    summary: dict[str, Any] = {
-        "hit_rule": f"IoU of at least {least_iou:g}",
-        "threshold": threshold,
-        "n_cases": len(cases),
-        "n_lesions": lesions,
-        "curve": {
-            "false_positives_per_case": curve.false_positives.tolist(),
-            "sensitivity": curve.sensitivity.tolist(),
-        },
+    estimates = {
+        name: Estimate(
+            mean=float(point[column]),
+            sd=None,
+            ci95=percentile_interval(resampled[:, column]),
+            n=len(cases) if name == "false_positives_per_case" else lesions,
+            unit=metric.unit,
+        )
+        for column, (name, metric) in enumerate(LESION_DETECTION.items())
     }
-    for column, (name, metric) in enumerate(LESION_DETECTION.items()):
-        interval = percentile_interval(resampled[:, column])
-        summary[name] = {
-            "mean": float(point[column]),
-            "sd": None,
-            "ci95": None if interval is None else list(interval),
-            "n": len(cases) if name == "false_positives_per_case" else lesions,
-            "unit": metric.unit,
-        }
-    summary["by_size"] = {"unit": "mm³", "border": VOLUME_BORDER} | {
-        name: _sensitivity(_of_size(cases, small=small), weights=weights, threshold=threshold)
-        for name, small in zip(HALVES, (True, False), strict=True)
-    }
-    return summary
+    small, large = (
+        _sensitivity(_of_size(cases, small=small), weights=weights, threshold=threshold) for small in (True, False)
+    )
+    return DetectionFigures(
+        hit_rule=f"IoU of at least {least_iou:g}",
+        threshold=threshold,
+        n_cases=len(cases),
+        n_lesions=lesions,
+        curve=FrocPoints(
+            false_positives_per_case=tuple(curve.false_positives.tolist()),
+            sensitivity=tuple(curve.sensitivity.tolist()),
+        ),
+        estimates=estimates,
+        by_size=DetectionBySize(unit="mm³", border=VOLUME_BORDER, small=small, large=large),
+    )
 
 
 def _of_size(cases: Sequence[DetectedCase], *, small: bool) -> list[list[float | None]]:
@@ -102,21 +104,20 @@ def _of_size(cases: Sequence[DetectedCase], *, small: bool) -> list[list[float |
 
 def _sensitivity(
     scores: Sequence[Sequence[float | None]], *, weights: FloatArray, threshold: float
-) -> dict[str, Any] | None:
+) -> Estimate | None:
     """The entry `lesion_sensitivity` of lesions given by their scores case by case; None without any."""
     lesions = np.array([len(case) for case in scores], np.float64)
     if not lesions.any():
         return None
     found = np.array([sum(score is not None and score >= threshold for score in case) for case in scores], np.float64)
     drawn = weights @ lesions
-    interval = percentile_interval((weights @ found)[drawn > 0] / drawn[drawn > 0])
-    return {
-        "mean": float(found.sum() / lesions.sum()),
-        "sd": None,
-        "ci95": None if interval is None else list(interval),
-        "n": int(lesions.sum()),
-        "unit": LESION_DETECTION["lesion_sensitivity"].unit,
-    }
+    return Estimate(
+        mean=float(found.sum() / lesions.sum()),
+        sd=None,
+        ci95=percentile_interval((weights @ found)[drawn > 0] / drawn[drawn > 0]),
+        n=int(lesions.sum()),
+        unit=LESION_DETECTION["lesion_sensitivity"].unit,
+    )
 
 
 def lesion_count(cases: Sequence[DetectedCase]) -> int:

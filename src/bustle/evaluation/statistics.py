@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from bustle.evaluation.figures import Estimate
 
 FloatArray = NDArray[np.float64]
 
@@ -46,18 +47,17 @@ def percentile_interval(resampled: FloatArray, *, level: float = 0.95) -> tuple[
     return float(low), float(high)
 
 
-def mean_over_cases(values: FloatArray, *, resampled: FloatArray, unit: str) -> dict[str, Any]:
-    """The entry of `metrics.json` for a mean over cases (NaN = left out); `resampled` are its bootstrap values."""
+def mean_over_cases(values: FloatArray, *, resampled: FloatArray, unit: str) -> Estimate:
+    """The mean of a metric over cases (NaN = left out); `resampled` are its bootstrap values."""
     known = values[~np.isnan(values)]
-    interval = percentile_interval(resampled)
-    return {
-        "mean": float(known.mean()) if known.size else None,
-        "sd": float(known.std(ddof=1)) if known.size > 1 else None,
-        "median": float(np.median(known)) if known.size else None,
-        "ci95": None if interval is None else list(interval),
-        "n": int(known.size),
-        "unit": unit,
-    }
+    return Estimate(
+        mean=float(known.mean()) if known.size else None,
+        sd=float(known.std(ddof=1)) if known.size > 1 else None,
+        median=float(np.median(known)) if known.size else None,
+        ci95=percentile_interval(resampled),
+        n=int(known.size),
+        unit=unit,
+    )
 
 
 def t95_half_width(values: Sequence[float]) -> float:

@@ -1,9 +1,9 @@
-"""From the rows of `cases.csv` to `metrics.json`, and from several folds' metrics to mean ± spread."""
+"""From the rows of `cases.csv` to the figures of a track."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,14 @@ from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import summarise_classes
 from bustle.evaluation.consistency import summarise_consistency
-from bustle.evaluation.metrics import CATALOGUES, DETECTION, SEGMENTATION
-from bustle.evaluation.statistics import cluster_weights, mean_over_cases, t95_half_width, weighted_means
+from bustle.evaluation.figures import CaseFigures, DetectionFigures, Estimates, MaskFigures, SizeFigures
+from bustle.evaluation.metrics import DETECTION, SEGMENTATION
+from bustle.evaluation.results import Bootstrap, TrackScores
+from bustle.evaluation.statistics import cluster_weights, mean_over_cases, weighted_means
 from bustle.evaluation.strata import size_strata
 
 FloatArray = NDArray[np.float64]
 
-NOTHING_SCORED: Mapping[str, Any] = {
-    "n_cases": 0,
-    "segmentation": None,
-    "classification": None,
-    "consistency": None,
-}
 EMPTY_POLICIES = {
     "strict": "lesion present and nothing drawn: Dice 0, distance = image diagonal; "
     "no lesion: left out here, counted in the false positives on normals",
@@ -32,98 +28,102 @@ EMPTY_POLICIES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """By what rules cases are scored and intervals made: `resamples` of whole groups, drawn from `seed`."""
+
+    protocol: Protocol
+    classes: Sequence[str]
+    resamples: int = 2000
+    seed: int = 0
+
+    def weights(self, rows: Sequence[CaseRow]) -> FloatArray:
+        return cluster_weights([row.group_id for row in rows], resamples=self.resamples, seed=self.seed)
+
+
 def summarise(
-    rows: Sequence[CaseRow],
-    *,
-    protocol: Protocol,
-    classes: Sequence[str],
-    track: str,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The content of `metrics.json`: every metric with SD over cases and clustered 95 % interval.
+    rows: Sequence[CaseRow], *, scoring: Scoring, track: str, lesion_detection: DetectionFigures | None = None
+) -> TrackScores:
+    """Every metric with SD over cases and clustered 95 % interval.
 
     `rows` as made by `score_case`. A part without any scored case is None, never a made-up number.
     """
-    groups = [row.group_id for row in rows]
-    summary: dict[str, Any] = {
-        "track": track,
-        "protocol": protocol.id,
-        "resolution": protocol.resolution,
-        "empty_policy": protocol.empty_masks,
-        "headline_distance": protocol.hd95,
-        "n_cases": len(rows),
-        "n_groups": len(set(groups)),
-        "bootstrap": {"method": "percentile, whole groups resampled", "resamples": resamples, "seed": seed},
-    }
-    arguments = {"protocol": protocol, "classes": classes, "resamples": resamples, "seed": seed}
-    whole = summarise_parts(rows, **arguments)
-    summary |= whole
+    protocol = scoring.protocol
+    whole = summarise_cases(rows, scoring=scoring)
     sources = sorted({row.source for row in rows})
-    summary["by_source"] = {
-        source: whole
-        if len(sources) == 1
-        else summarise_parts([row for row in rows if row.source == source], **arguments)
-        for source in sources
-    }
-    labels = {row.label for row in rows}
-    summary["by_label"] = {
-        label: _masks_of_label(
-            [row for row in rows if row.label == label], protocol=protocol, resamples=resamples, seed=seed
-        )
-        for label in dict.fromkeys((*classes, "normal"))
-        if label in labels
-    }
-    strata = size_strata(rows)
-    summary["by_size"] = None
-    if strata is not None:
-        summary["by_size"] = {
-            "unit": strata.unit,
-            "borders": list(strata.borders),
-            "strata": {
-                name: summarise_parts([row for row in rows if strata.stratum(row) == name], **arguments)
-                for name in strata.names
-            },
-        }
-    return summary
+    by_source = {name: [row for row in rows if row.source == name] for name in sources}
+    by_label = {name: [row for row in rows if row.label == name] for name in (*scoring.classes, "normal")}
+    return TrackScores(
+        track=track,
+        protocol=protocol.id,
+        resolution=protocol.resolution,
+        empty_policy=protocol.empty_masks,
+        headline_distance=protocol.hd95,
+        n_cases=whole.n_cases,
+        n_groups=len({row.group_id for row in rows}),
+        bootstrap=Bootstrap(
+            method="percentile, whole groups resampled", resamples=scoring.resamples, seed=scoring.seed
+        ),
+        segmentation=whole.segmentation,
+        classification=whole.classification,
+        consistency=whole.consistency,
+        lesion_detection=lesion_detection,
+        by_source={
+            name: whole if len(sources) == 1 else summarise_cases(part, scoring=scoring)
+            for name, part in by_source.items()
+        },
+        by_label={name: _masks_of_label(part, scoring=scoring) for name, part in by_label.items() if part},
+        by_size=_by_size(rows, scoring=scoring),
+    )
 
 
-def summarise_parts(
-    rows: Sequence[CaseRow], *, protocol: Protocol, classes: Sequence[str], resamples: int, seed: int
-) -> dict[str, Any]:
+def summarise_cases(rows: Sequence[CaseRow], *, scoring: Scoring) -> CaseFigures:
     """`segmentation`, `classification` and `consistency` of one set of cases, from the same resamples."""
     if not rows:
-        return dict(NOTHING_SCORED)
-    weights = cluster_weights([row.group_id for row in rows], resamples=resamples, seed=seed)
-    return {
-        "n_cases": len(rows),
-        "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol),
-        "classification": summarise_classes(rows, weights=weights, protocol=protocol, classes=classes),
-        "consistency": summarise_consistency(rows, weights=weights, classes=classes),
-    }
+        return CaseFigures(n_cases=0, segmentation=None, classification=None, consistency=None)
+    weights = scoring.weights(rows)
+    return CaseFigures(
+        n_cases=len(rows),
+        segmentation=_summarise_masks(rows, weights=weights, protocol=scoring.protocol),
+        classification=summarise_classes(rows, weights=weights, protocol=scoring.protocol, classes=scoring.classes),
+        consistency=summarise_consistency(rows, weights=weights, classes=scoring.classes),
+    )
 
 
-def _masks_of_label(rows: Sequence[CaseRow], *, protocol: Protocol, resamples: int, seed: int) -> dict[str, Any]:
+def _masks_of_label(rows: Sequence[CaseRow], *, scoring: Scoring) -> MaskFigures:
     """Only `segmentation`: class metrics of a single class say nothing."""
-    weights = cluster_weights([row.group_id for row in rows], resamples=resamples, seed=seed)
-    return {"n_cases": len(rows), "segmentation": _summarise_masks(rows, weights=weights, protocol=protocol)}
+    masks = _summarise_masks(rows, weights=scoring.weights(rows), protocol=scoring.protocol)
+    return MaskFigures(n_cases=len(rows), segmentation=masks)
 
 
-def _summarise_masks(rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol) -> dict[str, Any] | None:
+def _by_size(rows: Sequence[CaseRow], *, scoring: Scoring) -> SizeFigures | None:
+    """None where no case has a lesion mask."""
+    strata = size_strata(rows)
+    if strata is None:
+        return None
+    parts = {name: [row for row in rows if strata.stratum(row) == name] for name in strata.names}
+    return SizeFigures(
+        unit=strata.unit,
+        borders=strata.borders,
+        strata={name: summarise_cases(part, scoring=scoring) for name, part in parts.items()},
+    )
+
+
+def _summarise_masks(rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol) -> Estimates | None:
     scored = [row for row in rows if row.truth_empty is not None and row.prediction_empty is not None]
     if not scored and all(row.box_iou is None for row in rows):
         return None
     table = mask_values(rows)
     resampled = weighted_means(table, weights=weights)
-    summary = {}
-    for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
-        summary[name] = mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit)
-        if name in SEGMENTATION:
-            summary[name] |= {
-                "n_undefined": _undefined(name, scored, protocol),
-                "empty_policy": protocol.empty_masks,
-            }
-    return summary
+    found = {
+        name: mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit)
+        for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items())
+    }
+    with_policy = {
+        name: replace(found[name], n_undefined=_undefined(name, scored, protocol), empty_policy=protocol.empty_masks)
+        for name in SEGMENTATION
+    }
+    return found | with_policy
 
 
 def mask_values(rows: Sequence[CaseRow]) -> FloatArray:
@@ -152,62 +152,3 @@ def _undefined(name: str, scored: Sequence[CaseRow], protocol: Protocol) -> int:
     if name.endswith("_mm"):
         eligible = [row for row in eligible if row.area_mm2 is not None or row.volume_mm3 is not None]
     return sum(row.value(name) is None for row in eligible)
-
-
-def summarise_folds(
-    fold_metrics: Sequence[Mapping[str, Any]], *, pooled: Mapping[str, Any], protocol: Protocol
-) -> dict[str, Any]:
-    """Mean ± spread over folds, as the papers print them, of all metrics, in all and per source.
-
-    `fold_metrics` are results of `summarise`, `pooled` that of all folds' cases as one set. `sd` holds what the
-    protocol's `spread` names: SD over folds (ddof 1 or 0) or the half width of the t interval. For `case_sd` all
-    figures are those of `pooled`.
-    """
-    sources = sorted({source for metrics in fold_metrics for source in metrics["by_source"]})
-    return {
-        "folds": len(fold_metrics),
-        "protocol": protocol.id,
-        "spread": protocol.spread,
-        **_fold_parts(fold_metrics, pooled, protocol),
-        "by_source": {
-            source: _fold_parts(
-                [metrics["by_source"].get(source, NOTHING_SCORED) for metrics in fold_metrics],
-                pooled["by_source"][source],
-                protocol,
-            )
-            for source in sources
-        },
-    }
-
-
-def _fold_parts(parts: Sequence[Mapping[str, Any]], pooled: Mapping[str, Any], protocol: Protocol) -> dict[str, Any]:
-    over_folds: dict[str, Any] = {}
-    for part, catalogue in CATALOGUES.items():
-        scored = [fold.get(part) for fold in parts]  # folds scored by an earlier version lack some figures
-        over_folds[part] = None
-        if any(scored) and pooled.get(part):
-            over_folds[part] = {
-                name: _over_folds([fold and fold.get(name) for fold in scored], pooled[part][name], protocol)
-                for name in catalogue
-            }
-    if over_folds["classification"] is not None:
-        facts = ("classes", "positive_class", "average", "n", "confusion")
-        over_folds["classification"] |= {key: pooled["classification"][key] for key in facts}
-    return over_folds
-
-
-def _over_folds(
-    folds: Sequence[Mapping[str, Any] | None], pooled: Mapping[str, Any], protocol: Protocol
-) -> dict[str, Any]:
-    """`folds` holds one entry per fold, None for a fold without scored cases: it keeps its place in the result."""
-    scored = [fold for fold in folds if fold]
-    values = [fold["mean"] for fold in scored if fold["mean"] is not None]
-    mean, spread, n = float(np.mean(values)) if values else None, None, sum(fold["n"] for fold in scored)
-    if protocol.spread == "case_sd":
-        mean, spread, n = pooled["mean"], pooled["sd"], pooled["n"]
-    elif len(values) > 1 and protocol.spread == "t95":
-        spread = t95_half_width(values)
-    elif len(values) > 1 and protocol.spread in ("fold_sd", "fold_sd_population"):
-        spread = float(np.std(values, ddof=0 if protocol.spread == "fold_sd_population" else 1))
-    by_fold = [fold and fold["mean"] for fold in folds]
-    return {"mean": mean, "sd": spread, "n": n, "unit": pooled["unit"], "folds": by_fold}

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from bustle.core.errors import InputError
-from bustle.core.files import read_json
 from bustle.core.recipe import Protocol, Track, load_protocol
 from bustle.core.run_layout import RunLayout, ScoredFolder, TrackFiles, named_run
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.result_files import read_run, read_track
 from bustle.experiments.scored_track import read_detected
 
 T = TypeVar("T")
@@ -147,26 +147,22 @@ def _open_run(path: Path, name: str) -> ComparedRun:
 
 
 def _title(run: RunLayout, folders: Sequence[ScoredFolder]) -> str:
-    facts = read_json(run.summary if run.summary.exists() else folders[0].main.metrics)
-    return str(facts.get("title", run.path.name))
+    return read_run(run.summary).title if run.summary.exists() else read_track(folders[0].main.metrics).title
 
 
 def _track_results(files: Sequence[TrackFiles]) -> TrackResults:
-    scored = []
-    for path in (each.metrics for each in files):
-        metrics = read_json(path)
-        if not isinstance(metrics, dict) or not metrics.keys() >= {"track", "protocol"}:
-            raise InputError("is not the result of an evaluation", remedy="evaluate again", path=path)
-        if scored and any(metrics[key] != scored[0][key] for key in ("track", "protocol")):
-            raise InputError("follows other rules than the folds before it", remedy="evaluate again", path=path)
-        scored.append(metrics)
-    meanings = dict.fromkeys(metrics.get("resampled") or "groups of cases" for metrics in scored)
+    first, *others = scored = [read_track(each.metrics) for each in files]
+    for each, result in zip(files[1:], others, strict=True):
+        if (result.track, result.protocol) != (first.track, first.protocol):
+            raise InputError(
+                "follows other rules than the folds before it", remedy="evaluate again", path=each.metrics
+            )
     return TrackResults(
-        track=scored[0]["track"],
-        protocol=load_protocol(scored[0]["protocol"]),
+        track=first.track,
+        protocol=load_protocol(first.protocol),
         folds=tuple(read_cases(each.cases) for each in files),
         detected=tuple(case for each in files for case in read_detected(each.detected)),
-        resampled="; ".join(meanings),
+        resampled="; ".join(dict.fromkeys(result.resampled for result in scored)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,10 @@ from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.splits import read_splits
+from bustle.evaluation.result_files import read_run, read_track
+from bustle.evaluation.results import ReleasedFigures
 from bustle.experiments.training_overlap import seen_case_ids
 from bustle.inference.package import PackageRecord, case_digest
-
-OF_A_TRACK = (
-    "track",
-    "protocol",
-    "resolution",
-    "empty_policy",
-    "headline_distance",
-    "n_cases",
-    "n_groups",
-    "bootstrap",
-    "segmentation",
-    "classification",
-    "lesion_detection",
-)
-"""What a package keeps of one track's `metrics.json`."""
 
 
 def export_run(model: Path, out: Path) -> PackageRecord:
@@ -65,23 +52,18 @@ def _licence(source: str) -> str | None:
     return reader_module(source).DESCRIPTION.licence if source in reader_ids() else None
 
 
-def _metrics(run: RunLayout, *, folds: Sequence[FoldLayout]) -> list[dict[str, Any]]:
+def _metrics(run: RunLayout, *, folds: Sequence[FoldLayout]) -> list[ReleasedFigures]:
     """Of every scored track: of the fold itself where there is one, else of all test cases together, if summed up."""
-    names = [fold.name for fold in folds]
+    names = tuple(fold.name for fold in folds)
     if len(folds) == 1:
         (fold,) = folds
         if not fold.is_scored:
             raise InputError("is not finished", remedy="finish its training with --resume", path=fold.path)
         tracks = (fold.main, *fold.companions())
-        return [_kept(read_json(track.metrics), names) for track in tracks]
+        return [ReleasedFigures.of(read_track(track.metrics), folds=names) for track in tracks]
     if not run.summary.exists():
         return []
-    summary = read_json(run.summary)
-    if [facts["fold"] for facts in summary["folds"]] != [fold.number for fold in folds]:
+    result = read_run(run.summary)
+    if [fold.fold for fold in result.folds] != [fold.number for fold in folds]:
         return []  # a fold was finished since
-    tracks = [summary, summary["companion"]]
-    return [_kept(track["pooled"], names) for track in tracks if track]
-
-
-def _kept(metrics: Mapping[str, Any], folds: Sequence[str]) -> dict[str, Any]:
-    return {key: metrics[key] for key in OF_A_TRACK if key in metrics} | {"folds": list(folds)}
+    return [ReleasedFigures.of(track.pooled, folds=names) for track in result.tracks]

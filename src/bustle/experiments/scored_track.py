@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
-from bustle.core.recipe import Protocol, Track
 from bustle.core.run_layout import TrackFiles
+from bustle.core.tracks import TrackRules
 from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.cases import score_case
 from bustle.evaluation.detection import DetectedCase, candidates_from_map, detect_lesions
+from bustle.evaluation.figures import DetectionFigures
 from bustle.evaluation.froc import summarise_detection
+from bustle.evaluation.results import TrackScores
 from bustle.evaluation.strata import with_size_strata
-from bustle.evaluation.summary import summarise
-from bustle.experiments.scored_pairs import Pair, PredictionIndex
+from bustle.evaluation.summary import Scoring, summarise
+from bustle.experiments.scored_pairs import Pair
 
 LEAST_IOU = 0.1
 """From which on a candidate of a volume has found a lesion."""
@@ -28,24 +30,31 @@ DRAWN = 0.5
 
 
 class ScoredTrack:
-    """The cases scored so far by one track's protocol, from the predictions of `index`."""
+    """The cases scored so far by one track's rules."""
 
-    def __init__(self, protocol: Protocol, index: PredictionIndex, *, track: Track, classes: Sequence[str]):
-        self.protocol = protocol
-        self.index = index
-        self._track: Track = track
+    def __init__(self, rules: TrackRules, *, classes: Sequence[str]):
+        self.rules = rules
         self._classes = classes
         self._rows: list[CaseRow] = []
-        self._detected: list[DetectedCase] | None = [] if not protocol.located else None
+        self._models: list[Mapping[str, Any]] = []
+        self._detected: list[DetectedCase] | None = [] if not rules.protocol.located else None
 
-    def scores(self, pair: Pair) -> bool:
+    @property
+    def model(self) -> Mapping[str, Any] | None:
+        """The provenance of the predictions; None unless they have one and share it."""
+        first = self._models[0]
+        return first if first and all(entry == first for entry in self._models) else None
+
+    def can_score(self, pair: Pair) -> bool:
         """Whether the files have what the protocol scores: a mask on the network's grid, where it asks for that."""
-        return self.protocol.resolution == "native" or pair.has_network_grid
+        return self.rules.protocol.resolution == "native" or pair.has_network_grid
 
     def add(self, pair: Pair, *, group_id: str | None) -> None:
         """Score one case. Raises `InputError` for a pair that the protocol cannot score."""
-        truth, predicted = pair.on_grid(self.protocol.resolution, group_id=group_id)
-        self._rows.append(score_case(truth, predicted, protocol=self.protocol, classes=self._classes))
+        protocol = self.rules.protocol
+        truth, predicted = pair.on_grid(protocol.resolution, group_id=group_id)
+        self._rows.append(score_case(truth, predicted, protocol=protocol, classes=self._classes))
+        self._models.append(dict(pair.stored.provenance))
         self._detect(pair, group_id=truth.cluster)
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:
@@ -68,16 +77,15 @@ class ScoredTrack:
     def rows_with_strata(self) -> list[CaseRow]:
         return with_size_strata(self._rows)
 
-    def summary(self, *, resamples: int) -> dict[str, Any]:
-        """The track's part of `metrics.json`."""
-        summary = summarise(
+    def scores(self, *, resamples: int) -> TrackScores:
+        """The track's figures."""
+        scoring = Scoring(protocol=self.rules.protocol, classes=self._classes, resamples=resamples)
+        return summarise(
             self.rows_with_strata(),
-            protocol=self.protocol,
-            classes=self._classes,
-            track=self._track,
-            resamples=resamples,
+            scoring=scoring,
+            track=self.rules.track,
+            lesion_detection=detection_figures(self._detected or [], resamples=resamples),
         )
-        return summary | detection_part(self._detected or [], resamples=resamples)
 
     def write(self, files: TrackFiles) -> None:
         """Write the cases, and which lesions were found where lesions of volumes were sought."""
@@ -103,10 +111,8 @@ def read_detected(path: Path) -> list[DetectedCase]:
         ) from None
 
 
-def detection_part(detected: Sequence[DetectedCase], *, resamples: int) -> dict[str, Any]:
-    """The part `lesion_detection` of `metrics.json`, None without a true lesion; nothing where none were sought."""
+def detection_figures(detected: Sequence[DetectedCase], *, resamples: int) -> DetectionFigures | None:
+    """The lesions found; None without a true lesion, and where none were sought."""
     if not detected:
-        return {}
-    return {
-        "lesion_detection": summarise_detection(detected, least_iou=LEAST_IOU, threshold=DRAWN, resamples=resamples)
-    }
+        return None
+    return summarise_detection(detected, least_iou=LEAST_IOU, threshold=DRAWN, resamples=resamples)

@@ -6,20 +6,19 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
 
 from bustle.core.errors import InputError
-from bustle.core.recipe import Protocol, Recipe, Track, protocol_of
-from bustle.core.run_layout import RunLayout
+from bustle.core.recipe import Protocol, Recipe, Track
+from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.class_groups import in_class_groups
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Splits, make_splits, read_splits
+from bustle.evaluation.results import RunResult
 from bustle.experiments.annotation_check import check_annotations
-from bustle.experiments.evaluate import evaluate_predictions
-from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
+from bustle.experiments.evaluate import score_model
 from bustle.experiments.reader_findings import tell_findings
-from bustle.experiments.resampling_groups import groups_of_split
+from bustle.experiments.resampling_groups import groups_of_split, resampling_groups
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import write_run_summary
 from bustle.inference.predictor import Predictor
@@ -49,7 +48,7 @@ def run_training(
     resume: bool = False,
     device: str = "auto",
     init: Path | None = None,
-) -> dict[str, Any]:
+) -> RunResult:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). Everything in the recipe is checked before `load_data` is called, and every
@@ -60,10 +59,8 @@ def run_training(
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)
-    published = split.published_protocol or recipe.protocol
-    protocol = protocol_of(split.track, published)
-    (other,) = (name for name in get_args(Track) if name != split.track)
-    companion = protocol_of(other, published)
+    rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
+    protocol = rules.main.protocol
     reopening = check_run_folder(out, resume=resume)
     if init is not None:
         check_init(recipe, init)
@@ -80,29 +77,12 @@ def run_training(
     CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
     begin = RunFolder.reopen if reopening else RunFolder.create
     run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
-    work = _Folds(
-        recipe,
-        cases=cases,
-        splits=splits,
-        out=out,
-        track=split.track,
-        protocol=protocol,
-        companion=companion,
-        device=device,
-        init=init,
-    )
+    work = _Folds(recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init)
     for number in numbers:
         work.do(number, resume=reopening)
-    summary = write_run_summary(
-        out,
-        recipe=recipe,
-        track=split.track,
-        protocol=protocol,
-        companion=(other, companion),
-        cases=work.by_id,
-    )
+    result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
     run.end_session()
-    return summary
+    return result
 
 
 def _splits(collection: Collection, *, recipe: Recipe, protocol: Protocol, choice: SplitChoice) -> Splits:
@@ -151,9 +131,7 @@ class _Folds:
         cases: Sequence[Case],
         splits: Splits,
         out: Path,
-        track: Track,
-        protocol: Protocol,
-        companion: Protocol,
+        rules: Tracks[TrackRules],
         device: str,
         init: Path | None,
     ):
@@ -162,9 +140,7 @@ class _Folds:
         self.by_id = {case.case_id: case for case in cases}
         self.splits = splits
         self.out = out
-        self.track: Track = track
-        self.protocol = protocol
-        self.companion = companion
+        self.rules = rules
         self.device = device
         self.init = init
 
@@ -178,7 +154,7 @@ class _Folds:
             cases=self.cases,
             fold=fold,
             out=folder.path,
-            protocol=self.protocol,
+            protocol=self.rules.main.protocol,
             device=self.device,
             resume=resume,
             init=self.init,
@@ -188,24 +164,13 @@ class _Folds:
             self._score(folder.path, [self.by_id[case_id] for case_id in fold.test], number)
 
     def _score(self, folder: Path, cases: Sequence[Case], number: int) -> None:
-        failures: list[InputError] = []
-        predictor = Predictor.open(folder, device=self.device)
-        protocols = (self.protocol, self.companion)
-        predict_sets(predictor, cases, folder, protocols=protocols, on_failure=failures.append)
-        if failures:
-            raise failures[0]
-        about = {"data": predictor.data, "outlines": predictor.outlines}
-        evaluate_predictions(
-            set_folder(folder, self.protocol, **about),
+        # A split by images takes every image for its own group; patients stay together in intervals.
+        by_groups = self.rules.main.protocol.group_by == "leak_group"
+        score_model(
+            Predictor.open(folder, device=self.device),
             cases=cases,
             out=folder,
-            track=self.track,
-            protocol=self.protocol,
-            companion=self.companion,
-            companion_predictions=set_folder(folder, self.companion, **about),
-            warnings=told_warnings(protocols, **about),
-            classes=self.recipe.data.classes,
-            # A split by images takes every image for its own group; patients stay together in intervals.
-            groups=groups_of_split(self.splits.groups) if self.protocol.group_by == "leak_group" else None,
+            rules=self.rules,
+            groups=groups_of_split(self.splits.groups) if by_groups else resampling_groups(cases),
             title=f"{self.recipe.title}, fold {number}",
         )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
+from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.package import CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
 from bustle.report.evaluation_page import headline_cards
 from bustle.report.wording import NOTHING, interval, with_unit
@@ -84,18 +82,18 @@ def _figures(record: PackageRecord) -> str:
     return "\n\n".join([text, *(_track_table(metrics) for metrics in record.metrics)])
 
 
-def _track_table(metrics: Mapping[str, Any]) -> str:
-    protocol = metrics["protocol"]
+def _track_table(figures: ReleasedFigures) -> str:
+    protocol = figures.protocol
     lines = [
-        f"Track `{metrics['track']}`, {metrics['n_cases']} cases of {', '.join(metrics['folds'])}. "
+        f"Track `{figures.track}`, {figures.n_cases} cases of {', '.join(figures.folds)}. "
         f"Scored by the protocol `{protocol}`{_caveats(protocol)}.",
         "",
         "| figure | value | 95 % interval | |",
         "|---|---|---|---|",
     ]
-    for card in headline_cards(metrics):
-        unit = card.entry["unit"]
-        value, bounds = with_unit(card.entry["mean"], unit), interval(card.entry["ci95"], unit)
+    for card in headline_cards(figures):
+        unit = card.entry.unit
+        value, bounds = with_unit(card.entry.mean, unit), interval(card.entry.ci95, unit)
         lines.append(f"| {card.title} | {value} | {bounds} | {card.remark} |")
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from bustle.core.files import atomic_path, sha256_of_file, write_bytes, write_er
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.types import ModelSpec
+from bustle.evaluation.results import ReleasedFigures
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
 from bustle.export.parity import compare
@@ -52,7 +53,7 @@ def write_package(
     recipe: Recipe,
     weights: Sequence[Path],
     training: Mapping[str, Any],
-    metrics: Sequence[Mapping[str, Any]],
+    metrics: Sequence[ReleasedFigures],
     seen_cases: Sequence[str],
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.

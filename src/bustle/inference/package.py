@@ -19,6 +19,8 @@ from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.types import MaskMeaning
+from bustle.evaluation.result_files import scores_of_version_1
+from bustle.evaluation.results import ReleasedFigures
 
 FORMAT_VERSION = 2
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
@@ -68,7 +70,7 @@ class PackageRecord:
     protocol: str
     weights: tuple[NetworkWeights, ...]
     training: Mapping[str, Any]
-    metrics: tuple[Mapping[str, Any], ...]
+    metrics: tuple[ReleasedFigures, ...]
     seen_cases: tuple[str, ...]
     licence: str
     parity: Mapping[str, Any]
@@ -77,10 +79,12 @@ class PackageRecord:
 
 
 def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
-    """A record from before images and volumes had data sections of their own."""
-    preprocessing = mapping.get("preprocessing")
+    """A record from before images and volumes had data sections of their own, and metrics were complete."""
+    preprocessing, metrics = mapping.get("preprocessing"), mapping.get("metrics")
     upgraded = upgraded_data(preprocessing) if isinstance(preprocessing, Mapping) else preprocessing
-    return mapping | {"format_version": 2, "preprocessing": upgraded}
+    if isinstance(metrics, list):
+        metrics = [scores_of_version_1(track) if isinstance(track, Mapping) else track for track in metrics]
+    return mapping | {"format_version": 2, "preprocessing": upgraded, "metrics": metrics}
 
 
 def case_digest(case_id: str) -> str:

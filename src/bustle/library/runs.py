@@ -12,6 +12,7 @@ from bustle.library.data import Data, opened
 if TYPE_CHECKING:
     from bustle.core.recipe import Track
     from bustle.data.splits.splits import Splits
+    from bustle.evaluation.results import RunResult, TrackResult
     from bustle.experiments.resampling_groups import GroupRule
     from bustle.experiments.scored_pairs import Missing
     from bustle.inference.predictor import Predictor
@@ -33,7 +34,7 @@ def train(
     resume: bool = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     init: str | Path | None = None,
-) -> dict[str, Any]:
+) -> RunResult:
     """Train a recipe, predict the test part of each fold and score it. Needs PyTorch (the extra `train`).
 
     Args:
@@ -91,7 +92,7 @@ def evaluate(
     protocol: str | None = None,
     groups: GroupRule | Path = "patient",
     missing: Missing = "error",
-) -> dict[str, Any]:
+) -> TrackResult:
     """Score a model, or the masks of any other tool, on annotated data.
 
     Args:

@@ -10,46 +10,41 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bustle.core.recipe import Protocol
+from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
-from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
-from bustle.evaluation.strata import HALVES
+from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, MaskFigures, estimates_of
+from bustle.evaluation.metrics import CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report import plots
 from bustle.report.gallery import GalleryPicture, VolumePicture, as_jpeg_uri, draw_contours
 from bustle.report.page import write_page
 from bustle.report.wording import number
 
-Metrics = Mapping[str, Any]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
-    """What a page is made of: the contents of the two tracks' JSON files, the rows of `cases.csv`, and pictures.
+class ReportedTracks:
+    """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases."""
 
-    `companion` is the other track, None where it was not scored.
-    """
-
-    metrics: Metrics
+    results: Tracks[TrackResult]
+    protocols: Tracks[Protocol]
     rows: Sequence[CaseRow]
     classes: Sequence[str]
-    protocol: Protocol
     pictures: Mapping[str, Sequence[GalleryPicture | VolumePicture]]
-    companion: Metrics | None = None
-    companion_protocol: Protocol | None = None
 
 
 class MetricLine(NamedTuple):
     """One line of a table of metrics: the chosen track's entry and, where it exists, the other track's."""
 
     metric: Metric
-    main: Mapping[str, Any]
-    other: Mapping[str, Any] | None
+    main: Estimate
+    other: Estimate | None
 
 
 class Card(NamedTuple):
     title: str
-    entry: Mapping[str, Any]
+    entry: Estimate
     remark: str
 
 
@@ -67,133 +62,133 @@ class Picture(NamedTuple):
     wide: bool
 
 
-def write_evaluation_page(path: Path, results: Results) -> None:
-    write_page(path, "evaluation.html", **page_content(results))
+def write_evaluation_page(path: Path, reported: ReportedTracks) -> None:
+    write_page(path, "evaluation.html", **page_content(reported))
 
 
-def page_content(results: Results) -> dict[str, Any]:
+def page_content(reported: ReportedTracks) -> dict[str, Any]:
     """What the template `evaluation.html`, and every page that extends it, needs."""
-    metrics, companion = results.metrics, results.companion
-    detected = next((track for track in (metrics, companion) if track and track.get("lesion_detection")), None)
+    results = reported.results
+    metrics, companion = results.main, results.companion
+    detected = next((track for track in results.each if track.lesion_detection is not None), None)
+    found = None if detected is None else detected.lesion_detection
     return {
         "metrics": metrics,
-        "protocol": results.protocol,
+        "protocol": reported.protocols.main,
         "companion": companion,
-        "companion_protocol": results.companion_protocol,
+        "companion_protocol": reported.protocols.companion,
         "policies": EMPTY_POLICIES,
         "cards": headline_cards(metrics),
-        "segmentation": _lines(SEGMENTATION | DETECTION, metrics, companion, "segmentation"),
-        "classification": _lines(CLASSIFICATION, metrics, companion, "classification"),
-        "consistency": _lines(CONSISTENCY, metrics, companion, "consistency"),
+        "segmentation": _lines(results, "segmentation"),
+        "classification": _lines(results, "classification"),
+        "consistency": _lines(results, "consistency"),
         "detected": detected,
-        "detection": None if detected is None else _detection_lines(detected["lesion_detection"]),
+        "detection": None if found is None else _detection_lines(found),
         "subsets": _subsets(metrics),
-        "plots": _plots(metrics, results.rows, results.classes, detected=detected),
-        "galleries": {section: [_picture(shown) for shown in chosen] for section, chosen in results.pictures.items()},
-        "rows": results.rows,
-        "classes": results.classes,
+        "plots": _plots(metrics, reported.rows, reported.classes, detected=detected),
+        "galleries": {title: [_picture(shown) for shown in chosen] for title, chosen in reported.pictures.items()},
+        "rows": reported.rows,
+        "classes": reported.classes,
     }
 
 
-def headline_cards(metrics: Metrics) -> list[Card]:
+def headline_cards(figures: TrackFigures) -> list[Card]:
     """The few figures that stand on top of the page."""
     cards = []
-    masks, classes, lesions = metrics["segmentation"], metrics["classification"], metrics.get("lesion_detection")
+    masks, classes, lesions = figures.segmentation, figures.classification, figures.lesion_detection
     if masks:
-        distance = metrics["headline_distance"]
-        physical = masks[f"{distance}_mm"]["n"] and masks[f"{distance}_mm"]["n"] == masks[f"{distance}_px"]["n"]
+        distance = figures.headline_distance
+        physical = masks[f"{distance}_mm"].n and masks[f"{distance}_mm"].n == masks[f"{distance}_px"].n
         distance += "_mm" if physical else "_px"
-        overlap = "dice" if masks["dice"]["n"] else "box_iou"
+        overlap = "dice" if masks["dice"].n else "box_iou"
         for name in (overlap, distance, "missed_lesions", "fp_rate_on_normals"):
-            if masks[name]["n"]:
+            if masks[name].n:
                 cards.append(Card((SEGMENTATION | DETECTION)[name].title, masks[name], _remark(masks[name])))
     if lesions:
         for name in ("lesion_sensitivity", "false_positives_per_case"):
-            cards.append(Card(LESION_DETECTION[name].title, lesions[name], _remark(lesions[name])))
+            entry = lesions.estimates[name]
+            cards.append(Card(LESION_DETECTION[name].title, entry, _remark(entry)))
     if classes:
-        of = f"{classes['positive_class']} positive" if classes["average"] == "binary" else "averaged over classes"
+        of = f"{classes.positive_class} positive" if classes.average == "binary" else "averaged over classes"
         for name in ("auc", "sensitivity", "specificity"):
             title = name.capitalize() if name != "auc" else "AUC"
-            cards.append(Card(title, classes[name], f"{of}, n = {classes[name]['n']}"))
+            entry = classes.estimates[name]
+            cards.append(Card(title, entry, f"{of}, n = {entry.n}"))
     return cards
 
 
-def _remark(entry: Mapping[str, Any]) -> str:
-    undefined = entry.get("n_undefined")
-    return f"n = {entry['n']}" + (f", {undefined} undefined" if undefined else "")
+def _remark(entry: Estimate) -> str:
+    return f"n = {entry.n}" + (f", {entry.n_undefined} undefined" if entry.n_undefined else "")
 
 
-def _lines(
-    catalogue: Mapping[str, Metric], metrics: Metrics, companion: Metrics | None, part: str
-) -> list[MetricLine] | None:
+def _lines(results: Tracks[TrackResult], part: str) -> list[MetricLine] | None:
     """Metrics with a value in either track; None for a part that was not scored."""
-    if metrics[part] is None:
+    main = estimates_of(results.main, part)
+    if main is None:
         return None
-    beside = companion[part] if companion else None
+    other = None if results.companion is None else estimates_of(results.companion, part)
     lines = [
-        MetricLine(metric, metrics[part][name], beside[name] if beside else None)
-        for name, metric in catalogue.items()
+        MetricLine(metric, main[name], None if other is None else other[name])
+        for name, metric in CATALOGUES[part].items()
     ]
-    return [line for line in lines if line.main["n"] or (line.other and line.other["n"])]
+    return [line for line in lines if line.main.n or (line.other and line.other.n)]
 
 
-def _detection_lines(detection: Metrics) -> list[MetricLine]:
+def _detection_lines(detection: DetectionFigures) -> list[MetricLine]:
     """Of lesions as such, which only candidates with scores allow."""
-    lines = [MetricLine(metric, detection[name], None) for name, metric in LESION_DETECTION.items()]
-    for stratum, limit in zip(HALVES, ("up to", "above"), strict=True):
-        entry = detection["by_size"][stratum]
+    lines = [MetricLine(metric, detection.estimates[name], None) for name, metric in LESION_DETECTION.items()]
+    by_size = detection.by_size
+    for entry, limit in ((by_size.small, "up to"), (by_size.large, "above")):
         if entry is not None:
-            title = f"Lesions found, {limit} {detection['by_size']['border']:g} mm³"
+            title = f"Lesions found, {limit} {by_size.border:g} mm³"
             formula = "the same as of all lesions, at the working threshold"
-            lines.append(MetricLine(Metric(title, entry["unit"], formula), entry, None))
+            lines.append(MetricLine(Metric(title, entry.unit, formula), entry, None))
     return lines
 
 
-def _subsets(metrics: Metrics) -> dict[str, list[tuple[str, Metrics]]]:
+def _subsets(scores: TrackScores) -> dict[str, list[tuple[str, MaskFigures]]]:
     """Tables by source, class and lesion size; a table with a single row says nothing new and is left out."""
-    tables: dict[str, list[tuple[str, Metrics]]] = {
-        "By data source": list(metrics["by_source"].items()),
-        "By class": list(metrics["by_label"].items()),
+    tables: dict[str, list[tuple[str, MaskFigures]]] = {
+        "By data source": list(scores.by_source.items()),
+        "By class": list(scores.by_label.items()),
     }
-    by_size = metrics["by_size"]
-    if by_size:
-        borders, unit = by_size["borders"], by_size["unit"]
+    if scores.by_size is not None:
+        borders, unit = scores.by_size.borders, scores.by_size.unit
         limits = [*(f" (≤ {number(border, unit)} {unit})" for border in borders), ""]
         title = "By lesion size" + (" (thirds of the true areas)" if len(borders) > 1 else "")
-        strata = by_size["strata"].items()
+        strata = scores.by_size.strata.items()
         tables[title] = [(name + limit, part) for (name, part), limit in zip(strata, limits, strict=True)]
     return {title: parts for title, parts in tables.items() if len(parts) > 1}
 
 
 def _plots(
-    metrics: Metrics, rows: Sequence[CaseRow], classes: Sequence[str], *, detected: Metrics | None
+    scores: TrackScores, rows: Sequence[CaseRow], classes: Sequence[str], *, detected: TrackScores | None
 ) -> list[Plot]:
     found = []
-    if metrics["segmentation"] and metrics["segmentation"]["dice"]["n"]:
+    if scores.segmentation and scores.segmentation["dice"].n:
         found.append(Plot("Dice of every case", plots.as_svg_uri(plots.dice_figure(rows))))
-        if metrics["by_size"]:
-            figure = plots.size_figure(rows, strata=metrics["by_size"])
+        if scores.by_size is not None:
+            figure = plots.size_figure(rows, strata=scores.by_size)
             found.append(Plot("Dice by lesion size", plots.as_svg_uri(figure)))
-    if detected is not None:
-        figure = plots.froc_figure(detected["lesion_detection"])
-        found.append(Plot(f"FROC curve ({detected['track']})", plots.as_svg_uri(figure)))
-    summary = metrics["classification"]
-    if summary:
-        figure = plots.confusion_figure(summary["confusion"], classes=summary["classes"])
+    if detected is not None and detected.lesion_detection is not None:
+        figure = plots.froc_figure(detected.lesion_detection)
+        found.append(Plot(f"FROC curve ({detected.track})", plots.as_svg_uri(figure)))
+    if scores.classification is not None:
+        figure = plots.confusion_figure(scores.classification.confusion, classes=scores.classification.classes)
         found.append(Plot("Confusion matrix", plots.as_svg_uri(figure)))
-        found += _probability_plots(summary, [row for row in rows if has_class_result(row, classes)])
+        found += _probability_plots(scores.classification, [row for row in rows if has_class_result(row, classes)])
     return found
 
 
-def _probability_plots(summary: Metrics, rows: Sequence[CaseRow]) -> list[Plot]:
-    name = summary["positive_class"]
+def _probability_plots(found: ClassFigures, rows: Sequence[CaseRow]) -> list[Plot]:
+    name = found.positive_class
     positive = np.array([row.label == name for row in rows])
     score = np.array([row.probability(name) for row in rows], np.float64)
-    if positive.all() or not positive.any():
+    average = found.estimates["average_precision"].mean
+    error = found.estimates["ece_equal_mass_10"].mean
+    area = found.per_class[name].auc
+    if average is None or error is None or area is None:  # one class only
         return []
-    average = summary["average_precision"]["mean"]
-    error = summary["ece_equal_mass_10"]["mean"]
-    area = summary["per_class"][name]["auc"]
     figures = {
         "ROC curve": plots.roc_figure(positive, score, name=name, area=area),
         "Precision and recall": plots.precision_recall_figure(positive, score, name=name, average_precision=average),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
 from bustle.evaluation.case_table import CaseRow, column_values
 from bustle.evaluation.class_curves import precision_recall_curve, roc_curve
+from bustle.evaluation.figures import DetectionFigures, SizeFigures
 from bustle.evaluation.metrics import FROC_RATES
 
 COLOURS = {"benign": "#2f6fb0", "malignant": "#c4512d", "normal": "#6d8a5b"}
@@ -128,25 +129,27 @@ def _wilson(share: NDArray[np.float64], cases: NDArray[np.int64]) -> tuple[NDArr
 
 
 @mpl.rc_context(STYLE)
-def froc_figure(detection: Mapping[str, Any]) -> Figure:
+def froc_figure(detection: DetectionFigures) -> Figure:
     """FROC curve from `lesion_detection` of `metrics.json`, with the seven rates of its mean and the working point.
 
     The rates are on a logarithmic axis; what lies below a sixteenth of a false positive per case stands at its left
     end.
     """
     figure, (axes,) = _figure()
-    curve = detection["curve"]
-    most = max(FROC_RATES[-1] * 1.3, *curve["false_positives_per_case"])
-    rate = [LEAST_RATE, *(max(value, LEAST_RATE) for value in curve["false_positives_per_case"]), most]
-    sensitivity = [0.0, *curve["sensitivity"], curve["sensitivity"][-1]]
+    curve, found = detection.curve, detection.estimates
+    most = max(FROC_RATES[-1] * 1.3, *curve.false_positives_per_case)
+    rate = [LEAST_RATE, *(max(value, LEAST_RATE) for value in curve.false_positives_per_case), most]
+    sensitivity = [0.0, *curve.sensitivity, curve.sensitivity[-1]]
     axes.plot(rate, sensitivity, drawstyle="steps-post", color=ACCENT, linewidth=2)
-    read = [detection[f"sensitivity_at_{limit:g}"]["mean"] for limit in FROC_RATES]
-    mean = detection["cpm"]["mean"]
-    axes.plot(FROC_RATES, read, "o", color=ACCENT, markersize=4.5, label=f"mean of the seven: {mean:.3f}")
-    at = max(detection["false_positives_per_case"]["mean"], LEAST_RATE), detection["lesion_sensitivity"]["mean"]
+    read = np.array([found[f"sensitivity_at_{limit:g}"].mean for limit in FROC_RATES], np.float64)
     axes.plot(
-        *at, "o", color=COLOURS["malignant"], markersize=6, label=f"working threshold {detection['threshold']:g}"
+        FROC_RATES, read, "o", color=ACCENT, markersize=4.5, label=f"mean of the seven: {found['cpm'].mean:.3f}"
     )
+    at = (
+        max(found["false_positives_per_case"].mean or 0.0, LEAST_RATE),
+        np.float64(found["lesion_sensitivity"].mean or 0.0),
+    )
+    axes.plot(*at, "o", color=COLOURS["malignant"], markersize=6, label=f"working threshold {detection.threshold:g}")
     axes.set(xlabel="false positives per case", ylabel="lesions found (sensitivity)", xscale="log")
     axes.set(xlim=(LEAST_RATE * 0.9, most), ylim=(-0.02, 1.02))
     axes.set_xticks(FROC_RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
@@ -197,10 +200,10 @@ def dice_figure(rows: Sequence[CaseRow]) -> Figure:
 
 
 @mpl.rc_context(STYLE)
-def size_figure(rows: Sequence[CaseRow], *, strata: Mapping[str, Any]) -> Figure:
+def size_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Figure:
     """Dice against the true lesion's area or volume, with the borders of the size strata."""
-    column = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}[strata["unit"]]
-    what = "volume" if strata["unit"] == "mm³" else "area"
+    column = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}[strata.unit]
+    what = "volume" if strata.unit == "mm³" else "area"
     figure, (axes,) = _figure()
     for label, part in _by_label([row for row in rows if row.area]).items():
         axes.plot(
@@ -214,9 +217,9 @@ def size_figure(rows: Sequence[CaseRow], *, strata: Mapping[str, Any]) -> Figure
             label=label,
         )
     axes.set_xscale("log")
-    for border in strata["borders"]:
+    for border in strata.borders:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.set(xlabel=f"true lesion {what}, {strata['unit']} ({', '.join(strata['strata'])})", ylabel="Dice")
+    axes.set(xlabel=f"true lesion {what}, {strata.unit} ({', '.join(strata.strata)})", ylabel="Dice")
     axes.set_ylim(-0.03, 1.03)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure

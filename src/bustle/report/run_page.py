@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bustle.core.run_layout import FoldLayout
+from bustle.core.tracks import Tracks
 from bustle.evaluation.metrics import CATALOGUES, Metric
+from bustle.evaluation.results import FoldEstimate, FoldFigures, OverFolds
 from bustle.report import plots
-from bustle.report.evaluation_page import Plot, Results, page_content
+from bustle.report.evaluation_page import Plot, ReportedTracks, page_content
 from bustle.report.page import write_page
 from bustle.report.wording import SPREADS
 
-Metrics = Mapping[str, Any]
 Row = Mapping[str, Any]
 PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc", "val_clear")}
 
@@ -23,7 +23,7 @@ class FoldLine(NamedTuple):
     """One metric: its value in every fold, and the mean and spread over them."""
 
     metric: Metric
-    entry: Mapping[str, Any]
+    entry: FoldEstimate
 
 
 class FoldTable(NamedTuple):
@@ -32,54 +32,49 @@ class FoldTable(NamedTuple):
 
 
 def write_run_page(
-    path: Path,
-    results: Results,
-    *,
-    fold_folders: Sequence[FoldLayout],
-    over_folds: Metrics,
-    companion_over_folds: Metrics | None = None,
+    path: Path, reported: ReportedTracks, *, folds: Sequence[FoldLayout], over_folds: Tracks[OverFolds]
 ) -> None:
     """Write the page: as `write_evaluation_page` for the pooled cases, with the folds' own figures before it.
 
-    `over_folds` is the result of `summarise_folds`, `companion_over_folds` that of the other track; the learning
-    curves come from each fold folder's `metrics.csv`.
+    The learning curves come from each fold's own files.
     """
-    tables = _tables(over_folds, track=results.metrics["track"])
-    if companion_over_folds is not None and results.companion is not None:
-        tables += _tables(companion_over_folds, track=results.companion["track"])
+    tables = []
+    for result, spread in zip(reported.results.each, over_folds.each, strict=True):
+        tables += _tables(spread, track=result.track)
     histories: dict[str, Sequence[Row]] = {}
-    for fold in fold_folders:
+    for fold in folds:
         earlier = read_stage_histories(fold)
         histories |= {f"fold {fold.number}, stage {stage}": rows for stage, rows in earlier.items()}
         histories[f"fold {fold.number}"] = read_history(fold.history)
+    spreads = reported.protocols.map(lambda protocol: SPREADS[protocol.spread])
     write_page(
         path,
         "run.html",
-        folds=[fold.number for fold in fold_folders],
-        spread=SPREADS[results.protocol.spread],
-        companion_spread=SPREADS[results.companion_protocol.spread] if results.companion_protocol else None,
+        folds=[fold.number for fold in folds],
+        spread=spreads.main,
+        companion_spread=spreads.companion,
         fold_tables=tables,
         curves=_learning_curves(histories),
-        **page_content(results),
+        **page_content(reported),
     )
 
 
-def _tables(over_folds: Metrics, *, track: str) -> list[FoldTable]:
+def _tables(over_folds: OverFolds, *, track: str) -> list[FoldTable]:
     """One table for all data, and one per source where there are several, as papers print them."""
     tables = [FoldTable(f"{track}, all data", _lines(over_folds))]
-    sources = over_folds["by_source"]
+    sources = over_folds.by_source
     if len(sources) > 1:
         tables += [FoldTable(f"{track}, {source}", _lines(part)) for source, part in sources.items()]
     return [table for table in tables if table.lines]
 
 
-def _lines(part: Metrics) -> list[FoldLine]:
+def _lines(figures: FoldFigures) -> list[FoldLine]:
     return [
         FoldLine(metric, entries[name])
-        for key, catalogue in CATALOGUES.items()
-        if (entries := part[key])
+        for part, catalogue in CATALOGUES.items()
+        if (entries := figures.estimates(part))
         for name, metric in catalogue.items()
-        if entries[name]["mean"] is not None
+        if entries[name].mean is not None
     ]
 
 

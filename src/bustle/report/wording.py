@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from bustle.evaluation.results import FoldEstimate
 
 NOTHING = "–"
 SPREADS = {
@@ -41,12 +40,12 @@ def with_unit(value: float | None, unit: str) -> str:
     return f"{text} {unit}" if value is not None and unit not in ("fraction", "ratio", "correlation") else text
 
 
-def mean_and_spread(entry: Mapping[str, Any] | None) -> str:
+def mean_and_spread(entry: FoldEstimate) -> str:
     """`0.812 ± 0.021`."""
-    if entry is None or entry["mean"] is None:
+    if entry.mean is None:
         return NOTHING
-    text = number(entry["mean"], entry["unit"])
-    return text if entry["sd"] is None else f"{text} ± {number(entry['sd'], entry['unit'])}"
+    text = number(entry.mean, entry.unit)
+    return text if entry.sd is None else f"{text} ± {number(entry.sd, entry.unit)}"
 
 
 def signed_number(value: float | None, unit: str) -> str:
