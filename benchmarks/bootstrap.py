@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,14 @@ from sklearn import metrics as sklearn_metrics
 
 from benchmarks._row import Ratio, Row
 from bustle.core.recipe import load_protocol
+from bustle.evaluation.case_table import CaseRow
+from bustle.evaluation.figures import CaseFigures, estimates_of
 from bustle.evaluation.metrics import CLASSIFICATION, SEGMENTATION
 from bustle.evaluation.statistics import cluster_weights
-from bustle.evaluation.summary import summarise_parts
+from bustle.evaluation.summary import Scoring, summarise_cases
 
 CLASSES = ("benign", "malignant")
-Rows = list[dict[str, Any]]
+Rows = list[CaseRow]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ TINY = Size(cases=40, patients=25, resamples=10, looped=5, repeats=1)
 
 def run(size: Size) -> list[Row]:
     rows = made_up_rows(size)
-    weights = cluster_weights([row["group_id"] for row in rows], resamples=size.looped, seed=0).astype(int)
+    weights = cluster_weights([row.group_id for row in rows], resamples=size.looped, seed=0).astype(int)
     check(rows, weights)
     ratios = []
     for _ in range(size.repeats):
@@ -65,25 +66,35 @@ def made_up_rows(size: Size) -> Rows:
     for index in range(size.cases):
         label = CLASSES[int(rng.random() < 0.32)]
         malignant = float(np.clip(0.35 * (label == "malignant") + 0.65 * rng.random(), 0, 1))
-        row: dict[str, Any] = {name: float(rng.random()) for name in SEGMENTATION}
-        row |= {"case_id": str(index), "source": "made", "group_id": str(rng.integers(size.patients)), "label": label}
-        row |= {"probability_benign": 1 - malignant, "probability_malignant": malignant}
-        row |= {"decision": CLASSES[int(malignant >= 0.5)]}
-        row |= {"area": 1000, "area_mm2": 10.0}
-        row |= {"truth_empty": False, "prediction_empty": False, "false_positive_area": 0}
+        row = CaseRow(
+            case_id=str(index),
+            source="made",
+            group_id=str(rng.integers(size.patients)),
+            label=label,
+            probabilities={"benign": 1 - malignant, "malignant": malignant},
+            decision=CLASSES[int(malignant >= 0.5)],
+            area=1000,
+            area_mm2=10.0,
+            truth_empty=False,
+            prediction_empty=False,
+            false_positive_area=0,
+            **{name: float(rng.random()) for name in SEGMENTATION},
+        )
         rows.append(row)
     return rows
 
 
-def vectorised(rows: Rows, *, resamples: int) -> dict[str, Any]:
-    return summarise_parts(rows, protocol=load_protocol("strict"), classes=CLASSES, resamples=resamples, seed=0)
+def vectorised(rows: Rows, *, resamples: int) -> CaseFigures:
+    return summarise_cases(
+        rows, scoring=Scoring(protocol=load_protocol("strict"), classes=CLASSES, resamples=resamples)
+    )
 
 
 def loop(rows: Rows, weights: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Every metric of every resample, `mask_<name>` and `<name>`, the plain way."""
-    masks = np.array([[row[name] for name in SEGMENTATION] for row in rows])
-    truth = np.array([row["label"] == "malignant" for row in rows])
-    score = np.array([row["probability_malignant"] for row in rows])
+    masks = np.array([[row.value(name) for name in SEGMENTATION] for row in rows])
+    truth = np.array([row.label == "malignant" for row in rows])
+    score = np.array([row.probability("malignant") for row in rows])
     values: list[dict[str, float]] = []
     for times in weights:
         index = np.repeat(np.arange(len(rows)), times)
@@ -111,7 +122,10 @@ def loop(rows: Rows, weights: NDArray[np.int64]) -> dict[str, NDArray[np.float64
 def check(rows: Rows, weights: NDArray[np.int64]) -> None:
     """The intervals of both ways are equal (scikit-learn has no calibration error)."""
     found, looped = vectorised(rows, resamples=len(weights)), loop(rows, weights)
-    pairs = [(found["segmentation"][name], looped[f"mask_{name}"]) for name in SEGMENTATION]
-    pairs += [(found["classification"][name], looped[name]) for name in CLASSIFICATION if not name.startswith("ece")]
-    for entry, values in pairs:
-        np.testing.assert_allclose(entry["ci95"], np.percentile(values, [2.5, 97.5]), rtol=1e-9)
+    masks, classes = estimates_of(found, "segmentation"), estimates_of(found, "classification")
+    assert masks is not None
+    assert classes is not None
+    pairs = [(masks[name], looped[f"mask_{name}"]) for name in SEGMENTATION]
+    pairs += [(classes[name], looped[name]) for name in CLASSIFICATION if not name.startswith("ece")]
+    for estimate, values in pairs:
+        np.testing.assert_allclose(estimate.ci95 or (), np.percentile(values, [2.5, 97.5]), rtol=1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.made_results import write_made_metrics
 
 from bustle.cli.main import main
 from bustle.evaluation.case_table import CaseRow, write_cases
@@ -34,8 +35,7 @@ def results(tmp_path):
             )
             rows.append(row)
         write_cases(tmp_path / name / "cases.csv", rows, classes=CLASSES)
-        facts = {"track": "strict", "protocol": "strict", "title": f"The <{name}> method"}
-        (tmp_path / name / "metrics.json").write_text(json.dumps(facts))
+        write_made_metrics(tmp_path / name / "metrics.json", rows, classes=CLASSES, title=f"The <{name}> method")
     return tmp_path
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.made_results import write_made_metrics
 
 from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
@@ -49,8 +50,8 @@ def made_up_rows(seed=0, *, cases=range(12), better=0.0, classes=CLASSES):
 def write_results(folder, rows, *, track="strict", protocol="strict", suffix="", classes=CLASSES):
     folder.mkdir(parents=True, exist_ok=True)
     write_cases(folder / f"cases{suffix}.csv", rows, classes=classes)
-    facts = {"track": track, "protocol": protocol, "title": folder.name, "resampled": "patients"}
-    (folder / f"metrics{suffix}.json").write_text(json.dumps(facts))
+    metrics = folder / f"metrics{suffix}.json"
+    write_made_metrics(metrics, rows, classes=classes, title=folder.name, track=track, protocol=protocol)
     return folder
 
 

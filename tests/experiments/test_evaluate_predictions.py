@@ -288,7 +288,7 @@ def test_scoring_that_is_interrupted_leaves_no_scored_folder(tmp_path, monkeypat
 
     score(folder, tmp_path / "again")
     assert ScoredFolder(tmp_path / "again").is_scored
-    monkeypatch.setattr("bustle.experiments.evaluate.write_evaluation_page", interrupted)
+    monkeypatch.setattr("bustle.experiments.scored_method.write_evaluation_page", interrupted)
     for out in ("first", "again"):
         with pytest.raises(KeyboardInterrupt):
             score(folder, tmp_path / out)

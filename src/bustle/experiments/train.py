@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track
+from bustle.core.run_layout import RunLayout
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.class_groups import in_class_groups

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bustle.core.run_layout import FoldLayout
 from bustle.core.tracks import Tracks
 from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.evaluation.results import FoldEstimate, FoldFigures, OverFolds
