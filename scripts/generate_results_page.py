@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from bustle.core.files import read_json
 from bustle.core.run_layout import RunLayout
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.result_files import read_run
-from bustle.evaluation.results import RunResult, RunTrack, TrackScores
+from bustle.evaluation.results import RunResult, TrackFigures
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
@@ -42,39 +41,35 @@ ROWS = (
 )
 
 
-def cell(scores: TrackScores, part: str, name: str) -> str:
-    estimate = (estimates_of(scores, part) or {}).get(name)
-    if estimate is None or estimate.mean is None:
+def cell(figures: TrackFigures, part: str, name: str) -> str:
+    metrics = estimates_of(figures, part)
+    value = None if metrics is None else metrics[name]
+    if value is None or value.mean is None:
         return "–"
-    digits = 1 if abs(estimate.mean) >= 10 else 3
-    text = f"{estimate.mean:.{digits}f}"
-    if estimate.ci95 is not None:
-        text += " [{:.{d}f}, {:.{d}f}]".format(*estimate.ci95, d=digits)
+    digits = 1 if abs(value.mean) >= 10 else 3
+    text = f"{value.mean:.{digits}f}"
+    if value.ci95 is not None:
+        text += " [{:.{d}f}, {:.{d}f}]".format(*value.ci95, d=digits)
     return text
 
 
-def read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+def both_tracks(result: RunResult) -> tuple[TrackFigures, TrackFigures]:
+    """The pooled figures of the run's own track and of the other one."""
+    main, companion = result.tracks
+    return main.pooled, companion.pooled
 
 
-def scoring(scores: TrackScores) -> str:
+def scoring(figures: TrackFigures) -> str:
     """The grid on which masks were compared, and the positive class where there are classes."""
-    classes = scores.classification
-    return f"{scores.resolution} size" + (f", positive: {classes.positive_class}" if classes else "")
-
-
-def both(result: RunResult) -> tuple[RunTrack, RunTrack]:
-    """Both tracks, which every committed run has."""
-    if result.companion is None:
-        raise ValueError(f"{result.title} lacks its other track")
-    return result, result.companion
+    classes = figures.classification
+    return f"{figures.resolution} size" + (f", positive: {classes.positive_class}" if classes else "")
 
 
 def section(run: Path) -> str:
     """One run: command, hardware, size, and its strict and as-published figures side by side."""
-    result, provenance = read_run(RunLayout(run).summary), read(RunLayout(run).provenance)
+    result, provenance = read_run(RunLayout(run).summary), read_json(RunLayout(run).provenance)
     sessions = provenance["sessions"]
-    own, companion = (track.pooled for track in both(result))
+    own, companion = both_tracks(result)
     lines = [
         f"## {run.name}",
         "",
@@ -115,8 +110,8 @@ SEARCH_COLUMNS = (
 def phantom_section(runs: Sequence[Path]) -> str:
     """The runs on phantom volumes in one table for each of the two tracks."""
     results = {run: read_run(RunLayout(run).summary) for run in runs}
-    records = {run: read(RunLayout(run).provenance) for run in runs}
-    told, searching = ({run: both(result)[place].pooled for run, result in results.items()} for place in (0, 1))
+    records = {run: read_json(RunLayout(run).provenance) for run in runs}
+    told, searched = both_tracks(next(iter(results.values())))
     hardware = next(iter(records.values()))["sessions"][-1]
     lines = [
         "## Phantom ABUS volumes",
@@ -132,27 +127,25 @@ def phantom_section(runs: Sequence[Path]) -> str:
         *dict.fromkeys(shlex.join(s["command"]) for record in records.values() for s in record["sessions"]),
         "```",
         "",
-        f"Told where the lesion is, as the paper's system is ({scoring(next(iter(told.values())))}):",
+        f"Told where the lesion is, as the paper's system is ({scoring(told)}):",
         "",
-        *_phantom_table(results, told, PHANTOM_COLUMNS),
+        *_phantom_table(results, PHANTOM_COLUMNS, searched=False),
         "",
-        f"Searching the whole volume ({scoring(next(iter(searching.values())))}):",
+        f"Searching the whole volume ({scoring(searched)}):",
         "",
-        *_phantom_table(results, searching, SEARCH_COLUMNS),
+        *_phantom_table(results, SEARCH_COLUMNS, searched=True),
     ]
     return "\n".join([*lines, ""])
 
 
 def _phantom_table(
-    results: Mapping[Path, RunResult],
-    scores: Mapping[Path, TrackScores],
-    columns: Sequence[tuple[str, str, str]],
+    results: Mapping[Path, RunResult], columns: Sequence[tuple[str, str, str]], *, searched: bool
 ) -> list[str]:
     titles = " | ".join(title for title, _, _ in columns)
     lines = [f"| | {titles} | epochs | minutes |", "|---|" + "---|" * (len(columns) + 2)]
-    for run, figures in scores.items():
-        (fold,) = results[run].folds
-        cells = " | ".join(cell(figures, part, name) for _, part, name in columns)
+    for run, result in results.items():
+        (fold,) = result.folds
+        cells = " | ".join(cell(both_tracks(result)[searched], part, name) for _, part, name in columns)
         name = run.name.removeprefix(PHANTOM)
         lines.append(f"| `{name}` | {cells} | {fold.epochs} | {fold.training_seconds / 60:.0f} |")
     return lines

@@ -1,0 +1,116 @@
+"""Every committed result is read as typed results: unchanged, and as its table of cases gives it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
+from bustle.core.recipe import load_protocol
+from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.figures import estimates_of
+from bustle.evaluation.metrics import CATALOGUES
+from bustle.evaluation.result_files import read_run, read_track
+from bustle.evaluation.results import FORMAT
+from bustle.evaluation.summary import Scoring, summarise
+
+RESULTS = Path(__file__).parents[2] / "results"
+RUNS = sorted(path.parent for path in RESULTS.glob("*/summary.json"))
+TRACKS = sorted(RESULTS.glob("*/fold-*/metrics*.json"))
+CLASSES = ("benign", "malignant")
+NEW_SINCE = {"format", "groups", "box_iou", "consistency", "earlier_stages", "lesion_detection"}
+"""Keys that the first form lacked, in all or in its oldest files."""
+
+
+def assert_holds(read, written):
+    """Everything that was written is there to the last digit; what is new says that it was not measured."""
+    if isinstance(written, dict):
+        assert [key for key in written.keys() - read.keys() if written[key] is not None] == []
+        assert read.keys() - written.keys() <= NEW_SINCE
+        for key, value in written.items():
+            assert_holds(read.get(key), value)
+    elif isinstance(written, list):
+        assert len(read) == len(written)
+        for one, other in zip(read, written, strict=True):
+            assert_holds(one, other)
+    else:
+        assert read == written
+
+
+def test_there_are_committed_results():
+    assert len(RUNS) >= 15
+    assert len(TRACKS) >= 32
+
+
+@pytest.mark.parametrize("path", TRACKS, ids=lambda path: str(path.relative_to(RESULTS)))
+def test_every_committed_metrics_json_is_read_without_a_change(path):
+    result = read_track(path)
+    assert_holds(to_mapping(result), json.loads(path.read_text(encoding="utf-8")))
+    assert result.format == FORMAT
+    for part, catalogue in CATALOGUES.items():
+        assert set(estimates_of(result, part) or catalogue) == set(catalogue)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_every_committed_summary_json_is_read_without_a_change(run):
+    assert_holds(to_mapping(read_run(run / "summary.json")), json.loads((run / "summary.json").read_text()))
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_the_tables_of_cases_give_the_committed_figures_again(run):
+    result = read_run(run / "summary.json")
+    tables = sorted(run.glob("fold-*/cases.csv"))
+    assert len(tables) == result.over_folds.folds
+    rows = [row for path in tables for row in read_cases(path)]
+    whole = result.pooled
+    classes = whole.classification.classes if whole.classification else CLASSES
+    scoring = Scoring(protocol=load_protocol(result.protocol), classes=classes)
+    again = summarise(rows, scoring=scoring, track=result.track)
+    for part in ("segmentation", "classification"):
+        for name, figure in (estimates_of(whole, part) or {}).items():
+            found = (estimates_of(again, part) or {})[name]
+            assert found.n == figure.n
+            for value, committed in ((found.mean, figure.mean), (found.ci95, figure.ci95)):
+                if committed is None:
+                    assert value is None
+                else:
+                    assert np.allclose(value, committed, rtol=1e-12, atol=1e-15)  # sums differ between processors
+    assert again.n_groups == whole.n_groups
+
+
+def altered(tmp_path, change):
+    mapping = to_mapping(read_track(TRACKS[0]))
+    change(mapping)
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(mapping))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: found.update(format=FORMAT + 1), f"is a result of format {FORMAT + 1}"),
+        (lambda found: found.pop("track"), "is not the result of an evaluation"),
+        (lambda found: found.update(trakc="strict"), "unknown key 'trakc'"),
+        (lambda found: found["segmentation"].pop("dice"), "has no metric dice"),
+        (lambda found: found["segmentation"].update(kappa=found["segmentation"]["dice"]), "has an unknown key kappa"),
+        (lambda found: found["segmentation"]["dice"].update(n="many"), "segmentation.dice.n is 'many'"),
+        (lambda found: found["segmentation"]["dice"].pop("unit"), "segmentation.dice lacks unit"),
+        (lambda found: found["classification"].pop("auc"), "has no metric auc"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(tmp_path, change, said):
+    with pytest.raises(InputError) as refused:
+        read_track(altered(tmp_path, change))
+    assert said in str(refused.value)
+    assert "metrics.json" in str(refused.value)
+
+
+def test_a_result_of_this_form_is_read_as_it_was_written(tmp_path):
+    result = read_track(altered(tmp_path, lambda found: None))
+    assert result == read_track(TRACKS[0])
+    assert "count" not in to_mapping(result)["segmentation"]["dice"]
