@@ -134,7 +134,7 @@ def test_groups_that_cannot_be_had_end_in_one_line(phantoms, predictions, tmp_pa
     command = ["evaluate", "--predictions", str(predictions), "--data", f"folder:{phantoms}"]
     for groups, complaint in (
         ("patients", "--groups 'patients' is neither a rule nor a file; give patient, file, duplicates or the audit"),
-        (str(splits), "splits.json: is no audit with leak groups"),
+        (str(splits), "splits.json: is no audit of this version"),
         (str(audit), "audit.json: does not know 8 of 10 cases, such as 'folder/copy'"),
     ):
         capsys.readouterr()

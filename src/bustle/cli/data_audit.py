@@ -17,12 +17,12 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from bustle.cli.audit_table import summary_lines
-    from bustle.data.audit.audit import audit_as_json
+    from bustle.data.audit.record import audit_record
     from bustle.data.sources import open_sources
     from bustle.experiments.audit import audit_into
 
     out = Path(arguments.out)
     found = audit_into(out, collection=open_sources(arguments.specs))
-    print("\n".join(summary_lines(audit_as_json(found))))
+    print("\n".join(summary_lines(audit_record(found))))
     print(f"\nwritten: {out / 'audit.json'}\n         {out / 'audit.html'}")
     return 0

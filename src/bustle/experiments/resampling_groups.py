@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from bustle.core.errors import InputError
-from bustle.core.files import read_json
 from bustle.core.types import Case
+from bustle.data.audit.record import read_audit
 from bustle.data.relations.leak_groups import find_leak_groups, patient_groups, video_groups
 
 GroupRule = Literal["patient", "file", "duplicates"]
@@ -80,12 +80,7 @@ def _by_file(cases: Sequence[Case]) -> ResamplingGroups:
 
 
 def _groups_of_audit(path: Path, cases: Sequence[Case]) -> dict[str, str]:
-    audit = read_json(path)
-    if not isinstance(audit, dict) or "duplicate_groups" not in audit or not isinstance(audit.get("groups"), dict):
-        raise InputError(
-            "is no audit with leak groups", remedy="write it with `bustle data audit` on the same data", path=path
-        )
-    groups = audit["groups"]
+    groups = read_audit(path).groups
     absent = [case.case_id for case in cases if case.case_id not in groups]
     if absent:
         raise InputError(
@@ -93,4 +88,4 @@ def _groups_of_audit(path: Path, cases: Sequence[Case]) -> dict[str, str]:
             remedy="audit the data that is evaluated",
             path=path,
         )
-    return {case.case_id: str(groups[case.case_id]) for case in cases}
+    return {case.case_id: groups[case.case_id] for case in cases}

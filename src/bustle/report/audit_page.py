@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bustle.core.provenance import provenance
-from bustle.data.audit.audit import Audit, audit_as_json
+from bustle.data.audit.audit import Audit
+from bustle.data.audit.record import audit_record
 from bustle.report.page import write_page
 
 SHOWN = 48
@@ -59,7 +60,7 @@ def write_audit_page(path: Path, found: Audit) -> None:
     write_page(
         path,
         "audit.html",
-        summary=audit_as_json(found),
+        summary=audit_record(found),
         sections=_sections(found),
         provenance=provenance(),
     )

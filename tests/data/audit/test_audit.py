@@ -9,9 +9,13 @@ import pytest
 from tests.data import speckle_frames as made
 
 from bustle.cli.audit_table import summary_lines
+from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import write_json
 from bustle.core.types import Collection, Finding, Geometry
-from bustle.data.audit.audit import audit, audit_as_json, source_summary
+from bustle.data.audit.audit import audit
 from bustle.data.audit.case_facts import lesion_count
+from bustle.data.audit.record import audit_record, read_audit
 from bustle.data.readers import busi, folder
 from bustle.io.volume import write_volume
 from bustle.report.audit_page import write_audit_page
@@ -70,7 +74,7 @@ def test_every_fault_is_found(faulty: Path) -> None:
 
 def test_the_json_has_the_promised_form(faulty: Path) -> None:
     found = audit(folder.read(faulty, name="set", options={}), progress=False)
-    value = json.loads(json.dumps(audit_as_json(found), allow_nan=False))
+    value = json.loads(json.dumps(to_mapping(audit_record(found)), allow_nan=False))
     assert value["cases"] == len(found.cases) == 13
     assert value["by_label"] == {"benign": 8, "malignant": 1, "normal": 1, "unlabelled": 3}
     assert {frozenset(group) for group in value["duplicate_groups"]} == {
@@ -80,6 +84,17 @@ def test_the_json_has_the_promised_form(faulty: Path) -> None:
     assert [set(group) for group in value["conflicting_groups"]] == [{"set/a", "set/copy"}]
     assert all(set(finding) == {"kind", "case_ids", "message"} for finding in value["findings"])
     assert value["leak_groups"] == len(set(value["groups"].values())) == 11
+
+
+def test_the_file_is_read_back_or_refused(faulty: Path, tmp_path: Path) -> None:
+    record = audit_record(audit(folder.read(faulty, name="set", options={}), progress=False))
+    path = tmp_path / "audit.json"
+    write_json(path, to_mapping(record))
+    assert read_audit(path) == record
+    for content, said in (([], "is no audit"), (to_mapping(record) | {"cases": "many"}, "is a damaged audit")):
+        write_json(path, content)
+        with pytest.raises(InputError, match=said):
+            read_audit(path)
 
 
 def test_the_page_shows_the_pictures_of_every_finding(faulty: Path, tmp_path: Path) -> None:
@@ -93,20 +108,20 @@ def test_the_page_shows_the_pictures_of_every_finding(faulty: Path, tmp_path: Pa
 
 
 def test_the_terminal_sums_up_findings_of_one_kind(faulty: Path) -> None:
-    summary = audit_as_json(audit(folder.read(faulty, name="set", options={}), progress=False))
-    lines = summary_lines(summary)
+    record = audit_record(audit(folder.read(faulty, name="set", options={}), progress=False))
+    lines = summary_lines(record)
     assert lines[1].split()[:3] == ["set", "13", "11"]
     assert ["near-duplicates", "2", "4"] in [line.split() for line in lines]
 
 
 def test_an_empty_collection_and_one_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     empty = audit(Collection(()), progress=False)
-    assert audit_as_json(empty)["cases"] == 0
+    assert audit_record(empty).cases == 0
     write_audit_page(tmp_path / "empty.html", empty)
     (tmp_path / "set" / "images").mkdir(parents=True)
     (tmp_path / "set" / "images" / "a.png").write_bytes(b"no picture")
     broken = audit(folder.read(tmp_path / "set", name="set", options={}), progress=False)
-    assert source_summary(broken)["set"]["width"] is None
+    assert audit_record(broken).sources["set"].width is None
     write_audit_page(tmp_path / "broken.html", broken)
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
 
 from bustle.core.errors import InputError
 from bustle.core.types import Case, Collection, Finding, Sample
@@ -145,76 +141,3 @@ def _about_cases(cases: Sequence[Case], facts: Mapping[str, CaseFacts]) -> list[
             if hit:
                 findings.append(Finding(kind, hit, f"{source}: {len(hit)} of {len(own)} cases {what}"))
     return findings
-
-
-def label_counts(cases: Sequence[Case]) -> dict[str, int]:
-    """Cases by class, `unlabelled` last where there are any."""
-    counts = Counter(case.label or "unlabelled" for case in cases)
-    return dict(sorted(counts.items(), key=lambda item: (item[0] == "unlabelled", item[0])))
-
-
-def source_summary(found: Audit) -> dict[str, dict[str, Any]]:
-    """Per source: counts, completeness and the distributions of sizes."""
-    by_source: dict[str, list[Case]] = defaultdict(list)
-    for case in found.cases:
-        by_source[case.source].append(case)
-    return {source: _one_source(cases, found) for source, cases in by_source.items()}
-
-
-def _one_source(cases: Sequence[Case], found: Audit) -> dict[str, Any]:
-    facts = [found.facts[case.case_id] for case in cases if case.case_id in found.facts]
-    lesions = [fact for fact in facts if fact.lesions]
-    return {
-        "cases": len(cases),
-        "by_label": label_counts(cases),
-        "patients": len({case.patient_id for case in cases if case.patient_id is not None}),
-        "leak_groups": len({found.group_of[case.case_id] for case in cases}),
-        "with": {
-            "label": sum(case.label is not None for case in cases),
-            "lesion mask": sum(case.has_mask for case in cases),
-            "gland mask": sum(case.has_gland for case in cases),
-            "box": sum(case.has_box for case in cases),
-            "patient id": sum(case.patient_id is not None for case in cases),
-            "pixel size": sum(case.spacing is not None for case in cases),
-        },
-        "readable": len(facts),
-        "lesions_per_image": {
-            str(count): n for count, n in sorted(Counter(f.lesions for f in facts if f.lesions is not None).items())
-        },
-        "height": _distribution([fact.size[0] for fact in facts]),
-        "width": _distribution([fact.size[1] for fact in facts]),
-        "lesion_area_px": _distribution([fact.lesion_area for fact in lesions]),
-        "lesion_fraction": _distribution([fact.lesion_area / (fact.size[0] * fact.size[1]) for fact in lesions]),
-        "lesion_fraction_by_label": {
-            label: _distribution(
-                [fact.lesion_area / (fact.size[0] * fact.size[1]) for fact in lesions if fact.label == label]
-            )
-            for label in sorted({fact.label for fact in lesions if fact.label is not None})
-        },
-    }
-
-
-def _distribution(values: Sequence[float]) -> dict[str, float] | None:
-    """Minimum, quartiles and maximum; None of nothing."""
-    if not values:
-        return None
-    names = ("min", "q25", "median", "q75", "max")
-    return {
-        name: round(float(v), 6) for name, v in zip(names, np.percentile(values, [0, 25, 50, 75, 100]), strict=True)
-    }
-
-
-def audit_as_json(found: Audit) -> dict[str, Any]:
-    """The content of `audit.json`."""
-    return {
-        "cases": len(found.cases),
-        "by_label": label_counts(found.cases),
-        "duplicate_groups": [list(group) for group in found.duplicate_groups],
-        "conflicting_groups": [list(group) for group in found.conflicting],
-        "findings": [asdict(finding) for finding in found.findings],
-        "scene_groups": [list(group) for group in found.scene_groups],
-        "leak_groups": len(set(found.group_of.values())),
-        "groups": dict(found.group_of),
-        "related_frames": [asdict(pair) for pair in found.pairs],
-        "sources": source_summary(found),
-    }
