@@ -13,6 +13,7 @@ import pytest
 
 from bustle.cli.main import main
 from bustle.data.phantom.dataset import write_phantom_set
+from bustle.evaluation.result_files import read_run, read_track
 from bustle.inference.package import Package
 from bustle.io.raster import read_image, read_mask
 
@@ -60,12 +61,13 @@ def test_what_the_package_knows_of_its_run(run: Path, package: Path):
     assert record.training["starting_weights"] is None
     fingerprint = read(run / "provenance.json")["data"]["folder"]
     assert record.training["data"]["folder"] == {**fingerprint, "licence": "Your data's own"}
-    summary = read(run / "summary.json")
+    result = read_run(run / "summary.json")
+    assert result.companion is not None
     strict, published = record.metrics
-    assert (strict["track"], published["track"]) == ("strict", "published")
-    assert strict["segmentation"] == summary["pooled"]["segmentation"]
-    assert published["classification"] == summary["companion"]["pooled"]["classification"]
-    assert strict["folds"] == ["fold-0", "fold-1"]
+    assert (strict.track, published.track) == ("strict", "published")
+    assert strict.segmentation == result.pooled.segmentation
+    assert published.classification == result.companion.pooled.classification
+    assert strict.folds == ("fold-0", "fold-1")
     splits = read(run / "splits.json")
     assert len(record.seen_cases) == len({case for fold in splits["folds"] for case in fold["train"] + fold["val"]})
     text = (package / "package.json").read_text()
@@ -122,10 +124,9 @@ def test_one_fold_as_a_zip(run: Path, tmp_path: Path, capsys):
     assert f"1 network, written to {out}" in said
     assert "mask pixels flipped" in said
     record = Package(out).record
-    metrics = read(run / "fold-1" / "metrics.json")
-    assert [entry["track"] for entry in record.metrics] == ["strict", "published"]
-    assert record.metrics[0]["segmentation"] == metrics["segmentation"]
-    assert record.metrics[0]["folds"] == ["fold-1"]
+    assert [track.track for track in record.metrics] == ["strict", "published"]
+    assert record.metrics[0].segmentation == read_track(run / "fold-1" / "metrics.json").segmentation
+    assert record.metrics[0].folds == ("fold-1",)
     fold = read(run / "splits.json")["folds"][1]
     assert len(record.seen_cases) == len({*fold["train"], *fold["val"]})
 

@@ -12,7 +12,7 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import read_cases
-from bustle.evaluation.figures import estimates_of
+from bustle.evaluation.figures import Estimate, estimates_of
 from bustle.evaluation.metrics import CATALOGUES
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import FORMAT
@@ -96,11 +96,9 @@ def altered(tmp_path, change):
         (lambda found: found.update(format=FORMAT + 1), f"is a result of format {FORMAT + 1}"),
         (lambda found: found.pop("track"), "is not the result of an evaluation"),
         (lambda found: found.update(trakc="strict"), "unknown key 'trakc'"),
-        (lambda found: found["segmentation"].pop("dice"), "has no metric dice"),
         (lambda found: found["segmentation"].update(kappa=found["segmentation"]["dice"]), "has an unknown key kappa"),
         (lambda found: found["segmentation"]["dice"].update(n="many"), "segmentation.dice.n is 'many'"),
         (lambda found: found["segmentation"]["dice"].pop("unit"), "segmentation.dice lacks unit"),
-        (lambda found: found["classification"].pop("auc"), "has no metric auc"),
     ],
 )
 def test_what_is_no_result_is_refused_in_one_line(tmp_path, change, said):
@@ -114,3 +112,16 @@ def test_a_result_of_this_form_is_read_as_it_was_written(tmp_path):
     result = read_track(altered(tmp_path, lambda found: None))
     assert result == read_track(TRACKS[0])
     assert "count" not in to_mapping(result)["segmentation"]["dice"]
+
+
+def test_a_result_from_before_a_metric_was_known_has_no_value_of_it(tmp_path):
+    def without(found):
+        found["segmentation"].pop("dice")
+        found["classification"].pop("auc")
+        found["by_size"]["strata"]["small"]["segmentation"].pop("dice")
+
+    result = read_track(altered(tmp_path, without))
+    assert result.segmentation["dice"] == Estimate(mean=None, sd=None, ci95=None, n=0, unit="fraction")
+    assert result.classification.estimates["auc"].n == 0
+    assert result.by_size.strata["small"].segmentation["dice"].mean is None
+    assert result.segmentation["iou"] == read_track(TRACKS[0]).segmentation["iou"]

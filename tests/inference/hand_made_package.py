@@ -70,7 +70,7 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
         protocol="rmtl",
         weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
         training={"track": "strict"},
-        metrics=({"track": "strict"},),
+        metrics=(),
         seen_cases=(case_digest("site/a"),),
         licence="none",
         parity={},

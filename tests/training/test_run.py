@@ -28,16 +28,16 @@ from bustle.training.checks import check_recipe
 from bustle.training.epoch_log import write_rows
 from bustle.training.learner import Learner
 from bustle.training.loss_watch import LossWatch
-from bustle.training.run import FoldResult
+from bustle.training.run import TrainedFold
 from bustle.training.validation import ValidationScores, ValidationTally
 
 HERE = Path(__file__).parent
-Train = Callable[..., FoldResult]
+Train = Callable[..., TrainedFold]
 
 
 @pytest.fixture
 def train(cases: Sequence[Case], fold: Fold, strict: Protocol) -> Train:
-    def train_fold(recipe: Recipe, out: Path, **changes: Any) -> FoldResult:
+    def train_fold(recipe: Recipe, out: Path, **changes: Any) -> TrainedFold:
         arguments = {"cases": cases, "fold": fold, "protocol": strict, "device": "cpu"} | changes
         return run.train_fold(recipe, out=out, **arguments)
 
@@ -47,7 +47,7 @@ def train(cases: Sequence[Case], fold: Fold, strict: Protocol) -> Train:
 @pytest.fixture(scope="session")
 def straight(
     cases: Sequence[Case], fold: Fold, strict: Protocol, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
-) -> FoldResult:
+) -> TrainedFold:
     """Three epochs without an interruption."""
     out = tmp_path_factory.mktemp("straight") / "fold-0"
     return run.train_fold(recipe, cases=cases, fold=fold, out=out, protocol=strict, device="cpu")
@@ -70,7 +70,7 @@ def assert_same(left: Any, right: Any, *, where: str = "") -> None:
         assert left == right, where
 
 
-def test_a_fold_leaves_its_files(straight: FoldResult) -> None:
+def test_a_fold_leaves_its_files(straight: TrainedFold) -> None:
     folder = straight.folder
     with (folder / "metrics.csv").open() as table:
         rows = list(csv.DictReader(table))
@@ -90,7 +90,7 @@ def test_a_fold_leaves_its_files(straight: FoldResult) -> None:
 
 
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
-    straight: FoldResult, recipe: Recipe, train: Train, tmp_path: Path
+    straight: TrainedFold, recipe: Recipe, train: Train, tmp_path: Path
 ) -> None:
     out = tmp_path / "fold-0"
     command = [sys.executable, str(HERE / "killed_training.py"), str(out), str(HERE / "tiny.yaml")]
@@ -106,7 +106,7 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     assert (straight.folder / "best.safetensors").read_bytes() == (out / "best.safetensors").read_bytes()
 
 
-def test_a_finished_fold_is_not_trained_again(straight: FoldResult, recipe: Recipe, train: Train) -> None:
+def test_a_finished_fold_is_not_trained_again(straight: TrainedFold, recipe: Recipe, train: Train) -> None:
     before = (straight.folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     again = train(recipe, straight.folder, resume=True)
     assert again.best_epoch == straight.best_epoch
@@ -160,7 +160,7 @@ def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(
 
 
 def test_ctrl_c_names_resume_and_loses_nothing(
-    recipe: Recipe, straight: FoldResult, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, straight: TrainedFold, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = Learner.train_batch
 
@@ -202,7 +202,7 @@ def test_full_disk_while_writing_a_checkpoint_keeps_the_older_one(
 
 
 def test_weights_to_start_from(
-    tiny_recipe: Callable[..., Recipe], straight: FoldResult, train: Train, tmp_path: Path
+    tiny_recipe: Callable[..., Recipe], straight: TrainedFold, train: Train, tmp_path: Path
 ) -> None:
     recipe = tiny_recipe("training.epochs=1", "optimizer.lr=1e-12", "training.ema_decay=null")
     train(recipe, tmp_path / "a", init=straight.folder / "best.safetensors")

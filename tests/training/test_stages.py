@@ -17,7 +17,7 @@ from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
 from bustle.training.checks import check_recipe
 from bustle.training.learner import Learner
-from bustle.training.run import FoldResult, train_fold
+from bustle.training.run import TrainedFold, train_fold
 from bustle.training.stages import stages_of
 
 TWO = (
@@ -26,12 +26,12 @@ TWO = (
     "stages=[{name: located, cases: located, set: {training.epochs: 2, losses: [{name: dice}]}}, "
     "{name: all, set: {training.epochs: 2, optimizer.lr: 1.0e-4, training.step: {name: semi_supervised}}}]",
 )
-Train = Callable[..., FoldResult]
+Train = Callable[..., TrainedFold]
 
 
 @pytest.fixture
 def train(cases: Sequence[Case], fold: Fold, strict: Protocol) -> Train:
-    def run(recipe: Recipe, out: Path, **options: Any) -> FoldResult:
+    def run(recipe: Recipe, out: Path, **options: Any) -> TrainedFold:
         return train_fold(recipe, cases=cases, fold=fold, out=out, protocol=strict, device="cpu", **options)
 
     return run

@@ -36,7 +36,7 @@ def summarise_classes(
 ) -> ClassFigures | None:
     """Class metrics of the rows that have a class result; `weights` is `resamples x rows`. None without any row.
 
-    The decided class is the most probable one (the positive one in a two-class tie at 0.5 or above).
+    The decided class is the most probable one; the positive class wins a tie.
     """
     used = [index for index, row in enumerate(rows) if has_class_result(row, classes)]
     if not used:

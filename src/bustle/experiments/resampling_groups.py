@@ -56,7 +56,11 @@ def resampling_groups(
         return ResamplingGroups(_groups_of_audit(rule, cases), "audit", LEAK_GROUPS)
     if rule == "duplicates":
         return ResamplingGroups(find_leak_groups(cases, progress=progress), rule, LEAK_GROUPS)
-    return _by_patient(cases) if rule == "patient" else _by_file(cases)
+    if rule == "file":
+        return _by_file(cases)
+    if rule == "patient":
+        return _by_patient(cases)
+    raise ValueError(f"unknown rule '{rule}'")
 
 
 def _by_patient(cases: Sequence[Case]) -> ResamplingGroups:

@@ -17,6 +17,7 @@ from bustle.core.run_layout import RunLayout, is_training_folder
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.splits.splits import Splits, read_splits, write_splits
+from bustle.models.device import hardware
 
 
 def check_run_folder(out: Path, *, resume: bool) -> bool:
@@ -105,25 +106,6 @@ class RunFolder:
         """Note the time that this command took."""
         self._record["sessions"][-1]["seconds"] = round(time.monotonic() - self._started, 1)
         write_json(self._layout.provenance, self._record)
-
-
-def hardware() -> dict[str, Any]:
-    """Processor, GPUs and the number of threads that torch computes with."""
-    import platform
-
-    import torch
-
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"processor": _processor() or platform.processor(), "threads": torch.get_num_threads(), "gpus": gpus}
-
-
-def _processor() -> str | None:
-    """The processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
 def data_fingerprints(cases: Sequence[Case]) -> dict[str, Any]:

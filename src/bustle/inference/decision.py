@@ -1,4 +1,4 @@
-"""From a network's class probabilities to names and a decision: the only place where numbers become words."""
+"""From a network's class probabilities to names and the decision that a person reads."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.types import MaskMeaning
-from bustle.evaluation.result_files import scores_of_version_1
+from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 
 FORMAT_VERSION = 2
@@ -79,12 +79,18 @@ class PackageRecord:
 
 
 def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
-    """A record from before images and volumes had data sections of their own, and metrics were complete."""
-    preprocessing, metrics = mapping.get("preprocessing"), mapping.get("metrics")
+    """A record from before images and volumes had data sections of their own."""
+    preprocessing = mapping.get("preprocessing")
     upgraded = upgraded_data(preprocessing) if isinstance(preprocessing, Mapping) else preprocessing
-    if isinstance(metrics, list):
-        metrics = [scores_of_version_1(track) if isinstance(track, Mapping) else track for track in metrics]
-    return mapping | {"format_version": 2, "preprocessing": upgraded, "metrics": metrics}
+    return mapping | {"format_version": 2, "preprocessing": upgraded}
+
+
+def _with_every_metric(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A record from before a metric was known has no value of it, and predicts all the same."""
+    metrics = mapping.get("metrics")
+    if not isinstance(metrics, list) or not all(isinstance(track, Mapping) for track in metrics):
+        return mapping
+    return mapping | {"metrics": [completed_figures(track) for track in metrics]}
 
 
 def case_digest(case_id: str) -> str:
@@ -138,7 +144,7 @@ class Package:
                 path=self.path,
             )
         try:
-            return from_mapping(PackageRecord, mapping, where=RECORD)
+            return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)
         except InputError as error:
             error.path = self.path
             raise

@@ -82,7 +82,7 @@ def split(
     track: Track = "strict",
     protocol: str | None = None,
     seed: int | None = None,
-    classes: Sequence[str] | None = None,
+    classes: str | Sequence[str] | None = None,
     multi_mask: Literal["union", "drop"] = "union",
     out: str | Path | None = None,
 ) -> Splits:
@@ -119,7 +119,7 @@ def split(
         folds=folds,
         holdout=holdout,
         seed=seed,
-        classes=None if classes is None else tuple(classes),
+        classes=None if classes is None else (classes,) if isinstance(classes, str) else tuple(classes),
         multi_mask=multi_mask,
     )
     if out is not None:

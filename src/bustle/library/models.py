@@ -69,6 +69,8 @@ def predict(
         InputError: for a file that cannot be read, another shape or depth of values, and an image for a model that
             takes volumes, or the reverse.
     """
+    import numpy as np
+
     from bustle.core.errors import InputError
     from bustle.experiments.pictures import picture_of_array, read_picture
     from bustle.inference.predictor import Item, Predictor
@@ -76,7 +78,7 @@ def predict(
     from bustle.library.drawn_prediction import DrawnPrediction
 
     opened = model if isinstance(model, Predictor) else load_model(model)
-    steps = None if spacing is None else tuple(spacing) if isinstance(spacing, Sequence) else (float(spacing),)
+    steps = None if spacing is None else tuple(map(float, np.ravel(spacing)))
     place = None if centre is None else tuple(map(float, centre))
     if isinstance(image, str | Path):
         file = Path(image)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bustle.core.recipe import Track
     from bustle.data.splits.splits import Splits
     from bustle.evaluation.results import RunResult, TrackResult
-    from bustle.experiments.resampling_groups import GroupRule
     from bustle.experiments.scored_pairs import Missing
     from bustle.inference.predictor import Predictor
 
@@ -90,7 +89,7 @@ def evaluate(
     out: str | Path,
     track: Track = "strict",
     protocol: str | None = None,
-    groups: GroupRule | Path = "patient",
+    groups: str | Path = "patient",
     missing: Missing = "error",
 ) -> TrackResult:
     """Score a model, or the masks of any other tool, on annotated data.
@@ -112,25 +111,30 @@ def evaluate(
     Raises:
         InputError: for wrong input, missing or broken predictions, and an `out` that holds a training run.
     """
+    from bustle.core.errors import InputError
     from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
     from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.resampling_groups import group_rule
     from bustle.experiments.run_folder import refuse_run_folder
     from bustle.inference.predictor import Predictor, is_model
 
     refuse_run_folder(Path(out))
+    rule = group_rule(str(groups))
     collection = opened(data)
     tell_findings(collection)
     cases = collection.cases
     if isinstance(method, Predictor) or is_model(Path(method)):
+        if missing != "error":
+            raise InputError("missing belongs to predictions, not to a model", remedy="leave it out")
         model = method if isinstance(method, Predictor) else Predictor.open(Path(method))
-        return evaluate_model(model, cases=cases, out=Path(out), track=track, protocol=protocol, groups=groups)
+        return evaluate_model(model, cases=cases, out=Path(out), track=track, protocol=protocol, groups=rule)
     return evaluate_foreign_predictions(
         Path(method),
         cases=cases,
         out=Path(out),
         track=track,
         protocol=protocol,
-        groups=groups,
+        groups=rule,
         missing=missing,
     )
 

@@ -1,8 +1,9 @@
-"""Where a network computes, and in which memory format its tensors lie; torch is imported only when called."""
+"""Where a network computes, on what, and in which memory format; torch is imported only when called."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bustle.core.errors import InputError
 
@@ -26,3 +27,22 @@ def channels_last_format(ndim: int) -> torch.memory_format:
     import torch
 
     return torch.channels_last if ndim == 4 else torch.channels_last_3d
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, GPUs and the number of threads that torch computes with."""
+    import platform
+
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"processor": _processor() or platform.processor(), "threads": torch.get_num_threads(), "gpus": gpus}
+
+
+def _processor() -> str | None:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)

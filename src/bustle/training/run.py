@@ -26,7 +26,7 @@ from bustle.training.stages import StageTraining, stages_of
 
 
 @dataclass(frozen=True)
-class FoldResult:
+class TrainedFold:
     """A trained fold, or its last stage.
 
     `best_epoch` (from 1) is the one in `best.safetensors`, `history` the rows of `metrics.csv`.
@@ -49,7 +49,7 @@ def train_fold(
     resume: bool = False,
     init: Path | None = None,
     title: str = "training",
-) -> FoldResult:
+) -> TrainedFold:
     """Train one fold into the folder `out`; `cases` must contain the fold's.
 
     The epoch is chosen on the fold's validation part; without one (or where the protocol has none) the last epoch
@@ -65,12 +65,12 @@ def train_fold(
     if not resume and any(TrainingFolder(stage.folder).has_epoch for stage in stages):
         raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
     cache: CaseCache | None = None
-    result: FoldResult | None = None
+    result: TrainedFold | None = None
     for stage in stages:
         files = TrainingFolder(stage.folder)
         state = read_checkpoint(files.checkpoint) if files.has_epoch else None
         if state is not None and state["finished"]:
-            result = FoldResult(
+            result = TrainedFold(
                 stage.folder, state["selection"]["best_epoch"], len(state["history"]), state["history"]
             )
         else:
@@ -99,7 +99,7 @@ def _train_stage(
     init: Path | None,
     state: dict[str, Any] | None,
     title: str,
-) -> FoldResult:
+) -> TrainedFold:
     recipe = stage.recipe
     learner = build_learner(
         recipe,
@@ -116,4 +116,4 @@ def _train_stage(
     if state is not None:
         loop.resume(state)
     loop.run(title)
-    return FoldResult(stage.folder, selection.best_epoch, len(loop.history), loop.history)
+    return TrainedFold(stage.folder, selection.best_epoch, len(loop.history), loop.history)
