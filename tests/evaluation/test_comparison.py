@@ -60,15 +60,15 @@ def test_a_masks_interval_equals_a_loop_over_resamples():
     for name, numbers in (("dice", range(COUNT)), ("hd95_px", kept)):
         first, second = ([rows[number].value(name) for number in numbers] for rows in (FIRST, rows))
         entry = found[name]
-        assert (entry["reference"], entry["value"]) == pytest.approx((np.mean(first), np.mean(second)))
-        assert entry["difference"] == pytest.approx(np.mean(second) - np.mean(first))
-        assert (entry["n"], entry["n_unpaired"]) == (len(numbers), COUNT - len(numbers))
+        assert (entry.reference, entry.value) == pytest.approx((np.mean(first), np.mean(second)))
+        assert entry.difference == pytest.approx(np.mean(second) - np.mean(first))
+        assert (entry.n, entry.n_unpaired) == (len(numbers), COUNT - len(numbers))
         differences = []
         for times in WEIGHTS.astype(int):
             drawn = [place for place, number in enumerate(numbers) for _ in range(times[number])]
             differences.append(np.mean([second[place] - first[place] for place in drawn]))
-        assert entry["ci95"] == pytest.approx(np.percentile(differences, [2.5, 97.5]).tolist())
-    assert "paired_t" not in found["missed_lesions"]["tests"]  # it is 0 or 1
+        assert entry.ci95 == pytest.approx(np.percentile(differences, [2.5, 97.5]).tolist())
+    assert found["missed_lesions"].tests.paired_t is None  # it is 0 or 1
 
 
 def test_class_intervals_equal_a_loop_over_resamples():
@@ -92,12 +92,12 @@ def test_class_intervals_equal_a_loop_over_resamples():
         for name, found_differences in differences.items():
             found_differences.append(values[1][name] - values[0][name])
     for name, resampled in differences.items():
-        assert found[name]["ci95"] == pytest.approx(np.percentile(resampled, [2.5, 97.5]).tolist())
-        assert found[name]["n"] == COUNT
-    delong = found["auc"]["tests"]["delong"]
-    assert 0 < delong["p"] < 1
-    assert np.mean(delong["ci95"]) == pytest.approx(found["auc"]["difference"])
-    assert "delong" not in found["accuracy"]["tests"]
+        assert found[name].ci95 == pytest.approx(np.percentile(resampled, [2.5, 97.5]).tolist())
+        assert found[name].n == COUNT
+    delong = found["auc"].tests.delong
+    assert 0 < delong.p < 1
+    assert np.mean(delong.ci95) == pytest.approx(found["auc"].difference)
+    assert found["accuracy"].tests.delong is None
 
 
 def test_averages_over_three_classes_have_no_delong_test():
@@ -106,9 +106,9 @@ def test_averages_over_three_classes_have_no_delong_test():
     ]
     settings = {"weights": WEIGHTS, "cases": CASES, "classes": (*CLASSES, "normal")}
     macro = compare_classes(*rows, **settings, protocol=load_protocol("lanet"))
-    assert "delong" not in macro["auc"]["tests"]
+    assert macro["auc"].tests.delong is None
     binary = compare_classes(*rows, **settings, protocol=STRICT)
-    assert "delong" in binary["auc"]["tests"]
+    assert binary["auc"].tests.delong is not None
 
 
 def test_methods_without_probabilities_have_no_class_entries():

@@ -14,21 +14,21 @@ def test_the_paired_t_test_is_scipys():
     first, second = rng.random(30), rng.random(30) + 0.1
     found = paired_t_test(np.append(second - first, np.nan), cases=np.arange(31))
     expected = stats.ttest_rel(second, first)
-    assert (found["t"], found["p"]) == pytest.approx((expected.statistic, expected.pvalue))
-    assert found["degrees_of_freedom"] == 29
+    assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert found.degrees_of_freedom == 29
 
 
 def test_the_repeats_of_a_case_are_averaged_first():
     differences = np.array([0.1, 0.3, -0.2, 0.4, 0.5, 0.1])
     found = paired_t_test(differences, cases=np.array([0, 1, 2, 0, 1, 2]))
-    assert found["p"] == pytest.approx(stats.ttest_1samp([0.25, 0.4, -0.05], 0).pvalue)
+    assert found.p == pytest.approx(stats.ttest_1samp([0.25, 0.4, -0.05], 0).pvalue)
 
 
 @pytest.mark.parametrize(
     ("differences", "p"), [([0.0, 0.0, 0.0], 1.0), ([0.5, 0.5], None), ([0.3], None), ([], None)]
 )
 def test_a_paired_t_test_without_spread(differences, p):
-    assert paired_t_test(np.array(differences), cases=np.arange(len(differences)))["p"] == p
+    assert paired_t_test(np.array(differences), cases=np.arange(len(differences))).p == p
 
 
 def test_the_bootstraps_p_value_counts_resamples():
@@ -41,12 +41,12 @@ def test_the_bootstraps_p_value_counts_resamples():
 def test_i11_the_pooled_t_test_of_la_net():
     without, runs = [0.405, 0.423, 0.407], [0.438, 0.432, 0.445]
     found = pooled_t_test(without, runs, higher_is_better=True)
-    assert found["p"] == pytest.approx(0.00871, abs=5e-6)
-    assert found["degrees_of_freedom"] == 4
-    assert pooled_t_test(runs, without, higher_is_better=False)["p"] == pytest.approx(found["p"])
-    assert pooled_t_test(without, runs, higher_is_better=False)["p"] == pytest.approx(1 - found["p"])
+    assert found.p == pytest.approx(0.00871, abs=5e-6)
+    assert found.degrees_of_freedom == 4
+    assert pooled_t_test(runs, without, higher_is_better=False).p == pytest.approx(found.p)
+    assert pooled_t_test(without, runs, higher_is_better=False).p == pytest.approx(1 - found.p)
 
 
 def test_the_pooled_t_test_needs_two_values_and_some_spread():
     assert pooled_t_test([0.5], [0.4, 0.6], higher_is_better=True) is None
-    assert pooled_t_test([0.5, 0.5], [0.6, 0.6], higher_is_better=True)["p"] is None
+    assert pooled_t_test([0.5, 0.5], [0.6, 0.6], higher_is_better=True).p is None

@@ -15,6 +15,7 @@ from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.evaluation.case_table import CaseRow, read_cases, write_cases
+from bustle.evaluation.comparison_results import read_comparison
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
@@ -63,8 +64,8 @@ def entry_of(comparison, metric, *, run=None, track=0, part="segmentation"):
     part = "classification" if metric == "auc" else part
     (found,) = (
         entry
-        for entry in comparison["tracks"][track]["comparisons"]
-        if (entry["part"], entry["metric"]) == (part, metric) and run in (None, entry["run"])
+        for entry in comparison.tracks[track].comparisons
+        if (entry.part, entry.metric) == (part, metric) and run in (None, entry.run)
     )
     return found
 
@@ -75,18 +76,18 @@ def test_a_run_is_compared_over_all_of_its_folds(tmp_path):
         write_results(tmp_path / name / "fold-1", made_up_rows(1, cases=range(6, 12), better=better))
     (tmp_path / "b" / "fold-2").mkdir()
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    assert found == json.loads((tmp_path / "out" / "comparison.json").read_text())
-    assert found["warnings"] == ["b: fold 2 is not scored yet and does not count"]
-    assert [run["folds"] for run in found["runs"]] == [2, 2]
-    (track,) = found["tracks"]
-    assert (track["n_cases"], track["n_groups"], track["positive_class"]) == (12, 6, "malignant")
+    assert found == read_comparison(tmp_path / "out" / "comparison.json")
+    assert found.warnings == ("b: fold 2 is not scored yet and does not count",)
+    assert [run.folds for run in found.runs] == [2, 2]
+    (track,) = found.tracks
+    assert (track.n_cases, track.n_groups, track.positive_class) == (12, 6, "malignant")
     dice = entry_of(found, "dice")
-    assert dice["difference"] == pytest.approx(0.05)
-    assert (dice["test"], dice["better"], dice["n"], dice["unit"]) == ("paired_t", "higher", 12, "fraction")
-    assert len(dice["tests"]["pooled_t"]["values"]) == 2
-    assert entry_of(found, "auc")["difference"] == 0
-    assert entry_of(found, "auc")["test"] == "delong"
-    assert entry_of(found, "accuracy", part="classification")["test"] == "bootstrap"
+    assert dice.difference == pytest.approx(0.05)
+    assert (dice.test, dice.better, dice.n, dice.unit) == ("paired_t", "higher", 12, "fraction")
+    assert len(dice.tests.pooled_t.values) == 2
+    assert entry_of(found, "auc").difference == 0
+    assert entry_of(found, "auc").test == "delong"
+    assert entry_of(found, "accuracy", part="classification").test == "bootstrap"
 
 
 def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
@@ -107,18 +108,18 @@ def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
         (folder / "detected.json").write_text(json.dumps(to_mapping(detected)))
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out", resamples=300)
     entry = entry_of(found, "lesion_sensitivity", part="lesion_detection")
-    assert (entry["reference"], entry["value"], entry["n"], entry["family"]) == (1, 0.5, 12, "lesions")
-    assert entry["test"] == "bootstrap"
-    assert -1 <= entry["ci95"][0] < -0.5 < entry["ci95"][1] <= 0
+    assert (entry.reference, entry.value, entry.n, entry.family) == (1, 0.5, 12, "lesions")
+    assert entry.test == "bootstrap"
+    assert -1 <= entry.ci95[0] < -0.5 < entry.ci95[1] <= 0
     entry = entry_of(found, "false_positives_per_case", part="lesion_detection")
-    assert (entry["difference"], entry["better"]) == (0.5, "lower")
-    assert entry_of(found, "sensitivity_at_8", part="lesion_detection")["family"] == "further lesions"
+    assert (entry.difference, entry.better) == (0.5, "lower")
+    assert entry_of(found, "sensitivity_at_8", part="lesion_detection").family == "further lesions"
     (tmp_path / "b" / "detected.json").write_text('[{"group_id": "g0", "hit_scores": [0.9], "false_scores": []}]')
     with pytest.raises(InputError, match=r"b/detected\.json: is of another version .*; delete it, or score"):
         compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
     (tmp_path / "b" / "detected.json").unlink()
     alone = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    assert not [entry for entry in alone["tracks"][0]["comparisons"] if entry["part"] == "lesion_detection"]
+    assert not [entry for entry in alone.tracks[0].comparisons if entry.part == "lesion_detection"]
 
 
 def test_evaluations_in_another_order_of_cases_and_single_folds(tmp_path):
@@ -126,9 +127,9 @@ def test_evaluations_in_another_order_of_cases_and_single_folds(tmp_path):
     write_results(tmp_path / "a", rows)
     write_results(tmp_path / "run" / "fold-0", rows[::-1])
     found = compare(tmp_path / "a", tmp_path / "run" / "fold-0", out=tmp_path / "out")
-    assert [run["name"] for run in found["runs"]] == ["a", "run/fold-0"]
-    assert all(entry["difference"] == 0 for entry in found["tracks"][0]["comparisons"])
-    assert "pooled_t" not in entry_of(found, "dice")["tests"]
+    assert [run.name for run in found.runs] == ["a", "run/fold-0"]
+    assert all(entry.difference == 0 for entry in found.tracks[0].comparisons)
+    assert entry_of(found, "dice").tests.pooled_t is None
 
 
 def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys):
@@ -137,12 +138,12 @@ def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys
             rows = [replace(row, iou=value, dice=0.5, hd95_px=1.0) for row in made_up_rows()]
             write_results(tmp_path / name / f"fold-{number}", rows, track="published", protocol="lanet")
     found = compare(tmp_path / "without", tmp_path / "with", out=tmp_path / "out")
-    (track,) = found["tracks"]
-    assert (track["n_cases"], track["n_tested"], track["spread"]) == (12, 36, "t95")
+    (track,) = found.tracks
+    assert (track.n_cases, track.n_tested, track.spread) == (12, 36, "t95")
     iou = entry_of(found, "iou")
-    assert (iou["test"], iou["p"]) == ("pooled_t", pytest.approx(0.00871, abs=5e-6))
-    assert iou["tests"]["paired_t"]["degrees_of_freedom"] == 11
-    assert entry_of(found, "dice")["p"] is None  # neither side varies
+    assert (iou.test, iou.p) == ("pooled_t", pytest.approx(0.00871, abs=5e-6))
+    assert iou.tests.paired_t.degrees_of_freedom == 11
+    assert entry_of(found, "dice").p is None  # neither side varies
     print_comparison(found)
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("IoU"))
     assert "+0.027" in line
@@ -153,12 +154,12 @@ def test_several_runs_are_corrected_together_against_the_first(tmp_path):
     for number, name in enumerate("abc"):
         write_results(tmp_path / name, made_up_rows(number, better=0.03 * number))
     found = compare(tmp_path / "a", tmp_path / "b", tmp_path / "c", out=tmp_path / "out")
-    members = [entry for entry in found["tracks"][0]["comparisons"] if entry["family"] == "masks"]
-    assert {entry["metric"] for entry in members} == {"dice", "hd95_px", "missed_lesions"}
-    assert {entry["n_family"] for entry in members} == {6}
-    assert [entry["p_holm"] for entry in members] == holm([entry["p"] for entry in members])
+    members = [entry for entry in found.tracks[0].comparisons if entry.family == "masks"]
+    assert {entry.metric for entry in members} == {"dice", "hd95_px", "missed_lesions"}
+    assert {entry.n_family for entry in members} == {6}
+    assert [entry.p_holm for entry in members] == holm([entry.p for entry in members])
     alone = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "alone")
-    assert entry_of(alone, "dice")["ci95"] == entry_of(found, "dice", run="b")["ci95"]
+    assert entry_of(alone, "dice").ci95 == entry_of(found, "dice", run="b").ci95
 
 
 def test_the_other_track_is_compared_where_all_follow_its_protocol(tmp_path):
@@ -169,13 +170,13 @@ def test_the_other_track_is_compared_where_all_follow_its_protocol(tmp_path):
             rows[0] = replace(rows[0], area=25)  # scored on a smaller grid
         write_results(tmp_path / name, rows, track="published", protocol=protocol, suffix="_published")
     both = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    assert [track["protocol"] for track in both["tracks"]] == ["strict", "rmtl"]
-    assert [track["positive_class"] for track in both["tracks"]] == ["malignant", "benign"]
-    assert "metrics in px are left out" in both["tracks"][1]["warnings"][0]
-    assert not any(entry["unit"] == "px" for entry in both["tracks"][1]["comparisons"])
+    assert [track.protocol for track in both.tracks] == ["strict", "rmtl"]
+    assert [track.positive_class for track in both.tracks] == ["malignant", "benign"]
+    assert "metrics in px are left out" in both.tracks[1].warnings[0]
+    assert not any(entry.unit == "px" for entry in both.tracks[1].comparisons)
     one = compare(tmp_path / "a", tmp_path / "c", out=tmp_path / "one")
-    assert [track["track"] for track in one["tracks"]] == ["strict"]
-    assert one["warnings"] == ["only the strict track is compared: on the published one they follow rmtl and acsnet"]
+    assert [track.track for track in one.tracks] == ["strict"]
+    assert one.warnings == ("only the strict track is compared: on the published one they follow rmtl and acsnet",)
 
 
 def test_a_value_in_only_one_run_is_left_out_and_counted(tmp_path):
@@ -184,8 +185,8 @@ def test_a_value_in_only_one_run_is_left_out_and_counted(tmp_path):
     write_results(tmp_path / "a", made_up_rows())
     write_results(tmp_path / "b", [replace(row, probabilities=NOTHING) for row in rows])
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    assert (entry_of(found, "hd95_px")["n"], entry_of(found, "hd95_px")["n_unpaired"]) == (11, 1)
-    assert {entry["family"] for entry in found["tracks"][0]["comparisons"]} == {"masks"}
+    assert (entry_of(found, "hd95_px").n, entry_of(found, "hd95_px").n_unpaired) == (11, 1)
+    assert {entry.family for entry in found.tracks[0].comparisons} == {"masks"}
     assert (tmp_path / "out" / "report.html").exists()
 
 
@@ -194,21 +195,21 @@ def test_a_method_that_only_draws_is_compared_with_one_of_three_classes(tmp_path
     other_classes(tmp_path / "b")
     for names in ("ab", "ba"):
         found = compare(*(tmp_path / name for name in names), out=tmp_path / names)
-        assert {entry["part"] for entry in found["tracks"][0]["comparisons"]} == {"segmentation"}
+        assert {entry.part for entry in found.tracks[0].comparisons} == {"segmentation"}
 
 
 def test_other_groups_are_mentioned(tmp_path):
     write_results(tmp_path / "a", made_up_rows())
     write_results(tmp_path / "b", [replace(row, group_id=row.case_id) for row in made_up_rows()])
     found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    assert "groups the cases in another way" in found["tracks"][0]["warnings"][0]
-    assert found["tracks"][0]["n_groups"] == 6
+    assert "groups the cases in another way" in found.tracks[0].warnings[0]
+    assert found.tracks[0].n_groups == 6
 
 
 def test_runs_of_one_name_keep_their_paths(tmp_path):
     first, second = (write_results(tmp_path / part / "run", made_up_rows()) for part in "ab")
     found = compare(first, second, out=tmp_path / "out")
-    assert [run["name"] for run in found["runs"]] == [str(first), str(second)]
+    assert [run.name for run in found.runs] == [str(first), str(second)]
 
 
 def other_classes(folder):
@@ -306,21 +307,19 @@ def test_a_shipped_run_against_a_perturbed_copy(tmp_path):
             rows[place] = replace(row, dice=min(1.0, row.dice + 0.02), probabilities=probabilities, box_iou=None)
         write_cases(path, rows, classes=CLASSES)
     found = compare(SHIPPED, copy, out=tmp_path / "out", resamples=200)
-    assert [track["protocol"] for track in found["tracks"]] == ["strict", "rmtl"]
+    assert [track.protocol for track in found.tracks] == ["strict", "rmtl"]
     summary = json.loads((SHIPPED / "summary.json").read_text())
     for track, pooled in zip((0, 1), (summary["pooled"], summary["companion"]["pooled"]), strict=True):
         for part, names in (("segmentation", ("dice", "hd95_px", "asd_px")), ("classification", ("auc", "accuracy"))):
             for name in names:
                 entry = entry_of(found, name, track=track, part=part)
-                assert entry["reference"] == pytest.approx(pooled[part][name]["mean"])
-                assert entry["n"] == 252
+                assert entry.reference == pytest.approx(pooled[part][name]["mean"])
+                assert entry.n == 252
     dice = entry_of(found, "dice")
-    assert 0 < dice["ci95"][0] < dice["difference"] <= 0.02
-    assert dice["p_holm"] < 0.001
-    assert dice["tests"]["pooled_t"]["reference"] == pytest.approx(
-        summary["over_folds"]["segmentation"]["dice"]["folds"]
-    )
+    assert 0 < dice.ci95[0] < dice.difference <= 0.02
+    assert dice.p_holm < 0.001
+    assert dice.tests.pooled_t.reference == pytest.approx(summary["over_folds"]["segmentation"]["dice"]["folds"])
     auc = entry_of(found, "auc")
-    assert auc["ci95"][1] < 0
-    assert auc["tests"]["delong"]["p"] < 0.01
-    assert entry_of(found, "hd95_px")["p"] == 1.0
+    assert auc.ci95[1] < 0
+    assert auc.tests.delong.p < 0.01
+    assert entry_of(found, "hd95_px").p == 1.0

@@ -13,6 +13,13 @@ from bustle.core.run_layout import RunLayout
 from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks
+from bustle.evaluation.comparison_results import (
+    Comparison,
+    MetricComparison,
+    RunSummary,
+    SharedBootstrap,
+    TrackComparison,
+)
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import SizeFigures
 from bustle.evaluation.fold_summary import summarise_folds
@@ -220,36 +227,58 @@ def test_history_of_a_fold(tmp_path):
 
 
 def comparison_of(rows, other):
-    """Entries as in `comparison.json`, of Dice and AUC."""
+    """Of Dice and AUC."""
     weights, cases = np.ones((1, len(rows))), np.arange(len(rows))
-    dice = compare_masks(rows, other, weights=weights, cases=cases)["dice"] | {"metric": "dice", "family": "masks"}
     strict = load_protocol("strict")
+    masks = compare_masks(rows, other, weights=weights, cases=cases)
     decided = compare_classes(rows, other, weights=weights, cases=cases, protocol=strict, classes=CLASSES)
-    auc = decided["auc"] | {"metric": "auc", "family": "classes"}
-    track = {
-        "track": "strict",
-        "protocol": "strict",
-        "spread": "fold_sd",
-        "resolution": "native",
-        "warnings": ["px!"],
-    }
-    track |= {"n_cases": 24, "n_tested": 24, "n_groups": 24, "positive_class": "malignant", "average": "binary"}
-    track |= {"bootstrap": {"resamples": 2000, "groups": "patients"}, "classes": CLASSES}
-    entries = [entry | {"run": "<new>", "test": "bootstrap", "p": 0.0004, "p_holm": 0.02} for entry in (dice, auc)]
-    return {
-        "reference": "old",
-        "runs": [{"name": name, "title": f"Method {name}", "folds": 1} for name in ("old", "<new>")],
-        "warnings": [],
-        "tracks": [track | {"comparisons": entries}],
-        "provenance": {"versions": {"bustle": "0"}},
-    }
+    entries = [
+        MetricComparison(
+            run="<new>",
+            part=part,
+            metric=metric,
+            family=family,
+            **vars(found[metric]),
+            test="bootstrap",
+            p=0.0004,
+            p_holm=0.02,
+            n_family=2,
+        )
+        for part, metric, family, found in (
+            ("segmentation", "dice", "masks", masks),
+            ("classification", "auc", "classes", decided),
+        )
+    ]
+    track = TrackComparison(
+        track="strict",
+        protocol="strict",
+        spread="fold_sd",
+        resolution="native",
+        empty_policy="undefined",
+        classes=CLASSES,
+        positive_class="malignant",
+        average="binary",
+        n_cases=24,
+        n_tested=24,
+        n_groups=24,
+        bootstrap=SharedBootstrap(method="percentile", groups="patients", resamples=2000, seed=0),
+        warnings=("px!",),
+        comparisons=tuple(entries),
+    )
+    return Comparison(
+        reference="old",
+        runs=tuple(RunSummary(name=name, title=f"Method {name}", folder=name, folds=1) for name in ("old", "<new>")),
+        warnings=(),
+        tracks=(track,),
+        provenance={"versions": {"bustle": "0"}},
+    )
 
 
 def test_a_comparisons_page_states_differences_tests_and_every_case(tmp_path, made_up_rows):
     rows, other = made_up_rows(), made_up_rows(seed=1)
     path = tmp_path / "report.html"
     comparison = comparison_of(rows, other)
-    write_comparison_page(path, comparison, rows={"old": rows, "<new>": other}, positive="malignant")
+    write_comparison_page(path, comparison, rows={"old": rows, "<new>": other})
     text = checked(path)
     for words in ("<new> minus old", "Method <new>", "strict: px!", "<0.001", "0.020", "Dice fraction higher"):
         assert words in text
@@ -260,7 +289,8 @@ def test_a_comparisons_page_states_differences_tests_and_every_case(tmp_path, ma
 def test_a_comparison_without_masks_or_classes_has_neither_their_plots(tmp_path, made_up_rows):
     rows = [replace(row, dice=None, box_iou=None) for row in made_up_rows()]
     comparison = comparison_of(made_up_rows(), made_up_rows())
-    comparison["tracks"][0] |= {"comparisons": [], "positive_class": None, "classes": []}
-    write_comparison_page(tmp_path / "r.html", comparison, rows={"old": rows, "<new>": rows}, positive=None)
+    track = replace(comparison.tracks[0], comparisons=(), positive_class=None, classes=())
+    comparison = replace(comparison, tracks=(track,))
+    write_comparison_page(tmp_path / "r.html", comparison, rows={"old": rows, "<new>": rows})
     assert "data:image" not in (tmp_path / "r.html").read_text()
     assert "Plots" not in checked(tmp_path / "r.html")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result
-from bustle.evaluation.delong import delong_test
+from bustle.evaluation.comparison_results import BootstrapTest, DeLongTest, MetricDifference, MetricTests, PairedTTest
+from bustle.evaluation.delong import DeLong, delong_test
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import detection_values, lesion_count
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
@@ -21,7 +22,9 @@ from bustle.evaluation.statistics import percentile_interval, weighted_means
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
-Entries = dict[str, dict[str, Any]]
+Differences = Mapping[str, MetricDifference]
+"""By the metric's name in its catalogue."""
+
 FoldValues = Mapping[str, Sequence[float]]
 
 
@@ -32,8 +35,8 @@ def compare_masks(
     weights: FloatArray,
     cases: NDArray[np.int64],
     leave_out: Collection[str] = (),
-) -> Entries:
-    """By metric of `SEGMENTATION | DETECTION`, the entry of `comparison.json`, without what folds say.
+) -> Differences:
+    """By metric of `SEGMENTATION | DETECTION`, the difference of both methods, with the tests over cases.
 
     Both hold the same cases in the same order, numbered by `cases`; `weights` is `resamples x rows`. A metric counts
     the rows where both methods have a value; a metric without any such row is absent.
@@ -43,18 +46,21 @@ def compare_masks(
     one_sided = np.isnan(first) != np.isnan(second)
     differences = np.where(known, second - first, np.nan)
     resampled = weighted_means(differences, weights=weights)
-    entries: Entries = {}
+    found: dict[str, MetricDifference] = {}
     for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
         both = known[:, column]
         if name in leave_out or not both.any():
             continue
         values = float(first[both, column].mean()), float(second[both, column].mean())
-        entry = _entry(metric, values, resampled[:, column], n=int(both.sum()))
-        entry["n_unpaired"] = int(one_sided[:, column].sum())
-        if name in SEGMENTATION:
-            entry["tests"]["paired_t"] = paired_t_test(differences[:, column], cases=cases)
-        entries[name] = entry
-    return entries
+        found[name] = _difference(
+            metric,
+            values,
+            resampled[:, column],
+            n=int(both.sum()),
+            n_unpaired=int(one_sided[:, column].sum()),
+            paired_t=paired_t_test(differences[:, column], cases=cases) if name in SEGMENTATION else None,
+        )
+    return found
 
 
 def compare_classes(
@@ -65,7 +71,7 @@ def compare_classes(
     cases: NDArray[np.int64],
     protocol: Protocol,
     classes: Sequence[str],
-) -> Entries:
+) -> Differences:
     """By metric of `CLASSIFICATION`, as `compare_masks`, over the rows where both have a class result."""
     has_result = np.array([[has_class_result(row, classes) for row in rows] for rows in (reference, other)])
     used = np.flatnonzero(has_result.all(axis=0)).tolist()
@@ -82,32 +88,38 @@ def compare_classes(
             settings = {"positive": positive, "average": protocol.class_average}
             points.append(class_metrics(truth, probability, **settings, weights=np.ones((1, len(used)))))
             spreads.append(class_metrics(truth, probability, **settings, weights=resampled))
-    entries: Entries = {}
-    for name, metric in CLASSIFICATION.items():
-        values = float(points[0][name][0]), float(points[1][name][0])
-        if not np.isnan(values).any():
-            entries[name] = _entry(metric, values, spreads[1][name] - spreads[0][name], n=len(used))
-            entries[name]["n_unpaired"] = int((has_result[0] != has_result[1]).sum())
-    if "auc" in entries and (len(classes) == 2 or protocol.class_average == "binary"):
+    delong = None
+    if len(classes) == 2 or protocol.class_average == "binary":
         test = delong_test(truth == positive, first[:, positive], second[:, positive], cases=cases[used])
-        if test is not None:
-            half = 1.959964 * test.standard_error
-            difference = entries["auc"]["difference"]
-            entries["auc"]["tests"]["delong"] = {
-                "p": test.p,
-                "z": test.z,
-                "standard_error": test.standard_error,
-                "ci95": [difference - half, difference + half],
-            }
-    return entries
+        difference = float(points[1]["auc"][0]) - float(points[0]["auc"][0])
+        delong = None if test is None else _recorded(test, difference)
+    n_unpaired = int((has_result[0] != has_result[1]).sum())
+    return {
+        name: _difference(
+            metric,
+            (float(points[0][name][0]), float(points[1][name][0])),
+            spreads[1][name] - spreads[0][name],
+            n=len(used),
+            n_unpaired=n_unpaired,
+            delong=delong if name == "auc" else None,
+        )
+        for name, metric in CLASSIFICATION.items()
+        if not np.isnan([points[0][name][0], points[1][name][0]]).any()
+    }
 
 
 def compare_detection(
-    reference: Sequence[DetectedCase], other: Sequence[DetectedCase], *, weights: FloatArray, threshold: float
-) -> Entries:
+    reference: Sequence[DetectedCase],
+    other: Sequence[DetectedCase],
+    *,
+    weights: FloatArray,
+    threshold: float,
+    n_unpaired: int,
+) -> Differences:
     """By metric of `LESION_DETECTION`, as `compare_masks`, of the same cases in the same order.
 
-    A candidate counts from a score of `threshold` on; nothing is compared without a true lesion.
+    A candidate counts from a score of `threshold` on; nothing is compared without a true lesion. In `n_unpaired`
+    further cases only one of both sought lesions.
     """
     lesions = lesion_count(reference)
     if not lesions:
@@ -117,11 +129,12 @@ def compare_detection(
     weights = weights[weights.any(axis=1)]
     spreads = [detection_values(cases, weights=weights, threshold=threshold) for cases in (reference, other)]
     return {
-        name: _entry(
+        name: _difference(
             metric,
             (float(points[0][column]), float(points[1][column])),
             spreads[1][:, column] - spreads[0][:, column],
             n=len(reference) if name == "false_positives_per_case" else lesions,
+            n_unpaired=n_unpaired,
         )
         for column, (name, metric) in enumerate(LESION_DETECTION.items())
     }
@@ -150,31 +163,47 @@ def fold_values(
     return _defined(masks), _defined(decisions)
 
 
-def add_fold_test(
-    entries: Entries, *, catalogue: Mapping[str, Metric], reference: FoldValues, other: FoldValues
-) -> None:
-    """Add the test over the values of folds or repeats where both methods have at least two."""
-    for name, entry in entries.items():
+def with_fold_tests(
+    found: Differences, *, catalogue: Mapping[str, Metric], reference: FoldValues, other: FoldValues
+) -> Differences:
+    """The same with the test over the values of folds or repeats, where both methods have at least two."""
+    tested = {}
+    for name, difference in found.items():
         better = catalogue[name].higher_is_better
         test = pooled_t_test(reference[name], other[name], higher_is_better=better)
-        if test is not None:
-            entry["tests"]["pooled_t"] = test
+        tested[name] = replace(difference, tests=replace(difference.tests, pooled_t=test))
+    return tested
 
 
 def _defined(values: FoldValues) -> FoldValues:
     return {name: [value for value in found if not np.isnan(value)] for name, found in values.items()}
 
 
-def _entry(metric: Metric, values: tuple[float, float], resampled: FloatArray, *, n: int) -> dict[str, Any]:
-    interval = percentile_interval(resampled)
-    return {
-        "title": metric.title,
-        "unit": metric.unit,
-        "better": "higher" if metric.higher_is_better else "lower",
-        "n": n,
-        "reference": values[0],
-        "value": values[1],
-        "difference": values[1] - values[0],
-        "ci95": None if interval is None else list(interval),
-        "tests": {"bootstrap": {"p": bootstrap_p_value(resampled)}},
-    }
+def _recorded(test: DeLong, difference: float) -> DeLongTest:
+    half = 1.959964 * test.standard_error
+    interval = (difference - half, difference + half)
+    return DeLongTest(p=test.p, z=test.z, standard_error=test.standard_error, ci95=interval)
+
+
+def _difference(
+    metric: Metric,
+    values: tuple[float, float],
+    resampled: FloatArray,
+    *,
+    n: int,
+    n_unpaired: int,
+    paired_t: PairedTTest | None = None,
+    delong: DeLongTest | None = None,
+) -> MetricDifference:
+    return MetricDifference(
+        title=metric.title,
+        unit=metric.unit,
+        better="higher" if metric.higher_is_better else "lower",
+        n=n,
+        reference=values[0],
+        value=values[1],
+        difference=values[1] - values[0],
+        ci95=percentile_interval(resampled),
+        tests=MetricTests(bootstrap=BootstrapTest(p=bootstrap_p_value(resampled)), paired_t=paired_t, delong=delong),
+        n_unpaired=n_unpaired,
+    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from bustle.evaluation.comparison_results import PairedTTest, PooledTTest
 from bustle.evaluation.statistics import one_sided_pooled_t
 
 FloatArray = NDArray[np.float64]
 
 
-def paired_t_test(differences: FloatArray, *, cases: NDArray[np.int64]) -> dict[str, Any]:
+def paired_t_test(differences: FloatArray, *, cases: NDArray[np.int64]) -> PairedTTest:
     """Two-sided paired t test over cases; NaN is left out, the rows of one case are averaged first.
 
     `p` is None with fewer than two cases, or where all differ by the same amount; without any difference it is 1.
@@ -22,16 +22,14 @@ def paired_t_test(differences: FloatArray, *, cases: NDArray[np.int64]) -> dict[
     known = ~np.isnan(differences)
     _, owner = np.unique(cases[known], return_inverse=True)
     means = np.bincount(owner, weights=differences[known]) / np.bincount(owner) if owner.size else np.empty(0)
-    test: dict[str, Any] = {"p": None, "t": None, "degrees_of_freedom": max(len(means) - 1, 0)}
-    if len(means) < 2:
-        return test
-    if not means.any():
-        return test | {"p": 1.0, "t": 0.0}
-    error = means.std(ddof=1) / np.sqrt(len(means))
+    freedom = max(len(means) - 1, 0)
+    if freedom and not means.any():
+        return PairedTTest(p=1.0, t=0.0, degrees_of_freedom=freedom)
+    error = means.std(ddof=1) / np.sqrt(len(means)) if freedom else 0.0
     if error == 0:
-        return test
+        return PairedTTest(p=None, t=None, degrees_of_freedom=freedom)
     t = float(means.mean() / error)
-    return test | {"p": float(2 * stats.t.sf(abs(t), len(means) - 1)), "t": t}
+    return PairedTTest(p=float(2 * stats.t.sf(abs(t), freedom)), t=t, degrees_of_freedom=freedom)
 
 
 def bootstrap_p_value(resampled: FloatArray) -> float | None:
@@ -49,7 +47,7 @@ def bootstrap_p_value(resampled: FloatArray) -> float | None:
 
 def pooled_t_test(
     reference: Sequence[float], other: Sequence[float], *, higher_is_better: bool
-) -> dict[str, Any] | None:
+) -> PooledTTest | None:
     """LA-Net's test over the values of folds or repeats: that `other` is better than `reference`, one-sided.
 
     None with fewer than two values on a side; `p` is None where neither side varies.
@@ -58,9 +56,9 @@ def pooled_t_test(
         return None
     varies = np.ptp(reference) > 0 or np.ptp(other) > 0
     lower, higher = (reference, other) if higher_is_better else (other, reference)
-    return {
-        "p": one_sided_pooled_t(lower, higher) if varies else None,
-        "reference": list(reference),
-        "values": list(other),
-        "degrees_of_freedom": len(reference) + len(other) - 2,
-    }
+    return PooledTTest(
+        p=one_sided_pooled_t(lower, higher) if varies else None,
+        reference=tuple(reference),
+        values=tuple(other),
+        degrees_of_freedom=len(reference) + len(other) - 2,
+    )

@@ -12,6 +12,7 @@ from bustle.library.data import Data, opened
 if TYPE_CHECKING:
     from bustle.core.recipe import Track
     from bustle.data.splits.splits import Splits
+    from bustle.evaluation.comparison_results import Comparison
     from bustle.evaluation.results import RunResult, TrackResult
     from bustle.experiments.scored_pairs import Missing
     from bustle.inference.predictor import Predictor
@@ -140,7 +141,7 @@ def evaluate(
 
 
 @naming_the_extra()
-def compare(runs: Sequence[str | Path], *, out: str | Path) -> dict[str, Any]:
+def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
     """How far runs differ on the same test cases, and whether chance explains it.
 
     Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
+from bustle.evaluation.comparison_results import Comparison, MetricComparison, TrackComparison
 from bustle.evaluation.metrics import SEGMENTATION
 from bustle.report import comparison_plots as plots
 from bustle.report.evaluation_page import Plot
@@ -29,7 +30,7 @@ class Table(NamedTuple):
     """The entries of one family of metrics, for one run."""
 
     title: str
-    entries: list[Mapping[str, Any]]
+    entries: list[MetricComparison]
 
 
 class CaseLine(NamedTuple):
@@ -41,39 +42,34 @@ class CaseLine(NamedTuple):
     probabilities: list[float | None]
 
 
-def write_comparison_page(
-    path: Path, comparison: Mapping[str, Any], *, rows: Mapping[str, Sequence[CaseRow]], positive: str | None
-) -> None:
-    """`comparison` is the content of `comparison.json`; `rows` are every run's of the main track, in one order.
-
-    `positive` is the class whose probability is shown, None where no run has one.
-    """
-    names = list(rows)
+def write_comparison_page(path: Path, comparison: Comparison, *, rows: Mapping[str, Sequence[CaseRow]]) -> None:
+    """`rows` are every run's of the main track, in one order; the probability of its positive class is shown."""
+    main = comparison.tracks[0]
     column = next((name for name in ("dice", "box_iou") if _has_values(rows, name)), None)
     write_page(
         path,
         "comparison.html",
         comparison=comparison,
         tests=TESTS,
-        tables={(track["track"], run): _tables(track, run) for track in comparison["tracks"] for run in names[1:]},
-        plots=_plots(comparison["tracks"][0], rows, column=column, positive=positive),
+        tables={
+            (track.track, run.name): _tables(track, run.name)
+            for track in comparison.tracks
+            for run in comparison.runs[1:]
+        },
+        plots=_plots(main, rows, column=column),
         overlap=None if column is None else SEGMENTATION[column].title,
-        positive=positive,
-        cases=_case_lines(rows, column=column, positive=positive),
+        positive=main.positive_class,
+        cases=_case_lines(rows, column=column, positive=main.positive_class),
     )
 
 
-def _tables(track: Mapping[str, Any], run: str) -> list[Table]:
-    own = [entry for entry in track["comparisons"] if entry["run"] == run]
-    tables = [
-        Table(title, [entry for entry in own if entry["family"] == family]) for family, title in FAMILIES.items()
-    ]
+def _tables(track: TrackComparison, run: str) -> list[Table]:
+    own = track.of_run(run)
+    tables = [Table(title, [entry for entry in own if entry.family == family]) for family, title in FAMILIES.items()]
     return [table for table in tables if table.entries]
 
 
-def _plots(
-    track: Mapping[str, Any], rows: Mapping[str, Sequence[CaseRow]], *, column: str | None, positive: str | None
-) -> list[Plot]:
+def _plots(track: TrackComparison, rows: Mapping[str, Sequence[CaseRow]], *, column: str | None) -> list[Plot]:
     (reference, first), *others = rows.items()
     found = []
     if column is not None:
@@ -83,15 +79,15 @@ def _plots(
             found.append(Plot(f"{title} of every case: {name} against {reference}", as_svg_uri(scatter)))
             ordered = plots.differences_figure(first, own, column=column, title=title)
             found.append(Plot(f"{title}: {name} minus {reference}", as_svg_uri(ordered)))
-    entries = [entry for entry in track["comparisons"] if entry["metric"] == "auc"]
-    if positive is not None and entries:
-        areas = {reference: entries[0]["reference"]} | {entry["run"]: entry["value"] for entry in entries}
+    entries = [entry for entry in track.comparisons if entry.metric == "auc"]
+    if track.positive_class is not None and entries:
+        areas = {reference: entries[0].reference} | {entry.run: entry.value for entry in entries}
         figure = plots.roc_curves_figure(
-            {name: [row for row in rows[name] if has_class_result(row, track["classes"])] for name in areas},
-            positive_class=positive,
-            areas=areas if track["average"] == "binary" else {},
+            {name: [row for row in rows[name] if has_class_result(row, track.classes)] for name in areas},
+            positive_class=track.positive_class,
+            areas=areas if track.average == "binary" else {},
         )
-        found.append(Plot(f"ROC curves, {positive} is positive", as_svg_uri(figure)))
+        found.append(Plot(f"ROC curves, {track.positive_class} is positive", as_svg_uri(figure)))
     return found
 
 

@@ -1,0 +1,165 @@
+"""One track of a comparison: every run against the first of them, on the cases that all tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.recipe import Protocol
+from bustle.evaluation.case_table import CaseRow
+from bustle.evaluation.comparison import (
+    Differences,
+    FoldValues,
+    compare_classes,
+    compare_detection,
+    compare_masks,
+    fold_values,
+    with_fold_tests,
+)
+from bustle.evaluation.comparison_families import RunDifferences, listed_comparisons
+from bustle.evaluation.comparison_results import SharedBootstrap, TrackComparison
+from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
+from bustle.evaluation.positive_class import positive_class
+from bustle.evaluation.statistics import cluster_weights
+from bustle.experiments.compared_runs import (
+    ComparedRun,
+    TrackResults,
+    aligned_detections,
+    aligned_rows,
+    other_mask,
+    row_keys,
+)
+from bustle.experiments.scored_track import DRAWN
+
+PIXEL_METRICS = tuple(name for name, metric in (SEGMENTATION | DETECTION).items() if metric.unit == "px")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrackRun:
+    """One run on the track, its rows in the order of all. `classes` is empty for a method that only draws."""
+
+    name: str
+    results: TrackResults
+    rows: Sequence[CaseRow]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sample:
+    """What all runs tested: a case and how often it was tested before by row, the case's number, and the resamples.
+
+    `weights` is `resamples x rows`.
+    """
+
+    keys: Sequence[tuple[str, int]]
+    cases: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def compare_track(
+    runs: Sequence[ComparedRun], results: Sequence[TrackResults], *, resamples: int, seed: int
+) -> TrackComparison:
+    """`results` are those of each of the `runs` on the track; the first is the reference."""
+    keys = row_keys(results[0])
+    reference, *others = (
+        _TrackRun(
+            name=run.name,
+            results=own,
+            rows=aligned_rows(own, keys),
+            classes=runs[0].classes if run.classes else (),
+        )
+        for run, own in zip(runs, results, strict=True)
+    )
+    number_of = {case: number for number, case in enumerate(dict.fromkeys(case for case, _ in keys))}
+    groups = [row.group_id for row in reference.rows]
+    sample = _Sample(
+        keys=keys,
+        cases=np.array([number_of[case] for case, _ in keys]),
+        weights=cluster_weights(groups, resamples=resamples, seed=seed),
+    )
+    protocol, classes = reference.results.protocol, reference.classes
+    return TrackComparison(
+        track=reference.results.track,
+        protocol=protocol.id,
+        spread=protocol.spread,
+        resolution=protocol.resolution,
+        empty_policy=protocol.empty_masks,
+        classes=classes,
+        positive_class=positive_class(classes, protocol=protocol) if classes else None,
+        average=protocol.class_average if classes else None,
+        n_cases=len(number_of),
+        n_tested=len(keys),
+        n_groups=len(set(groups)),
+        bootstrap=SharedBootstrap(
+            method="percentile, whole groups resampled, the same for all runs",
+            groups=reference.results.resampled,
+            resamples=resamples,
+            seed=seed,
+        ),
+        warnings=tuple(warning for run in others for warning in _warnings(reference, run)),
+        comparisons=listed_comparisons([_compare(reference, run, sample) for run in others], protocol=protocol),
+    )
+
+
+def _warnings(reference: _TrackRun, run: _TrackRun) -> list[str]:
+    warnings = []
+    if _other_grid(reference, run):
+        warnings.append(f"{run.name} was scored on another grid than {reference.name}: metrics in px are left out")
+    if _partition(reference.rows) != _partition(run.rows):
+        warnings.append(f"{run.name} groups the cases in another way; the groups of {reference.name} are resampled")
+    return warnings
+
+
+def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample) -> RunDifferences:
+    protocol = reference.results.protocol
+    resampling = {"weights": sample.weights, "cases": sample.cases}
+    leave_out = PIXEL_METRICS if _other_grid(reference, run) else ()
+    masks = compare_masks(reference.rows, run.rows, **resampling, leave_out=leave_out)
+    classes: Differences = {}
+    if reference.classes and run.classes:
+        classes = compare_classes(
+            reference.rows, run.rows, **resampling, protocol=protocol, classes=reference.classes
+        )
+    (first_masks, first_classes), (own_masks, own_classes) = (_of_folds(each, protocol) for each in (reference, run))
+    catalogue = SEGMENTATION | DETECTION
+    return RunDifferences(
+        run=run.name,
+        masks=with_fold_tests(masks, catalogue=catalogue, reference=first_masks, other=own_masks),
+        classes=with_fold_tests(classes, catalogue=CLASSIFICATION, reference=first_classes, other=own_classes),
+        lesions=_compare_lesions(reference.results, run.results, sample),
+    )
+
+
+def _of_folds(run: _TrackRun, protocol: Protocol) -> tuple[FoldValues, FoldValues]:
+    return fold_values(run.results.folds, protocol=protocol, classes=run.classes)
+
+
+def _compare_lesions(reference: TrackResults, other: TrackResults, sample: _Sample) -> Differences:
+    """The lesions that were found, over the cases in which both sought them."""
+    pairs = list(zip(aligned_detections(reference, sample.keys), aligned_detections(other, sample.keys), strict=True))
+    sought = [(place, a, b) for place, (a, b) in enumerate(pairs) if a is not None and b is not None]
+    if not sought:
+        return {}
+    places, first, second = zip(*sought, strict=True)
+    return compare_detection(
+        first,
+        second,
+        weights=sample.weights[:, places],
+        threshold=DRAWN,
+        n_unpaired=sum((a is None) != (b is None) for a, b in pairs),
+    )
+
+
+def _other_grid(reference: _TrackRun, run: _TrackRun) -> bool:
+    return any(other_mask(first, second) for first, second in zip(reference.rows, run.rows, strict=True))
+
+
+def _partition(rows: Sequence[CaseRow]) -> set[frozenset[int]]:
+    """The groups as sets of rows, whatever they are called."""
+    members: dict[str, set[int]] = {}
+    for number, row in enumerate(rows):
+        members.setdefault(row.group_id, set()).add(number)
+    return {frozenset(group) for group in members.values()}
