@@ -1,4 +1,4 @@
-"""Write docs/reference/results.md from the JSON of the runs under results/."""
+"""Write docs/reference/results.md from the files of the runs under results/."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bustle.core.files import read_json
-from bustle.core.run_layout import RunLayout
+from bustle.core.run_layout import ResultsFolder
 from bustle.evaluation.figures import estimates_of
-from bustle.evaluation.result_files import read_run
 from bustle.evaluation.results import RunResult, TrackFigures
+from bustle.experiments.run_record import RunRecord
+from bustle.experiments.run_record_file import read_record
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
@@ -65,29 +65,29 @@ def scoring(figures: TrackFigures) -> str:
     return f"{figures.resolution} size" + (f", positive: {classes.positive_class}" if classes else "")
 
 
-def section(run: Path) -> str:
+def section(name: str, record: RunRecord) -> str:
     """One run: command, hardware, size, and its strict and as-published figures side by side."""
-    result, provenance = read_run(RunLayout(run).summary), read_json(RunLayout(run).provenance)
-    sessions = provenance["sessions"]
+    result, sessions = record.result, record.provenance.sessions
+    hardware = sessions[-1].hardware
     own, companion = both_tracks(result)
     lines = [
-        f"## {run.name}",
+        f"## {name}",
         "",
         f"{result.title}. {own.n_cases} test cases of {len(result.folds)} fold(s), "
-        f"{sum(session['seconds'] for session in sessions) / 60:.0f} minutes with "
-        f"{sessions[-1]['hardware']['threads']} thread(s) on {sessions[-1]['processors']} cores "
-        f"({sessions[-1]['hardware']['processor']}). Folder: `results/{run.name}/`.",
+        f"{sum(session.seconds or 0.0 for session in sessions) / 60:.0f} minutes with "
+        f"{hardware.threads} thread(s) on {sessions[-1].processors} cores "
+        f"({hardware.processor}). File: `results/{name}.json`.",
         "",
         "```text",
-        *(shlex.join(session["command"]) for session in sessions),
+        *(shlex.join(session.command) for session in sessions),
         "```",
         "",
         f"| | {own.track} ({scoring(own)}) | {companion.track}, scored as {companion.protocol} "
         f"({scoring(companion)}) |",
         "|---|---|---|",
     ]
-    for title, part, name in ROWS:
-        values = (cell(own, part, name), cell(companion, part, name))
+    for title, part, metric in ROWS:
+        values = (cell(own, part, metric), cell(companion, part, metric))
         if values != ("–", "–"):
             lines.append(f"| {title} | {values[0]} | {values[1]} |")
     return "\n".join([*lines, ""])
@@ -107,24 +107,23 @@ SEARCH_COLUMNS = (
 )
 
 
-def phantom_section(runs: Sequence[Path]) -> str:
+def phantom_section(records: Mapping[str, RunRecord]) -> str:
     """The runs on phantom volumes in one table for each of the two tracks."""
-    results = {run: read_run(RunLayout(run).summary) for run in runs}
-    records = {run: read_json(RunLayout(run).provenance) for run in runs}
+    results = {name: record.result for name, record in records.items()}
     told, searched = both_tracks(next(iter(results.values())))
-    hardware = next(iter(records.values()))["sessions"][-1]
+    session = next(iter(records.values())).provenance.sessions[-1]
     lines = [
         "## Phantom ABUS volumes",
         "",
         "Generated volumes at half the resolution, 30 to train on and 10 (of 6 patients) to test on, of one fold. "
         "They show that and how the parts work together, and say nothing about patients. The classes are not learned "
         "in so short a training: the AUC is that of chance. `bustle compare` says which differences are more than "
-        f"chance. {hardware['hardware']['threads']} threads on {hardware['processors']} cores "
-        f"({hardware['hardware']['processor']}), minutes of training. The predictions were scored again later, by "
-        f"the same command. Folders: `results/{PHANTOM}…/`.",
+        f"chance. {session.hardware.threads} threads on {session.processors} cores "
+        f"({session.hardware.processor}), minutes of training. The predictions were scored again later, by "
+        f"the same command. Files: `results/{PHANTOM}….json`.",
         "",
         "```text",
-        *dict.fromkeys(shlex.join(s["command"]) for record in records.values() for s in record["sessions"]),
+        *dict.fromkeys(shlex.join(s.command) for record in records.values() for s in record.provenance.sessions),
         "```",
         "",
         f"Told where the lesion is, as the paper's system is ({scoring(told)}):",
@@ -139,25 +138,24 @@ def phantom_section(runs: Sequence[Path]) -> str:
 
 
 def _phantom_table(
-    results: Mapping[Path, RunResult], columns: Sequence[tuple[str, str, str]], *, searched: bool
+    results: Mapping[str, RunResult], columns: Sequence[tuple[str, str, str]], *, searched: bool
 ) -> list[str]:
     titles = " | ".join(title for title, _, _ in columns)
     lines = [f"| | {titles} | epochs | minutes |", "|---|" + "---|" * (len(columns) + 2)]
     for run, result in results.items():
         (fold,) = result.folds
         cells = " | ".join(cell(both_tracks(result)[searched], part, name) for _, part, name in columns)
-        name = run.name.removeprefix(PHANTOM)
+        name = run.removeprefix(PHANTOM)
         lines.append(f"| `{name}` | {cells} | {fold.epochs} | {fold.training_seconds / 60:.0f} |")
     return lines
 
 
 def render() -> str:
-    runs = sorted(path for path in (ROOT / "results").iterdir() if RunLayout(path).summary.exists())
-    phantoms = [run for run in runs if run.name.startswith(PHANTOM)]
+    records = {path.stem: read_record(path) for path in ResultsFolder(ROOT / "results").runs()}
     order = {PHANTOM + name: place for place, name in enumerate(PHANTOM_ORDER)}
-    phantoms.sort(key=lambda run: order.get(run.name, len(order)))
-    others = [run for run in runs if run not in phantoms]
-    return "\n".join([HEAD, *map(section, others), phantom_section(phantoms)]).rstrip() + "\n"
+    phantoms = sorted((name for name in records if name.startswith(PHANTOM)), key=lambda n: order.get(n, len(order)))
+    others = [section(name, record) for name, record in records.items() if name not in phantoms]
+    return "\n".join([HEAD, *others, phantom_section({n: records[n] for n in phantoms})]).rstrip() + "\n"
 
 
 if __name__ == "__main__":

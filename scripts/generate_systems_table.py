@@ -25,10 +25,10 @@ from bustle.core.errors import unknown_name
 from bustle.core.files import read_json, write_text
 from bustle.core.published import PublishedNumber, published_for
 from bustle.core.recipe import Recipe, load_recipe, recipe_ids
-from bustle.core.run_layout import RunLayout
+from bustle.core.run_layout import ResultsFolder
 from bustle.evaluation.figures import estimates_of
-from bustle.evaluation.result_files import read_run
 from bustle.evaluation.results import RunResult
+from bustle.experiments.run_record_file import read_record
 from bustle.models import zoo
 from bustle.models.counts import COUNTS, network_key, shipped_counts
 from bustle.models.description import Description, describe
@@ -136,24 +136,23 @@ def _percent(rows: Sequence[PublishedNumber]) -> str:
 
 def _measured(recipe: Recipe) -> str:
     """Dice and AUC of every run of this recipe on BUSI under `results/`, in percent."""
-    return "; ".join(_of_run(folder, result) for folder, result in _runs() if result.recipe == recipe.id) or "–"
+    return "; ".join(_of_run(name, result) for name, result in _runs() if result.recipe == recipe.id) or "–"
 
 
-def _of_run(folder: str, result: RunResult) -> str:
+def _of_run(run: str, result: RunResult) -> str:
     own = next(track for track in result.tracks if track.track == "strict").pooled
     told = [
         f"{title} {100 * mean:.1f}"
         for title, part, name in (("Dice", "segmentation", "dice"), ("AUC", "classification", "auc"))
         if (metrics := estimates_of(own, part)) and (mean := metrics[name].mean) is not None
     ]
-    return f"[{', '.join(told)}](results.md#{folder.replace('_', '-')}) ({own.n_cases} cases)"
+    return f"[{', '.join(told)}](results.md#{run.replace('_', '-')}) ({own.n_cases} cases)"
 
 
 @cache
 def _runs() -> list[tuple[str, RunResult]]:
-    found = [RunLayout(path) for path in sorted((ROOT / "results").iterdir())]
-    runs = [(r.path.name, read_run(r.summary)) for r in found if r.summary.exists()]
-    return [(name, result) for name, result in runs if set(result.pooled.by_source) == {"busi"}]
+    found = [(path.stem, read_record(path).result) for path in ResultsFolder(ROOT / "results").runs()]
+    return [(name, result) for name, result in found if set(result.pooled.by_source) == {"busi"}]
 
 
 def chosen(only: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,17 @@ from tests.made_results import write_made_metrics
 from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.evaluation.case_table import CaseRow, read_cases, write_cases
+from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.comparison_results import read_comparison
 from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
+from bustle.experiments.run_record_file import read_record, write_record
 
 CLASSES = ("benign", "malignant")
 NOTHING = dict.fromkeys(CLASSES)
-SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu"
+SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu.json"
 
 
 def made_up_rows(seed=0, *, cases=range(12), better=0.0, classes=CLASSES):
@@ -296,29 +297,37 @@ def test_one_run_or_one_twice_is_refused(tmp_path):
 
 
 def test_a_shipped_run_against_a_perturbed_copy(tmp_path):
-    copy = tmp_path / "perturbed"
-    shutil.copytree(SHIPPED, copy)
     rng = np.random.default_rng(0)
-    for path in copy.glob("fold-*/cases*.csv"):
-        rows = read_cases(path)
-        for place, row in enumerate(rows):
-            malignant = float(np.clip(row.probability("malignant") + rng.normal(0, 0.4), 0, 1))
-            probabilities = {"benign": 1 - malignant, "malignant": malignant}
-            rows[place] = replace(row, dice=min(1.0, row.dice + 0.02), probabilities=probabilities, box_iou=None)
-        write_cases(path, rows, classes=CLASSES)
+
+    def perturbed(row):
+        malignant = float(np.clip(row.probability("malignant") + rng.normal(0, 0.4), 0, 1))
+        probabilities = {"benign": 1 - malignant, "malignant": malignant}
+        return replace(row, dice=min(1.0, row.dice + 0.02), probabilities=probabilities, box_iou=None)
+
+    def perturbed_track(track):
+        return replace(track, cases=tuple(map(perturbed, track.cases)))
+
+    shipped = read_record(SHIPPED)
+    folds = [
+        replace(fold, main=perturbed_track(fold.main), companion=perturbed_track(fold.companion))
+        for fold in shipped.folds
+    ]
+    copy = tmp_path / "perturbed.json"
+    write_record(copy, replace(shipped, folds=tuple(folds)))
     found = compare(SHIPPED, copy, out=tmp_path / "out", resamples=200)
+    assert [run.name for run in found.runs] == ["busi_rmtl_net_cpu", "perturbed"]
+    assert [run.folds for run in found.runs] == [2, 2]
     assert [track.protocol for track in found.tracks] == ["strict", "rmtl"]
-    summary = json.loads((SHIPPED / "summary.json").read_text())
-    for track, pooled in zip((0, 1), (summary["pooled"], summary["companion"]["pooled"]), strict=True):
+    for number, track in enumerate(shipped.result.tracks):
         for part, names in (("segmentation", ("dice", "hd95_px", "asd_px")), ("classification", ("auc", "accuracy"))):
             for name in names:
-                entry = entry_of(found, name, track=track, part=part)
-                assert entry.reference == pytest.approx(pooled[part][name]["mean"])
+                entry = entry_of(found, name, track=number, part=part)
+                assert entry.reference == pytest.approx(estimates_of(track.pooled, part)[name].mean)
                 assert entry.n == 252
     dice = entry_of(found, "dice")
     assert 0 < dice.ci95[0] < dice.difference <= 0.02
     assert dice.p_holm < 0.001
-    assert dice.tests.pooled_t.reference == pytest.approx(summary["over_folds"]["segmentation"]["dice"]["folds"])
+    assert dice.tests.pooled_t.reference == pytest.approx(shipped.result.over_folds.segmentation["dice"].folds)
     auc = entry_of(found, "auc")
     assert auc.ci95[1] < 0
     assert auc.tests.delong.p < 0.01

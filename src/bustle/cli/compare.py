@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="two or more run folders, single folds (RUN/fold-K) or results of evaluate; "
+        help="two or more run folders, single folds (RUN/fold-K), results of evaluate or files of `results add`; "
         "the first is the reference that the others are compared with",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")

@@ -86,6 +86,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def compact_json(value: Any) -> str:
+    """`value` as JSON on one line, which ends there; refuses NaN and infinity."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def remove_file(path: Path) -> None:
     """Delete a file that may be absent; raises `InputError` where that is not allowed."""
     try:

@@ -189,6 +189,24 @@ class ComparisonFolder:
         return self.path / "report.html"
 
 
+@dataclass(frozen=True)
+class ResultsFolder:
+    """The `--to` of `bustle results add`: one file for each run, and the splits that they share."""
+
+    path: Path
+
+    def run(self, name: str) -> Path:
+        return self.path / f"{name}.json"
+
+    def runs(self) -> list[Path]:
+        """The files of all runs, by name."""
+        return sorted(self.path.glob("*.json"))
+
+    def split(self, digest: str) -> Path:
+        """The split whose file has this SHA-256."""
+        return self.path / "splits" / f"{digest[:12]}.json"
+
+
 class NamedRun(NamedTuple):
     """What a person's path names: a run, or one `fold` of it."""
 

@@ -15,6 +15,9 @@ from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.result_files import read_run, read_track
+from bustle.evaluation.results import RunTrack
+from bustle.experiments.run_record import RunRecord, TrackRecord
+from bustle.experiments.run_record_file import read_record
 from bustle.experiments.scored_track import read_detected
 
 T = TypeVar("T")
@@ -99,22 +102,24 @@ def _numbered(entries: Iterable[tuple[str, T]]) -> dict[tuple[str, int], T]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The folders' names, as far as they differ, else the paths as they were given."""
+    """The names of the folders and files, as far as they differ, else the paths as they were given."""
     if len(paths) < 2:
-        raise InputError("a comparison needs at least two runs", remedy="name two or more folders")
+        raise InputError("a comparison needs at least two runs", remedy="name two or more")
     resolved = [path.resolve() for path in paths]
     for path, count in Counter(resolved).items():
         if count > 1:
             raise InputError("is named twice", remedy="name every run once", path=path)
     folds = [named_run(path).fold for path in paths]
     names = [
-        path.name if fold is None else f"{fold.path.parent.name}/{fold.name}"
+        (path.stem if path.is_file() else path.name) if fold is None else f"{fold.path.parent.name}/{fold.name}"
         for path, fold in zip(resolved, folds, strict=True)
     ]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _open_run(path: Path, name: str) -> ComparedRun:
+    if path.is_file():
+        return _of_record(read_record(path), path=path, name=name)
     if not path.is_dir():
         raise InputError("is no folder", remedy="name a run, one fold of it, or the results of evaluate", path=path)
     run = RunLayout(path)
@@ -143,6 +148,27 @@ def _open_run(path: Path, name: str) -> ComparedRun:
         main=main,
         other=_track_results(companions) if complete else None,
         warnings=warnings,
+    )
+
+
+def _of_record(record: RunRecord, *, path: Path, name: str) -> ComparedRun:
+    """A run that was kept as one file."""
+    resampled = "; ".join(dict.fromkeys(fold.circumstances.resampled for fold in record.folds))
+    companions = [fold.companion for fold in record.folds if fold.companion is not None and fold.companion.cases]
+    other = None
+    if record.result.companion is not None and len(companions) == len(record.folds):
+        other = _recorded_track(record.result.companion, companions, resampled=resampled)
+    main = _recorded_track(record.result, [fold.main for fold in record.folds], resampled=resampled)
+    return ComparedRun(name=name, path=path, title=record.result.title, main=main, other=other, warnings=())
+
+
+def _recorded_track(rules: RunTrack, folds: Sequence[TrackRecord], *, resampled: str) -> TrackResults:
+    return TrackResults(
+        track=rules.track,
+        protocol=load_protocol(rules.protocol),
+        folds=tuple(list(fold.cases) for fold in folds),
+        detected=tuple(case for fold in folds for case in fold.detected),
+        resampled=resampled,
     )
 
 

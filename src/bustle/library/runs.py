@@ -145,7 +145,8 @@ def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
     """How far runs differ on the same test cases, and whether chance explains it.
 
     Args:
-        runs: two or more run folders, folds (`"run/fold-0"`) or results of `evaluate`; the first is the reference.
+        runs: two or more run folders, folds (`"run/fold-0"`), results of `evaluate` or files of `bustle results add`;
+            the first is the reference.
         out: the folder for `comparison.json` and `report.html`.
 
     Returns:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json, write_json
@@ -165,17 +166,19 @@ def _official(cases: Sequence[Case]) -> dict[str, int]:
 
 def write_splits(path: Path, splits: Splits) -> None:
     """Write `splits.json`."""
-    write_json(
-        path,
-        {
-            "track": splits.track,
-            "protocol": splits.protocol,
-            "seed": splits.seed,
-            "folds": [{"train": f.train, "val": f.val, "test": f.test} for f in splits.folds],
-            "excluded": [{"case_id": name, "reason": reason} for name, reason in splits.excluded],
-            "groups": dict(splits.groups),
-        },
-    )
+    write_json(path, splits_to_mapping(splits))
+
+
+def splits_to_mapping(splits: Splits) -> dict[str, Any]:
+    """The content of `splits.json`."""
+    return {
+        "track": splits.track,
+        "protocol": splits.protocol,
+        "seed": splits.seed,
+        "folds": [{"train": f.train, "val": f.val, "test": f.test} for f in splits.folds],
+        "excluded": [{"case_id": name, "reason": reason} for name, reason in splits.excluded],
+        "groups": dict(splits.groups),
+    }
 
 
 def _read_fold(value: Mapping[str, Sequence[str]]) -> Fold:

@@ -1,0 +1,119 @@
+"""From the folder of a finished run to one compact file, as the `results/` of this project holds them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from bustle.core.config import from_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import compact_json, read_json, write_text
+from bustle.core.recipe import Track, load_recipe
+from bustle.core.run_layout import FoldLayout, ResultsFolder, RunLayout, TrackFiles, named_run
+from bustle.data.splits.splits import read_splits, splits_to_mapping
+from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.result_files import read_run, read_track
+from bustle.evaluation.results import Circumstances, RunResult, TrackResult, TrackScores
+from bustle.experiments.run_record import FoldRecord, RunProvenance, RunRecord, TrackRecord
+from bustle.experiments.run_record_file import write_record
+from bustle.experiments.scored_track import read_detected
+from bustle.report.run_page import read_history, read_stage_histories
+
+
+class AddedResult(NamedTuple):
+    """The files that were written; that of the split may have been there before, the same."""
+
+    run: Path
+    splits: Path
+
+
+def add_result(run: Path, *, to: Path, name: str | None = None) -> AddedResult:
+    """Write `to/NAME.json` of the run folder `run` (by default under its name), and the split that it refers to.
+
+    A file of the same name is replaced. Raises `InputError` for a run that is not finished, and for a damaged one.
+    """
+    layout, fold = named_run(run).opened()
+    if fold is not None:
+        raise InputError("is one fold of a run", remedy="name the run's own folder", path=run)
+    name = run.resolve().name if name is None else name
+    if Path(name).name != name or name.startswith("."):
+        raise InputError(f"'{name}' is no file name", remedy="give --name without folders and a leading dot")
+    result, folds = _finished(layout)
+    splits = compact_json(splits_to_mapping(read_splits(layout.splits)))
+    digest = hashlib.sha256(splits.encode()).hexdigest()
+    record = _record(layout, result=result, folds=folds, splits=digest)
+    folder = ResultsFolder(to)
+    added = AddedResult(folder.run(name), folder.split(digest))
+    write_text(added.splits, splits)
+    write_record(added.run, record)
+    return added
+
+
+def _finished(run: RunLayout) -> tuple[RunResult, list[FoldLayout]]:
+    """Its result and the folds that it sums up; raises `InputError` where another fold was begun, or none ended."""
+    folds = run.folds()
+    unscored = [fold.name for fold in folds if not fold.is_scored]
+    if unscored or not run.summary.exists():
+        problem = f"{unscored[0]} is not scored" if unscored else f"it has no {run.summary.name}"
+        raise InputError(f"is not finished: {problem}", remedy="finish its training with --resume", path=run.path)
+    result = read_run(run.summary)
+    if [fold.number for fold in folds] != [fold.fold for fold in result.folds]:
+        raise InputError("is not of all of the run's folds", remedy="finish it with --resume", path=run.summary)
+    return result, folds
+
+
+def _record(run: RunLayout, *, result: RunResult, folds: Sequence[FoldLayout], splits: str) -> RunRecord:
+    recipe, provenance = load_recipe(str(run.recipe)), _provenance(run.provenance)
+    kept = tuple(map(_fold_record, folds))
+    try:
+        return RunRecord(recipe=recipe, provenance=provenance, splits=splits, result=result, folds=kept)
+    except ValueError as error:
+        raise InputError(
+            f"does not hold together: {error}", remedy="restore it, or train again", path=run.path
+        ) from None
+
+
+def _provenance(path: Path) -> RunProvenance:
+    try:
+        found = from_mapping(RunProvenance, read_json(path), where="provenance")
+    except InputError as error:
+        error.path = error.path or path
+        raise
+    if not found.sessions or found.sessions[-1].seconds is None:
+        raise InputError("its last session did not end", remedy="finish the run with --resume", path=path)
+    return found
+
+
+def _fold_record(fold: FoldLayout) -> FoldRecord:
+    main = read_track(fold.main.metrics)
+    (other,) = (track for track in get_args(Track) if track != main.track)
+    beside = fold.companion(other)
+    companion = read_track(beside.metrics) if beside.metrics.exists() else None
+    circumstances = _fields(Circumstances, main)
+    if companion is not None and _fields(Circumstances, companion) != circumstances:
+        raise InputError(
+            f"was not scored together with {fold.main.metrics.name}", remedy="evaluate again", path=beside.metrics
+        )
+    return FoldRecord(
+        fold=fold.number,
+        circumstances=Circumstances(**circumstances),
+        main=_track_record(main, fold.main),
+        companion=None if companion is None else _track_record(companion, beside),
+        history=tuple(read_history(fold.history)),
+        earlier_stages={name: tuple(rows) for name, rows in read_stage_histories(fold).items()},
+    )
+
+
+def _track_record(result: TrackResult, files: TrackFiles) -> TrackRecord:
+    return TrackRecord(
+        scores=TrackScores(**_fields(TrackScores, result)),
+        cases=tuple(read_cases(files.cases)) if files.cases.exists() else (),
+        detected=tuple(read_detected(files.detected)),
+    )
+
+
+def _fields(kind: type, result: TrackResult) -> dict[str, Any]:
+    """The values of those fields that `result` has of one of its bases."""
+    return {name: getattr(result, name) for name in kind.__dataclass_fields__}
