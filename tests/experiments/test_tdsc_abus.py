@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from bustle.cli.main import main
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.types import Case, Geometry, Sample
+from bustle.evaluation.challenge_results import ChallengeClassification
 from bustle.evaluation.tdsc_abus import box_of_mask
 from bustle.experiments.tdsc_abus import score_submission
 from bustle.experiments.tdsc_abus_files import BOX_COLUMNS
@@ -83,13 +85,13 @@ def write_submission(folder, numbers, *, without_mask=()):
 def test_the_three_tasks(tmp_path):
     numbers = [4, 5, 6, 7]
     result = score_submission(write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path)
-    assert json.loads((tmp_path / "challenge.json").read_text()) == result
-    assert result["segmentation"]["dice"] == pytest.approx(3 / 4)
-    assert result["segmentation"]["hd_voxels"] == 1
-    assert result["segmentation"]["score"] == pytest.approx(-1 / 4)
-    assert result["classification"] == {"accuracy": 1.0, "auc": 1.0, "score": 1.0}
-    assert list(result["detection"]["sensitivities"].values()) == pytest.approx([0, 0, *[3 / 4] * 5], abs=1e-6)
-    assert result["ranks"] is None
+    assert json.loads((tmp_path / "challenge.json").read_text()) == to_mapping(result)
+    assert result.segmentation.dice == pytest.approx(3 / 4)
+    assert result.segmentation.hd_voxels == 1
+    assert result.segmentation.score == pytest.approx(-1 / 4)
+    assert result.classification == ChallengeClassification(accuracy=1.0, auc=1.0, score=1.0)
+    assert list(result.detection.sensitivities.values()) == pytest.approx([0, 0, *[3 / 4] * 5], abs=1e-6)
+    assert result.ranks is None
     with (tmp_path / "challenge_cases.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert [row["case_id"] for row in rows] == [f"tdsc-abus/DATA_00{number}" for number in numbers]
@@ -100,9 +102,9 @@ def test_the_three_tasks(tmp_path):
 def test_the_70_test_cases_give_a_rank(tmp_path):
     numbers = list(range(130, 200))
     result = score_submission(write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path)
-    assert {board: place["rank"] for board, place in result["ranks"].items()} == dict.fromkeys(result["ranks"], 1)
-    assert result["ranks"]["segmentation"]["teams"] == 11
-    assert result["ranks"]["overall"]["score"] == pytest.approx(3)
+    assert {board: place.rank for board, place in result.ranks.items()} == dict.fromkeys(result.ranks, 1)
+    assert result.ranks["segmentation"].teams == 11
+    assert result.ranks["overall"].score == pytest.approx(3)
 
 
 def test_a_missing_mask_stops_or_is_infinite(tmp_path):
@@ -110,7 +112,12 @@ def test_a_missing_mask_stops_or_is_infinite(tmp_path):
     with pytest.raises(InputError, match=r"1 of 3 cases have no mask \(5\).*as-empty"):
         score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path)
     result = score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path, missing="as-empty")
-    assert result["segmentation"] == {"dice": pytest.approx(0.5), "hd_voxels": None, "n_infinite": 1, "score": None}
+    assert to_mapping(result.segmentation) == {
+        "dice": pytest.approx(0.5),
+        "hd_voxels": None,
+        "n_infinite": 1,
+        "score": None,
+    }
     rows = (tmp_path / "challenge_cases.csv").read_text().splitlines()
     assert rows[2].split(",")[3] == str(math.inf)
 
@@ -121,12 +128,12 @@ def test_parts_may_be_absent_and_other_cases_are_left_out(tmp_path):
         path.unlink()
     (folder / "Segmentation").rmdir()
     result = score_submission(folder, cases=make_cases([5, 6]), out=tmp_path)
-    assert result["segmentation"] is None
-    assert result["n_cases"] == 2
-    assert result["warnings"] == [
+    assert result.segmentation is None
+    assert result.n_cases == 2
+    assert result.warnings == (
         "2 cases of Classification are not among the data and were left out",
         "2 cases of Detection are not among the data and were left out",
-    ]
+    )
 
 
 @pytest.mark.parametrize(

@@ -116,20 +116,20 @@ def _score_challenge(arguments: argparse.Namespace, cases: Sequence[Case]) -> in
             "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
         )
     result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
-    for warning in result["warnings"]:
+    for warning in result.warnings:
         print(f"warning: {warning}")
-    print(f"{result['challenge']}: {result['n_cases']} cases, official metrics")
-    masks, classes, boxes = (result[task] for task in ("segmentation", "classification", "detection"))
-    if masks:
-        distance = "infinite" if masks["hd_voxels"] is None else f"{masks['hd_voxels']:.4f} voxels"
-        print(f"  segmentation    Dice {masks['dice']:.4f}, HD {distance} ({masks['n_infinite']} cases infinite)")
-    if classes:
-        area = "undefined" if classes["auc"] is None else f"{classes['auc']:.4f}"
-        print(f"  classification  accuracy {classes['accuracy']:.4f}, AUC {area}")
-    if boxes:
-        print(f"  detection       FROC {boxes['froc']:.4f}")
-    for board, place in (result["ranks"] or {}).items():
-        if place:
-            print(f"  {board} board: score {place['score']:.4f}, rank {place['rank']} of {place['teams']}")
+    print(f"{result.challenge}: {result.n_cases} cases, official metrics")
+    masks, classes, boxes = result.segmentation, result.classification, result.detection
+    if masks is not None:
+        distance = "infinite" if masks.hd_voxels is None else f"{masks.hd_voxels:.4f} voxels"
+        print(f"  segmentation    Dice {masks.dice:.4f}, HD {distance} ({masks.n_infinite} cases infinite)")
+    if classes is not None:
+        area = "undefined" if classes.auc is None else f"{classes.auc:.4f}"
+        print(f"  classification  accuracy {classes.accuracy:.4f}, AUC {area}")
+    if boxes is not None:
+        print(f"  detection       FROC {boxes.froc:.4f}")
+    for board, place in (result.ranks or {}).items():
+        if place is not None:
+            print(f"  {board} board: score {place.score:.4f}, rank {place.rank} of {place.teams}")
     print(f"files: {arguments.out / RESULT}, {arguments.out / CASE_TABLE}")
     return 0

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import write_json, write_text
 from bustle.core.progress import progress
 from bustle.core.provenance import provenance
 from bustle.core.types import Case
+from bustle.evaluation.challenge_results import (
+    BoardPlace,
+    ChallengeClassification,
+    ChallengeDetection,
+    ChallengeResult,
+    ChallengeRow,
+    ChallengeSegmentation,
+)
 from bustle.evaluation.metrics import FROC_RATES
 from bustle.evaluation.tdsc_abus import (
     BoxedVolume,
@@ -33,12 +43,11 @@ from bustle.experiments.tdsc_abus_files import CLASSIFICATION, DETECTION, SEGMEN
 
 RESULT, CASE_TABLE = "challenge.json", "challenge_cases.csv"
 OWN_NAME = "this submission"
-Row = dict[str, Any]
 
 
 def score_submission(
     submission: Path, *, cases: Sequence[Case], out: Path, missing: Missing = "error"
-) -> dict[str, Any]:
+) -> ChallengeResult:
     """Write `challenge.json` and `challenge_cases.csv` into `out`; returns the content of the first.
 
     Over all of the given cases, which need a mask and a class. With `missing` "as-empty" a case without a mask has
@@ -60,88 +69,101 @@ def score_submission(
     ]
     rows, volumes = [], []
     for number, case in progress(list(numbered.items()), description="score"):
-        row, true_box = _score_case(case, None if masks is None else masks.get(number), segmented=masks is not None)
+        overlap, true_box = _score_case(
+            case, None if masks is None else masks.get(number), segmented=masks is not None
+        )
         proposed = (boxes or {}).get(number, [])
-        row |= {"probability": (classes or {}).get(number), "boxes": None if boxes is None else len(proposed)}
-        rows.append(row)
+        rows.append(
+            ChallengeRow(
+                case_id=case.case_id,
+                label=case.label,
+                dice=None if overlap is None else overlap.dice,
+                hd=None if overlap is None else overlap.hd,
+                probability=(classes or {}).get(number),
+                boxes=None if boxes is None else len(proposed),
+            )
+        )
         volumes.append(BoxedVolume([true_box], [box for box, _ in proposed], [value for _, value in proposed]))
-    result: dict[str, Any] = {
-        "challenge": "TDSC-ABUS 2023",
-        "n_cases": len(rows),
-        "segmentation": None if masks is None else _segmentation(rows),
-        "classification": None if classes is None else _classification(rows),
-        "detection": None if boxes is None else _detection(volumes),
-    }
-    result |= {
-        "ranks": _ranks(result) if set(numbered) == set(TEST_CASES) else None,
-        "warnings": warnings,
-        "provenance": provenance(),
-    }
+    result = ChallengeResult(
+        challenge="TDSC-ABUS 2023",
+        n_cases=len(rows),
+        segmentation=None if masks is None else _segmentation(rows),
+        classification=None if classes is None else _classification(rows),
+        detection=None if boxes is None else _detection(volumes),
+        ranks=None,
+        warnings=tuple(warnings),
+        provenance=provenance(),
+    )
+    if set(numbered) == set(TEST_CASES):
+        result = dataclasses.replace(result, ranks=_ranks(result))
     _write_cases(out / CASE_TABLE, rows)
-    write_json(out / RESULT, result)
+    write_json(out / RESULT, to_mapping(result))
     return result
 
 
-def _score_case(case: Case, path: Path | None, *, segmented: bool) -> tuple[Row, ChallengeBox]:
+class _Overlap(NamedTuple):
+    dice: float
+    hd: float
+
+
+def _score_case(case: Case, path: Path | None, *, segmented: bool) -> tuple[_Overlap | None, ChallengeBox]:
+    """How well the mask fits, None of a submission without masks, and the true box."""
     from bustle.io.volume import read_mask_volume
 
     sample = case.load()
     if sample.lesion_mask is None or sample.lesion_mask.ndim != 3 or not sample.lesion_mask.any():
         raise InputError(f"'{case.case_id}' has no tumour mask of a volume", remedy="give the challenge's own data")
     truth = sample.lesion_mask > 0
-    row: Row = {"case_id": case.case_id, "label": case.label, "dice": None, "hd": None}
-    if segmented:
-        drawn = np.zeros_like(truth) if path is None else read_mask_volume(path)
-        if drawn.shape != truth.shape:
-            raise InputError(
-                f"is {drawn.shape} voxels, '{case.case_id}' is {truth.shape} (slices, depth, width)",
-                remedy="write masks on the volume's own grid",
-                path=path,
-            )
-        row |= {"dice": dice(truth, drawn), "hd": hausdorff_distance(truth, drawn)}
-    return row, box_of_mask(truth)
+    if not segmented:
+        return None, box_of_mask(truth)
+    drawn = np.zeros_like(truth) if path is None else read_mask_volume(path)
+    if drawn.shape != truth.shape:
+        raise InputError(
+            f"is {drawn.shape} voxels, '{case.case_id}' is {truth.shape} (slices, depth, width)",
+            remedy="write masks on the volume's own grid",
+            path=path,
+        )
+    return _Overlap(dice(truth, drawn), hausdorff_distance(truth, drawn)), box_of_mask(truth)
 
 
-def _segmentation(rows: Sequence[Row]) -> dict[str, Any]:
-    """`hd_voxels` and `score` are None where a single case has an infinite HD, as their means then are infinite."""
-    distances = np.array([row["hd"] for row in rows])
-    overlap = float(np.mean([row["dice"] for row in rows]))
+def _segmentation(rows: Sequence[ChallengeRow]) -> ChallengeSegmentation:
+    distances = np.array([row.hd for row in rows], np.float64)
+    overlap = float(np.mean(np.array([row.dice for row in rows], np.float64)))
     finite = bool(np.isfinite(distances).all())
-    return {
-        "dice": overlap,
-        "hd_voxels": float(distances.mean()) if finite else None,
-        "n_infinite": int(np.isinf(distances).sum()),
-        "score": overlap - float(distances.mean()) if finite else None,
-    }
+    return ChallengeSegmentation(
+        dice=overlap,
+        hd_voxels=float(distances.mean()) if finite else None,
+        n_infinite=int(np.isinf(distances).sum()),
+        score=overlap - float(distances.mean()) if finite else None,
+    )
 
 
-def _classification(rows: Sequence[Row]) -> dict[str, Any]:
-    malignant = np.array([row["label"] == "malignant" for row in rows])
-    probability = np.array([row["probability"] for row in rows], np.float64)
+def _classification(rows: Sequence[ChallengeRow]) -> ChallengeClassification:
+    malignant = np.array([row.label == "malignant" for row in rows])
+    probability = np.array([row.probability for row in rows], np.float64)
     correct, area = accuracy(malignant, probability), auc(malignant, probability)
-    return {"accuracy": correct, "auc": area, "score": None if area is None else (correct + area) / 2}
+    score = None if area is None else (correct + area) / 2
+    return ChallengeClassification(accuracy=correct, auc=area, score=score)
 
 
-def _detection(volumes: Sequence[BoxedVolume]) -> dict[str, Any]:
+def _detection(volumes: Sequence[BoxedVolume]) -> ChallengeDetection:
     found = froc(volumes)
-    return {
-        "froc": found.mean,
-        "sensitivities": {f"{rate:g}": value for rate, value in zip(FROC_RATES, found.sensitivities, strict=True)},
-    }
+    rates = zip(FROC_RATES, found.sensitivities, strict=True)
+    return ChallengeDetection(froc=found.mean, sensitivities={f"{rate:g}": value for rate, value in rates})
 
 
-def _ranks(result: Mapping[str, Any]) -> dict[str, Any]:
-    """By board: score, rank and the number of teams with this one; None where it does not stand on a board."""
-    masks, classes, boxes = (result[task] or {} for task in ("segmentation", "classification", "detection"))
+def _ranks(result: ChallengeResult) -> dict[str, BoardPlace | None]:
+    """By board; None where it does not stand on a board."""
+    masks, classes, boxes = result.segmentation, result.classification, result.detection
     own = TeamFigures(
-        dice=masks.get("dice"),
-        hd=math.inf if masks.get("n_infinite") else masks.get("hd_voxels"),
-        accuracy=classes.get("accuracy"),
-        auc=classes.get("auc"),
-        froc=boxes.get("froc"),
+        dice=None if masks is None else masks.dice,
+        hd=None if masks is None else math.inf if masks.n_infinite else masks.hd_voxels,
+        accuracy=None if classes is None else classes.accuracy,
+        auc=None if classes is None else classes.auc,
+        froc=None if boxes is None else boxes.froc,
     )
     return {
-        board: {"score": scores[OWN_NAME], "rank": list(scores).index(OWN_NAME) + 1, "teams": len(scores)}
+        board: BoardPlace(score=scores[OWN_NAME], rank=list(scores).index(OWN_NAME) + 1, teams=len(scores))
         if OWN_NAME in scores
         else None
         for board, scores in boards({**published_teams(), OWN_NAME: own}).items()
@@ -171,9 +193,10 @@ def _refuse_gaps(numbered: Mapping[int, Case], found: Mapping[int, object], *, w
         raise InputError(f"{len(absent)} of {len(numbered)} cases have no {what} ({some})", remedy=remedy, path=path)
 
 
-def _write_cases(path: Path, rows: Sequence[Row]) -> None:
+def _write_cases(path: Path, rows: Sequence[ChallengeRow]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(ChallengeRow)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    for row in rows:
+        writer.writerow({name: "" if value is None else value for name, value in to_mapping(row).items()})
     write_text(path, text.getvalue())
