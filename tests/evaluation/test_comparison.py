@@ -12,7 +12,7 @@ from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks, fold_values
 from bustle.evaluation.figures import estimates_of
-from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.statistics import GroupResamples
 from bustle.evaluation.summary import Scoring, summarise
 
 CLASSES = ("benign", "malignant")
@@ -20,7 +20,8 @@ STRICT = load_protocol("strict")
 COUNT = 30
 CASES = np.arange(COUNT)
 GROUPS = [f"group-{number // 2}" for number in range(COUNT)]
-WEIGHTS = cluster_weights(GROUPS, resamples=40, seed=0)
+RESAMPLES = GroupResamples.draw(GROUPS, resamples=40, seed=0)
+WEIGHTS = RESAMPLES.weights
 
 
 def made_up_rows(seed):
@@ -54,7 +55,7 @@ FIRST, SECOND = made_up_rows(1), made_up_rows(2)
 def test_a_masks_interval_equals_a_loop_over_resamples():
     rows = list(SECOND)
     rows[4] = replace(rows[4], hd95_px=None)
-    found = compare_masks(FIRST, rows, weights=WEIGHTS, cases=CASES)
+    found = compare_masks(FIRST, rows, resamples=RESAMPLES)
     assert list(found) == ["dice", "hd95_px", "missed_lesions"]
     kept = [number for number in range(COUNT) if number != 4]
     for name, numbers in (("dice", range(COUNT)), ("hd95_px", kept)):
@@ -72,7 +73,7 @@ def test_a_masks_interval_equals_a_loop_over_resamples():
 
 
 def test_class_intervals_equal_a_loop_over_resamples():
-    found = compare_classes(FIRST, SECOND, weights=WEIGHTS, cases=CASES, protocol=STRICT, classes=CLASSES)
+    found = compare_classes(FIRST, SECOND, resamples=RESAMPLES, protocol=STRICT, classes=CLASSES)
     truth = np.array([row.label == "malignant" for row in FIRST])
     scores = [np.array([row.probability("malignant") for row in rows]) for rows in (FIRST, SECOND)]
     differences = {"auc": [], "accuracy": [], "sensitivity": [], "specificity": []}
@@ -104,7 +105,7 @@ def test_averages_over_three_classes_have_no_delong_test():
     rows = [
         [replace(row, probabilities={**row.probabilities, "normal": 0.0}) for row in rows] for rows in (FIRST, SECOND)
     ]
-    settings = {"weights": WEIGHTS, "cases": CASES, "classes": (*CLASSES, "normal")}
+    settings = {"resamples": RESAMPLES, "classes": (*CLASSES, "normal")}
     macro = compare_classes(*rows, **settings, protocol=load_protocol("lanet"))
     assert macro["auc"].tests.delong is None
     binary = compare_classes(*rows, **settings, protocol=STRICT)
@@ -113,7 +114,7 @@ def test_averages_over_three_classes_have_no_delong_test():
 
 def test_methods_without_probabilities_have_no_class_entries():
     without = [replace(row, probabilities=dict.fromkeys(CLASSES)) for row in SECOND]
-    settings = {"weights": WEIGHTS, "cases": CASES, "protocol": STRICT, "classes": CLASSES}
+    settings = {"resamples": RESAMPLES, "protocol": STRICT, "classes": CLASSES}
     assert compare_classes(FIRST, without, **settings) == {}
 
 

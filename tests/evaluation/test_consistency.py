@@ -12,7 +12,7 @@ from bustle.core.recipe import load_protocol
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
 from bustle.evaluation.figures import Estimate
 from bustle.evaluation.fold_summary import summarise_folds
-from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.statistics import GroupResamples
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import Scoring, summarise
 
@@ -70,8 +70,8 @@ def test_both_contradictions_are_counted_among_the_cases_that_they_concern():
 
 
 def test_the_intervals_resample_whole_patients():
-    rows = made_up_rows()
-    weights = cluster_weights([row.group_id for row in rows], resamples=300, seed=0)
+    rows = made_up_rows(3 * SAID)
+    weights = GroupResamples.draw([row.group_id for row in rows], resamples=300, seed=0).weights
     assert len(set(map(tuple, weights[:, ::2] - weights[:, 1::2]))) == 1  # both images of a patient come together
     normal = np.array([row.decision == "normal" for row in rows])
     drawn = np.array([not row.prediction_empty for row in rows])

@@ -32,7 +32,7 @@ def test_components_equal_the_comparison_of_all_pairs():
 
 def test_covariance_and_p_equal_the_definition():
     positive, first, second = scores()
-    found = delong_test(positive, first, second, cases=np.arange(len(first)))
+    found = delong_test(positive, first, second, groups=np.arange(len(first)))
     below, above = zip(*(over_all_pairs(positive, score) for score in (first, second)), strict=True)
     covariance = np.cov(below) / positive.sum() + np.cov(above) / (~positive).sum()
     np.testing.assert_allclose(found.covariance, covariance, atol=1e-12)
@@ -46,7 +46,7 @@ def test_covariance_and_p_equal_the_definition():
 def test_a_small_example_by_hand():
     positive = np.array([True, True, False, False])
     first, second = np.array([4.0, 2.0, 3.0, 1.0]), np.array([4.0, 3.0, 2.0, 1.0])
-    found = delong_test(positive, first, second, cases=np.arange(4))
+    found = delong_test(positive, first, second, groups=np.arange(4))
     assert found.areas == (0.75, 1.0)
     # components of the first score: positives 1 and 1/2, negatives 1/2 and 1; of the second all 1
     np.testing.assert_allclose(found.covariance, [[0.125, 0], [0, 0]])
@@ -55,17 +55,41 @@ def test_a_small_example_by_hand():
 
 def test_repeating_every_case_adds_no_certainty():
     positive, first, second = scores()
-    once = delong_test(positive, first, second, cases=np.arange(40))
-    thrice = delong_test(*(np.tile(values, 3) for values in (positive, first, second)), cases=np.tile(range(40), 3))
+    once = delong_test(positive, first, second, groups=np.arange(40))
+    thrice = delong_test(*(np.tile(values, 3) for values in (positive, first, second)), groups=np.tile(range(40), 3))
     np.testing.assert_allclose(thrice.covariance, once.covariance)
     assert thrice.p == pytest.approx(once.p)
 
 
+def test_the_variance_of_groups_with_both_classes_equals_obuchowskis_sums():
+    positive, first, second = scores()
+    groups = np.arange(40) % 13
+    found = delong_test(positive, first, second, groups=groups).covariance
+    expected = np.zeros((2, 2))
+    parts = [over_all_pairs(positive, score) for score in (first, second)]
+    hits, misses, m, n = groups[positive], groups[~positive], positive.sum(), (~positive).sum()
+
+    def centred_sums(score, column, owner):
+        values = parts[score][column]
+        return np.array([(values[owner == group] - values.mean()).sum() for group in range(13)])
+
+    for r in range(2):
+        for s in range(2):
+            for column, owner, count in ((0, hits, m), (1, misses, n)):
+                size = len(set(owner.tolist()))
+                shared = centred_sums(r, column, owner) @ centred_sums(s, column, owner)
+                expected[r, s] += size / (size - 1) * shared / count**2
+            crossed = centred_sums(r, 0, hits) @ centred_sums(s, 1, misses)
+            crossed += centred_sums(s, 0, hits) @ centred_sums(r, 1, misses)
+            expected[r, s] += 13 / 12 * crossed / (m * n)
+    np.testing.assert_allclose(found, expected)
+
+
 def test_nothing_to_test():
     positive, first, _ = scores()
-    same = delong_test(positive, first, first, cases=np.arange(40))
+    same = delong_test(positive, first, first, groups=np.arange(40))
     assert (same.standard_error, same.z, same.p) == (0.0, None, 1.0)
     perfect = positive.astype(float)
-    assert delong_test(positive, 1 - perfect, perfect, cases=np.arange(40)).p is None  # no variance to judge by
+    assert delong_test(positive, 1 - perfect, perfect, groups=np.arange(40)).p is None  # no variance to judge by
     one = np.arange(5) == 0
-    assert delong_test(one, np.arange(5.0), np.arange(5.0), cases=np.arange(5)) is None
+    assert delong_test(one, np.arange(5.0), np.arange(5.0), groups=np.arange(5)) is None

@@ -12,7 +12,7 @@ from bustle.core.config import to_mapping
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import froc_curve, summarise_detection
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
-from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.statistics import GroupResamples, exact_interval
 
 HAND = [
     DetectedCase(case_id="1", group_id="a", hit_scores=(0.9, None), lesion_mm3=(500.0, 2000.0), false_scores=(0.8,)),
@@ -82,9 +82,9 @@ def test_sensitivities_equal_a_plain_form(seed):
 
 
 def test_intervals_resample_whole_patients():
-    cases = made_up(10, seed=9)
+    cases = made_up(12, seed=9)
     found = summarise_detection(cases, least_iou=0.1, threshold=0.4, resamples=60, seed=3)
-    weights = cluster_weights([case.group_id for case in cases], resamples=60, seed=3)
+    weights = GroupResamples.draw([case.group_id for case in cases], resamples=60, seed=3).weights
     explicit = []
     for row in weights:
         drawn = [case for case, times in zip(cases, row, strict=True) for _ in range(int(times))]
@@ -108,7 +108,8 @@ def test_without_lesions_there_is_no_figure_and_without_candidates_it_is_zero():
     silent = [DetectedCase(case_id="6", group_id="a", hit_scores=(None,), lesion_mm3=(500.0,), false_scores=())]
     found = summarise_detection(silent, least_iou=0.1, threshold=0.5, resamples=5)
     assert found.estimates["cpm"].mean == found.estimates["lesion_sensitivity"].mean == 0
-    assert found.estimates["cpm"].ci95 == (0, 0)
+    assert found.estimates["cpm"].ci95 is None
+    assert found.estimates["lesion_sensitivity"].ci95 == pytest.approx((0, 0.975))  # of one patient
 
 
 def test_small_and_large_lesions_by_hand():
@@ -117,6 +118,6 @@ def test_small_and_large_lesions_by_hand():
     assert (found.unit, found.border) == ("mm³", 1000)
     assert (found.small.mean, found.small.n) == (0.5, 2)
     assert (found.large.mean, found.large.n) == (0, 1)
-    assert found.small.ci95 == (0, 1)
+    assert found.small.ci95 == pytest.approx(exact_interval(0.5, n=2))
     border = replace(HAND[1], lesion_mm3=(1000.0,))
     assert summarise_detection([border], least_iou=0.1, threshold=0.6, resamples=5).by_size.large is None

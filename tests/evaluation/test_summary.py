@@ -345,10 +345,10 @@ def test_la_nets_protocol_gives_the_half_width():
 
 def test_all_intervals_equal_an_explicit_resampling_loop():
     """Goal 9: exact, not only fast."""
-    from bustle.evaluation.statistics import cluster_weights
+    from bustle.evaluation.statistics import GroupResamples
 
     metrics = summary_of(ROWS, resamples=60)
-    weights = cluster_weights([row.group_id for row in ROWS], resamples=60, seed=0).astype(int)
+    weights = GroupResamples.draw([row.group_id for row in ROWS], resamples=60, seed=0).weights.astype(int)
     loops = {"dice": [], "auc": [], "f1": []}
     for times in weights:
         resample = [row for row, count in zip(ROWS, times, strict=True) for _ in range(count)]

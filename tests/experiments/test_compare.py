@@ -143,7 +143,7 @@ def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys
     assert (track.n_cases, track.n_tested, track.spread) == (12, 36, "t95")
     iou = entry_of(found, "iou")
     assert (iou.test, iou.p) == ("pooled_t", pytest.approx(0.00871, abs=5e-6))
-    assert iou.tests.paired_t.degrees_of_freedom == 11
+    assert iou.tests.paired_t.degrees_of_freedom == 5  # of six patients
     assert entry_of(found, "dice").p is None  # neither side varies
     print_comparison(found)
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("IoU"))
@@ -332,3 +332,14 @@ def test_a_shipped_run_against_a_perturbed_copy(tmp_path):
     assert auc.ci95[1] < 0
     assert auc.tests.delong.p < 0.01
     assert entry_of(found, "hd95_px").p == 1.0
+
+
+def test_images_of_three_patients_have_neither_interval_nor_p(tmp_path, capsys):
+    for name, better in (("a", 0.0), ("b", 0.1)):
+        patients = [replace(row, group_id=f"g{place % 3}") for place, row in enumerate(made_up_rows(better=better))]
+        write_results(tmp_path / name, patients)
+    found = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
+    assert all(entry.ci95 is None and entry.p is None for entry in found.tracks[0].comparisons)
+    assert entry_of(found, "dice").difference == pytest.approx(0.1)
+    print_comparison(found)
+    assert "warning: no intervals and no p: only 3 groups, at least 5 are needed" in capsys.readouterr().out

@@ -24,6 +24,7 @@ from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import SizeFigures
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.froc import summarise_detection
+from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
@@ -124,9 +125,9 @@ def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
     text = write(tmp_path / "report.html", rows, replace(metrics, lesion_detection=found))
     assert "2 lesions in 1 cases. A candidate finds a lesion by IoU of at least 0.2" in text
     assert "FROC curve" in text
-    assert "Sensitivity at 0.125 per case fraction 0.500 0.500 to 0.500 2" in text
-    assert "Lesions found, up to 1000 mm³ fraction 1.000 1.000 to 1.000 1" in text
-    assert "Lesions found, above 1000 mm³ fraction 0.000 0.000 to 0.000 1" in text
+    assert "Sensitivity at 0.125 per case fraction 0.500 0.000 to 1.000 2" in text
+    assert "Lesions found, up to 1000 mm³ fraction 1.000 0.025 to 1.000 1" in text
+    assert "Lesions found, above 1000 mm³ fraction 0.000 0.000 to 0.975 1" in text
 
 
 def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
@@ -228,10 +229,10 @@ def test_history_of_a_fold(tmp_path):
 
 def comparison_of(rows, other):
     """Of Dice and AUC."""
-    weights, cases = np.ones((1, len(rows))), np.arange(len(rows))
+    resamples = GroupResamples.draw([row.case_id for row in rows], resamples=20, seed=0)
     strict = load_protocol("strict")
-    masks = compare_masks(rows, other, weights=weights, cases=cases)
-    decided = compare_classes(rows, other, weights=weights, cases=cases, protocol=strict, classes=CLASSES)
+    masks = compare_masks(rows, other, resamples=resamples)
+    decided = compare_classes(rows, other, resamples=resamples, protocol=strict, classes=CLASSES)
     entries = [
         MetricComparison(
             run="<new>",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bustle.evaluation.results import FoldEstimate
-from bustle.report.wording import interval, mean_and_spread, number, with_unit
+from bustle.report.wording import interval, mean_and_spread, number, resampled_groups, with_unit
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_intervals_and_spreads():
     assert mean_and_spread(dice) == "0.800 ± 0.020"
     assert mean_and_spread(replace(dice, sd=None)) == "0.800"
     assert mean_and_spread(replace(dice, mean=None, sd=None)) == "–"
+
+
+def test_too_few_groups_are_said():
+    assert resampled_groups(5) == "5 groups resampled"
+    assert resampled_groups(1) == "none but of shares: 1 group, at least 5 are needed"

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.run_folder import refuse_run_folder
     from bustle.inference.predictor import Predictor
     from bustle.report.evaluation_page import headline_cards
-    from bustle.report.wording import interval, with_unit
+    from bustle.report.wording import interval, resampled_groups, with_unit
 
     refuse_run_folder(arguments.out)
     groups = group_rule(arguments.groups)
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         unit = card.entry.unit
         value, bounds = with_unit(card.entry.mean, unit), interval(card.entry.ci95, unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
-    print(f"intervals: {result.n_groups} groups resampled ({result.resampled}; groups: {result.groups})")
+    print(f"intervals: {resampled_groups(result.n_groups)} ({result.resampled}; groups: {result.groups})")
     print(f"report: {ScoredFolder(arguments.out).report}")
     return 0
 

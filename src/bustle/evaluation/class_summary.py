@@ -15,13 +15,14 @@ from bustle.evaluation.classification import (
     areas_under_roc,
     average_precisions,
     confusion_matrices,
+    counted_cases,
     decision_metrics,
     per_class_metrics,
 )
 from bustle.evaluation.figures import ClassFigures, Estimate, OneClassFigures
 from bustle.evaluation.metrics import CLASSIFICATION
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import percentile_interval
+from bustle.evaluation.statistics import GroupResamples
 
 FloatArray = NDArray[np.float64]
 
@@ -32,9 +33,9 @@ def has_class_result(row: CaseRow, classes: Sequence[str]) -> bool:
 
 
 def summarise_classes(
-    rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol, classes: Sequence[str]
+    rows: Sequence[CaseRow], *, resamples: GroupResamples, protocol: Protocol, classes: Sequence[str]
 ) -> ClassFigures | None:
-    """Class metrics of the rows that have a class result; `weights` is `resamples x rows`. None without any row.
+    """Class metrics of the rows that have a class result. None without any row.
 
     The decided class is the most probable one; the positive class wins a tie.
     """
@@ -49,15 +50,16 @@ def summarise_classes(
         return class_metrics(truth, probability, positive=positive, average=protocol.class_average, weights=weights)
 
     everything = np.ones((1, len(used)))
-    resampled = weights[:, used]
+    resampled = resamples.of(used)
     with np.errstate(invalid="ignore"):
-        point, spread = values(everything), values(resampled[resampled.any(axis=1)])
+        point, spread = values(everything), values(resampled.weights[resampled.weights.any(axis=1)])
     confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=everything)
+    shares = counted_cases(truth, decided, positive=positive, average=protocol.class_average)
     estimates = {
         name: Estimate(
             mean=_number(point[name][0]),
             sd=None,
-            ci95=None if np.isnan(point[name][0]) else percentile_interval(spread[name]),
+            ci95=_interval(point[name][0], spread[name], resampled, shares.get(name)),
             n=len(used),
             unit=metric.unit,
         )
@@ -72,6 +74,17 @@ def summarise_classes(
         estimates=estimates,
         per_class=_per_class(truth, probability, confusion, classes=classes),
     )
+
+
+def _interval(
+    point: float, spread: FloatArray, resamples: GroupResamples, counted: NDArray[np.bool_] | None
+) -> tuple[float, float] | None:
+    """Of a metric that is a share of the `counted` cases, or of one that is none (None)."""
+    if np.isnan(point):
+        return None
+    if counted is None:
+        return resamples.interval(spread)
+    return resamples.of(counted).share_interval(float(point), spread)
 
 
 def _per_class(

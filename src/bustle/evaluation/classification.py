@@ -65,6 +65,22 @@ def decision_metrics(confusion: FloatArray, *, positive: int, average: ClassAver
     }
 
 
+def counted_cases(
+    truth: NDArray[np.int64], decided: NDArray[np.int64], *, positive: int, average: ClassAverage
+) -> dict[str, NDArray[np.bool_]]:
+    """By metric that is a share of cases, which cases those are; an average over classes is no share."""
+    found = {"accuracy": np.ones(len(truth), bool)}
+    if average == "binary":
+        found |= {
+            "sensitivity": truth == positive,
+            "specificity": truth != positive,
+            "fpr": truth != positive,
+            "precision": decided == positive,
+            "npv": decided != positive,
+        }
+    return found
+
+
 def areas_under_roc(positive: NDArray[np.bool_], score: FloatArray, *, weights: FloatArray) -> FloatArray:
     """The area under the ROC curve, ties counted half (Mann-Whitney)."""
     hits, misses = _by_rising_score(positive, score, weights)

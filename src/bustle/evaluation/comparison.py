@@ -18,7 +18,7 @@ from bustle.evaluation.froc import detection_values, lesion_count
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import percentile_interval, weighted_means
+from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples, weighted_means
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
@@ -32,20 +32,19 @@ def compare_masks(
     reference: Sequence[CaseRow],
     other: Sequence[CaseRow],
     *,
-    weights: FloatArray,
-    cases: NDArray[np.int64],
+    resamples: GroupResamples,
     leave_out: Collection[str] = (),
 ) -> Differences:
     """By metric of `SEGMENTATION | DETECTION`, the difference of both methods, with the tests over cases.
 
-    Both hold the same cases in the same order, numbered by `cases`; `weights` is `resamples x rows`. A metric counts
-    the rows where both methods have a value; a metric without any such row is absent.
+    Both hold the same cases in the same order. A metric counts the rows where both methods have a value; a metric
+    without any such row is absent.
     """
     first, second = mask_values(reference), mask_values(other)
     known = ~np.isnan(first) & ~np.isnan(second)
     one_sided = np.isnan(first) != np.isnan(second)
     differences = np.where(known, second - first, np.nan)
-    resampled = weighted_means(differences, weights=weights)
+    resampled = weighted_means(differences, weights=resamples.weights)
     found: dict[str, MetricDifference] = {}
     for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items()):
         both = known[:, column]
@@ -56,9 +55,12 @@ def compare_masks(
             metric,
             values,
             resampled[:, column],
+            resamples.of(both),
             n=int(both.sum()),
             n_unpaired=int(one_sided[:, column].sum()),
-            paired_t=paired_t_test(differences[:, column], cases=cases) if name in SEGMENTATION else None,
+            paired_t=(
+                paired_t_test(differences[:, column], groups=resamples.groups) if name in SEGMENTATION else None
+            ),
         )
     return found
 
@@ -67,8 +69,7 @@ def compare_classes(
     reference: Sequence[CaseRow],
     other: Sequence[CaseRow],
     *,
-    weights: FloatArray,
-    cases: NDArray[np.int64],
+    resamples: GroupResamples,
     protocol: Protocol,
     classes: Sequence[str],
 ) -> Differences:
@@ -81,8 +82,8 @@ def compare_classes(
     _, second = class_arrays([other[index] for index in used], classes)
     positive = list(classes).index(positive_class(classes, protocol=protocol))
     points, spreads = [], []
-    resampled = weights[:, used]
-    resampled = resampled[resampled.any(axis=1)]
+    drawn = resamples.of(used)
+    resampled = drawn.weights[drawn.weights.any(axis=1)]
     with np.errstate(invalid="ignore"):
         for probability in (first, second):
             settings = {"positive": positive, "average": protocol.class_average}
@@ -90,7 +91,7 @@ def compare_classes(
             spreads.append(class_metrics(truth, probability, **settings, weights=resampled))
     delong = None
     if len(classes) == 2 or protocol.class_average == "binary":
-        test = delong_test(truth == positive, first[:, positive], second[:, positive], cases=cases[used])
+        test = delong_test(truth == positive, first[:, positive], second[:, positive], groups=drawn.groups)
         difference = float(points[1]["auc"][0]) - float(points[0]["auc"][0])
         delong = None if test is None else _recorded(test, difference)
     n_unpaired = int((has_result[0] != has_result[1]).sum())
@@ -99,6 +100,7 @@ def compare_classes(
             metric,
             (float(points[0][name][0]), float(points[1][name][0])),
             spreads[1][name] - spreads[0][name],
+            drawn,
             n=len(used),
             n_unpaired=n_unpaired,
             delong=delong if name == "auc" else None,
@@ -112,7 +114,7 @@ def compare_detection(
     reference: Sequence[DetectedCase],
     other: Sequence[DetectedCase],
     *,
-    weights: FloatArray,
+    resamples: GroupResamples,
     threshold: float,
     n_unpaired: int,
 ) -> Differences:
@@ -126,13 +128,14 @@ def compare_detection(
         return {}
     once = np.ones((1, len(reference)))
     points = [detection_values(cases, weights=once, threshold=threshold)[0] for cases in (reference, other)]
-    weights = weights[weights.any(axis=1)]
+    weights = resamples.weights[resamples.weights.any(axis=1)]
     spreads = [detection_values(cases, weights=weights, threshold=threshold) for cases in (reference, other)]
     return {
         name: _difference(
             metric,
             (float(points[0][column]), float(points[1][column])),
             spreads[1][:, column] - spreads[0][:, column],
+            resamples,
             n=len(reference) if name == "false_positives_per_case" else lesions,
             n_unpaired=n_unpaired,
         )
@@ -189,12 +192,19 @@ def _difference(
     metric: Metric,
     values: tuple[float, float],
     resampled: FloatArray,
+    resamples: GroupResamples,
     *,
     n: int,
     n_unpaired: int,
     paired_t: PairedTTest | None = None,
     delong: DeLongTest | None = None,
 ) -> MetricDifference:
+    """Without any test where there are too few groups for one."""
+    if resamples.n_groups < FEWEST_GROUPS:
+        tests = MetricTests(bootstrap=BootstrapTest(p=None))
+    else:
+        bootstrap = BootstrapTest(p=bootstrap_p_value(resampled))
+        tests = MetricTests(bootstrap=bootstrap, paired_t=paired_t, delong=delong)
     return MetricDifference(
         title=metric.title,
         unit=metric.unit,
@@ -203,7 +213,7 @@ def _difference(
         reference=values[0],
         value=values[1],
         difference=values[1] - values[0],
-        ci95=percentile_interval(resampled),
-        tests=MetricTests(bootstrap=BootstrapTest(p=bootstrap_p_value(resampled)), paired_t=paired_t, delong=delong),
+        ci95=resamples.interval(resampled),
+        tests=tests,
         n_unpaired=n_unpaired,
     )

@@ -10,30 +10,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.figures import Estimates
 from bustle.evaluation.metrics import CONSISTENCY
-from bustle.evaluation.statistics import mean_over_cases, weighted_means
+from bustle.evaluation.statistics import GroupResamples, mean_over_cases, weighted_means
 
 NORMAL = "normal"
 
 
 def summarise_consistency(
-    rows: Sequence[CaseRow], *, weights: NDArray[np.float64], classes: Sequence[str]
+    rows: Sequence[CaseRow], *, resamples: GroupResamples, classes: Sequence[str]
 ) -> Estimates | None:
-    """Rates of `CONSISTENCY` with their counts; `weights` is `resamples x rows`. None where nothing can contradict.
+    """Rates of `CONSISTENCY` with their counts. None where nothing can contradict.
 
     `count` of the `n` cases that the rate concerns; without a class `normal` the first concerns none.
     """
     table = np.array([_contradictions(row, classes) for row in rows])
     if np.isnan(table).all():
         return None
-    resampled = weighted_means(table, weights=weights)
+    resampled = weighted_means(table, weights=resamples.weights)
     return {
         name: replace(
-            mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit),
+            mean_over_cases(table[:, column], resamples=resamples, resampled=resampled[:, column], metric=metric),
             count=int(np.nansum(table[:, column])),
         )
         for column, (name, metric) in enumerate(CONSISTENCY.items())

@@ -29,24 +29,28 @@ class DeLong(NamedTuple):
 
 
 def delong_test(
-    positive: NDArray[np.bool_], first: FloatArray, second: FloatArray, *, cases: NDArray[np.int64]
+    positive: NDArray[np.bool_], first: FloatArray, second: FloatArray, *, groups: NDArray[np.int64]
 ) -> DeLong | None:
-    """Compare the areas of two scores of the same rows; None with fewer than two cases of either class.
+    """Compare the areas of two scores of the same rows; None with fewer than two groups of either class.
 
-    `cases` numbers the case of each row. Rows of one case, such as repeats with other seeds, are summed before the
-    variance is taken (Obuchowski, Biometrics 1997), so repeating a case does not look like having more of them.
+    `groups` numbers the group of each row. Rows of one group (a patient's images, repeats with other seeds) are
+    summed before the variance is taken, and the covariance of a group's positives with its negatives is added
+    (Obuchowski, Biometrics 1997), so that more images of the same patients do not look like more patients.
     """
     components = [structural_components(positive, score) for score in (first, second)]
-    covariance = np.zeros((2, 2))
+    _, owner = np.unique(groups, return_inverse=True)
+    count = int(owner.max()) + 1
+    covariance, sums = np.zeros((2, 2)), []
     for chosen, column in ((positive, 0), (~positive, 1)):
         values = np.stack([each[column] for each in components])
-        _, owner = np.unique(cases[chosen], return_inverse=True)
-        count = int(owner.max()) + 1 if owner.size else 0
-        if count < 2:
+        of_class = len(np.unique(owner[chosen]))
+        if of_class < 2:
             return None
-        centred = values - values.mean(axis=1, keepdims=True)
-        sums = np.stack([np.bincount(owner, weights=row, minlength=count) for row in centred])
-        covariance += sums @ sums.T * count / (count - 1) / values.shape[1] ** 2
+        centred = (values - values.mean(axis=1, keepdims=True)) / values.shape[1]
+        sums.append(np.stack([np.bincount(owner[chosen], weights=row, minlength=count) for row in centred]))
+        covariance += sums[-1] @ sums[-1].T * of_class / (of_class - 1)
+    shared = sums[0] @ sums[1].T * count / (count - 1)
+    covariance += shared + shared.T
     areas = (float(components[0][0].mean()), float(components[1][0].mean()))
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     error = float(np.sqrt(max(variance, 0.0)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import DetectionBySize, DetectionFigures, Estimate, FrocPoints
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
-from bustle.evaluation.statistics import cluster_weights, percentile_interval
+from bustle.evaluation.statistics import GroupResamples
 from bustle.evaluation.strata import VOLUME_BORDER
 
 FloatArray = NDArray[np.float64]
@@ -62,23 +62,28 @@ def summarise_detection(
     """
     if not lesion_count(cases):
         return None
-    weights = cluster_weights([case.group_id for case in cases], resamples=resamples, seed=seed)
+    drawn = GroupResamples.draw([case.group_id for case in cases], resamples=resamples, seed=seed)
     point = detection_values(cases, weights=np.ones((1, len(cases))), threshold=threshold)[0]
-    resampled = detection_values(cases, weights=weights, threshold=threshold)
+    resampled = detection_values(cases, weights=drawn.weights, threshold=threshold)
+    with_lesions = drawn.of([bool(case.hit_scores) for case in cases])
     lesions = lesion_count(cases)
     curve = froc_curve(cases)
     estimates = {
         name: Estimate(
             mean=float(point[column]),
             sd=None,
-            ci95=percentile_interval(resampled[:, column]),
+            ci95=(
+                with_lesions.share_interval(float(point[column]), resampled[:, column])
+                if metric.is_share
+                else drawn.interval(resampled[:, column])
+            ),
             n=len(cases) if name == "false_positives_per_case" else lesions,
             unit=metric.unit,
         )
         for column, (name, metric) in enumerate(LESION_DETECTION.items())
     }
     small, large = (
-        _sensitivity(_of_size(cases, small=small), weights=weights, threshold=threshold) for small in (True, False)
+        _sensitivity(_of_size(cases, small=small), resamples=drawn, threshold=threshold) for small in (True, False)
     )
     return DetectionFigures(
         hit_rule=f"IoU of at least {least_iou:g}",
@@ -103,18 +108,20 @@ def _of_size(cases: Sequence[DetectedCase], *, small: bool) -> list[list[float |
 
 
 def _sensitivity(
-    scores: Sequence[Sequence[float | None]], *, weights: FloatArray, threshold: float
+    scores: Sequence[Sequence[float | None]], *, resamples: GroupResamples, threshold: float
 ) -> Estimate | None:
     """The entry `lesion_sensitivity` of lesions given by their scores case by case; None without any."""
     lesions = np.array([len(case) for case in scores], np.float64)
     if not lesions.any():
         return None
     found = np.array([sum(score is not None and score >= threshold for score in case) for case in scores], np.float64)
-    drawn = weights @ lesions
+    share = float(found.sum() / lesions.sum())
+    drawn = resamples.weights @ lesions
+    resampled = (resamples.weights @ found)[drawn > 0] / drawn[drawn > 0]
     return Estimate(
-        mean=float(found.sum() / lesions.sum()),
+        mean=share,
         sd=None,
-        ci95=percentile_interval((weights @ found)[drawn > 0] / drawn[drawn > 0]),
+        ci95=resamples.of(lesions > 0).share_interval(share, resampled),
         n=int(lesions.sum()),
         unit=LESION_DETECTION["lesion_sensitivity"].unit,
     )

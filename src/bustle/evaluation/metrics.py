@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """`formula` is in words of pixel or case counts."""
+    """`formula` is in words of pixel or case counts. `is_share`: of cases of which each counts or does not."""
 
     title: str
     unit: str
     formula: str
     higher_is_better: bool = True
+    is_share: bool = False
 
 
 SEGMENTATION = {
@@ -41,9 +42,15 @@ SEGMENTATION = {
     ),
 }
 DETECTION = {
-    "missed_lesions": Metric("Lesions missed", "fraction", "lesion cases in which no drawn pixel is lesion", False),
+    "missed_lesions": Metric(
+        "Lesions missed", "fraction", "lesion cases in which no drawn pixel is lesion", False, is_share=True
+    ),
     "fp_rate_on_normals": Metric(
-        "False-positive rate on normals", "fraction", "cases without a lesion in which one is drawn", False
+        "False-positive rate on normals",
+        "fraction",
+        "cases without a lesion in which one is drawn",
+        False,
+        is_share=True,
     ),
     "false_positive_area": Metric(
         "False-positive area on normals", "px", "pixels drawn per case without a lesion", False
@@ -53,7 +60,10 @@ FROC_RATES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 """False positives per case at which the sensitivity of lesion detection is read."""
 LESION_DETECTION = {
     "lesion_sensitivity": Metric(
-        "Lesions found", "fraction", "true lesions that a candidate hits at the working threshold / all true lesions"
+        "Lesions found",
+        "fraction",
+        "true lesions that a candidate hits at the working threshold / all true lesions",
+        is_share=True,
     ),
     "false_positives_per_case": Metric(
         "False positives per case",
@@ -67,6 +77,7 @@ LESION_DETECTION = {
             f"Sensitivity at {rate:g} per case",
             "fraction",
             f"greatest share of lesions found with at most {rate:g} false positives per case",
+            is_share=True,
         )
         for rate in FROC_RATES
     },
@@ -77,12 +88,14 @@ CONSISTENCY = {
         "fraction",
         "cases decided normal in which a lesion is drawn / cases decided normal",
         False,
+        is_share=True,
     ),
     "lesion_but_not_drawn": Metric(
         "Called a lesion, yet nothing is drawn",
         "fraction",
         "cases decided another class in which nothing is drawn / cases decided another class",
         False,
+        is_share=True,
     ),
 }
 CLASSIFICATION = {

@@ -14,21 +14,25 @@ from bustle.evaluation.statistics import one_sided_pooled_t
 FloatArray = NDArray[np.float64]
 
 
-def paired_t_test(differences: FloatArray, *, cases: NDArray[np.int64]) -> PairedTTest:
-    """Two-sided paired t test over cases; NaN is left out, the rows of one case are averaged first.
+def paired_t_test(differences: FloatArray, *, groups: NDArray[np.int64]) -> PairedTTest:
+    """Two-sided paired t test of the mean difference over rows (NaN left out), whose groups are independent.
 
-    `p` is None with fewer than two cases, or where all differ by the same amount; without any difference it is 1.
+    The standard error is the one robust to clusters (Liang & Zeger 1986, with the factor G / (G - 1)), the degrees of
+    freedom are G - 1 for G groups; where every row is its own group this is the plain paired t test. `p` is None with
+    fewer than two groups, or where all differ by the same amount; without any difference it is 1.
     """
     known = ~np.isnan(differences)
-    _, owner = np.unique(cases[known], return_inverse=True)
-    means = np.bincount(owner, weights=differences[known]) / np.bincount(owner) if owner.size else np.empty(0)
-    freedom = max(len(means) - 1, 0)
-    if freedom and not means.any():
+    values = differences[known]
+    _, owner = np.unique(groups[known], return_inverse=True)
+    count = int(owner.max()) + 1 if owner.size else 0
+    freedom = max(count - 1, 0)
+    if freedom and not values.any():
         return PairedTTest(p=1.0, t=0.0, degrees_of_freedom=freedom)
-    error = means.std(ddof=1) / np.sqrt(len(means)) if freedom else 0.0
-    if error == 0:
+    sums = np.bincount(owner, weights=values - values.mean()) if freedom else np.zeros(1)
+    error = np.sqrt(count * (sums**2).sum() / freedom) / len(values) if freedom else 0.0
+    if error < 1e-12:
         return PairedTTest(p=None, t=None, degrees_of_freedom=freedom)
-    t = float(means.mean() / error)
+    t = float(values.mean() / error)
     return PairedTTest(p=float(2 * stats.t.sf(abs(t), freedom)), t=t, degrees_of_freedom=freedom)
 
 

@@ -1,30 +1,76 @@
-"""Spread and confidence: clustered bootstrap, t intervals and the t test."""
+"""Spread and confidence: resampling of whole groups, exact intervals of shares, t intervals and the t test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from bustle.evaluation.figures import Estimate
+from bustle.evaluation.metrics import Metric
 
 FloatArray = NDArray[np.float64]
 
 
-def cluster_weights(groups: Sequence[str], *, resamples: int, seed: int) -> FloatArray:
-    """How often each case stands in each bootstrap resample, `resamples x cases`.
+FEWEST_GROUPS = 5
+"""Of fewer groups nothing can be said about others: neither resampling nor a test over groups knows their spread."""
 
-    Whole groups are drawn with replacement, as many as there are, so cases of one group always come together
-    (Field & Welsh, J. R. Stat. Soc. B 2007, the cluster bootstrap).
-    """
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    count = int(index.max()) + 1
-    drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
-    offsets = np.arange(resamples)[:, None] * count
-    times = np.bincount((drawn + offsets).ravel(), minlength=resamples * count).reshape(resamples, count)
-    return times[:, index].astype(np.float64)
+RESAMPLING = "percentile, whole groups resampled; Clopper-Pearson with a group as one case where a share is 0 or 1"
+"""How intervals are made, as the files say it."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupResamples:
+    """The group of each case by number, and how often each case stands in each resample, `resamples x cases`."""
+
+    groups: NDArray[np.int64]
+    weights: FloatArray
+
+    @classmethod
+    def draw(cls, names: Sequence[str], *, resamples: int, seed: int) -> GroupResamples:
+        """Resamples of cases whose groups have these `names`.
+
+        Whole groups are drawn with replacement, as many as there are, so cases of one group always come together
+        (Field & Welsh, J. R. Stat. Soc. B 2007, the cluster bootstrap).
+        """
+        _, groups = np.unique(np.asarray(names), return_inverse=True)
+        count = int(groups.max()) + 1
+        drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
+        offsets = np.arange(resamples)[:, None] * count
+        times = np.bincount((drawn + offsets).ravel(), minlength=resamples * count).reshape(resamples, count)
+        return cls(groups, times[:, groups].astype(np.float64))
+
+    def of(self, cases: NDArray[np.int64] | NDArray[np.bool_] | Sequence[int]) -> GroupResamples:
+        """The same resamples of some of the cases, by their numbers or as a mask."""
+        chosen = np.asarray(cases)
+        return GroupResamples(self.groups[chosen], self.weights[:, chosen])
+
+    @property
+    def n_groups(self) -> int:
+        return len(np.unique(self.groups))
+
+    def interval(self, resampled: FloatArray) -> tuple[float, float] | None:
+        """The 95 % interval of a statistic of these cases from its values in the resamples.
+
+        None for fewer than `FEWEST_GROUPS` groups, and where all resamples agree: a constant has no known spread.
+        """
+        known = resampled[~np.isnan(resampled)]
+        if self.n_groups < FEWEST_GROUPS or not known.size:
+            return None
+        low, high = known.min(), known.max()
+        return None if high - low <= 1e-12 * max(abs(low), abs(high)) else percentile_interval(known)
+
+    def share_interval(self, share: float, resampled: FloatArray) -> tuple[float, float]:
+        """As `interval`, of a share of these cases, which always has one.
+
+        Where resampling says nothing, the exact interval (Clopper & Pearson 1934) in which every group counts as one
+        case: so wide that it holds even where the cases of a group are all alike (the effective sample size of Korn
+        & Graubard 1998 at its lower end).
+        """
+        return self.interval(resampled) or exact_interval(share, n=self.n_groups)
 
 
 def weighted_means(values: FloatArray, *, weights: FloatArray) -> FloatArray:
@@ -47,16 +93,29 @@ def percentile_interval(resampled: FloatArray, *, level: float = 0.95) -> tuple[
     return float(low), float(high)
 
 
-def mean_over_cases(values: FloatArray, *, resampled: FloatArray, unit: str) -> Estimate:
-    """The mean of a metric over cases (NaN = left out); `resampled` are its bootstrap values."""
-    known = values[~np.isnan(values)]
+def exact_interval(share: float, *, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The Clopper-Pearson interval of a share of `n` independent cases, from beta quantiles."""
+    hits, tail = share * n, (1 - level) / 2
+    low = stats.beta.ppf(tail, hits, n - hits + 1) if hits > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, hits + 1, n - hits) if hits < n else 1.0
+    return float(low), float(high)
+
+
+def mean_over_cases(
+    values: FloatArray, *, resamples: GroupResamples, resampled: FloatArray, metric: Metric
+) -> Estimate:
+    """The mean of a metric over cases (NaN = left out); `resampled` are its values in the `resamples`."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return Estimate(mean=None, sd=None, median=None, ci95=None, n=0, unit=metric.unit)
+    counted, mean = resamples.of(known), float(values[known].mean())
     return Estimate(
-        mean=float(known.mean()) if known.size else None,
-        sd=float(known.std(ddof=1)) if known.size > 1 else None,
-        median=float(np.median(known)) if known.size else None,
-        ci95=percentile_interval(resampled),
-        n=int(known.size),
-        unit=unit,
+        mean=mean,
+        sd=float(values[known].std(ddof=1)) if known.sum() > 1 else None,
+        median=float(np.median(values[known])),
+        ci95=counted.share_interval(mean, resampled) if metric.is_share else counted.interval(resampled),
+        n=int(known.sum()),
+        unit=metric.unit,
     )
 
 

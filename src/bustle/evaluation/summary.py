@@ -15,7 +15,7 @@ from bustle.evaluation.consistency import summarise_consistency
 from bustle.evaluation.figures import CaseFigures, DetectionFigures, Estimates, MaskFigures, SizeFigures
 from bustle.evaluation.metrics import DETECTION, SEGMENTATION
 from bustle.evaluation.results import Bootstrap, TrackScores
-from bustle.evaluation.statistics import cluster_weights, mean_over_cases, weighted_means
+from bustle.evaluation.statistics import RESAMPLING, GroupResamples, mean_over_cases, weighted_means
 from bustle.evaluation.strata import size_strata
 
 FloatArray = NDArray[np.float64]
@@ -37,8 +37,8 @@ class Scoring:
     resamples: int = 2000
     seed: int = 0
 
-    def weights(self, rows: Sequence[CaseRow]) -> FloatArray:
-        return cluster_weights([row.group_id for row in rows], resamples=self.resamples, seed=self.seed)
+    def resample(self, rows: Sequence[CaseRow]) -> GroupResamples:
+        return GroupResamples.draw([row.group_id for row in rows], resamples=self.resamples, seed=self.seed)
 
 
 def summarise(
@@ -61,9 +61,7 @@ def summarise(
         headline_distance=protocol.hd95,
         n_cases=whole.n_cases,
         n_groups=len({row.group_id for row in rows}),
-        bootstrap=Bootstrap(
-            method="percentile, whole groups resampled", resamples=scoring.resamples, seed=scoring.seed
-        ),
+        bootstrap=Bootstrap(method=RESAMPLING, resamples=scoring.resamples, seed=scoring.seed),
         segmentation=whole.segmentation,
         classification=whole.classification,
         consistency=whole.consistency,
@@ -81,18 +79,20 @@ def summarise_cases(rows: Sequence[CaseRow], *, scoring: Scoring) -> CaseFigures
     """`segmentation`, `classification` and `consistency` of one set of cases, from the same resamples."""
     if not rows:
         return CaseFigures(n_cases=0, segmentation=None, classification=None, consistency=None)
-    weights = scoring.weights(rows)
+    resamples = scoring.resample(rows)
     return CaseFigures(
         n_cases=len(rows),
-        segmentation=_summarise_masks(rows, weights=weights, protocol=scoring.protocol),
-        classification=summarise_classes(rows, weights=weights, protocol=scoring.protocol, classes=scoring.classes),
-        consistency=summarise_consistency(rows, weights=weights, classes=scoring.classes),
+        segmentation=_summarise_masks(rows, resamples=resamples, protocol=scoring.protocol),
+        classification=summarise_classes(
+            rows, resamples=resamples, protocol=scoring.protocol, classes=scoring.classes
+        ),
+        consistency=summarise_consistency(rows, resamples=resamples, classes=scoring.classes),
     )
 
 
 def _masks_of_label(rows: Sequence[CaseRow], *, scoring: Scoring) -> MaskFigures:
     """Only `segmentation`: class metrics of a single class say nothing."""
-    masks = _summarise_masks(rows, weights=scoring.weights(rows), protocol=scoring.protocol)
+    masks = _summarise_masks(rows, resamples=scoring.resample(rows), protocol=scoring.protocol)
     return MaskFigures(n_cases=len(rows), segmentation=masks)
 
 
@@ -109,14 +109,14 @@ def _by_size(rows: Sequence[CaseRow], *, scoring: Scoring) -> SizeFigures | None
     )
 
 
-def _summarise_masks(rows: Sequence[CaseRow], *, weights: FloatArray, protocol: Protocol) -> Estimates | None:
+def _summarise_masks(rows: Sequence[CaseRow], *, resamples: GroupResamples, protocol: Protocol) -> Estimates | None:
     scored = [row for row in rows if row.truth_empty is not None and row.prediction_empty is not None]
     if not scored and all(row.box_iou is None for row in rows):
         return None
     table = mask_values(rows)
-    resampled = weighted_means(table, weights=weights)
+    resampled = weighted_means(table, weights=resamples.weights)
     found = {
-        name: mean_over_cases(table[:, column], resampled=resampled[:, column], unit=metric.unit)
+        name: mean_over_cases(table[:, column], resamples=resamples, resampled=resampled[:, column], metric=metric)
         for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items())
     }
     with_policy = {

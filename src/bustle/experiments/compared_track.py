@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import (
@@ -23,7 +20,7 @@ from bustle.evaluation.comparison_families import RunDifferences, listed_compari
 from bustle.evaluation.comparison_results import SharedBootstrap, TrackComparison
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples
 from bustle.experiments.compared_runs import (
     ComparedRun,
     TrackResults,
@@ -49,14 +46,10 @@ class _TrackRun:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
-    """What all runs tested: a case and how often it was tested before by row, the case's number, and the resamples.
-
-    `weights` is `resamples x rows`.
-    """
+    """What all runs tested: a case and how often it was tested before by row, and the resamples of the rows."""
 
     keys: Sequence[tuple[str, int]]
-    cases: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    resamples: GroupResamples
 
 
 def compare_track(
@@ -73,13 +66,9 @@ def compare_track(
         )
         for run, own in zip(runs, results, strict=True)
     )
-    number_of = {case: number for number, case in enumerate(dict.fromkeys(case for case, _ in keys))}
     groups = [row.group_id for row in reference.rows]
-    sample = _Sample(
-        keys=keys,
-        cases=np.array([number_of[case] for case, _ in keys]),
-        weights=cluster_weights(groups, resamples=resamples, seed=seed),
-    )
+    n_groups = len(set(groups))
+    sample = _Sample(keys=keys, resamples=GroupResamples.draw(groups, resamples=resamples, seed=seed))
     protocol, classes = reference.results.protocol, reference.classes
     return TrackComparison(
         track=reference.results.track,
@@ -90,18 +79,27 @@ def compare_track(
         classes=classes,
         positive_class=positive_class(classes, protocol=protocol) if classes else None,
         average=protocol.class_average if classes else None,
-        n_cases=len(number_of),
+        n_cases=len({case for case, _ in keys}),
         n_tested=len(keys),
-        n_groups=len(set(groups)),
+        n_groups=n_groups,
         bootstrap=SharedBootstrap(
             method="percentile, whole groups resampled, the same for all runs",
             groups=reference.results.resampled,
             resamples=resamples,
             seed=seed,
         ),
-        warnings=tuple(warning for run in others for warning in _warnings(reference, run)),
+        warnings=(
+            *_warnings_of_few(n_groups),
+            *(warning for run in others for warning in _warnings(reference, run)),
+        ),
         comparisons=listed_comparisons([_compare(reference, run, sample) for run in others], protocol=protocol),
     )
+
+
+def _warnings_of_few(n_groups: int) -> list[str]:
+    if n_groups >= FEWEST_GROUPS:
+        return []
+    return [f"no intervals and no p: only {n_groups} groups, at least {FEWEST_GROUPS} are needed"]
 
 
 def _warnings(reference: _TrackRun, run: _TrackRun) -> list[str]:
@@ -115,13 +113,12 @@ def _warnings(reference: _TrackRun, run: _TrackRun) -> list[str]:
 
 def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample) -> RunDifferences:
     protocol = reference.results.protocol
-    resampling = {"weights": sample.weights, "cases": sample.cases}
     leave_out = PIXEL_METRICS if _other_grid(reference, run) else ()
-    masks = compare_masks(reference.rows, run.rows, **resampling, leave_out=leave_out)
+    masks = compare_masks(reference.rows, run.rows, resamples=sample.resamples, leave_out=leave_out)
     classes: Differences = {}
     if reference.classes and run.classes:
         classes = compare_classes(
-            reference.rows, run.rows, **resampling, protocol=protocol, classes=reference.classes
+            reference.rows, run.rows, resamples=sample.resamples, protocol=protocol, classes=reference.classes
         )
     (first_masks, first_classes), (own_masks, own_classes) = (_of_folds(each, protocol) for each in (reference, run))
     catalogue = SEGMENTATION | DETECTION
@@ -147,7 +144,7 @@ def _compare_lesions(reference: TrackResults, other: TrackResults, sample: _Samp
     return compare_detection(
         first,
         second,
-        weights=sample.weights[:, places],
+        resamples=sample.resamples.of(places),
         threshold=DRAWN,
         n_unpaired=sum((a is None) != (b is None) for a, b in pairs),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bustle.evaluation.results import FoldEstimate
+from bustle.evaluation.statistics import FEWEST_GROUPS
 
 NOTHING = "–"
 SPREADS = {
@@ -32,6 +33,13 @@ def number(value: float | None, unit: str) -> str:
 
 def interval(bounds: tuple[float, float] | list[float] | None, unit: str) -> str:
     return NOTHING if bounds is None else f"{number(bounds[0], unit)} to {number(bounds[1], unit)}"
+
+
+def resampled_groups(count: int) -> str:
+    """What the intervals rest on, or why there are none."""
+    if count >= FEWEST_GROUPS:
+        return f"{count} groups resampled"
+    return f"none but of shares: {count} group{'s' * (count != 1)}, at least {FEWEST_GROUPS} are needed"
 
 
 def with_unit(value: float | None, unit: str) -> str:
