@@ -7,12 +7,33 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def check_regular(path: Path) -> os.stat_result:
+    """The status of a regular file, where links lead to; to be called before a file is opened by its name.
+
+    Anything else could be read for ever. Raises OSError for it, as `stat` does for what cannot be reached.
+    """
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+    return status
 
 
 @contextlib.contextmanager
@@ -102,6 +123,7 @@ def remove_file(path: Path) -> None:
 def read_json(path: Path) -> Any:
     path = Path(path)
     try:
+        check_regular(path)
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
@@ -110,5 +132,7 @@ def read_json(path: Path) -> Any:
 
 
 def sha256_of_file(path: Path) -> str:
+    """Raises OSError for what cannot be read, and for what is no regular file."""
+    check_regular(path)
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
+from bustle.core.memory import available_memory
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import named_run
@@ -27,7 +28,6 @@ from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.package_backend import open_package
 from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
 from bustle.inference.torch_backend import TorchBackend
-from bustle.io.volume import available_memory
 
 
 class Item(NamedTuple):

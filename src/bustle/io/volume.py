@@ -1,31 +1,26 @@
-"""Volumes (NRRD, NIfTI, MetaImage) to arrays and back, with their place in the world, through ITK.
+"""Volumes (NRRD, NIfTI, MetaImage) to arrays and back, with their place in the world.
 
-Arrays have the axes (slice, depth, lateral) `D H W`, the reverse of ITK's. Files come from strangers: size, spacing
-and memory are checked before a voxel is decoded, a file that is cut short is refused, and whatever a decoder stumbles
-over becomes one `InputError` that names the file.
+Arrays have the axes (slice, depth, lateral) `D H W`, the reverse of ITK's, which writes them. Files come from
+strangers and are read by `volume_files`: size, spacing and memory are checked before a voxel is unpacked, and
+whatever is wrong becomes one `InputError` that names the file.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path
+from bustle.core.memory import available_memory
 from bustle.core.types import Geometry
 from bustle.io.bit_depth import to_8_bit
-from bustle.io.volume_headers import REPLACE, check_complete, check_header, states_spacing
-
-if TYPE_CHECKING:
-    import SimpleITK
-
-VOLUME_SUFFIXES = frozenset({".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"})
-"""The file name endings, in lower case, that count as volumes."""
+from bustle.io.volume_files import VOLUME_SUFFIXES, read_stored
+from bustle.io.volume_files.stored_volume import REPLACE, StoredVolume
 
 WRITTEN_SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha")
 """Those of them that are a single file."""
@@ -36,13 +31,12 @@ MIN_SIDE = 2
 WORKING_COPIES = 3
 """How often the voxels lie in memory at once while a file is decoded and converted."""
 
-_IMAGE_IO = {
-    "nrrd": "NrrdImageIO",
-    "nhdr": "NrrdImageIO",
-    "nii": "NiftiImageIO",
-    "mha": "MetaImageIO",
-    "mhd": "MetaImageIO",
-}
+MAX_VOXELS = 1 << 31
+"""Larger declared volumes are refused: the largest of 3D ultrasound have a tenth of it."""
+
+SPACING_MM = (1e-4, 1e3)
+"""Steps between voxels outside of this range are mistakes."""
+
 _SAME_PLACE = 1e-3
 """By how much spacing (relative) and directions may differ between two files of one grid: NIfTI keeps 7 digits."""
 
@@ -78,8 +72,7 @@ def read_header(path: Path) -> VolumeHeader:
     Raises `InputError` for a file that is missing, empty or no volume, has more than three axes or several values
     per voxel, or states no positive spacing.
     """
-    reader = _opened(Path(path))
-    return _header(reader, Path(path))
+    return _header(read_stored(Path(path)))
 
 
 def read_volume(path: Path, *, spacing: tuple[float, ...] | None = None) -> tuple[NDArray[np.uint8], Geometry]:
@@ -164,60 +157,14 @@ def write_volume(path: Path, voxels: NDArray[Any], *, geometry: Geometry) -> Non
             ) from None
 
 
-def _opened(path: Path) -> SimpleITK.ImageFileReader:
-    """A reader that has read the header of an existing file, and prints nothing."""
-    import SimpleITK
-
-    try:
-        if path.stat().st_size == 0:
-            raise InputError("is empty (0 bytes)", remedy=REPLACE, path=path)
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
-    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if ending not in _IMAGE_IO or not is_volume(path):
-        raise InputError("is no volume", remedy="give NRRD, NIfTI or MHA files", path=path)
-    check_header(path)
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO(_IMAGE_IO[ending])
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        if "spacing" in str(error) and not states_spacing(path):
-            raise _no_spacing(path) from None
-        raise _unreadable(path, error) from None
-    return reader
-
-
-def _no_spacing(path: Path) -> InputError:
-    return InputError(
-        "states no voxel spacing",
-        remedy="write the spacing in mm into its header, or predict it with --spacing",
-        path=path,
-    )
-
-
-def _unreadable(path: Path, error: RuntimeError) -> InputError:
-    return InputError(
-        f"is not a readable NRRD, NIfTI or MHA volume, or it is damaged ({_last_line(error)})",
-        remedy=REPLACE,
-        path=path,
-    )
-
-
 def _last_line(error: RuntimeError) -> str:
     """ITK's messages are long and name its own files; what happened stands last."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rpartition("): ")[2][:120] if lines else "no reason given"
 
 
-def _header(
-    reader: SimpleITK.ImageFileReader, path: Path, *, spacing: tuple[float, ...] | None = None
-) -> VolumeHeader:
-    size = [*reader.GetSize()]
+def _header(stored: StoredVolume, *, spacing: tuple[float, ...] | None = None) -> VolumeHeader:
+    path, size = stored.path, [*stored.sizes]
     while len(size) > 3 and size[-1] == 1:
         size.pop()
     if len(size) < 3 or min(size[:3]) < MIN_SIDE:
@@ -232,64 +179,60 @@ def _header(
             remedy="save one volume per file",
             path=path,
         )
-    if reader.GetNumberOfComponents() != 1:
+    if stored.values != 1:
+        raise InputError(f"has {stored.values} values per voxel", remedy="save it as grey values", path=path)
+    if math.prod(size) > MAX_VOXELS:
         raise InputError(
-            f"has {reader.GetNumberOfComponents()} values per voxel", remedy="save it as grey values", path=path
+            f"declares {' x '.join(map(str, reversed(size)))} voxels, at most {MAX_VOXELS // 10**9} thousand million "
+            "are read",
+            remedy="check the file; resample the volume if it is real",
+            path=path,
         )
     if spacing is None:
-        lateral, depth, slice_step = reader.GetSpacing()[:3]
-        spacing = (slice_step, depth, lateral)
-        if not states_spacing(path) or not all(math.isfinite(step) and step > 0 for step in spacing):
-            raise _no_spacing(path)
-    dims = reader.GetDimension()
-    direction = np.reshape(reader.GetDirection(), (dims, dims))[:3, :3]
+        spacing = _stated_spacing(stored)
     width, height, slices = size
     return VolumeHeader(
-        size=(slices, height, width),
-        spacing=spacing,
-        origin=tuple(reader.GetOrigin()[:3]),
-        direction=tuple(map(float, direction.ravel())),
+        size=(slices, height, width), spacing=spacing, origin=stored.origin, direction=stored.direction
     )
 
 
-def _decoded(path: Path, *, spacing: tuple[float, ...] | None = None) -> tuple[NDArray[Any], VolumeHeader]:
-    import SimpleITK
+def _stated_spacing(stored: StoredVolume) -> tuple[float, ...]:
+    steps = () if stored.spacing is None else tuple(reversed(stored.spacing[:3]))
+    if not steps or not all(math.isfinite(step) and step > 0 for step in steps):
+        raise InputError(
+            "states no voxel spacing",
+            remedy="write the spacing in mm into its header, or predict it with --spacing",
+            path=stored.path,
+        )
+    least, most = SPACING_MM
+    if not all(least <= step <= most for step in steps):
+        raise InputError(
+            f"states a voxel spacing of {_by(steps)} mm",
+            remedy="correct it in the header, or predict it with --spacing",
+            path=stored.path,
+        )
+    return steps
 
-    reader = _opened(path)
-    header = _header(reader, path, spacing=spacing)
-    needed = math.prod(header.size) * _bytes_per_voxel(reader) * WORKING_COPIES
+
+def _decoded(path: Path, *, spacing: tuple[float, ...] | None = None) -> tuple[NDArray[Any], VolumeHeader]:
+    stored = read_stored(path)
+    header = _header(stored, spacing=spacing)
+    needed = stored.decoded_bytes * WORKING_COPIES
     available = available_memory()
     if available is not None and needed > available:
-        raise InputError(
-            f"needs {needed / 1e9:.1f} GB of memory to be read, {available / 1e9:.1f} GB are free",
-            remedy="close other programs, use a larger machine, or resample the volume",
-            path=path,
+        raise _too_little_memory(
+            path, f"{needed / 1e9:.1f} GB of memory to be read, {available / 1e9:.1f} GB are free"
         )
-    check_complete(path, voxel_bytes=needed // WORKING_COPIES)
     try:
-        image = reader.Execute()
-        voxels = SimpleITK.GetArrayFromImage(image)
-    except RuntimeError as error:
-        raise _unreadable(path, error) from None
-    return voxels.reshape(header.size), header
+        return stored.read().reshape(header.size), header
+    except MemoryError:
+        raise _too_little_memory(path, "more memory to be read than there is") from None
 
 
-def _bytes_per_voxel(reader: SimpleITK.ImageFileReader) -> int:
-    import SimpleITK
-
-    name = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
-    return next((bits // 8 for bits in (64, 32, 16, 8) if str(bits) in name), 8)
-
-
-def available_memory() -> int | None:
-    """Bytes that can be used without swapping; None where the system does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return None
+def _too_little_memory(path: Path, needed: str) -> InputError:
+    return InputError(
+        f"needs {needed}", remedy="close other programs, use a larger machine, or resample the volume", path=path
+    )
 
 
 def _by(numbers: tuple[float, ...]) -> str:

@@ -260,3 +260,16 @@ def test_volumes_lie_beside_images(tmp_path: Path):
     assert finding.case_ids == ("folder/b.1",)
     with pytest.raises(InputError, match=r"b.1.nrrd: lies at another place than its volume; resample the mask"):
         displaced.load()
+
+
+def test_the_voxels_of_detached_headers_are_files_of_their_case(tmp_path: Path):
+    """Their content decides fingerprints and caches as that of every other file does."""
+    header = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 5 4 3\nencoding: raw\nspacings: 1 1 1\n"
+    for kind, value in (("images", 90), ("masks", 1)):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.nhdr").write_text(f"{header}data file: a.raw\n")
+        (tmp_path / kind / "a.raw").write_bytes(bytes([value]) * 60)
+    (case,) = open_sources([f"folder:{tmp_path}"]).cases
+    names = ["images/a.nhdr", "masks/a.nhdr", "images/a.raw", "masks/a.raw"]
+    assert case.files == tuple(tmp_path / name for name in names)
+    assert case.load().lesion_mask.all()

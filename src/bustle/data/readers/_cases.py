@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
 from bustle.io.raster import image_size, read_image, read_mask
 from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume
+from bustle.io.volume_files import detached_files
 
 
 class CollectionBuilder:
@@ -92,7 +93,7 @@ class CollectionBuilder:
                 patient_id=patient_id,
                 spacing=own_spacing,
             ),
-            files=(image, *masks, *tables),
+            files=(image, *masks, *tables, *_voxels_of((image, *masks))),
             patient_id=patient_id,
             label=label,
             has_mask=lesions is not None,
@@ -154,6 +155,13 @@ class CollectionBuilder:
             except InputError as error:
                 message = f"{mask.name} {error.problem}; the mask is refused when the case is loaded"
                 self._findings.append(Finding("mask-size-mismatch", (case_id,), message))
+
+
+def _voxels_of(files: Iterable[Path]) -> Iterator[Path]:
+    """The further files in which volumes keep their voxels."""
+    for file in files:
+        if is_volume(file):
+            yield from detached_files(file)
 
 
 def load_sample(

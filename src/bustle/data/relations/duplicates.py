@@ -28,6 +28,8 @@ from bustle.data.relations.frame_candidates import candidate_pairs
 from bustle.data.relations.frame_features import FrameFeatures, mirrored
 from bustle.data.relations.frame_match import FrameMatch, match_frames
 from bustle.data.relations.volume_slices import sample_features
+from bustle.io.volume import is_volume
+from bustle.io.volume_files import detached_files
 
 Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
 COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
@@ -193,19 +195,26 @@ def _remember(cases: Sequence[Case], pairs: Sequence[FramePair]) -> None:
         write_json(path, {"pairs": rows})
 
 
+def _pixel_files(case: Case) -> tuple[Path, ...]:
+    """The file of the case's image, and those in which a volume's header keeps its voxels."""
+    image = case.files[:1]
+    return (*image, *(file for volume in image if is_volume(volume) for file in detached_files(volume)))
+
+
 def _memory_path(cases: Sequence[Case]) -> Path | None:
     """Where the result for these cases is kept: the key is the content of their images (frames by number), in order.
 
     Generated cases are known by their metadata; None where there is neither a file nor metadata.
     """
     try:
-        hashes = content_hashes([case.files[0] for case in cases if case.files])
+        hashes = content_hashes([file for case in cases for file in _pixel_files(case)])
     except InputError:
         return None
     digest = hashlib.sha256(f"{_VERSION} {len(cases)}".encode())
     for case in cases:
         if case.files:
-            digest.update(hashes[case.files[0]].encode())
+            for file in _pixel_files(case):
+                digest.update(hashes[file].encode())
             if case.video is not None:  # a video file holds many frames; which are compared depends on the others
                 digest.update(repr((case.source, case.video, case.frame)).encode())
         elif case.metadata:
