@@ -14,8 +14,8 @@ from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.models import zoo
 from bustle.models.description import describe
 from bustle.models.refinement import Refined, refined
+from bustle.models.weight_file import write_weights
 from bustle.models.weights import load_model_weights
-from bustle.training.checkpoint import write_weights
 from bustle.training.checks import check_recipe
 
 LESION = MaskMeaning(("background", "lesion"), "softmax", (1,))
@@ -107,7 +107,7 @@ def test_the_recipe_says_how_often():
 
 def test_refinement_starts_from_the_weights_of_a_plain_network(tmp_path: Path):
     plain = build(small("cms_vnet"))
-    write_weights(tmp_path / "best.safetensors", plain, metadata={})
+    write_weights(tmp_path / "best.safetensors", plain.state_dict())
     recipe = small("cms_vnet_iter")
     network = refined(build(recipe), zoo.resolve(recipe))
     load_model_weights(network.network, tmp_path / "best.safetensors")

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from torch import nn
 
 from bustle.core.errors import InputError
-from bustle.training.checkpoint import read_checkpoint, write_checkpoint, write_weights
+from bustle.training.checkpoint import read_checkpoint, write_checkpoint
 from bustle.training.determinism import random_state, restore_random_state, seed_epoch
 
 
@@ -56,9 +54,11 @@ def test_a_checkpoint_of_another_form_is_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "last.ckpt")
 
 
-def test_weights_in_channels_last_are_written(tmp_path: Path) -> None:
-    network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    write_weights(tmp_path / "best.safetensors", network, metadata={"epoch": "7"})
-    with safe_open(tmp_path / "best.safetensors", framework="pt") as stored:
-        assert stored.metadata() == {"epoch": "7"}
-        assert torch.equal(stored.get_tensor("weight"), network.weight)
+def test_a_flipped_bit_in_a_tensor_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(path, {"tensor": torch.arange(1000.0)})
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.arange(500.0, 510.0).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"last\.ckpt: is not a readable checkpoint"):
+        read_checkpoint(path)

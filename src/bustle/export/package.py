@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save
 from torch import nn
 
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import atomic_path, sha256_of_file, write_bytes, write_error, write_json, write_text
+from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.types import ModelSpec
@@ -37,6 +36,7 @@ from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network
 from bustle.models import zoo
 from bustle.models.refinement import refined
+from bustle.models.weight_file import write_weights
 
 LARGEST_GRAPH = 2**31 - 2**24
 """Bytes of weights that a file of ONNX can hold (2 GiB), less room for the graph itself."""
@@ -150,8 +150,8 @@ def _write_weights(path: Path, networks: Sequence[nn.Module], *, weights: Sequen
         shutil.copyfile(weights[0], path)
         return
     tensors = {
-        f"{file.parent.name}.{name}": tensor.contiguous()
+        f"{file.parent.name}.{name}": tensor
         for file, network in zip(weights, networks, strict=True)
         for name, tensor in network.state_dict().items()
     }
-    write_bytes(path, save(tensors))
+    write_weights(path, tensors)

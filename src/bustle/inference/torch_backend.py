@@ -68,17 +68,9 @@ def load_network(resolved: zoo.ResolvedNetwork, weights: Path) -> nn.Module:
 
     It is the plain network, without the recipe's refinements.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from bustle.models.weight_file import read_weights
 
-    try:
-        tensors = load_file(weights)
-    except FileNotFoundError:
-        raise InputError("no such file", remedy="give the folder of a finished run", path=weights) from None
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"is not a readable safetensors file ({error})", remedy="copy or train it again", path=weights
-        ) from None
+    tensors = read_weights(weights)
     network = resolved.build()
     try:
         network.load_state_dict(tensors, strict=True)

@@ -11,23 +11,10 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-
-
-def read_weights(path: Path | str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; raises `InputError` when it is absent or not such a file."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such weights file", remedy="give the path of a .safetensors file", path=path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        remedy = "weights must be a safetensors file; download or convert it again"
-        raise InputError(f"is not a readable safetensors file ({error})", remedy=remedy, path=path) from None
+from bustle.models.weight_file import read_weights
 
 
 def load_model_weights(model: nn.Module, path: Path | str) -> None:

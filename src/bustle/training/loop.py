@@ -10,7 +10,8 @@ from typing import Any
 
 from bustle.core.errors import InputError
 from bustle.core.run_layout import TrainingFolder
-from bustle.training.checkpoint import write_checkpoint, write_weights
+from bustle.models.weight_file import write_weights
+from bustle.training.checkpoint import write_checkpoint
 from bustle.training.determinism import random_state, repeatable, restore_random_state
 from bustle.training.epoch_log import Row, TensorBoard, write_rows
 from bustle.training.learner import Learner
@@ -67,8 +68,8 @@ class EpochLoop:
             self.history.append(row)
             kept = self.selection.offer(scores)
             if kept:
-                # One entry only: safetensors writes several in random order, and equal weights are equal files.
-                write_weights(self.files.weights, self.learner.judged_network, metadata={"epoch": str(epoch + 1)})
+                tensors = self.learner.judged_network.state_dict()
+                write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
             write_rows(self.files.history, self.history)
             board.add(row)
             finished = len(self.history) == self.epochs or self.selection.exhausted
