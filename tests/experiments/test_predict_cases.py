@@ -81,3 +81,14 @@ def test_an_output_that_cannot_be_written_ends_the_work(tmp_path: Path):
     images = [InputImage(tmp_path / "a.png", "a")]
     with pytest.raises(InputError, match="a file is in the way"):
         predict_files(Everywhere(), images, tmp_path / "out")  # type: ignore[arg-type]
+
+
+def test_further_pictures_of_a_file_are_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    pages = [np.full((60, 80), value, np.uint8) for value in (50, 60, 70)]
+    cv2.imwritemulti(str(tmp_path / "pages.tif"), pages)
+    write_png(tmp_path / "one.png", pages[0])
+    images = [InputImage(tmp_path / name, name) for name in ("pages.tif", "one.png")]
+    predict_files(Everywhere(), images, tmp_path / "out")  # type: ignore[arg-type]
+    told = [line for line in capfd.readouterr().err.splitlines() if "warning" in line]
+    (line,) = told
+    assert line.endswith("pages.tif holds 3 pictures; only the first is predicted")

@@ -10,12 +10,14 @@ from typing import Any, Generic, TypeVar
 
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.progress import progress
+from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction
 from bustle.inference.predictor import Item, Predictor
+from bustle.io.raster import picture_count
+from bustle.io.volume import is_volume
 
 BATCH_SIZE = 8
 Source = TypeVar("Source")
@@ -57,7 +59,11 @@ def predict_files(
     """
 
     def load(image: InputImage) -> Picture:
-        return read_picture(image.path, name=image.name, spacing=spacing, centre=centre)
+        picture = read_picture(image.path, name=image.name, spacing=spacing, centre=centre)
+        count = 1 if is_volume(image.path) else picture_count(image.path)
+        if count > 1:
+            announce(f"bustle: warning: {image.path} holds {count} pictures; only the first is predicted")
+        return picture
 
     work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])

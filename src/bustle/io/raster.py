@@ -1,7 +1,8 @@
 """Raster images (PNG, JPEG, BMP, TIFF) to arrays and back.
 
-Files come from strangers: the declared size is checked before anything is decoded, only the four formats are
-tried, and whatever a decoder stumbles over becomes one `InputError` that names the file.
+Files come from strangers: only regular files are opened, the format is told by the content and never by the name,
+the declared size is checked before anything is decoded, and whatever a decoder stumbles over becomes one `InputError`
+that names the file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bustle.core.errors import InputError
-from bustle.core.files import write_bytes
+from bustle.core.files import check_regular, write_bytes
 from bustle.io.bit_depth import to_8_bit
+from bustle.io.foreign_formats import RECOGNISED_WITHIN, format_of
+from bustle.io.quiet_opencv import quiet_opencv
 
 RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """The file name endings, in lower case, that count as raster images."""
@@ -30,6 +33,9 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 8
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+_OWN_FORMATS = (None, "a PNG image", "a JPEG image", "a TIFF image", "a BigTIFF image")
+"""What `format_of` says of them; it does not know BMP."""
+
 _REPLACE = "restore the file from its source or leave it out"
 
 
@@ -42,13 +48,22 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def picture_count(path: Path) -> int:
+    """How many pictures the file holds: pages of a TIFF, frames of an animated PNG; only the first is ever read.
+
+    Raises `InputError` as `image_size` does.
+    """
+    with _opened(Path(path)) as image:
+        return getattr(image, "n_frames", 1)
+
+
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image as uint8 `C H W`: C = 1 if grey (or RGB with equal channels), else 3 (RGB).
 
     Transparent pixels are composited over black, the background of an ultrasound frame. 16-bit values are scaled
-    from the smallest of 8, 10, 12, 14 and 16 bits that holds them all. The first frame of several is read; an
-    EXIF orientation is not applied, so that image and mask keep the same grid. Raises `InputError` for a file
-    that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
+    from the smallest of 8, 10, 12, 14 and 16 bits that holds them all, colours as grey. The first picture of
+    several is read; an EXIF orientation is not applied, so that image and mask keep the same grid. Raises
+    `InputError` for a file that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
     """
     path = Path(path)
     return image_of_pixels(_decode(path), path=path)
@@ -61,12 +76,12 @@ def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArra
         raise InputError(
             f"is only {width} x {height} pixels", remedy=f"use images of at least {MIN_SIDE} pixels a side", path=path
         )
-    pixels = to_8_bit(pixels, path=path)
     if pixels.ndim == 2:
-        return pixels[None]
-    if pixels.shape[2] == 4:
-        opacity = pixels[..., 3:].astype(np.uint16)
-        pixels = ((pixels[..., :3] * opacity + 127) // 255).astype(np.uint8)
+        return to_8_bit(pixels, path=path)[None]
+    opacity, pixels = pixels[..., 3:], to_8_bit(pixels[..., :3], path=path)
+    if opacity.size:
+        opacity = to_8_bit(opacity, path=path).astype(np.uint16)
+        pixels = ((pixels * opacity + 127) // 255).astype(np.uint8)
     if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
         return np.ascontiguousarray(pixels[None, ..., 0])
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -130,9 +145,8 @@ def as_png(image: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The file with its header read; every failure of the decoder inside the block becomes an `InputError`."""
+    _check_format(path)
     try:
-        if path.stat().st_size == 0:
-            raise InputError("is empty (0 bytes)", remedy=_REPLACE, path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(path, formats=_FORMATS)
@@ -142,16 +156,37 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError("no such file", remedy="check the path", path=path) from None
-    except (PermissionError, IsADirectoryError) as error:
-        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, "declares far more pixels than a frame has") from None
+    except MemoryError:
+        raise InputError(
+            "needs more memory to be read than there is",
+            remedy="close other programs, or raise the limit of memory",
+            path=path,
+        ) from None
     except Exception as error:  # a damaged file can make a decoder raise almost anything
         raise InputError(
             "is not a readable PNG, JPEG, BMP or TIFF image, or it is damaged", remedy=_REPLACE, path=path
         ) from error
+
+
+def _check_format(path: Path) -> None:
+    """Raises `InputError` for what is no file with the content of an image."""
+    try:
+        if check_regular(path).st_size == 0:
+            raise InputError("is empty (0 bytes)", remedy=_REPLACE, path=path)
+        with path.open("rb") as stream:
+            found = format_of(stream.read(RECOGNISED_WITHIN))
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="check the path", path=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
+    if found not in _OWN_FORMATS:
+        raise InputError(
+            f"is not a readable PNG, JPEG, BMP or TIFF image but {found}",
+            remedy="convert it to PNG, or leave it out",
+            path=path,
+        )
 
 
 def _too_large(path: Path, what: str) -> InputError:
@@ -160,8 +195,10 @@ def _too_large(path: Path, what: str) -> InputError:
 
 
 def _decode(path: Path) -> NDArray[Any]:
-    """The file's own numbers: `H W`, or 8-bit `H W 3` (RGB) or `H W 4` (RGBA)."""
+    """The file's own numbers: `H W`, `H W 3` (RGB) or `H W 4` (RGBA)."""
     with _opened(path) as image:
+        if _has_deep_colour(image):
+            return _decode_deep_colour(path)
         if image.mode == "1":
             image = image.convert("L")
         elif image.mode in ("P", "PA"):
@@ -172,6 +209,28 @@ def _decode(path: Path) -> NDArray[Any]:
         elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
             image = image.convert("RGB")
         return np.array(image)
+
+
+def _has_deep_colour(image: Image.Image) -> bool:
+    """Whether colours have more than 8 bits, of which Pillow drops the lower ones."""
+    if len(image.getbands()) < 2:
+        return False
+    for tile in getattr(image, "tile", ()):
+        layout = tile[3] if isinstance(tile[3], str) else next(iter(tile[3] or ()), "")
+        if ";16" in str(layout):
+            return True
+    return False
+
+
+def _decode_deep_colour(path: Path) -> NDArray[Any]:
+    with quiet_opencv():
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("the deep colours cannot be decoded")
+    if pixels.ndim == 2:
+        return pixels
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    return np.ascontiguousarray(pixels[..., order])
 
 
 def _is_jpeg(path: Path) -> bool:

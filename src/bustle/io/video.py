@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
+from bustle.core.files import check_regular
+from bustle.io.quiet_opencv import quiet_opencv
 from bustle.io.raster import MAX_PIXELS, MIN_SIDE
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
@@ -34,9 +36,6 @@ _RECENT_FRAMES = 16
 
 _GREY_TOLERANCE = 8
 """Grey video comes out of its colour space with channels that differ by rounding."""
-
-_LOG_LEVEL = threading.Lock()
-"""The level of OpenCV's messages belongs to the whole process: one thread at a time may lower and restore it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def read_video_frame(path: Path, *, number: int) -> NDArray[np.uint8]:
     """
     path = Path(path)
     try:
-        status = path.stat()
+        status = check_regular(path)
     except OSError as error:
         raise _cannot_be_read(path, error) from None
     # A forked process must not share the file position of its parent's decoders: each process has its own.
@@ -154,20 +153,15 @@ def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
 def _open(path: Path) -> cv2.VideoCapture:
     """Open a video with FFmpeg in one thread, which survives a fork, and without its messages on standard error."""
     try:
-        if path.stat().st_size == 0:
+        if check_regular(path).st_size == 0:
             raise InputError("is empty (0 bytes)", remedy="restore the file from its source", path=path)
         with path.open("rb"):
             pass
     except OSError as error:
         raise _cannot_be_read(path, error) from None
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    with _LOG_LEVEL:
-        spoken = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        finally:
-            cv2.utils.logging.setLogLevel(spoken)
+    with quiet_opencv():
+        video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not video.isOpened():
         raise InputError(
             "cannot be opened as a video: it is damaged, cut short or of an unknown codec",

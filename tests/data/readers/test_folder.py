@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry
+from bustle.data.content_hashes import content_hashes
 from bustle.data.sources import open_sources
 from bustle.io.raster import write_png
 from bustle.io.volume import write_volume
@@ -273,3 +275,27 @@ def test_the_voxels_of_detached_headers_are_files_of_their_case(tmp_path: Path):
     names = ["images/a.nhdr", "masks/a.nhdr", "images/a.raw", "masks/a.raw"]
     assert case.files == tuple(tmp_path / name for name in names)
     assert case.load().lesion_mask.all()
+
+
+def test_an_image_of_several_pictures_is_a_finding(tmp_path: Path, put, block):
+    put("images/a.png")
+    put("masks/a.png", block(5, 15, 5, 15))
+    pages = [Image.new("L", (50, 40), number) for number in range(3)]
+    pages[0].save(tmp_path / "images" / "b.tif", save_all=True, append_images=pages[1:])
+    put("masks/b.png", block(5, 15, 5, 15))
+    (finding,) = open_sources([f"folder:{tmp_path}"]).findings
+    assert (finding.kind, finding.case_ids) == ("several-pictures", ("folder/b",))
+    assert finding.message == "b.tif holds 3 pictures; only the first is used"
+
+
+def test_a_pipe_among_the_images_is_a_case_that_cannot_be_read(tmp_path: Path, put, block):
+    """Listing it opens nothing; loading it says what it is."""
+    put("images/a.png")
+    os.mkfifo(tmp_path / "images" / "b.png")
+    os.mkfifo(tmp_path / "images" / "c.nhdr")
+    _, *pipes = open_sources([f"folder:{tmp_path}"]).cases
+    for case in pipes:
+        with pytest.raises(InputError, match="it is a named pipe, not a file"):
+            case.load()
+        with pytest.raises(InputError, match="it is a named pipe, not a file"):
+            content_hashes(case.files)

@@ -17,7 +17,7 @@ from bustle.core.types import Box, Case, Collection, Finding, Geometry, Label, S
 from bustle.data.case_ids import check_case_id
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
-from bustle.io.raster import image_size, read_image, read_mask
+from bustle.io.raster import image_size, picture_count, read_image, read_mask
 from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume
 from bustle.io.volume_files import detached_files
 
@@ -129,6 +129,7 @@ class CollectionBuilder:
         if is_volume(image):
             self._compare_grids(case_id, image, masks)
             return
+        self._count_pictures(case_id, (image, *masks))
         for mask in masks:
             try:
                 height, width = image_size(image)
@@ -142,6 +143,14 @@ class CollectionBuilder:
                     f"the mask is {what} when the case is loaded"
                 )
                 self._findings.append(Finding(kind, (case_id,), message))
+
+    def _count_pictures(self, case_id: str, files: tuple[Path, ...]) -> None:
+        for file in files:
+            with contextlib.suppress(InputError):  # loading the case says what is wrong with the file
+                count = picture_count(file)
+                if count > 1:
+                    message = f"{file.name} holds {count} pictures; only the first is used"
+                    self._findings.append(Finding("several-pictures", (case_id,), message))
 
     def _compare_grids(self, case_id: str, volume: Path, masks: tuple[Path, ...]) -> None:
         for mask in masks:
