@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name}: {row.line()}", flush=True)
         rows += measured
     if chosen.json:
-        written = {"tiny": chosen.tiny, "rows": [to_mapping(row) for row in rows], "provenance": provenance()}
-        write_json(chosen.json, written)
+        write_json(chosen.json, to_mapping({"tiny": chosen.tiny, "rows": rows, "provenance": provenance()}))
 
 
 if __name__ == "__main__":

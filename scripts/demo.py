@@ -5,7 +5,6 @@ Usage: demo.py FOLDER
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,9 @@ import time
 from pathlib import Path
 
 from bustle.core.run_layout import ScoredFolder
+from bustle.evaluation.figures import estimates_of
+from bustle.evaluation.result_files import read_track
+from bustle.evaluation.results import TrackResult
 
 MARKER = ".bustle-demo"
 HELD_OUT = 0.25
@@ -34,12 +36,12 @@ def fresh_folder(folder: Path) -> None:
     (folder / MARKER).touch()
 
 
-def figure(metrics: dict, *path: str) -> str:
-    value = metrics
-    for key in path:
-        value = value[key]
-    low, high = value["ci95"]
-    return f"{value['mean']:.3f}  (95 % CI {low:.3f} to {high:.3f}, n = {value['n']})"
+def line(result: TrackResult, part: str, name: str) -> str:
+    estimates = estimates_of(result, part)
+    assert estimates is not None, f"the demo has no {part}"
+    estimate = estimates[name]
+    low, high = estimate.ci95
+    return f"{estimate.mean:.3f}  (95 % CI {low:.3f} to {high:.3f}, n = {estimate.n})"
 
 
 def main(folder: Path) -> None:
@@ -54,10 +56,10 @@ def main(folder: Path) -> None:
     run("evaluate", "--model", folder / "run", "--data", f"folder:{unseen}?name=unseen", "--out", evaluation)
     run("predict", unseen / "images", "--model", folder / "run", "--out", folder / "predictions")
 
-    metrics = json.loads(ScoredFolder(evaluation).main.metrics.read_text(encoding="utf-8"))
+    result = read_track(ScoredFolder(evaluation).main.metrics)
     print(f"\nOn 40 phantoms of patients that training never saw ({time.monotonic() - started:.0f} s in all):")
-    print(f"  Dice of the lesion            {figure(metrics, 'segmentation', 'dice')}")
-    print(f"  AUC, malignant against rest   {figure(metrics, 'classification', 'auc')}")
+    print(f"  Dice of the lesion            {line(result, 'segmentation', 'dice')}")
+    print(f"  AUC, malignant against rest   {line(result, 'classification', 'auc')}")
     print("Phantoms are drawn, not scanned: these figures say that the tool works, not how good it is on patients.")
     print(f"Report: {ScoredFolder(evaluation).report.resolve()}")
 

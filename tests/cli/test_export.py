@@ -14,7 +14,7 @@ import pytest
 from bustle.cli.main import main
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.evaluation.result_files import read_run, read_track
-from bustle.inference.package import Package
+from bustle.inference.package import Package, TrainingSource
 from bustle.io.raster import read_image, read_mask
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
@@ -57,10 +57,10 @@ def error_of(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
 def test_what_the_package_knows_of_its_run(run: Path, package: Path):
     record = Package(package).record
     assert [weights.fold for weights in record.weights] == ["fold-0", "fold-1"]
-    assert record.training["track"] == record.training["protocol"] == "strict"
-    assert record.training["starting_weights"] is None
+    assert record.training.track == record.training.protocol == "strict"
+    assert record.training.starting_weights is None
     fingerprint = read(run / "provenance.json")["data"]["folder"]
-    assert record.training["data"]["folder"] == {**fingerprint, "licence": "Your data's own"}
+    assert record.training.data["folder"] == TrainingSource(**fingerprint, licence="Your data's own")
     result = read_run(run / "summary.json")
     assert result.companion is not None
     strict, published = record.metrics

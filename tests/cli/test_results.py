@@ -94,7 +94,7 @@ def of_another_form(run):
         (without_a_session, "provenance.json: its last session did not end"),
         (without_cases, "first: does not hold together: fold 0 holds no case; restore it"),
         (scored_at_another_time, "metrics_published.json: was not scored together with metrics.json"),
-        (of_another_form, "provenance.json: provenance lacks sessions"),
+        (of_another_form, "is not the record of a run (provenance.json lacks sessions; add it); restore it"),
         (lambda run: run.recipe.unlink(), "first: is not a run folder"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bustle.core import provenance
+from bustle.core.config import to_mapping
 
 
 def test_versions_are_those_that_run_and_absent_packages_are_left_out(monkeypatch: pytest.MonkeyPatch):
@@ -28,9 +29,9 @@ def test_without_git_the_code_revision_is_unknown(monkeypatch: pytest.MonkeyPatc
 
 def test_provenance_is_plain_json_and_names_no_folder_of_the_program(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["/home/somebody/bin/bustle", "train", "rmtl_net"])
-    record = json.loads(json.dumps(provenance.provenance()))
+    record = json.loads(json.dumps(to_mapping(provenance.provenance())))
     assert record["command"] == ["bustle", "train", "rmtl_net"]
     assert record["versions"]["python"] == platform.python_version()
     monkeypatch.setattr(sys, "argv", ["/somewhere/bustle/__main__.py", "predict"])
-    assert provenance.provenance()["command"] == ["bustle", "predict"]
+    assert provenance.provenance().command == ("bustle", "predict")
     assert record["processors"] >= 1

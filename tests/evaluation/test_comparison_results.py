@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.made_results import MADE_UP
 
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
@@ -84,7 +85,7 @@ def comparison():
         runs=tuple(RunSummary(name=name, title=name, folder=name, folds=1) for name in "abc"),
         warnings=("b: one fold only",),
         tracks=(track,),
-        provenance={"command": "bustle compare"},
+        provenance=MADE_UP,
     )
 
 

@@ -69,11 +69,11 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
         protocol="rmtl",
         weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
-        training={"track": "strict"},
+        training=None,
         metrics=(),
         seen_cases=(case_digest("site/a"),),
         licence="none",
-        parity={},
+        parity=None,
         versions={"bustle": "0.1.0"},
         files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )

@@ -23,7 +23,7 @@ from bustle.inference import package_backend
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.openvino_backend import OpenVinoBackend
-from bustle.inference.package import FORMAT_VERSION, Package, is_package
+from bustle.inference.package import FORMAT_VERSION, Package, TrainingSource, is_package
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import write_png
 
@@ -69,6 +69,24 @@ def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path
     assert Package(folder).record.preprocessing == PatchData(
         size=(32, 32, 32), spacing_mm=0.5, lesion_share=0.7, channels=1, mean=(0.5,), std=(0.5,)
     )
+
+
+def test_what_a_package_of_format_1_records_of_its_training_and_of_parity_is_read(tmp_path: Path):
+    folder = tmp_path / "old.bustle"
+    shutil.copytree(OLDER, folder)
+    record = json.loads((folder / "package.json").read_text())
+    source = {"cases": 12, "sha256": "ab", "licence": None}
+    start = {"track": "strict", "protocol": "strict", "starting_weights": None, "encoder_weights": "imagenet"}
+    checked = {"largest_mask_difference": 1e-7, "largest_class_difference": None, "flipped_pixels": 0, "pixels": 4096}
+    record |= {"training": start | {"data": {"site": source}}, "parity": checked | {"batches": [1, 2, 4]}}
+    (folder / "package.json").write_text(json.dumps(record))
+    read = Package(folder).record
+    assert read.training is not None
+    assert read.training.encoder_weights == "imagenet"
+    assert read.training.data["site"] == TrainingSource(cases=12, sha256="ab", licence=None)
+    assert read.parity is not None
+    assert (read.parity.runtimes, read.parity.pixels) == ((), 4096), "the first ones did not say in what they ran"
+    assert Package(OLDER).record.training is Package(OLDER).record.parity is None
 
 
 @pytest.mark.parametrize("as_zip", [False, True])

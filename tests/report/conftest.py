@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.made_results import MADE_UP
 
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.cases import PredictedCase, TruthCase, score_case
@@ -18,7 +19,7 @@ CIRCUMSTANCES = Circumstances(
     warnings=(),
     groups="patient",
     resampled="patients",
-    provenance={"versions": {"bustle": "0"}},
+    provenance=MADE_UP,
 )
 
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tests.made_results import MADE_UP
 
 from bustle.core.recipe import load_protocol
 from bustle.core.run_layout import RunLayout
@@ -271,7 +272,7 @@ def comparison_of(rows, other):
         runs=tuple(RunSummary(name=name, title=f"Method {name}", folder=name, folds=1) for name in ("old", "<new>")),
         warnings=(),
         tracks=(track,),
-        provenance={"versions": {"bustle": "0"}},
+        provenance=MADE_UP,
     )
 
 

@@ -27,10 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     networks = "1 network" if len(record.weights) == 1 else f"the mean of {len(record.weights)} networks"
     print(f"{record.title}: {networks}, written to {out}")
     parity = record.parity
-    differences = [parity["largest_mask_difference"], parity["largest_class_difference"]]
+    assert parity is not None, "written by every export"
+    differences = (parity.largest_mask_difference, parity.largest_class_difference)
     largest = max(value for value in differences if value is not None)
     print(
-        f"checked against PyTorch on {sum(parity['batches'])} images: probabilities differ by at most {largest:.1e}, "
-        f"{parity['flipped_pixels']} of {parity['pixels']} mask pixels flipped"
+        f"checked against PyTorch on {sum(parity.batches)} images: probabilities differ by at most {largest:.1e}, "
+        f"{parity.flipped_pixels} of {parity.pixels} mask pixels flipped"
     )
     return 0

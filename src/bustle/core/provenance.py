@@ -6,9 +6,10 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 PACKAGES = (
     "bustle",
@@ -21,6 +22,20 @@ PACKAGES = (
     "onnxruntime",
     "openvino",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The command line, the versions of what a result depends on, the git commit of a source checkout, the machine.
+
+    `processors` is None where the system does not tell their number.
+    """
+
+    command: tuple[str, ...]
+    versions: Mapping[str, str]
+    code_revision: str | None
+    platform: str
+    processors: int | None
 
 
 def versions() -> dict[str, str]:
@@ -53,13 +68,13 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def provenance() -> dict[str, Any]:
-    """Everything above, with the command line and the processor, for a run's own JSON."""
+def provenance() -> Provenance:
+    """Of the running command."""
     program = Path(sys.argv[0]).name
-    return {
-        "command": ["bustle" if program == "__main__.py" else program, *sys.argv[1:]],  # as `python -m bustle` too
-        "versions": versions(),
-        "code_revision": code_revision(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-    }
+    return Provenance(
+        command=("bustle" if program == "__main__.py" else program, *sys.argv[1:]),  # as `python -m bustle` too
+        versions=versions(),
+        code_revision=code_revision(),
+        platform=platform.platform(),
+        processors=os.cpu_count(),
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from bustle.core.provenance import Provenance
 
 FORMAT = 1
 
@@ -69,4 +70,4 @@ class ChallengeResult:
     detection: ChallengeDetection | None
     ranks: Mapping[str, BoardPlace | None] | None
     warnings: tuple[str, ...]
-    provenance: Mapping[str, Any]
+    provenance: Provenance

@@ -6,14 +6,14 @@ catalogue, `bustle.evaluation.metrics`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from bustle.core.config import LEFT_OUT_IF_NONE, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
+from bustle.core.provenance import Provenance
 
 FORMAT = 2
 """The version of the file's form; the first one had no number."""
@@ -177,7 +177,7 @@ class Comparison:
     runs: tuple[RunSummary, ...]
     warnings: tuple[str, ...]
     tracks: tuple[TrackComparison, ...]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bustle.core.config import INLINE, LEFT_OUT_IF_NONE
+from bustle.core.provenance import Provenance
 from bustle.evaluation.figures import (
     CaseFigures,
     ClassFigures,
@@ -80,7 +81,7 @@ class Circumstances:
     warnings: tuple[str, ...]
     groups: str | None
     resampled: str
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import compact_json, read_json, write_text
+from bustle.core.files import compact_json, write_text
 from bustle.core.recipe import Track, load_recipe
 from bustle.core.run_layout import FoldLayout, ResultsFolder, RunLayout, TrackFiles, named_run
+from bustle.core.run_provenance import RunProvenance, read_run_provenance
 from bustle.data.splits.splits import read_splits, splits_to_mapping
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import Circumstances, RunResult, TrackResult, TrackScores
-from bustle.experiments.run_record import FoldRecord, RunProvenance, RunRecord, TrackRecord
+from bustle.experiments.run_record import FoldRecord, RunRecord, TrackRecord
 from bustle.experiments.run_record_file import write_record
 from bustle.experiments.scored_track import read_detected
 from bustle.report.run_page import read_history, read_stage_histories
@@ -76,11 +76,7 @@ def _record(run: RunLayout, *, result: RunResult, folds: Sequence[FoldLayout], s
 
 
 def _provenance(path: Path) -> RunProvenance:
-    try:
-        found = from_mapping(RunProvenance, read_json(path), where="provenance")
-    except InputError as error:
-        error.path = error.path or path
-        raise
+    found = read_run_provenance(path)
     if not found.sessions or found.sessions[-1].seconds is None:
         raise InputError("its last session did not end", remedy="finish the run with --resume", path=path)
     return found

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bustle.core.errors import InputError
-from bustle.core.files import read_json
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
+from bustle.core.run_provenance import read_run_provenance
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.splits import read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
 from bustle.experiments.training_overlap import seen_case_ids
-from bustle.inference.package import PackageRecord, case_digest
+from bustle.inference.package import PackageRecord, TrainingRecord, TrainingSource, case_digest
 
 
 def export_run(model: Path, out: Path) -> PackageRecord:
@@ -36,15 +35,18 @@ def export_run(model: Path, out: Path) -> PackageRecord:
     )
 
 
-def _training(run: RunLayout, *, recipe: Recipe) -> dict[str, Any]:
-    splits, record = read_splits(run.splits), read_json(run.provenance)
-    return {
-        "track": splits.track,
-        "protocol": splits.protocol,
-        "starting_weights": record["init"],
-        "encoder_weights": recipe.model.encoder_weights,
-        "data": {source: facts | {"licence": _licence(source)} for source, facts in record["data"].items()},
-    }
+def _training(run: RunLayout, *, recipe: Recipe) -> TrainingRecord:
+    splits, record = read_splits(run.splits), read_run_provenance(run.provenance)
+    return TrainingRecord(
+        track=splits.track,
+        protocol=splits.protocol,
+        starting_weights=record.init,
+        encoder_weights=recipe.model.encoder_weights,
+        data={
+            source: TrainingSource(cases=facts.cases, sha256=facts.sha256, licence=_licence(source))
+            for source, facts in record.data.items()
+        },
+    )
 
 
 def _licence(source: str) -> str | None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import read_json, sha256_of_file, write_error, write_json
+from bustle.core.files import sha256_of_file, write_error
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
+from bustle.core.run_provenance import (
+    Fingerprint,
+    RunProvenance,
+    Session,
+    StartingWeights,
+    read_run_provenance,
+    write_run_provenance,
+)
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.splits.splits import Splits, read_splits, write_splits
@@ -51,41 +60,43 @@ def refuse_run_folder(out: Path) -> None:
 class RunFolder:
     """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session."""
 
-    def __init__(self, path: Path, record: dict[str, Any]):
+    def __init__(self, path: Path, record: RunProvenance):
+        """`record` has the sessions before this one, which begins now."""
         self._layout = RunLayout(path)
-        self._record = record
+        self._earlier = record
         self._started = time.monotonic()
+        self._session = Session(
+            **vars(provenance()),
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            hardware=hardware(),
+            seconds=None,
+        )
+        self._write()
 
     @classmethod
     def create(
-        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
+        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Fingerprint], init: Path | None
     ) -> RunFolder:
         layout = RunLayout(path)
         save_recipe(recipe, layout.recipe)
         write_splits(layout.splits, splits)
-        started_from = None if init is None else {"file": init.name, "sha256": sha256_of_file(init)}
-        run = cls(path, {"data": dict(fingerprints), "init": started_from, "sessions": []})
-        run._begin_session()
-        return run
+        return cls(path, RunProvenance(data=fingerprints, init=_starting_weights(init), sessions=()))
 
     @classmethod
     def reopen(
-        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Any], init: Path | None
+        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Fingerprint], init: Path | None
     ) -> RunFolder:
         """Raises `InputError` that names what differs when this is not the run that the folder holds."""
         layout = RunLayout(path)
-        record = read_json(layout.provenance)
-        if not isinstance(record, dict) or not record.keys() >= {"data", "init", "sessions"}:
-            raise InputError("is not the record of a run", remedy="restore it", path=layout.provenance)
+        record = read_run_provenance(layout.provenance)
         differences = _recipe_differences(load_recipe(str(layout.recipe)), recipe)
         differences += _split_differences(read_splits(layout.splits), splits)
         differences += [
             f"the data of {source}"
-            for source in sorted(record["data"].keys() | fingerprints.keys())
-            if record["data"].get(source) != fingerprints.get(source)
+            for source in sorted(record.data.keys() | fingerprints.keys())
+            if record.data.get(source) != fingerprints.get(source)
         ]
-        begun_with = (record["init"] or {}).get("sha256")
-        if begun_with != (None if init is None else sha256_of_file(init)):
+        if _digest(record.init) != _digest(_starting_weights(init)):
             differences.append("the --init weights")
         if differences:
             raise InputError(
@@ -93,23 +104,28 @@ class RunFolder:
                 remedy="repeat the command that began it, or choose another --out",
                 path=path,
             )
-        run = cls(path, record)
-        run._begin_session()
-        return run
-
-    def _begin_session(self) -> None:
-        session = {**provenance(), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        self._record["sessions"].append({**session, "hardware": hardware(), "seconds": None})
-        write_json(self._layout.provenance, self._record)
+        return cls(path, record)
 
     def end_session(self) -> None:
         """Note the time that this command took."""
-        self._record["sessions"][-1]["seconds"] = round(time.monotonic() - self._started, 1)
-        write_json(self._layout.provenance, self._record)
+        self._session = replace(self._session, seconds=round(time.monotonic() - self._started, 1))
+        self._write()
+
+    def _write(self) -> None:
+        sessions = (*self._earlier.sessions, self._session)
+        write_run_provenance(self._layout.provenance, replace(self._earlier, sessions=sessions))
 
 
-def data_fingerprints(cases: Sequence[Case]) -> dict[str, Any]:
-    """Per source the number of cases, and a SHA-256 over all case ids, labels and file contents."""
+def _starting_weights(init: Path | None) -> StartingWeights | None:
+    return None if init is None else StartingWeights(file=init.name, sha256=sha256_of_file(init))
+
+
+def _digest(weights: StartingWeights | None) -> str | None:
+    return None if weights is None else weights.sha256
+
+
+def data_fingerprints(cases: Sequence[Case]) -> dict[str, Fingerprint]:
+    """By the name of every source."""
     hashes = content_hashes(file for case in cases for file in case.files)
     fingerprints = {}
     for source in sorted({case.source for case in cases}):
@@ -118,7 +134,7 @@ def data_fingerprints(cases: Sequence[Case]) -> dict[str, Any]:
         for case in own:
             content = [hashes[file] for file in case.files] or sorted(case.metadata.items())
             digest.update(repr((case.case_id, case.label, content)).encode())
-        fingerprints[source] = {"cases": len(own), "sha256": digest.hexdigest()}
+        fingerprints[source] = Fingerprint(cases=len(own), sha256=digest.hexdigest())
     return fingerprints
 
 

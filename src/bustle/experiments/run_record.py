@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bustle.core.recipe import Recipe
+from bustle.core.run_provenance import RunProvenance
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.results import Circumstances, RunResult, TrackScores
@@ -14,54 +15,6 @@ FORMAT = 1
 
 LearningCurve = tuple[Mapping[str, float | None], ...]
 """One entry for each epoch: the columns of the training's `metrics.csv`, None where one is blank."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fingerprint:
-    """Of one data source: the number of cases, and a SHA-256 over all case ids, labels and file contents."""
-
-    cases: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartingWeights:
-    """The file of `--init`."""
-
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hardware:
-    """`threads` is the number that PyTorch computed with."""
-
-    processor: str
-    threads: int
-    gpus: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Session:
-    """One command that worked in the run's folder; `seconds` is None where it did not come to its end."""
-
-    command: tuple[str, ...]
-    versions: Mapping[str, str]
-    code_revision: str | None
-    platform: str
-    processors: int | None
-    started: str
-    hardware: Hardware
-    seconds: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunProvenance:
-    """The content of a run's `provenance.json`."""
-
-    data: Mapping[str, Fingerprint]
-    init: StartingWeights | None
-    sessions: tuple[Session, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,18 +52,18 @@ def _purpose(record: PackageRecord) -> str:
 
 def _training(record: PackageRecord) -> str:
     training = record.training
+    if training is None:
+        return "Nothing is recorded about it."
     lines = ["| data | cases | SHA-256 | terms, as told to whoever trained |", "|---|---|---|---|"]
     lines += [
-        f"| {source} | {facts['cases']} | `{facts['sha256'][:16]}…` | {facts['licence'] or 'not known'} |"
-        for source, facts in training.get("data", {}).items()
+        f"| {source} | {facts.cases} | `{facts.sha256[:16]}…` | {facts.licence or 'not known'} |"
+        for source, facts in training.data.items()
     ]
-    if len(lines) == 2:
-        return "Nothing is recorded about it."
-    begun = training["starting_weights"]
-    start = training["encoder_weights"] if begun is None else f"{begun['file']} (SHA-256 `{begun['sha256'][:16]}…`)"
+    begun = training.starting_weights
+    start = training.encoder_weights if begun is None else f"{begun.file} (SHA-256 `{begun.sha256[:16]}…`)"
     return "\n".join(lines) + (
-        f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training['protocol']}`"
-        f"{_caveats(training['protocol'])}."
+        f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training.protocol}`"
+        f"{_caveats(training.protocol)}."
     )
 
 
@@ -99,16 +99,18 @@ def _track_table(figures: ReleasedFigures) -> str:
 
 
 def _export(record: PackageRecord) -> str:
-    parity = record.parity
+    made, parity = f"Made by bustle {record.versions.get('bustle')}.", record.parity
+    if parity is None:
+        return f"{made} `{WEIGHTS}` holds the networks' own weights."
     masks, classes = (
-        NOTHING if parity[key] is None else f"{parity[key]:.1e}"
-        for key in ("largest_mask_difference", "largest_class_difference")
+        NOTHING if largest is None else f"{largest:.1e}"
+        for largest in (parity.largest_mask_difference, parity.largest_class_difference)
     )
     return (
-        f"Made by bustle {record.versions.get('bustle')}. `model.onnx` in {' and '.join(parity['runtimes'])} against "
-        f"the networks in PyTorch on {sum(parity['batches'])} generated images: largest difference of a mask "
-        f"probability {masks}, of a class probability {classes}; {parity['flipped_pixels']} of {parity['pixels']} "
-        f"mask pixels flipped. `{WEIGHTS}` holds the networks' own weights."
+        f"{made} `model.onnx` in {' and '.join(parity.runtimes)} against the networks in PyTorch on "
+        f"{sum(parity.batches)} generated images: largest difference of a mask probability {masks}, of a class "
+        f"probability {classes}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. `{WEIGHTS}` holds "
+        "the networks' own weights."
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -31,6 +31,7 @@ from bustle.inference.package import (
     NetworkWeights,
     Package,
     PackageRecord,
+    TrainingRecord,
 )
 from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network
@@ -52,7 +53,7 @@ def write_package(
     *,
     recipe: Recipe,
     weights: Sequence[Path],
-    training: Mapping[str, Any],
+    training: TrainingRecord | None,
     metrics: Sequence[ReleasedFigures],
     seen_cases: Sequence[str],
 ) -> PackageRecord:
@@ -74,33 +75,34 @@ def write_package(
             size=recipe.data.size,
         )
         _write_weights(folder / WEIGHTS, networks, weights=weights)
-        facts: dict[str, Any] = {
-            "format_version": FORMAT_VERSION,
-            "title": recipe.title,
-            "recipe": recipe.id,
-            "network": recipe.model.id,
-            "citation": recipe.citation,
-            "deviations": (*resolved.spec.deviations, *recipe.deviations),
-            "input": graph_input,
-            "outputs": outputs,
-            "preprocessing": recipe.data,
-            "mask_meaning": resolved.mask_meaning,
-            "protocol": recipe.protocol,
-            "weights": tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
-            "training": training,
-            "metrics": tuple(metrics),
-            "seen_cases": tuple(seen_cases),
-            "licence": LICENCE,
-            "versions": versions(),
-            "files": {name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},
-        }
-        write_json(folder / RECORD, to_mapping(PackageRecord(**facts, parity={})))
+        unchecked = PackageRecord(
+            format_version=FORMAT_VERSION,
+            title=recipe.title,
+            recipe=recipe.id,
+            network=recipe.model.id,
+            citation=recipe.citation,
+            deviations=(*resolved.spec.deviations, *recipe.deviations),
+            input=graph_input,
+            outputs=outputs,
+            preprocessing=recipe.data,
+            mask_meaning=resolved.mask_meaning,
+            protocol=recipe.protocol,
+            weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
+            training=training,
+            metrics=tuple(metrics),
+            seen_cases=tuple(seen_cases),
+            licence=LICENCE,
+            versions=versions(),
+            files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},
+            parity=None,
+        )
+        write_json(folder / RECORD, to_mapping(unchecked))
         parity = compare(
             TorchBackend(recipe, weights=weights, device="cpu"),
             cpu_backends(Package(folder)),
             section=recipe.data,
         )
-        record = PackageRecord(**facts, parity=to_mapping(parity))
+        record = dataclasses.replace(unchecked, parity=parity)
         write_json(folder / RECORD, to_mapping(record))
         write_text(folder / CARD, model_card(record, name=out.name))
     return record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +14,12 @@ from bustle.data.phantom.cases import phantom_case
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend, NetworkOutput
+from bustle.inference.package import Parity
 
 TOLERANCE = 1e-4
 """The largest difference of a probability that is taken for rounding."""
 
 BATCHES = (1, 2, 4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """The largest differences of probabilities (None for what the networks do not give), and of the masks.
-
-    `runtimes` are the libraries that ran the exported model; the differences are those of the worst one.
-    """
-
-    runtimes: tuple[str, ...]
-    batches: tuple[int, ...]
-    largest_mask_difference: float | None
-    largest_class_difference: float | None
-    flipped_pixels: int
-    pixels: int
 
 
 def compare(networks: Backend, exported: Sequence[Backend], *, section: ImageData | PatchData) -> Parity:

@@ -18,6 +18,7 @@ from bustle.core.config import from_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
+from bustle.core.run_provenance import Fingerprint, StartingWeights
 from bustle.core.types import MaskMeaning
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
@@ -48,13 +49,47 @@ class NetworkWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingSource(Fingerprint):
+    """A data source of the training; `licence` are its terms as told to whoever trained, None where not known."""
+
+    licence: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """By what rules the cases were split, what the networks started from, and the data by source."""
+
+    track: str
+    protocol: str
+    starting_weights: StartingWeights | None
+    encoder_weights: str | None
+    data: Mapping[str, TrainingSource]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How far `model.onnx` is from the networks in PyTorch: the largest differences of probabilities, and of masks.
+
+    A difference is None for what the networks do not give. `runtimes` are the libraries that ran the exported model;
+    the differences are those of the worst one. `batches` are the numbers of images of each batch.
+    """
+
+    runtimes: tuple[str, ...]
+    batches: tuple[int, ...]
+    largest_mask_difference: float | None
+    largest_class_difference: float | None
+    flipped_pixels: int
+    pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PackageRecord:
     """The content of `package.json`.
 
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
-    recipe's data section. `training` holds track, protocol, data fingerprints and starting weights; `metrics` one
-    entry per track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen
-    on. `parity` compares `model.onnx` with the networks in PyTorch. `files` maps names to SHA-256.
+    recipe's data section. `training` and `parity` are None where nothing is recorded. `metrics` has one entry per
+    track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen on. `files`
+    maps names to SHA-256.
     """
 
     format_version: int
@@ -69,20 +104,26 @@ class PackageRecord:
     mask_meaning: MaskMeaning | None
     protocol: str
     weights: tuple[NetworkWeights, ...]
-    training: Mapping[str, Any]
+    training: TrainingRecord | None
     metrics: tuple[ReleasedFigures, ...]
     seen_cases: tuple[str, ...]
     licence: str
-    parity: Mapping[str, Any]
+    parity: Parity | None
     versions: Mapping[str, str]
     files: Mapping[str, str]
 
 
 def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
-    """A record from before images and volumes had data sections of their own."""
-    preprocessing = mapping.get("preprocessing")
-    upgraded = upgraded_data(preprocessing) if isinstance(preprocessing, Mapping) else preprocessing
-    return mapping | {"format_version": 2, "preprocessing": upgraded}
+    """A record from before images and volumes had data sections of their own, and all that is recorded a type."""
+    preprocessing, training, parity = (mapping.get(key) for key in ("preprocessing", "training", "parity"))
+    if isinstance(preprocessing, Mapping):
+        preprocessing = upgraded_data(preprocessing)
+    if isinstance(training, Mapping) and "data" not in training:
+        training = None
+    if isinstance(parity, Mapping):
+        parity = {"runtimes": [], **parity} if parity else None
+    upgraded = {"preprocessing": preprocessing, "training": training, "parity": parity}
+    return mapping | {"format_version": 2} | upgraded
 
 
 def _with_every_metric(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
+from bustle.core.run_provenance import Hardware
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +30,14 @@ def channels_last_format(ndim: int) -> torch.memory_format:
     return torch.channels_last if ndim == 4 else torch.channels_last_3d
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> Hardware:
     """Processor, GPUs and the number of threads that torch computes with."""
     import platform
 
     import torch
 
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"processor": _processor() or platform.processor(), "threads": torch.get_num_threads(), "gpus": gpus}
+    gpus = tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    return Hardware(processor=_processor() or platform.processor(), threads=torch.get_num_threads(), gpus=gpus)
 
 
 def _processor() -> str | None:

@@ -1,0 +1,68 @@
+"""`provenance.json` of a run: what it was started with, and every command that worked in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.core.config import from_mapping, to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, write_json
+from bustle.core.provenance import Provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """Of one data source: the number of cases, and a SHA-256 over all case ids, labels and file contents."""
+
+    cases: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartingWeights:
+    """The file of `--init`."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """`threads` is the number that PyTorch computed with."""
+
+    processor: str
+    threads: int
+    gpus: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(Provenance):
+    """One command that worked in the run's folder; `seconds` is None where it did not come to its end."""
+
+    started: str
+    hardware: Hardware
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProvenance:
+    """`data` by source, `sessions` in their order."""
+
+    data: Mapping[str, Fingerprint]
+    init: StartingWeights | None
+    sessions: tuple[Session, ...]
+
+
+def write_run_provenance(path: Path, record: RunProvenance) -> None:
+    write_json(path, to_mapping(record))
+
+
+def read_run_provenance(path: Path) -> RunProvenance:
+    """Raises `InputError` for a file that is missing, damaged or something else."""
+    content = read_json(path)
+    try:
+        return from_mapping(RunProvenance, content, where=path.name)
+    except InputError as error:
+        raise InputError(f"is not the record of a run ({error})", remedy="restore it", path=path) from None
