@@ -46,6 +46,8 @@ def test_overrides_are_checked_like_the_file():
     with pytest.raises(InputError, match="must be one of score, dice, auc, accuracy, clear, loss"):
         load_recipe("rmtl_net", overrides=["training.monitor=dise"])
     with pytest.raises(InputError, match="must give positive weights"):
+        load_recipe("rmtl_net", overrides=["training.monitor={dice: -1}"])
+    with pytest.raises(InputError, match=r"recipe\.training\.monitor\.dice is nan; it must be a finite number"):
         load_recipe("rmtl_net", overrides=["training.monitor={dice: .nan}"])
 
 

@@ -114,7 +114,7 @@ def test_unannotated_cases_get_no_gradient_and_change_nothing(name: str, make_ba
         ([Component("dyce")], None, "unknown loss 'dyce'; did you mean dice"),
         ([Component("dice", {"smoth": 1})], None, "unknown key 'smoth' in loss dice; did you mean smooth"),
         ([Component("dice", {"smooth": 0})], None, "loss dice: smooth must be positive"),
-        ([Component("region_cross_entropy", {"ring_width": -1})], None, "ring_width must not be negative"),
+        ([Component("region_cross_entropy", {"ring_width": -1})], None, "ring_width must be 0 to 8192"),
         ([Component("dice", {"weight": -1})], None, "the weight of loss dice is -1"),
         ([Component("dice", {"weight": True})], None, "the weight of loss dice is True"),
         ([Component("dice"), Component("dice")], None, "names the loss dice twice"),

@@ -7,6 +7,7 @@ setting that names an implementation and carries its options, e.g. `{name: rotat
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -152,7 +153,8 @@ def _union(arguments: Sequence[Any], value: Any, where: str) -> Any:
             return _convert(argument, value, where)
         except InputError as error:
             failures.append(error)
-    raise failures[-1]
+    inside = [error for error in failures if error.problem.startswith(f"{where}.")]
+    raise (inside or failures)[-1]
 
 
 def _chosen(members: Sequence[Any], value: Mapping[str, Any], where: str) -> Any:
@@ -188,21 +190,28 @@ def _tuple(arguments: Sequence[Any], value: Any, where: str) -> tuple[Any, ...]:
 def _scalar(expected: Any, value: Any, where: str) -> Any:
     if expected is Path and isinstance(value, str):
         return Path(value)
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if expected is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
-        try:
-            return float(value)
-        except ValueError:
-            raise _wrong(where, value, "a number") from None
+    if expected is float and not isinstance(value, bool) and isinstance(value, int | float | str):
+        return _finite(value, where)
     if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise _wrong(where, value, names.get(expected, expected.__name__))
     return value
 
 
+def _finite(value: float | str, where: str) -> float:
+    try:
+        number = float(value)  # of text too: YAML 1.1 reads 1e-4 so
+    except (ValueError, OverflowError):
+        raise _wrong(where, value, "a number") from None
+    if not math.isfinite(number):
+        raise _wrong(where, value, "a finite number")
+    return number
+
+
 def _wrong(where: str, value: Any, expected: str) -> InputError:
-    return InputError(f"{where} is {value!r}", remedy=f"it must be {expected}")
+    shown = repr(value)
+    shown = shown if len(shown) <= 80 else f"{shown[:76]} …"
+    return InputError(f"{where} is {shown}", remedy=f"it must be {expected}")
 
 
 def _inside(error: InputError, where: str) -> InputError:
@@ -226,8 +235,8 @@ def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict
             raise InputError(f"'{assignment}' is not an assignment", remedy="write --set key.path=value")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"the value of '{assignment}' is not YAML", remedy="quote it") from None
+        except (ValueError, RecursionError, yaml.YAMLError):  # or a number or a nesting beyond all limits
+            raise InputError(f"the value of {path} is not YAML", remedy="quote it") from None
         _assign(result, path.split("."), value, assignment)
     return result
 

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from bustle.core.types import CLASS_NAMES
 
+LARGEST_EDGE = 8192
+"""Pixels or voxels: more than any scanner's picture has."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSection:
@@ -40,8 +43,8 @@ class DataSection:
     def __post_init__(self) -> None:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"mean and std need {self.channels} values, one per channel")
-        if not all(edge >= 32 for edge in self.size):
-            raise ValueError("size must be at least 32 along every axis")
+        if not all(32 <= edge <= LARGEST_EDGE for edge in self.size):
+            raise ValueError(f"size must be 32 to {LARGEST_EDGE} along every axis")
         if not all(value > 0 for value in self.std):
             raise ValueError("std must be positive")
         if not self.classes or len(set(self.classes)) < len(self.classes):

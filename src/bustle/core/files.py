@@ -127,7 +127,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # no text, no JSON, or beyond all limits
         raise InputError(f"is not readable JSON ({error})", remedy="restore it or make it again", path=path) from None
 
 

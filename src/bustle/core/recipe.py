@@ -26,6 +26,10 @@ SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
 
 
+MOST_REFINEMENTS = 20
+"""The authors tried up to 5; every one costs another pass."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
     """`config` is checked against the network's own Config when the network is built.
@@ -41,8 +45,8 @@ class ModelSection:
     refinements: int = 0
 
     def __post_init__(self) -> None:
-        if self.refinements < 0:
-            raise ValueError("refinements must be at least 0")
+        if not 0 <= self.refinements <= MOST_REFINEMENTS:
+            raise ValueError(f"refinements must be 0 to {MOST_REFINEMENTS}")
 
 
 Monitor = Literal["score", "dice", "auc", "accuracy", "clear", "loss"]
@@ -244,7 +248,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = yaml.load(path.read_text(encoding="utf-8"), SAFE_LOADER)
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no text, or beyond all limits
         raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
     if not isinstance(value, dict):
         raise InputError("holds no mapping", remedy="a recipe is a YAML mapping of keys", path=path)

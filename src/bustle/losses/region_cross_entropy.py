@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from bustle.core.data_section import LARGEST_EDGE
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
@@ -26,8 +27,8 @@ class Options:
     ring_width: float = 32
 
     def __post_init__(self) -> None:
-        if self.ring_width < 0:
-            raise ValueError("ring_width must not be negative")
+        if not 0 <= self.ring_width <= LARGEST_EDGE:
+            raise ValueError(f"ring_width must be 0 to {LARGEST_EDGE}")
 
 
 class RegionCrossEntropy:

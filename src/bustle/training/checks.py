@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
 
 from bustle.core.errors import InputError
+from bustle.core.memory import available_memory
 from bustle.core.recipe import Recipe
 from bustle.losses.build import build_loss
 from bustle.models import zoo
@@ -28,8 +30,13 @@ def check_recipe(recipe: Recipe) -> None:
             f"data.size has {len(recipe.data.size)} axes, {spec.id} takes {spec.dims}", remedy="change data.size"
         )
     network = zoo.resolve(recipe)
-    with torch.device("meta"):
-        refined(network.build(), network)
+    try:
+        with torch.device("meta"):
+            built = refined(network.build(), network)
+    except (RuntimeError, OverflowError) as error:  # sizes that no tensor can have
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the network cannot be built ({reason})", remedy="change model.config") from None
+    _check_memory(recipe, parameters=sum(parameter.numel() for parameter in built.parameters()))
     network.check_encoder_weights()
     for stage in stages_of(recipe, folder=Path()):
         _check_stage(stage.recipe, network=network)
@@ -42,6 +49,17 @@ def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:
     build_step(recipe.training.step)
     check_data(recipe)
     _check_training_section(recipe)
+
+
+def _check_memory(recipe: Recipe, *, parameters: int) -> None:
+    """The least that a step takes: weights, their gradients and two moments, and two cases."""
+    free = available_memory()
+    needed = 4 * (4 * parameters + 2 * recipe.data.channels * math.prod(recipe.data.size))
+    if free is not None and needed > free:
+        raise InputError(
+            f"the training needs at least {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are free",
+            remedy="take a smaller network (model.config) or data.size",
+        )
 
 
 def check_init(recipe: Recipe, init: Path) -> None:

@@ -42,6 +42,8 @@ class Adam(OptimizerSettings):
         super().__post_init__()
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {list(self.betas)}, each must be in [0, 1)")
+        if not 0 <= self.eps < 1:
+            raise ValueError(f"eps is {self.eps}, it must be in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class SGD(OptimizerSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}, it must be in [0, 1)")
         if self.nesterov and self.momentum <= 0:
             raise ValueError("nesterov needs a positive momentum")
 

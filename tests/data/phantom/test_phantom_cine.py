@@ -100,7 +100,7 @@ def test_boxes_fit_the_lesions() -> None:
 def test_what_cannot_be() -> None:
     with pytest.raises(InputError, match="negative"):
         plan_cine(0, seed=-1)
-    with pytest.raises(InputError, match="empty"):
+    with pytest.raises(InputError, match="cannot have 0 videos"):
         plan_cines(0, seed=0)
     with pytest.raises(InputError, match="32 to 1024"):
         cine_frame(plan_cine(0, seed=0), 0, size=16)

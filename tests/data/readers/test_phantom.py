@@ -57,7 +57,7 @@ def test_metadata_tells_apart_all_that_changes_the_pixels() -> None:
         ("phantom:?cases=many", "'many' is no whole number for cases="),
         ("phantom:?cases=-3", "no whole number"),
         ("phantom:?seed=1.5", "no whole number"),
-        ("phantom:?cases=0", "empty"),
+        ("phantom:?cases=0", "cannot have 0 cases"),
         ("phantom:?size=7", "32 to 1024"),
         ("phantom:?volume=8", "unknown option of phantom 'volume'"),
         ("phantom:.?cases=3", "takes no path"),

@@ -17,7 +17,14 @@ from bustle.core.types import Box, Geometry, Label, Sample
 from bustle.data.phantom.anatomy import Map, SmoothLine, View, draw_line
 from bustle.data.phantom.cases import Anatomy, anatomy_masks, patient_anatomy, scan, scan_grid
 from bustle.data.phantom.imaging import complex_normal
-from bustle.data.phantom.plan import GENERATOR_VERSION, PatientPlan, check_size, plan_patient, random_stream
+from bustle.data.phantom.plan import (
+    GENERATOR_VERSION,
+    PatientPlan,
+    check_count,
+    check_size,
+    plan_patient,
+    random_stream,
+)
 
 VIDEOS_PER_BLOCK, PATIENTS_PER_BLOCK = 5, 4
 FEWEST_FRAMES, MOST_FRAMES = 24, 48
@@ -77,9 +84,8 @@ def plan_cine(index: int, *, seed: int) -> CinePlan:
 
 
 def plan_cines(count: int, *, seed: int) -> list[CinePlan]:
-    """The first `count` videos of the set `seed`. Raises `InputError` unless there is at least one."""
-    if count < 1:
-        raise InputError(f"a phantom set of {count} videos is empty", remedy="ask for at least 1 video")
+    """The first `count` videos of the set `seed`. Raises `InputError` as `check_count` does."""
+    check_count(count, of="videos")
     return [plan_cine(index, seed=seed) for index in range(count)]
 
 

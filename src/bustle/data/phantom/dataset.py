@@ -17,7 +17,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_error, write_json, write_text
 from bustle.core.progress import progress
 from bustle.data.phantom.cases import phantom_case
-from bustle.data.phantom.plan import GENERATOR_VERSION, CasePlan, check_size, plan_case
+from bustle.data.phantom.plan import GENERATOR_VERSION, CasePlan, check_count, check_size, plan_case
 from bustle.io.raster import write_png
 
 SETTINGS_FILE = "phantom.json"
@@ -29,9 +29,8 @@ Item = TypeVar("Item")
 
 
 def plan_cases(count: int, *, seed: int) -> list[CasePlan]:
-    """The first `count` cases of the set `seed`. Raises `InputError` unless there is at least one."""
-    if count < 1:
-        raise InputError(f"a phantom set of {count} cases is empty", remedy="ask for at least 1 case")
+    """The first `count` cases of the set `seed`. Raises `InputError` as `check_count` does."""
+    check_count(count, of="cases")
     return [plan_case(index, seed=seed) for index in range(count)]
 
 

@@ -21,6 +21,7 @@ GENERATOR_VERSION = 1
 
 CASES_PER_BLOCK, PATIENTS_PER_BLOCK = 10, 4
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+LARGEST_COUNT = 100_000
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ LESION_CLASS: dict[str, Label] = {
     "angular": "malignant",
     "circumscribed-malignant": "malignant",
 }
+
+
+def check_count(count: int, *, of: str) -> None:
+    """Raises `InputError` for an empty set, and for one that nobody means."""
+    if not 1 <= count <= LARGEST_COUNT:
+        raise InputError(f"a phantom set cannot have {count} {of}", remedy=f"ask for 1 to {LARGEST_COUNT:,}")
 
 
 def check_size(size: int) -> int:

@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 
 from bustle.core.errors import InputError
 from bustle.core.types import Label
-from bustle.data.phantom.plan import GENERATOR_VERSION, Device, random_stream
+from bustle.data.phantom.plan import GENERATOR_VERSION, Device, check_count, random_stream
 
 VOLUMES_PER_BLOCK, MALIGNANT_PER_BLOCK = 10, 7
 PATIENTS_IN_17_BLOCKS = 107
@@ -78,9 +78,8 @@ class VolumePlan:
 
 
 def plan_volumes(count: int, *, seed: int) -> list[VolumePlan]:
-    """The first `count` volumes of the set `seed`. Raises `InputError` unless there is at least one."""
-    if count < 1:
-        raise InputError(f"a phantom set of {count} volumes is empty", remedy="ask for at least 1 volume")
+    """The first `count` volumes of the set `seed`. Raises `InputError` as `check_count` does."""
+    check_count(count, of="volumes")
     return [plan_volume(index, seed=seed) for index in range(count)]
 
 

@@ -132,8 +132,8 @@ def _renamed(sample: Sample, name: str) -> Sample:
 
 
 def _whole_number(option: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
         raise InputError(
-            f"'{value}' is no whole number for {option}=", remedy=f"write, say, {option}={DEFAULTS[option]}"
+            f"'{value[:40]}' is no whole number for {option}=", remedy=f"write, say, {option}={DEFAULTS[option]}"
         )
     return int(value)

@@ -10,11 +10,13 @@ from bustle.data.transforms.drawn_transform import IntensityStep
 from bustle.data.transforms.geometric_components import between, check_probability, check_range
 
 STEPS_PER_COMPONENT = 4
+LARGEST_KERNEL = 255
+"""Of a blur, in pixels: of pictures of bytes OpenCV takes no median over more."""
 
 
 def _check_kernel(kernel: int) -> None:
-    if kernel < 3 or kernel % 2 == 0:
-        raise ValueError("kernel must be an odd number of pixels, at least 3")
+    if not 3 <= kernel <= LARGEST_KERNEL or kernel % 2 == 0:
+        raise ValueError(f"kernel must be an odd number of pixels, 3 to {LARGEST_KERNEL}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,8 +52,8 @@ class Config:
     keep_unused_fc: bool = False
 
     def __post_init__(self) -> None:
-        if self.ring_width < 1:
-            raise ValueError("ring_width must be at least 1")
+        if not 1 <= self.ring_width <= 255:
+            raise ValueError("ring_width must be 1 to 255")
         if self.attention_reduction < 1:
             raise ValueError("attention_reduction must be at least 1")
         if not 0 <= self.dropout < 1:
