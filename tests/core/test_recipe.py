@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,3 +139,22 @@ def test_the_strict_protocol_keeps_its_promises():
     assert strict.positive_class == "malignant"
     assert strict.resolution == "native"
     assert strict.empty_masks == "strict"
+
+
+def test_a_recipe_that_is_a_pipe_is_refused(tmp_path: Path):
+    os.mkfifo(tmp_path / "recipe.yaml")
+    with pytest.raises(InputError, match=r"recipe\.yaml: is not readable YAML .*named pipe"):
+        load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_a_section_that_stands_twice_is_refused(tmp_path: Path):
+    (tmp_path / "recipe.yaml").write_text("id: a\ntraining: {epochs: 2}\ntraining: {epochs: 3}\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml: .*\('training' stands there twice, line 3"):
+        load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+@pytest.mark.parametrize("key", ["model.config.backbone_options", "training.stages"])
+def test_aliases_in_an_override_are_limited(key: str):
+    levels = ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11))
+    with pytest.raises(InputError, match="is not YAML"):
+        load_recipe("unet", overrides=[f"{key}=[&a0 [x], {levels}]"])

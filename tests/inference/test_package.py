@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from tests.inference.hand_made_package import SIZE, graph, write_package
 
 from bustle.cli.main import main
@@ -130,6 +132,73 @@ def test_an_output_that_is_absent(make_package: Callable[..., Path], backend: Ca
 def test_an_output_that_is_not_a_number(make_package: Callable[..., Path]):
     with pytest.raises(InputError, match="output is not a number"):
         Predictor.open(make_package(graph(float("nan"))), device="cpu").predict(scene(64, 64), case_id="a")
+
+
+def tiling(times: int) -> bytes:
+    """A graph that repeats the image `times` x `times` and uses only the mean."""
+    nodes = [
+        helper.make_node("Tile", ["image", "times"], ["huge"]),
+        helper.make_node("ReduceMean", ["huge"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["image", "mean"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
+    ]
+    kind, shape = TensorProto.FLOAT, ["batch", 1, *SIZE]
+    made = helper.make_graph(
+        nodes,
+        "tiles",
+        [helper.make_tensor_value_info("image", kind, shape)],
+        [helper.make_tensor_value_info("mask_probs", kind, shape)],
+        [helper.make_tensor("times", TensorProto.INT64, [4], [1, 1, times, times])],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString()
+
+
+@pytest.mark.parametrize("library", ["OpenVINO", "ONNX Runtime"])
+def test_a_network_that_needs_more_memory_than_there_is(
+    make_package: Callable[..., Path], tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch, capfd
+):
+    """One line; tiled 5,000 x 5,000 an image of 64 x 64 has 400 GB."""
+    if library == "ONNX Runtime":
+        monkeypatch.setattr(package_backend, "is_installed", lambda: False)
+    write_png(tmp_path / "a.png", scene(64, 64))
+    words = ["predict", tmp_path / "a.png", "--model", make_package(tiling(5000)), "--out", tmp_path / "out"]
+    assert main([*map(str, words), "--device", "cpu"]) == 2
+    said = capfd.readouterr().err.splitlines()
+    assert [line for line in said if "needs more memory than there is" in line]
+    assert not [line for line in said if "internal error" in line or "ONNXRuntimeError" in line]
+
+
+def test_a_zip_that_unpacks_to_far_more_is_left_packed(make_package: Callable[..., Path], tmp_path: Path):
+    """Neither a record nor a model is unpacked to more than such files have."""
+    folder = make_package()
+    for name in ("package.json", "model.onnx"):
+        path = tmp_path / "bomb.zip"
+        with zipfile.ZipFile(
+            path, "w", zipfile.ZIP_LZMA if name == "model.onnx" else zipfile.ZIP_DEFLATED
+        ) as archive:
+            for file in folder.iterdir():
+                if file.name != name:
+                    archive.write(file, file.name)
+            archive.writestr(name, bytes(70_000_000))
+        begun = time.process_time()
+        with pytest.raises(InputError, match=rf"bomb\.zip: {name} (has 70 MB|unpacks 0\.\d MB to 0\.1 GB)"):
+            Predictor.open(path, device="cpu")
+        assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_zip_with_a_damaged_stream(make_package: Callable[..., Path], tmp_path: Path, place: float):
+    folder = make_package()
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+        entry = archive.getinfo("package.json")
+    content = bytearray(path.read_bytes())
+    content[entry.header_offset + 42 + int(place * entry.compress_size)] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not a readable model package"):
+        Package(path)
 
 
 def test_a_model_that_onnx_runtime_does_not_know(make_package: Callable[..., Path]):

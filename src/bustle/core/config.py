@@ -228,14 +228,16 @@ def apply_overrides(mapping: dict[str, Any], assignments: Sequence[str]) -> dict
 
     import yaml
 
+    from bustle.core.yaml_text import load_yaml
+
     result = copy.deepcopy(mapping)
     for assignment in assignments:
         path, sign, text = assignment.partition("=")
         if not sign or not path:
             raise InputError(f"'{assignment}' is not an assignment", remedy="write --set key.path=value")
         try:
-            value = yaml.safe_load(text)
-        except (ValueError, RecursionError, yaml.YAMLError):  # or a number or a nesting beyond all limits
+            value = load_yaml(text)
+        except yaml.YAMLError:
             raise InputError(f"the value of {path} is not YAML", remedy="quote it") from None
         _assign(result, path.split("."), value, assignment)
     return result

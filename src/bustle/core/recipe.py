@@ -18,11 +18,10 @@ import yaml
 from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.files import write_text
+from bustle.core.files import check_regular, write_text
+from bustle.core.yaml_text import load_yaml
 
 Track = Literal["strict", "published"]
-SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same in C where PyYAML was built with it: a fifth of the time."""
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
 
 
@@ -245,10 +244,11 @@ def protocol_of(track: Track, recipe_protocol: str) -> Protocol:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), SAFE_LOADER)
+        check_regular(path)
+        value = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # no text, or beyond all limits
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
     if not isinstance(value, dict):
         raise InputError("holds no mapping", remedy="a recipe is a YAML mapping of keys", path=path)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.files import check_regular
 from bustle.evaluation.tdsc_abus import ChallengeBox
 
 SEGMENTATION, CLASSIFICATION, DETECTION = "Segmentation", "Classification", "Detection"
@@ -111,6 +112,7 @@ def _table(folder: Path, *, columns: Sequence[str]) -> tuple[Path, list[tuple[in
         raise InputError(f"holds {len(tables)} CSV files", remedy="it needs exactly one", path=folder)
     (path,) = tables
     try:
+        check_regular(path)
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, restval="")
             absent = [name for name in columns if name not in (reader.fieldnames or ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -37,3 +38,21 @@ def finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     if not np.isfinite(probabilities).all():
         raise InputError("the network's output is not a number", remedy="its weights are spoilt: train it again")
     return probabilities
+
+
+_OUT_OF_MEMORY = re.compile(r"alloc|memory|exceeds the supported maximum", re.IGNORECASE)
+"""Words of the libraries' messages, which raise no type of their own for it."""
+
+
+def cannot_run(runtime: str, error: Exception) -> InputError:
+    """What a library's failure with a package's network is for a person."""
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return InputError(
+            f"the network needs more memory than there is, says {runtime}",
+            remedy="close other programs, use a larger machine, or check where the package is from",
+        )
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return InputError(
+        f"the network cannot be run in {runtime} ({lines[-1][:200] if lines else type(error).__name__})",
+        remedy="export the package again, or check where it is from",
+    )

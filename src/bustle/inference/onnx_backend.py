@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.inference.backend import NetworkOutput, finite
+from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""Its errors are raised as well."""
 
 
 class OnnxBackend:
@@ -24,7 +25,7 @@ class OnnxBackend:
         self.mask_meaning = package.record.mask_meaning
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level = FATAL_ONLY
         wanted = [CUDA] if device != "cpu" and finds_cuda() else []
         model = package.checked(MODEL)
         try:
@@ -42,8 +43,14 @@ class OnnxBackend:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
-        """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
-        values = self._session.run(self._outputs, {IMAGE: images})
+        """Probabilities for normalised images `B C h w`.
+
+        Raises `InputError` where the output is not a number, and for a network that cannot be run.
+        """
+        try:
+            values = self._session.run(self._outputs, {IMAGE: images})
+        except Exception as error:  # its exceptions share no base but this
+            raise cannot_run(self.runtime, error) from None
         found = {name: finite(np.asarray(value)) for name, value in zip(self._outputs, values, strict=True)}
         return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
 

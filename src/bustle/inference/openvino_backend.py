@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.inference.backend import NetworkOutput, finite
+from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_PROBS, MASK_PROBS, MODEL, Package
 
 
@@ -34,8 +34,14 @@ class OpenVinoBackend:
         self._names = [_name(output.names) for output in self._compiled.outputs]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
-        """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
-        answers = [self._one(image) for image in images]
+        """Probabilities for normalised images `B C h w`.
+
+        Raises `InputError` where the output is not a number, and for a network that cannot be run.
+        """
+        try:
+            answers = [self._one(image) for image in images]
+        except Exception as error:  # its exceptions share no base but this
+            raise cannot_run(self.runtime, error) from None
         return NetworkOutput(*(self._together(answers, name) for name in (MASK_PROBS, CLASS_PROBS)))
 
     def _one(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

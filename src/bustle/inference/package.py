@@ -17,7 +17,8 @@ from typing import Any
 from bustle.core.config import from_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
-from bustle.core.files import sha256_of_file
+from bustle.core.files import check_regular, sha256_of_file
+from bustle.core.memory import available_memory
 from bustle.core.run_provenance import Fingerprint, StartingWeights
 from bustle.core.types import MaskMeaning
 from bustle.evaluation.result_files import completed_figures
@@ -27,6 +28,12 @@ FORMAT_VERSION = 2
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
 """The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
+
+LARGEST_RECORD = 1 << 24
+"""Bytes of `package.json`."""
+
+MOST_PACKED, PACKED_AT_WILL = 50, 1 << 26
+"""By how much a file in a zip may be compressed if it has more bytes than the second number: weights hardly are."""
 
 COPY_AGAIN = "copy or export it again"
 
@@ -194,22 +201,43 @@ class Package:
         if self.path.is_dir():
             return (self.path / name).is_file()
         with zipfile.ZipFile(self.path) as archive:
-            return name in archive.namelist()
+            return archive.namelist().count(name) == 1
 
     def _content(self, name: str) -> bytes:
         try:
             if self.path.is_dir():
+                size = check_regular(self.path / name).st_size
+                self._check_size(name, size=size, packed=size)
                 return (self.path / name).read_bytes()
             with zipfile.ZipFile(self.path) as archive:
-                return archive.read(name)
+                entry = archive.getinfo(name)
+                self._check_size(name, size=entry.file_size, packed=entry.compress_size)
+                return archive.read(entry)  # never more than the size that it states
+        except InputError:
+            raise
         except (FileNotFoundError, KeyError):
             raise self._lacks(name) from None
-        except (OSError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: a password is asked for
+        except MemoryError:
+            raise self._too_large(name, "needs more memory than there is") from None
+        except Exception as error:  # a damaged archive can make the decoders raise almost anything
             raise InputError(
                 f"is not a readable model package ({error})",
                 remedy="give a package of `bustle export`, a folder or a zip",
                 path=self.path,
             ) from None
+
+    def _check_size(self, name: str, *, size: int, packed: int) -> None:
+        """Raises `InputError` for a file that would fill the memory, before a byte is unpacked."""
+        available = available_memory()
+        if name == RECORD and size > LARGEST_RECORD:
+            raise self._too_large(name, f"has {size / 1e6:.0f} MB")
+        if size > PACKED_AT_WILL and size > MOST_PACKED * packed:
+            raise self._too_large(name, f"unpacks {packed / 1e6:.1f} MB to {size / 1e9:.1f} GB")
+        if available is not None and size > available:
+            raise self._too_large(name, f"has {size / 1e9:.1f} GB, {available / 1e9:.1f} GB of memory are free")
+
+    def _too_large(self, name: str, what: str) -> InputError:
+        return InputError(f"{name} {what}", remedy="check where the package is from", path=self.path)
 
     def _lacks(self, name: str) -> InputError:
         return InputError(f"lacks {name}", remedy=COPY_AGAIN, path=self.path)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import read_json, remove_file, write_json
+from bustle.core.files import check_regular, read_json, remove_file, write_json
 from bustle.core.types import (
     Geometry,
     ImageMapping,
@@ -318,10 +318,13 @@ def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dic
 
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
+        check_regular(path)
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, restval="")
             columns = [column.strip().lower() for column in reader.fieldnames or []]
             reader.fieldnames = columns
+            if len(set(columns)) < len(columns):
+                raise InputError("has a column twice", remedy="rename or remove one of them", path=path)
             if "case_id" not in columns or len(columns) < 2:
                 raise InputError("lacks columns", remedy="it needs case_id and one column per class", path=path)
             return list(reader)

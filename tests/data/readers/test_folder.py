@@ -299,3 +299,17 @@ def test_a_pipe_among_the_images_is_a_case_that_cannot_be_read(tmp_path: Path, p
             case.load()
         with pytest.raises(InputError, match="it is a named pipe, not a file"):
             content_hashes(case.files)
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, put):
+    put("images/a.png")
+    write_labels(tmp_path, "case_id,label,label\na,benign,malignant\n")
+    with pytest.raises(InputError, match=r"labels\.csv: has the column 'label' twice; rename or remove"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_a_table_that_is_a_pipe_is_refused(tmp_path: Path, put):
+    put("images/a.png")
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(InputError, match=r"labels\.csv: cannot be read"):
+        open_sources([f"folder:{tmp_path}"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError
+from bustle.core.files import check_regular
 
 Row = dict[str, Any]
 
@@ -25,6 +27,7 @@ def read_csv(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
     Cells are trimmed, blank lines left out. Raises `InputError` that names the file and the first missing column.
     """
     try:
+        check_regular(path)
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", remedy="restore it from the data set's source", path=path) from None
@@ -46,6 +49,7 @@ def read_excel(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
     import openpyxl
 
     try:
+        check_regular(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = [list(row) for row in book.worksheets[0].iter_rows(values_only=True)]
         book.close()
@@ -63,6 +67,7 @@ def read_parquet(path: Path, *, required: Sequence[str] = ()) -> list[Row]:
     import pyarrow.parquet
 
     try:
+        check_regular(path)
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError("is not a readable Parquet file", remedy="write it again", path=path) from error
@@ -83,6 +88,9 @@ def _plain(value: Any) -> Any:
 def _as_rows(lines: Iterable[list[Any]], *, required: Sequence[str], path: Path) -> list[Row]:
     lines = iter(lines)
     header = [str(name).strip() for name in next(lines, [])]
+    twice = [name for name, times in Counter(header).items() if name and times > 1]
+    if twice:
+        raise InputError(f"has the column '{twice[0]}' twice", remedy="rename or remove one of them", path=path)
     for column in required:
         if column not in header:
             found = ", ".join(name for name in header if name) or "none"

@@ -43,7 +43,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         raise no_images(root / "images", reader="folder")
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
     table = root / _TABLE
-    rows = _rows(table) if table.is_file() else {}
+    rows = _rows(table) if table.exists() else {}
 
     builder = CollectionBuilder(name)
     without_mask, without_row = [], []
