@@ -208,3 +208,36 @@ def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
     statistics.Execute(mask, scan)  # ITK refuses images that do not occupy the same space
     grey = np.median(voxels[drawn_mask])
     assert statistics.GetMedian(1) == pytest.approx(grey, abs=1)
+
+
+class BelowTheBright(BrightIsLesion):
+    """A network that tells up from down: it draws two voxels below what is bright."""
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        return super().run(np.roll(images, 2, axis=3))
+
+
+def test_a_volume_stored_with_other_axes_is_the_same_volume():
+    """As RAS instead of LPS, with depth as the last axis: the answer lies in the same tissue, on its own grid."""
+    expected = predicted(VOLUME, backend=BelowTheBright())
+    turned = np.flip(VOLUME, (2, 3)).transpose(0, 1, 3, 2)
+    ras = (0.0, -1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    last = (1.0 + 0.5 * (SIZE[2] - 1), 2.0 + 0.25 * (SIZE[1] - 1), 3.0)
+    geometry = Geometry((70, 60, 100), spacing=(0.5, 0.5, 0.25), origin=last, direction=ras)
+    found = predict_volume(
+        np.ascontiguousarray(turned),
+        case_id="made/1",
+        geometry=geometry,
+        centre=None,
+        backend=BelowTheBright(),
+        data=DATA,
+        provenance={},
+    )
+    drawn, as_drawn = drawn_in(found), drawn_in(expected)
+    np.testing.assert_array_equal(np.flip(drawn.mask.transpose(0, 2, 1), (1, 2)), as_drawn.mask)
+    np.testing.assert_array_equal(drawn.network_mask, as_drawn.network_mask)
+    assert dice(as_drawn.mask, ball(FIRST, 3.0) | ball(SECOND, 4.0)) < 0.9, "the network moved it"
+    for one, other in zip(drawn.candidates, as_drawn.candidates, strict=True):
+        slice_, row, column = one.centre
+        assert (slice_, SIZE[1] - 1 - column, SIZE[2] - 1 - row) == pytest.approx(other.centre)
+        assert one.volume_mm3 == pytest.approx(other.volume_mm3)

@@ -80,7 +80,10 @@ class ImageMapping:
 
 @dataclass(frozen=True)
 class VolumeMapping:
-    """How a volume gets to the network's grid: resized as a whole to `network_size`, `D H W` in voxels."""
+    """How a volume gets to the network's grid: resized as a whole to `network_size`, `D H W` in voxels.
+
+    The axes of the network's grid are superior, posterior and left, as near as those of the volume come to them.
+    """
 
     network_size: tuple[int, ...]
 

@@ -18,7 +18,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.types import Geometry
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the files' form or the preprocessing changes: older caches are then made again."""
 
 

@@ -3,6 +3,7 @@
 The conventions are those of `image_grid`: a voxel covers the box around its centre, so that the first and last
 faces of both grids coincide; along an axis that shrinks every source voxel is averaged in; masks take the nearest
 voxel. The axes are separable and are resized one after the other, so that memory stays near that of the result.
+The network's grid has the axes of one convention (`Orientation`), whatever those of the file are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Box, Geometry, VolumeMapping
+from bustle.data.prepared.orientation import Orientation
 
 Voxel = TypeVar("Voxel", np.uint8, np.bool_, np.float32)
 
@@ -42,9 +44,21 @@ class VolumeGrid:
             raise InputError("is an image, the model takes volumes", remedy="give NRRD, NIfTI or MHA volumes")
         if geometry.spacing is None:
             raise InputError("has no voxel spacing", remedy="write it into the volume's header")
+        orientation = Orientation.of(geometry)
         extent = zip(geometry.original_size, geometry.spacing, strict=True)
-        size = tuple(max(2, round(count * step / section.spacing_mm)) for count, step in extent)
+        size = tuple(
+            max(2, round(count * step / section.spacing_mm)) for count, step in orientation.reordered([*extent])
+        )
         return cls(geometry, VolumeMapping(size))
+
+    @property
+    def _orientation(self) -> Orientation:
+        return Orientation.of(self.geometry)
+
+    @property
+    def _oriented(self) -> Geometry:
+        """The original grid with the axes of the network's."""
+        return self._orientation.geometry(self.geometry)
 
     @property
     def network(self) -> Geometry:
@@ -52,7 +66,7 @@ class VolumeGrid:
 
         Its voxels differ from the section's `spacing_mm` by rounding only.
         """
-        own, size = self.geometry, self.mapping.network_size
+        own, size = self._oriented, self.mapping.network_size
         if own.spacing is None:
             return Geometry(size)
         axes = zip(own.original_size, own.spacing, size, strict=True)
@@ -66,13 +80,14 @@ class VolumeGrid:
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Intensities `C D H W` on the network's grid `C d h w`."""
-        return np.stack([_resized(channel, self.mapping.network_size) for channel in image])
+        turned = (self._orientation.from_stored(channel) for channel in image)
+        return np.stack([_resized(channel, self.mapping.network_size) for channel in turned])
 
     def mask_to_network(self, mask: NDArray[Voxel]) -> NDArray[Voxel]:
         """A mask or an instance map `D H W` on the network's grid `d h w`, nearest voxel."""
         if mask.shape != self.geometry.original_size:
             raise ValueError(f"mask {mask.shape} and volume {self.geometry.original_size} differ in size")
-        return _nearest(mask, self.mapping.network_size)
+        return _nearest(self._orientation.from_stored(mask), self.mapping.network_size)
 
     def box_to_network(self, box: Box) -> Box:
         """Raises ValueError: lesions of volumes have no boxes."""
@@ -80,7 +95,7 @@ class VolumeGrid:
 
     def map_to_original(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """A map `d h w` of the network on the original grid `D H W`, interpolated linearly."""
-        return _resized(values, self.geometry.original_size)
+        return self._stored(_resized(values, self._oriented.original_size))
 
     def parts_to_original(self, parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Numbered parts `d h w` on the original grid, each widened by up to a voxel of the network's grid.
@@ -90,15 +105,20 @@ class VolumeGrid:
         from scipy import ndimage  # images are predicted without it
 
         widened = np.where(parts > 0, parts, ndimage.grey_dilation(parts, size=3))
-        return _nearest(widened, self.geometry.original_size)
+        return self._stored(_nearest(widened, self._oriented.original_size))
 
     def place_to_network(self, place: Sequence[float]) -> tuple[float, ...]:
         """A place in voxels of the original grid, in those of the network's."""
-        return _scaled(place, self.geometry.original_size, self.mapping.network_size)
+        turned = self._orientation.place_from_stored(place, size=self.geometry.original_size)
+        return _scaled(turned, self._oriented.original_size, self.mapping.network_size)
 
     def place_to_original(self, place: Sequence[float]) -> tuple[float, ...]:
         """A place in voxels of the network's grid, in those of the original."""
-        return _scaled(place, self.mapping.network_size, self.geometry.original_size)
+        turned = _scaled(place, self.mapping.network_size, self._oriented.original_size)
+        return self._orientation.place_to_stored(turned, size=self.geometry.original_size)
+
+    def _stored(self, voxels: NDArray[Voxel]) -> NDArray[Voxel]:
+        return np.ascontiguousarray(self._orientation.to_stored(voxels))
 
 
 def _scaled(place: Sequence[float], old: Sequence[int], new: Sequence[int]) -> tuple[float, ...]:
