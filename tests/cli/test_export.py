@@ -16,6 +16,7 @@ from bustle.data.phantom.dataset import write_phantom_set
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.inference.package import Package, TrainingSource
 from bustle.io.raster import read_image, read_mask
+from bustle.report.wording import interval
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 
@@ -78,7 +79,7 @@ def test_what_the_package_knows_of_its_run(run: Path, package: Path):
 def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
     card = (package / "MODEL_CARD.md").read_text()
     dice = read(run / "summary.json")["pooled"]["segmentation"]["dice"]
-    assert f"| Dice | {dice['mean']:.3f} | {dice['ci95'][0]:.3f} to {dice['ci95'][1]:.3f} |" in card
+    assert f"| Dice | {dice['mean']:.3f} | {interval(dice['ci95'], 'fraction')} |" in card
     assert "Track `published`" in card
     assert "benign positive" in card
     assert "The mean of the networks, which this package gives, was not scored itself." in card

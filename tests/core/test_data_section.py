@@ -21,7 +21,7 @@ def test_both_sections_check_what_they_share():
         ImageData(channels=1)
     with pytest.raises(ValueError, match="32 to 8192"):
         ImageData(size=(16, 256))
-    with pytest.raises(ValueError, match="std must be positive"):
+    with pytest.raises(ValueError, match="std must lie between"):
         ImageData(std=(0.2, 0.0, 0.2))
     for classes in ((), ("benign", "benign")):
         with pytest.raises(ValueError, match="at least one class, and each only once"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -15,10 +17,10 @@ from bustle.core.types import MaskMeaning
 from bustle.inference.package import (
     FORMAT_VERSION,
     NetworkWeights,
-    Package,
     PackageRecord,
     TensorRecord,
     case_digest,
+    sealed,
 )
 
 SIZE = (64, 64)
@@ -53,8 +55,14 @@ def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
     return model.SerializeToString()
 
 
-def write_package(folder: Path, *, content: bytes | None = None) -> Path:
-    """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder."""
+def write_package(
+    folder: Path, *, content: bytes | None = None, with_classes: bool = True, changes: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder.
+
+    `changes` are made to the record's keys before it is sealed.
+    """
+    classes = TensorRecord(name="class_probs", shape=("batch", 2), channels=("benign", "malignant"))
     files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
     record = PackageRecord(
         format_version=FORMAT_VERSION,
@@ -64,7 +72,10 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
         citation="none",
         deviations=(),
         input=TensorRecord(name="image", shape=("batch", 1, *SIZE)),
-        outputs=(TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),),
+        outputs=(
+            TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),
+            *([classes] if with_classes else []),
+        ),
         preprocessing=ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
         protocol="rmtl",
@@ -80,6 +91,6 @@ def write_package(folder: Path, *, content: bytes | None = None) -> Path:
     folder.mkdir()
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    (folder / "package.json").write_text(json.dumps(to_mapping(record)))
-    assert Package(folder).record == record
+    mapping = to_mapping(record) | dict(changes or {})
+    (folder / "package.json").write_text(json.dumps(sealed(mapping)))
     return folder

@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from onnx import TensorProto, helper
 from tests.inference.hand_made_package import SIZE, graph, write_package
 
 from bustle.cli.main import main
-from bustle.core.data_section import PatchData
+from bustle.core.config import to_mapping
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry
 from bustle.inference import package_backend
@@ -35,7 +37,7 @@ OLDER = Path(__file__).parent / "older_packages" / "image.bustle"
 
 @pytest.fixture
 def make_package(tmp_path: Path) -> Callable[..., Path]:
-    return lambda content=None: write_package(tmp_path / "hand.bustle", content=content)
+    return lambda content=None, **options: write_package(tmp_path / "hand.bustle", content=content, **options)
 
 
 def zipped(folder: Path) -> Path:
@@ -67,6 +69,7 @@ def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path
     shutil.copytree(OLDER, folder)
     record = json.loads((folder / "package.json").read_text())
     record["preprocessing"] |= {"size": [32, 32, 32], "resize": "patch", "spacing_mm": 0.5, "lesion_share": 0.7}
+    record["input"]["shape"] = ["batch", 1, 32, 32, 32]
     (folder / "package.json").write_text(json.dumps(record))
     assert Package(folder).record.preprocessing == PatchData(
         size=(32, 32, 32), spacing_mm=0.5, lesion_share=0.7, channels=1, mean=(0.5,), std=(0.5,)
@@ -123,7 +126,9 @@ def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
 
 @pytest.mark.parametrize("backend", [OnnxBackend, OpenVinoBackend])
 def test_an_output_that_is_absent(make_package: Callable[..., Path], backend: Callable[[Package], Backend]):
-    output = backend(Package(make_package(graph(with_classes=False)))).run(np.zeros((3, 1, *SIZE), np.float32))
+    output = backend(Package(make_package(graph(with_classes=False), with_classes=False))).run(
+        np.zeros((3, 1, *SIZE), np.float32)
+    )
     assert output.classes is None
     assert output.mask_channels is not None
     assert np.allclose(output.mask_channels, 0.5)
@@ -161,7 +166,8 @@ def test_a_network_that_needs_more_memory_than_there_is(
     if library == "ONNX Runtime":
         monkeypatch.setattr(package_backend, "is_installed", lambda: False)
     write_png(tmp_path / "a.png", scene(64, 64))
-    words = ["predict", tmp_path / "a.png", "--model", make_package(tiling(5000)), "--out", tmp_path / "out"]
+    package = make_package(tiling(5000), with_classes=False)
+    words = ["predict", tmp_path / "a.png", "--model", package, "--out", tmp_path / "out"]
     assert main([*map(str, words), "--device", "cpu"]) == 2
     said = capfd.readouterr().err.splitlines()
     assert [line for line in said if "needs more memory than there is" in line]
@@ -269,6 +275,15 @@ def spoil(folder: Path, how: str) -> None:
         case "lacks a key":
             del record["preprocessing"]
             (folder / "package.json").write_text(json.dumps(record))
+        case "edited":
+            (folder / "package.json").write_text(json.dumps(record | {"title": "Mine"}))
+        case "not sealed":
+            del record["sha256"]
+            (folder / "package.json").write_text(json.dumps(record))
+        case "nested":
+            (folder / "package.json").write_text("[" * 100_000)
+        case "a flipped bit of the weights":
+            (folder / "weights.safetensors").write_bytes(b"wfights")
 
 
 SPOILT = {
@@ -276,9 +291,13 @@ SPOILT = {
     "no weights": r"lacks weights\.safetensors; copy or export it again",
     "cut model": r"model\.onnx is not the file that was exported; copy or export it again",
     "not JSON": r"package\.json is not JSON \(.*\); copy or export it again",
-    "a list": "is a package of format None; this bustle reads formats 1 to 2; copy or export it again",
-    "newer": "is a package of format 3; this bustle reads formats 1 to 2; install the bustle that made it",
-    "lacks a key": r"package\.json lacks preprocessing; add it",
+    "a list": "is a package of format None; this bustle reads formats 1 to 3; copy or export it again",
+    "newer": "is a package of format 4; this bustle reads formats 1 to 3; install the bustle that made it",
+    "lacks a key": r"package\.json is not the file that was exported; copy or export it again",
+    "edited": r"package\.json is not the file that was exported; copy or export it again",
+    "not sealed": r"package\.json is not the file that was exported; copy or export it again",
+    "nested": r"package\.json is not JSON \(.*\); copy or export it again",
+    "a flipped bit of the weights": r"weights\.safetensors is not the file that was exported",
 }
 
 
@@ -296,6 +315,75 @@ def test_a_package_that_is_spoilt(make_package: Callable[..., Path], tmp_path: P
     with pytest.raises(InputError, match=SPOILT[how]):
         Predictor.open(path)
     assert not out.exists()
+
+
+def output(channels: int = 1, size: int = 64, name: str = "mask_probs") -> dict[str, Any]:
+    return {"name": name, "shape": ["batch", channels, size, size], "channels": ["lesion"] * channels}
+
+
+PREPROCESSING = to_mapping(ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)))
+CLASSES = {"name": "class_probs", "shape": ["batch", 2], "channels": ["benign", "malignant"]}
+CONTRADICTIONS = {
+    "classes swapped": ({"outputs": [output(), CLASSES | {"channels": ["malignant", "benign"]}]}, "class_probs must"),
+    "three classes of two": (
+        {"preprocessing": PREPROCESSING | {"classes": ["benign", "malignant", "normal"]}},
+        "class_probs must have the channels benign, malignant, normal",
+    ),
+    "lesion 7": (
+        {"mask_meaning": {"channels": ["lesion"], "activation": "sigmoid", "lesion_channels": [7]}},
+        "lesion_channels must be some of 0 to 0",
+    ),
+    "lesion -1": (
+        {"mask_meaning": {"channels": ["lesion"], "activation": "sigmoid", "lesion_channels": [-1]}},
+        "lesion_channels must be some of 0 to 0",
+    ),
+    "no lesion": (
+        {"mask_meaning": {"channels": ["lesion"], "activation": "sigmoid", "lesion_channels": []}},
+        "no channel of the mask is the lesion",
+    ),
+    "no mask": ({"mask_meaning": None}, "the outputs are mask_probs, class_probs, not class_probs"),
+    "no outputs": ({"outputs": []}, "the outputs are none, not mask_probs"),
+    "an output twice": ({"outputs": [output(), output()]}, "the outputs are mask_probs, not mask_probs"),
+    "another size": ({"preprocessing": PREPROCESSING | {"size": [32, 32]}}, "the input must be image"),
+    "a huge size": ({"preprocessing": PREPROCESSING | {"size": [60000, 60000]}}, "size must be 32 to 8192"),
+    "another size of all": (
+        {
+            "preprocessing": PREPROCESSING | {"size": [32, 32]},
+            "input": {"name": "image", "shape": ["batch", 1, 32, 32], "channels": []},
+            "outputs": [output(size=32), CLASSES],
+        },
+        r"model\.onnx has other inputs than package\.json says",
+    ),
+    "an output that the graph lacks": (
+        {
+            "mask_meaning": {"channels": ["a", "b"], "activation": "softmax", "lesion_channels": [0]},
+            "outputs": [output(2) | {"channels": ["a", "b"]}, CLASSES],
+        },
+        r"model\.onnx has other outputs than package\.json says",
+    ),
+    "three channels": (
+        {"preprocessing": PREPROCESSING | {"channels": 3, "mean": [0] * 3, "std": [1] * 3}},
+        "the input",
+    ),
+    "std": ({"preprocessing": PREPROCESSING | {"std": [1e-300]}}, "std must lie between"),
+    "a file elsewhere": (
+        {"files": {"model.onnx": "a", "weights.safetensors": "b", "../../etc/passwd": "c"}},
+        "files must name",
+    ),
+}
+
+
+@pytest.mark.parametrize("runtime", ["OpenVINO", "ONNX Runtime"])
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_record_that_contradicts_itself_or_the_graph(
+    make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str, runtime: str
+):
+    monkeypatch.setattr(package_backend, "is_installed", lambda: runtime == "OpenVINO")
+    changes, problem = CONTRADICTIONS[name]
+    with pytest.raises(InputError, match=problem) as caught:
+        Predictor.open(make_package(changes=changes), device="cpu")
+    assert "hand.bustle: " in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_package(tmp_path: Path):

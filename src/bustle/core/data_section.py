@@ -45,8 +45,8 @@ class DataSection:
             raise ValueError(f"mean and std need {self.channels} values, one per channel")
         if not all(32 <= edge <= LARGEST_EDGE for edge in self.size):
             raise ValueError(f"size must be 32 to {LARGEST_EDGE} along every axis")
-        if not all(value > 0 for value in self.std):
-            raise ValueError("std must be positive")
+        if not all(1e-6 <= value <= 1e6 for value in self.std) or not all(abs(value) <= 1e6 for value in self.mean):
+            raise ValueError("std must lie between 1e-6 and 1e6, mean between -1e6 and 1e6")
         if not self.classes or len(set(self.classes)) < len(self.classes):
             raise ValueError("classes must name at least one class, and each only once")
         grouped = [name for members in self.class_groups.values() for name in members]

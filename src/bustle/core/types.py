@@ -207,6 +207,11 @@ class MaskMeaning:
     activation: Literal["softmax", "sigmoid"]
     lesion_channels: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        known = range(len(self.channels))
+        if len(set(self.lesion_channels)) < len(self.lesion_channels) or not set(self.lesion_channels) <= {*known}:
+            raise ValueError(f"lesion_channels must be some of 0 to {len(self.channels) - 1}, each only once")
+
     def channel_probabilities(self, mask_logits: Tensor) -> Tensor:
         """The probabilities, float32 or better, of the channels of mask logits `B K *S`."""
         logits = mask_logits if mask_logits.dtype.itemsize >= 4 else mask_logits.float()

@@ -32,6 +32,7 @@ from bustle.inference.package import (
     Package,
     PackageRecord,
     TrainingRecord,
+    sealed,
 )
 from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network
@@ -96,14 +97,14 @@ def write_package(
             files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},
             parity=None,
         )
-        write_json(folder / RECORD, to_mapping(unchecked))
+        write_json(folder / RECORD, sealed(to_mapping(unchecked)))
         parity = compare(
             TorchBackend(recipe, weights=weights, device="cpu"),
             cpu_backends(Package(folder)),
             section=recipe.data,
         )
         record = dataclasses.replace(unchecked, parity=parity)
-        write_json(folder / RECORD, to_mapping(record))
+        write_json(folder / RECORD, sealed(to_mapping(record)))
         write_text(folder / CARD, model_card(record, name=out.name))
     return record
 

@@ -40,7 +40,12 @@ class OnnxBackend:
             raise InputError(
                 "ONNX Runtime finds no CUDA device", remedy="use --device cpu, or install onnxruntime-gpu"
             )
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        inputs, outputs = (
+            {tensor.name: [length if isinstance(length, int) else None for length in tensor.shape] for tensor in own}
+            for own in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        package.check_graph(inputs, outputs)
+        self._outputs = list(outputs)
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
-from bustle.inference.package import CLASS_PROBS, MASK_PROBS, MODEL, Package
+from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
 
 
 class OpenVinoBackend:
@@ -25,6 +25,7 @@ class OpenVinoBackend:
         core = openvino.Core()
         content = package.checked(MODEL)
         model = core.read_model(content) if isinstance(content, bytes) else core.read_model(str(content))
+        package.check_graph(*(_shapes(own) for own in (model.inputs, model.outputs)))
         _, *image = package.record.input.shape
         model.reshape([1, *map(int, image)])  # a graph of fixed size is faster, and a CPU gains nothing from batches
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # not bfloat16
@@ -52,10 +53,17 @@ class OpenVinoBackend:
         return finite(np.concatenate([answer[name] for answer in answers])) if name in self._names else None
 
 
+def _shapes(tensors: Iterable[Any]) -> dict[str, list[int | None]]:
+    return {
+        _name(tensor.names): [length.get_length() if length.is_static else None for length in tensor.partial_shape]
+        for tensor in tensors
+    }
+
+
 def _name(aliases: Collection[str]) -> str:
-    """Which of the package's outputs it is: OpenVINO keeps the names of operations that it removed beside it."""
-    (name,) = {MASK_PROBS, CLASS_PROBS}.intersection(aliases)
-    return name
+    """Which of the package's tensors it is: OpenVINO keeps the names of operations that it removed beside it."""
+    known = {IMAGE, MASK_PROBS, CLASS_PROBS}.intersection(aliases)
+    return min(known or aliases)
 
 
 def is_installed() -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from bustle.core.types import MaskMeaning
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
 """The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
@@ -34,6 +34,8 @@ LARGEST_RECORD = 1 << 24
 
 MOST_PACKED, PACKED_AT_WILL = 50, 1 << 26
 """By how much a file in a zip may be compressed if it has more bytes than the second number: weights hardly are."""
+SEAL = "sha256"
+"""The key of `package.json` that holds the digest of the others."""
 
 COPY_AGAIN = "copy or export it again"
 
@@ -119,6 +121,45 @@ class PackageRecord:
     versions: Mapping[str, str]
     files: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` where what it says of inputs, outputs and files does not hold together."""
+        section, meaning = self.preprocessing, self.mask_meaning
+        expected = {} if meaning is None else {MASK_PROBS: meaning.channels}
+        outputs = {output.name: output for output in self.outputs}
+        if CLASS_PROBS in outputs:
+            expected[CLASS_PROBS] = section.classes
+        if not outputs or len(outputs) < len(self.outputs) or outputs.keys() != expected.keys():
+            raise ValueError(f"the outputs are {', '.join(outputs) or 'none'}, not {', '.join(expected) or 'any'}")
+        for name, channels in expected.items():
+            shape = outputs[name].shape
+            if outputs[name].channels != channels or shape[1:2] != (len(channels),):
+                raise ValueError(f"the output {name} must have the channels {', '.join(channels)}")
+        if meaning is not None and not meaning.lesion_channels:
+            raise ValueError("no channel of the mask is the lesion")
+        if self.input.name != IMAGE or self.input.shape[1:] != (section.channels, *section.size):
+            raise ValueError(f"the input must be {IMAGE}, of the channels and size of the preprocessing")
+        if not {MODEL, WEIGHTS} <= self.files.keys() or any(Path(name).name != name for name in self.files):
+            raise ValueError(f"files must name {MODEL} and {WEIGHTS}, without folders")
+
+
+GraphShape = Sequence[int | None]
+
+
+def _agree(found: GraphShape, stated: Sequence[str | int]) -> bool:
+    lengths = zip(found[1:], stated[1:], strict=False)
+    return len(found) == len(stated) and all(own is None or own == length for own, length in lengths)
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `package.json`: a record as plain values, and the digest of it."""
+    return {SEAL: _digest(record), **record}
+
+
+def _digest(mapping: Mapping[str, Any]) -> str:
+    """Of all but the licence, which whoever trained the weights writes."""
+    described = {key: value for key, value in mapping.items() if key != "licence"}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
 
 def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
     """A record from before images and volumes had data sections of their own, and all that is recorded a type."""
@@ -130,7 +171,7 @@ def _from_format_1(mapping: dict[str, Any]) -> dict[str, Any]:
     if isinstance(parity, Mapping):
         parity = {"runtimes": [], **parity} if parity else None
     upgraded = {"preprocessing": preprocessing, "training": training, "parity": parity}
-    return mapping | {"format_version": 2} | upgraded
+    return mapping | upgraded
 
 
 def _with_every_metric(mapping: dict[str, Any]) -> dict[str, Any]:
@@ -155,12 +196,11 @@ class Package:
     """A package on the disk; its files are read when they are asked for."""
 
     def __init__(self, path: Path):
-        """Raises `InputError` for a package that is incomplete, unreadable or of another format."""
+        """Raises `InputError` for a package that is incomplete, damaged, unreadable or of another format."""
         self.path = path
         self.record = self._record()
         for name in self.record.files:
-            if not self._holds(name):
-                raise self._lacks(name)
+            self.checked(name)
 
     def checked(self, name: str) -> Path | bytes:
         """One of the record's files: where it is in a folder, or its content in a zip.
@@ -169,6 +209,8 @@ class Package:
         """
         if self.path.is_dir():
             found: Path | bytes = self.path / name
+            if not (self.path / name).is_file():
+                raise self._lacks(name)
             digest = sha256_of_file(self.path / name)
         else:
             found = self._content(name)
@@ -177,31 +219,39 @@ class Package:
             raise InputError(f"{name} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
         return found
 
+    def check_graph(self, inputs: Mapping[str, GraphShape], outputs: Mapping[str, GraphShape]) -> None:
+        """Raises `InputError` unless `model.onnx` has the inputs and outputs that the record describes.
+
+        Of axes whose length the graph leaves open (None) nothing is known.
+        """
+        for kind, found, described in (
+            ("input", inputs, (self.record.input,)),
+            ("output", outputs, self.record.outputs),
+        ):
+            stated = {tensor.name: tensor.shape for tensor in described}
+            if found.keys() != stated.keys() or not all(_agree(found[name], stated[name]) for name in stated):
+                raise InputError(f"{MODEL} has other {kind}s than {RECORD} says", remedy=COPY_AGAIN, path=self.path)
+
     def _record(self) -> PackageRecord:
         try:
             mapping = json.loads(self._content(RECORD))
-        except ValueError as error:  # neither UTF-8 nor JSON
+        except (ValueError, RecursionError) as error:  # neither UTF-8 nor JSON, or nested without end
             raise InputError(f"{RECORD} is not JSON ({error})", remedy=COPY_AGAIN, path=self.path) from None
         version = mapping.get("format_version") if isinstance(mapping, dict) else None
-        if version == 1:
-            mapping = _from_format_1(mapping)
-        elif version != FORMAT_VERSION:
+        if version not in range(1, FORMAT_VERSION + 1):
             raise InputError(
                 f"is a package of format {version}; this bustle reads formats 1 to {FORMAT_VERSION}",
                 remedy="install the bustle that made it" if version else COPY_AGAIN,
                 path=self.path,
             )
+        if version != FORMAT_VERSION:  # which had no digest
+            mapping = (_from_format_1(mapping) if version == 1 else mapping) | {"format_version": FORMAT_VERSION}
+        elif mapping.pop(SEAL, None) != _digest(mapping):
+            raise InputError(f"{RECORD} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
         try:
             return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)
         except InputError as error:
-            error.path = self.path
-            raise
-
-    def _holds(self, name: str) -> bool:
-        if self.path.is_dir():
-            return (self.path / name).is_file()
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.namelist().count(name) == 1
+            raise InputError(error.problem, remedy=COPY_AGAIN, path=self.path) from None
 
     def _content(self, name: str) -> bytes:
         try:
