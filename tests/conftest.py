@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.network_use import on_network_use
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+network_uses: list[str] = []
+on_network_use(network_uses.append)
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -25,6 +29,14 @@ def real_data() -> Path:
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests never touch the user's own cache folder."""
     monkeypatch.setenv("BUSTLE_CACHE", str(tmp_path_factory.getbasetemp() / "bustle-cache"))
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """No test, and nothing that bustle does in one, looks a host up or connects to it."""
+    seen = len(network_uses)
+    yield
+    assert network_uses[seen:] == []
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,6 +18,7 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe, recipe_ids
 from bustle.core.types import Batch, MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.data.phantom.cases import phantom_case
+from bustle.inference.runtimes import import_onnxruntime
 from bustle.losses.build import build_loss
 from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.setting import LossSetting
@@ -216,7 +216,7 @@ def test_every_network_exports_at_full_size(model_id: str, tmp_path: Path):
         if first is not None and second is not None:
             assert_rounded(first, second, tolerance=tolerance)
     torch.onnx.export(program, (), tmp_path / "model.onnx", external_data=False, verbose=False)
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     (tmp_path / "model.onnx").unlink()  # some have half a gigabyte, and pytest keeps its folders
     wanted = [tensor for tensor in exact if tensor is not None]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.runtimes import import_onnxruntime
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 FATAL_ONLY = 4
@@ -19,8 +20,7 @@ class OnnxBackend:
 
     def __init__(self, package: Package, *, device: str = "auto", threads: int = 0):
         """Raises `InputError` for a model that is not the exported one, that does not load, or an absent device."""
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         self.runtime = f"ONNX Runtime {onnxruntime.__version__}"
         self.mask_meaning = package.record.mask_meaning
         options = onnxruntime.SessionOptions()
@@ -62,6 +62,4 @@ class OnnxBackend:
 
 def finds_cuda() -> bool:
     """Whether ONNX Runtime was built for CUDA and finds it."""
-    import onnxruntime
-
-    return CUDA in onnxruntime.get_available_providers()
+    return CUDA in import_onnxruntime().get_available_providers()

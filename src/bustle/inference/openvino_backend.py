@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.runtimes import import_openvino
 
 
 class OpenVinoBackend:
@@ -18,8 +19,7 @@ class OpenVinoBackend:
 
     def __init__(self, package: Package, *, threads: int = 0):
         """Raises `InputError` for a model that is not the exported one; any other exception says it does not load."""
-        import openvino
-
+        openvino = import_openvino()
         self.runtime = f"OpenVINO {openvino.__version__}"
         self.mask_meaning = package.record.mask_meaning
         core = openvino.Core()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 from tests.rounding import assert_rounded, exact_outputs, float32_tolerance
 from torch import Tensor
 from torch.nn import functional as F
 
+from bustle.inference.runtimes import import_onnxruntime
 from bustle.models.blocks.deformable import DeformableConv, _samples, _samples_for_export, deformable_conv
 
 Arguments = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -105,6 +105,6 @@ def test_it_exports(tmp_path: Path):
     assert_rounded(program.module()(features).detach(), exact, tolerance=tolerance)
     onnx_program = torch.onnx.export(program, (), tmp_path / "model.onnx", external_data=False, verbose=False)
     assert "GridSample" in {node.op_type for node in onnx_program.model.graph}
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: features.numpy()})
     assert_rounded(found, exact, tolerance=tolerance)
