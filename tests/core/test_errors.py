@@ -32,3 +32,8 @@ def test_hundreds_of_known_names_are_not_all_listed():
     assert remedy.startswith("did you mean net-7")
     assert remedy.endswith("… (900 in all)")
     assert len(remedy) < 500
+
+
+def test_control_characters_and_stray_bytes_of_a_name_are_told_as_escapes():
+    error = InputError("is\x1b[31m broken", remedy="mend it", path="a\udcff\x07.png")
+    assert str(error) == r"a\udcff\x07.png: is\x1b[31m broken; mend it"

@@ -50,3 +50,14 @@ def test_a_notebook_gets_its_own_bars(shell: object, expected: type, monkeypatch
     assert bar_class() is expected
     assert redraw_interval() == (0.5 if expected is tqdm.auto.tqdm else 20)
     assert list(progress("ab", description="read", passing=True)) == ["a", "b"]
+
+
+def test_without_standard_error_the_work_is_done_in_silence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress("ab", description="read", total=2)) == ["a", "b"]
+    announce("told to nobody")
+
+
+def test_a_name_in_a_message_does_not_steer_the_terminal(capsys: pytest.CaptureFixture):
+    announce("skipped: \x1b[2J\udcff.png")
+    assert capsys.readouterr().err == "skipped: \\x1b[2J\\udcff.png\n"

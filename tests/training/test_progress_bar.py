@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import sys
 
-from bustle.training.progress_bar import duration
+import pytest
+import torch
+
+from bustle.training.progress_bar import TrainingProgress, duration
 
 
 @pytest.mark.parametrize(
@@ -10,3 +13,12 @@ from bustle.training.progress_bar import duration
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_program_without_standard_error_trains_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    shown = TrainingProgress("demo", epochs=2)
+    with shown.bar(0, batches=2) as on_batch:
+        on_batch(torch.tensor(0.5))
+        on_batch(torch.tensor(0.4))
+    shown.print_line({"epoch": 1, "val_dice": 0.5}, kept=True)

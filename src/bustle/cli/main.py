@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
+from bustle.cli.lasting_output import lasting_output
 from bustle.core.errors import InputError
 from bustle.core.extras import naming_the_extra
 
@@ -61,7 +61,27 @@ def say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the return value is the process's exit code."""
+    """Run one command; the return value is the process's exit code.
+
+    Raises SystemExit where argparse does: for --help, and for wrong words.
+    """
+    with lasting_output() as out:
+        try:
+            code = run_command(arguments)
+        except SystemExit as ended:
+            out.flush()
+            if out.failure is None:
+                raise
+            code = OK if ended.code is None else int(ended.code)
+        out.flush()
+        if out.failure is None or isinstance(out.failure, BrokenPipeError):  # as in `bustle models list | head`
+            return code
+        say(f"error: standard output cannot be written ({out.failure.strerror}); what went to files is complete")
+        return code or USER_ERROR
+
+
+def run_command(arguments: Sequence[str] | None) -> int:
+    """Run one command; every error is told in one line and becomes an exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     words = [word for word in given if word != "--debug"]  # understood at any depth of sub-verbs
     debug = words != given
@@ -89,9 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say("interrupted; nothing that was finished is lost, run the command again")
         return USER_ERROR
-    except BrokenPipeError:  # the reader of our output has gone, as in `bustle models list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception as error:
         if debug:
             raise

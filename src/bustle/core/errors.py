@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from bustle.core.printable import printable
+
 LISTED = 40
 """So many known names still make a line that a person reads."""
 
@@ -33,7 +35,7 @@ class InputError(BustleError):
     def __str__(self) -> str:
         where = "" if self.path is None else f"{self.path}: "
         text = f"{where}{self.problem}; {self.remedy}"
-        return " ".join(text.split())
+        return printable(" ".join(text.split()))
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, path: Path | str | None = None) -> InputError:

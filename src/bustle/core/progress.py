@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from bustle.core.printable import printable_lines
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -29,7 +31,7 @@ def progress(
         dynamic_ncols=True,
         mininterval=redraw_interval(),
         leave=not passing,
-        disable=passing and not _redrawn(),
+        disable=not shows_bars() or (passing and not _redrawn()),
     )
     _shown.append(bar)
     try:
@@ -61,8 +63,13 @@ def redraw_interval() -> float:
     return 0.5 if _redrawn() else 20.0
 
 
+def shows_bars() -> bool:
+    """Whether there is anything to draw on: a program may have no standard error."""
+    return sys.stderr is not None or in_notebook()
+
+
 def _redrawn() -> bool:
-    return sys.stderr.isatty() or in_notebook()
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def end_bars() -> None:
@@ -75,4 +82,5 @@ def announce(text: str) -> None:
     """Print one line on standard error without tearing a bar that is being shown."""
     from tqdm import tqdm
 
-    tqdm.write(text, file=sys.stderr)
+    if sys.stderr is not None:
+        tqdm.write(printable_lines(text), file=sys.stderr)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from bustle.core.progress import announce, bar_class, redraw_interval
+from bustle.core.progress import announce, bar_class, redraw_interval, shows_bars
 from bustle.training.epoch_log import Row
 
 SHOWN = {"train_loss": "loss", "val_loss": "val loss", "val_dice": "Dice", "val_auc": "AUC", "val_clear": "clear"}
@@ -33,6 +33,7 @@ class TrainingProgress:
             dynamic_ncols=True,
             mininterval=redraw_interval(),
             leave=False,
+            disable=not shows_bars(),
         ) as bar:
 
             def on_batch(loss: Tensor) -> None:
