@@ -37,3 +37,10 @@ def test_hundreds_of_known_names_are_not_all_listed():
 def test_control_characters_and_stray_bytes_of_a_name_are_told_as_escapes():
     error = InputError("is\x1b[31m broken", remedy="mend it", path="a\udcff\x07.png")
     assert str(error) == r"a\udcff\x07.png: is\x1b[31m broken; mend it"
+
+
+def test_what_a_stranger_wrote_is_shortened():
+    said = str(unknown_name("key", "A" * 200_000, ["title"], path="a.json"))
+    assert said.startswith("a.json: unknown key 'AAA")
+    assert said.endswith("AAA'; known: title")
+    assert len(said) < 600

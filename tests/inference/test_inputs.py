@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,15 @@ def test_an_input_without_images(scans: Path, text: str, said: str):
     (scans.parent / "empty").mkdir()
     with pytest.raises(InputError, match=said):
         find_images(["scans", text])
+
+
+def test_what_is_no_file_is_listed_so_that_reading_it_says_why(tmp_path: Path):
+    """Nothing is opened here, and nothing passed over but folders."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "folder.png").mkdir()
+    expected = ["gone.png", "loop.png", "pipe.png"]
+    assert [image.path.name for image in find_images([str(tmp_path)])] == expected
+    assert [image.path.name for image in find_images([str(tmp_path / "*.png")])] == expected
+    assert [image.path.name for image in find_images([str(tmp_path / name) for name in expected])] == expected

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from bustle.core.printable import printable
 
+LONGEST_PROBLEM = 600
+"""Characters: what strangers put into a name or a number may be a megabyte."""
+
 LISTED = 40
 """So many known names still make a line that a person reads."""
 
@@ -34,8 +37,12 @@ class InputError(BustleError):
 
     def __str__(self) -> str:
         where = "" if self.path is None else f"{self.path}: "
-        text = f"{where}{self.problem}; {self.remedy}"
+        text = f"{where}{_shortened(self.problem)}; {self.remedy}"
         return printable(" ".join(text.split()))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_PROBLEM else f"{text[: LONGEST_PROBLEM // 2]} … {text[-100:]}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, path: Path | str | None = None) -> InputError:

@@ -248,7 +248,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
     if not isinstance(value, dict):
         raise InputError("holds no mapping", remedy="a recipe is a YAML mapping of keys", path=path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,14 +35,14 @@ def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
     files: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):
-            files.setdefault(path.resolve(), path)
+            files.setdefault(Path(os.path.realpath(path)), path)  # which bears links in a circle
     names = _names(list(files))
     return tuple(InputImage(path, name) for path, name in zip(files.values(), names, strict=True))
 
 
 def _expand(text: str) -> list[Path]:
     path = Path(text)
-    if path.is_file():
+    if os.path.lexists(path) and not path.is_dir():
         return [path]
     if path.is_dir():
         found = _images_in(path)
@@ -55,7 +56,7 @@ def _expand(text: str) -> list[Path]:
     if glob.has_magic(text):
         found = glob.glob(text, recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
         matches = [Path(match) for match in sorted(found)]
-        images = [match for match in matches if match.is_file() and _is_image(match)]
+        images = [match for match in matches if _is_image(match) and not match.is_dir()]
         if not images:
             raise InputError(f"no image matches '{text}'", remedy="check the pattern")
         return images
@@ -63,9 +64,12 @@ def _expand(text: str) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """The images of a folder; the masks that BUSI and BrEaST keep beside their image are no images."""
+    """The images of a folder; the masks that BUSI and BrEaST keep beside their image are no images.
+
+    Broken links, pipes and devices are among them: reading them says what they are.
+    """
     found = sorted(
-        path for path in folder.iterdir() if _is_image(path) and not path.name.startswith(".") and path.is_file()
+        path for path in folder.iterdir() if _is_image(path) and not path.name.startswith(".") and not path.is_dir()
     )
     stems = {volume_stem(path) for path in found}
     return [path for path in found if MASK_OF.sub("", volume_stem(path)) not in stems - {volume_stem(path)}]
