@@ -15,7 +15,7 @@ def prediction_of(mask: np.ndarray | None, classes: dict[str, float] | None = CL
     return Prediction(
         case_id="a",
         geometry=Geometry(original_size=size),
-        mapping=ImageMapping((0, 0), size, size, (0, 0), size),
+        mapping=ImageMapping(size, (0, 0), size),
         segmentation=None if mask is None else ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=()),
         class_probabilities=classes,
         decision=None,

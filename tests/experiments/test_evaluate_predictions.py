@@ -279,6 +279,48 @@ def test_boxes_follow_to_the_networks_grid(tmp_path):
     assert beside["segmentation"]["box_iou"]["mean"] == pytest.approx(38 / 42)
 
 
+def spoil(folder, number, **changed):
+    record = folder / "made" / str(number) / "prediction.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | changed))
+
+
+def test_unreadable_predictions_are_told_one_line_each_and_counted(tmp_path, capsys):
+    folder = write_own(tmp_path / "own")
+    spoil(folder, 1, decision=7)
+    spoil(folder, 4, class_probabilities={"benign": "much"})
+    (folder / "made" / "5" / "prediction.json").write_text("no JSON")
+    write_png(folder / "made" / "6" / "network_mask.png", np.zeros((9, 9), bool))
+    with pytest.raises(InputError, match=r"4 of 10 predictions cannot be read \(made/1, made/4, made/5, …\)"):
+        evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="strict")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bustle: ")]
+    assert [str(number) in line.split(str(folder))[1] for number, line in zip((1, 4, 5, 6), lines, strict=True)]
+    assert "record.decision is 7; it must be text" in lines[0]
+    metrics = evaluate_foreign_predictions(
+        folder, cases=CASES, out=tmp_path / "out", track="strict", missing="as-empty"
+    )
+    assert any("4 of 10 predictions cannot be read" in warning for warning in metrics.warnings)
+    rows = read_cases(tmp_path / "out" / "cases.csv")
+    assert [row.prediction_empty for row in rows[:8]] == [number in (1, 4, 5, 6) for number in range(8)]
+    assert [row.decision is None for row in rows[:8]] == [number in (1, 4, 5, 6) for number in range(8)]
+
+
+def test_the_classes_are_those_of_the_first_prediction_that_can_be_read(tmp_path):
+    folder = write_own(tmp_path / "own")
+    spoil(folder, 0, class_probabilities=[0.5, 0.5])
+    metrics = evaluate_foreign_predictions(
+        folder, cases=CASES, out=tmp_path / "out", track="strict", missing="as-empty"
+    )
+    assert metrics.classification.classes == CLASSES
+
+
+def test_no_readable_prediction_is_no_result(tmp_path):
+    folder = write_own(tmp_path / "own")
+    for number in range(len(CASES)):
+        spoil(folder, number, geometry=None)
+    with pytest.raises(InputError, match="10 of 10 predictions cannot be read"):
+        evaluate_foreign_predictions(folder, cases=CASES, out=tmp_path / "out", track="strict", missing="as-empty")
+
+
 def test_scoring_that_is_interrupted_leaves_no_scored_folder(tmp_path, monkeypatch):
     """Neither the first time nor over an older result, whose figures may be other ones."""
     folder = write_foreign(tmp_path / "masks")

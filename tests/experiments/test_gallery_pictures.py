@@ -11,7 +11,7 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.experiments import gallery_pictures as module
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.scored_pairs import Pair
-from bustle.inference.prediction_files import StoredPrediction
+from bustle.inference.stored_prediction import StoredImageMask, StoredPrediction, StoredVolumeMask
 from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
 
 CLASSES = ("benign", "malignant")
@@ -27,7 +27,9 @@ def load(shape, spacing):
 def shown(monkeypatch, shape, spacing):
     case = Case(case_id="made/1", source="made", load=functools.partial(load, shape, spacing), has_mask=True)
     sample = case.load()
-    pair = Pair(case, sample, StoredPrediction(mask=np.roll(sample.lesion_mask > 0, 1, axis=-1)))
+    mask = np.roll(sample.lesion_mask, 1, axis=-1)
+    drawn = StoredImageMask(mask > 0) if mask.ndim == 2 else StoredVolumeMask(mask)
+    pair = Pair(case, sample, StoredPrediction(drawn))
     monkeypatch.setattr(module, "read_pair", lambda case, index: pair)
     row = CaseRow(case_id="made/1", group_id="made/1", source="made", dice=0.5, truth_empty=False)
     (picture,) = gallery_pictures([row], cases={"made/1": case}, index_of={"made/1": None}, classes=CLASSES)[WORST]

@@ -33,7 +33,7 @@ class Everywhere:
             self.spacings.append(item.geometry.spacing)
             size = item.geometry.original_size
             mask = np.ones(size, bool)
-            mapping = ImageMapping((0, 0), size, size, (0, 0), size)
+            mapping = ImageMapping(size, (0, 0), size)
             drawn = ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=())
             yield Prediction(item.case_id, item.geometry, mapping, drawn, LABELS, "benign")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from bustle.core.data_section import ImageData
-from bustle.core.types import Geometry, ImageMapping, MaskMeaning
+from bustle.core.types import Geometry, MaskMeaning
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
 
@@ -26,16 +26,3 @@ def test_channels_still_sum_to_one_on_the_original_grid():
         native = channels_on_original_grid(channels, grid=grid)
         assert native.shape == (3, *size)
         assert np.allclose(native.sum(axis=0), 1, atol=1e-5)
-
-
-def test_a_part_that_the_network_did_not_see_is_no_lesion():
-    mapping = ImageMapping(
-        (0, 10), crop_size=(64, 64), resized_size=(64, 64), pad_before=(0, 0), network_size=(64, 64)
-    )
-    cropped = ImageGrid(Geometry((64, 100)), mapping)
-    tumour_everywhere = np.stack([np.full((64, 64), value, np.float32) for value in (0.8, 0.1, 0.1)])
-    native = channels_on_original_grid(tumour_everywhere, grid=cropped)
-    mask = REGIONS.lesion_mask(native)
-    assert mask[:, 10:74].all()
-    assert not mask[:, :10].any()
-    assert not mask[:, 74:].any()

@@ -13,14 +13,8 @@ from bustle.core.errors import InputError
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.lesions import measure_lesions
-from bustle.inference.prediction_files import (
-    find_predictions,
-    prediction_folder,
-    read_class_probabilities,
-    read_prediction,
-    write_prediction,
-)
-from bustle.io.raster import write_png
+from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
+from bustle.inference.stored_prediction import StoredImageMask
 
 SIZE = (90, 120)
 
@@ -53,11 +47,15 @@ def test_a_prediction_comes_back_from_its_files(prediction: Prediction, tmp_path
     stored = read_prediction(tmp_path / "p")
     drawn = prediction.segmentation
     assert drawn is not None
-    assert np.array_equal(stored.mask, drawn.mask)
-    assert np.array_equal(stored.network_mask, drawn.network_mask)
+    assert isinstance(stored.segmentation, StoredImageMask)
+    assert np.array_equal(stored.segmentation.mask, drawn.mask)
+    assert stored.segmentation.lesion_count == 1
+    network = stored.segmentation.network
+    assert network is not None
+    assert np.array_equal(network.mask, drawn.network_mask)
+    assert (network.grid.geometry, network.grid.mapping) == (prediction.geometry, prediction.mapping)
     assert stored.class_probabilities == prediction.class_probabilities
     assert stored.decision == "malignant"
-    assert (stored.geometry, stored.mapping) == (prediction.geometry, prediction.mapping)
     assert stored.provenance == prediction.provenance
     probability = cv2.imread(str(tmp_path / "p" / "probability.png"), cv2.IMREAD_UNCHANGED)
     assert probability.dtype == np.uint8
@@ -88,7 +86,7 @@ def test_writing_again_leaves_no_file_of_the_earlier_prediction(prediction: Pred
     write_prediction(without_mask, tmp_path / "p")
     assert [path.name for path in (tmp_path / "p").iterdir()] == ["prediction.json"]
     stored = read_prediction(tmp_path / "p")
-    assert stored.mask is None
+    assert stored.segmentation is None
     assert stored.decision == "malignant"
 
 
@@ -126,83 +124,13 @@ def test_broken_files_are_named(prediction: Prediction, tmp_path: Path):
     record = json.loads((folder / "prediction.json").read_text())
     del record["decision"]
     (folder / "prediction.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="lacks 'decision'") as caught:
+    with pytest.raises(InputError, match="record lacks decision;") as caught:
         read_prediction(folder)
     assert caught.value.path == folder / "prediction.json"
     (folder / "prediction.json").write_text("[]")
     with pytest.raises(InputError, match="lacks"):
         read_prediction(folder)
+    write_prediction(prediction, folder)
     (folder / "mask.png").write_bytes(b"no png")
     with pytest.raises(InputError, match=r"mask\.png"):
         read_prediction(folder)
-
-
-def test_foreign_masks_are_found_in_every_form(prediction: Prediction, tmp_path: Path):
-    mask = np.zeros(SIZE, np.uint8)
-    mask[10:20, 10:20] = 7  # any non-zero value
-    write_png(tmp_path / "plain.png", mask)
-    write_png(tmp_path / "site" / "nested" / "mask.png", mask)
-    write_png(tmp_path / "site" / "file.png", mask)
-    write_png(tmp_path / "stemmed (1)" / "mask.png", mask)
-    write_prediction(replace(prediction, case_id="site/own"), tmp_path / "site" / "own")
-    ids = ["site/plain", "site/nested", "site/file", "site/stemmed (1)", "site/own", "site/absent"]
-    found = find_predictions(tmp_path, case_ids=ids)
-    assert list(found) == ids[:-1]
-    for case_id in ids[:4]:
-        stored = read_prediction(found[case_id])
-        assert np.array_equal(stored.mask, mask > 0)
-        assert stored.class_probabilities is None
-        assert stored.geometry is None
-    assert read_prediction(found["site/own"]).decision == "malignant"
-
-
-def test_a_stem_that_two_cases_share_is_refused(tmp_path: Path):
-    write_png(tmp_path / "a.png", np.zeros(SIZE, np.uint8))
-    with pytest.raises(InputError, match="could belong to 'one/a' or to 'two/a'"):
-        find_predictions(tmp_path, case_ids=["one/a", "two/a"])
-    write_png(tmp_path / "one" / "a.png", np.zeros(SIZE, np.uint8))
-    found = find_predictions(tmp_path, case_ids=["one/a", "two/a"])
-    assert found == {"one/a": tmp_path / "one" / "a.png", "two/a": tmp_path / "a.png"}
-
-
-def test_a_directory_that_does_not_exist(tmp_path: Path):
-    with pytest.raises(InputError, match="is not a folder"):
-        find_predictions(tmp_path / "absent", case_ids=["a"])
-
-
-IDS = ["one/a", "one/b", "two/b", "two/c"]
-
-
-def probabilities(folder: Path, text: str) -> dict[str, dict[str, float]]:
-    (folder / "probabilities.csv").write_bytes(text.encode())
-    return read_class_probabilities(folder, case_ids=IDS)
-
-
-def test_foreign_class_probabilities(tmp_path: Path):
-    assert read_class_probabilities(tmp_path, case_ids=IDS) == {}
-    text = "\ufeffcase_id, Benign,MALIGNANT\r\na,0.25,0.75\r\ntwo/b,1,0\r\nelsewhere,0.5,0.5\r\n"
-    assert probabilities(tmp_path, text) == {
-        "one/a": {"benign": 0.25, "malignant": 0.75},
-        "two/b": {"benign": 1.0, "malignant": 0.0},
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("id,benign\na,1\n", "lacks columns"),
-        ("case_id\na\n", "lacks columns"),
-        ("", "lacks columns"),
-        ("case_id,benign,malignant\na,0.5,much\n", "'much' in line 2 is not a probability"),
-        ("case_id,benign,malignant\na,0.5\n", "'' in line 2 is not a probability"),
-        ("case_id,benign,malignant\na,0.5,1.5\n", "'1.5' in line 2"),
-        ("case_id,benign,malignant\na,0.5,nan\n", "'nan' in line 2"),
-        ("case_id,benign,malignant\na,0.5,0.5,0.5\n", "line 2 has more values than columns"),
-        ("case_id,benign\na,1\none/a,1\n", "'one/a' occurs again in line 3"),
-        ("case_id,benign\nb,1\n", "'b' in line 2 fits several cases"),
-    ],
-)
-def test_wrong_class_probabilities_name_the_line(text: str, said: str, tmp_path: Path):
-    with pytest.raises(InputError, match=said) as caught:
-        probabilities(tmp_path, text)
-    assert caught.value.path == tmp_path / "probabilities.csv"

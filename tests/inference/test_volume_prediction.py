@@ -14,6 +14,7 @@ from bustle.core.errors import InputError
 from bustle.core.types import Geometry, MaskMeaning, Prediction, VolumeSegmentation
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.prediction_files import read_prediction, write_prediction
+from bustle.inference.stored_prediction import StoredVolumeMask
 from bustle.inference.volume_prediction import check_volume, predict_volume
 from bustle.inference.volume_search import MOST_CANDIDATES, suspicious_places
 from bustle.io.volume import read_volume, write_volume
@@ -171,10 +172,12 @@ def test_candidates_keep_their_numbers_when_one_of_them_vanishes(tmp_path):
     parts = np.where(drawn.parts == 1, 3, drawn.parts).astype(np.uint8)
     write_prediction(replace(found, segmentation=replace(drawn, parts=parts)), tmp_path / "p")
     stored = read_prediction(tmp_path / "p")
-    assert stored.parts is not None
-    assert np.array_equal(stored.parts, parts)
-    assert stored.candidates == drawn.candidates
-    assert (stored.geometry, stored.mapping) == (found.geometry, found.mapping)
+    assert isinstance(stored.segmentation, StoredVolumeMask)
+    assert np.array_equal(stored.segmentation.parts, parts)
+    assert stored.segmentation.candidates == drawn.candidates
+    network = stored.segmentation.network
+    assert network is not None
+    assert (network.grid.geometry, network.grid.mapping) == (found.geometry, found.mapping)
 
 
 def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):

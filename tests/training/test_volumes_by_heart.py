@@ -40,8 +40,8 @@ def test_two_phantom_volumes_are_learned_by_heart(tmp_path: Path):
     for case in pair:
         sample, found = case.load(), read_prediction(tmp_path / "out" / case.case_id)
         assert sample.lesion_mask is not None
-        assert found.mask is not None
-        truth = sample.lesion_mask > 0
-        dice = 2 * (truth & found.mask).sum() / (truth.sum() + found.mask.sum())
+        assert found.segmentation is not None
+        truth, mask = sample.lesion_mask > 0, found.segmentation.mask
+        dice = 2 * (truth & mask).sum() / (truth.sum() + mask.sum())
         assert found.decision == case.label
         assert dice > 0.8

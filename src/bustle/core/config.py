@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -31,10 +32,13 @@ class Component:
 
 
 INLINE: Mapping[str, Any] = MappingProxyType({"inline": True})
-"""Metadata of a field `Mapping[str, T]` whose entries are written beside the dataclass's own keys."""
+"""Metadata of a field, a mapping or a dataclass, whose entries are written beside the dataclass's own keys."""
 
 LEFT_OUT_IF_NONE: Mapping[str, Any] = MappingProxyType({"left out if None": True})
 """Metadata of a field that is None by default, and then not written."""
+
+_EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""Numbers such as 1e-4, which YAML 1.1 reads as text."""
 
 
 def from_mapping(settings_type: type[Settings], mapping: Mapping[str, Any], *, where: str) -> Settings:
@@ -124,7 +128,8 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
     ]
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}", remedy="add it")
-    converted = {key: _convert(hints[key], item, f"{where}.{key}") for key, item in value.items()}
+    places = {key: where if key == collecting else f"{where}.{key}" for key in value}
+    converted = {key: _convert(hints[key], item, places[key]) for key, item in value.items()}
     try:
         return expected(**converted)
     except ValueError as error:  # a dataclass may check its own values
@@ -190,7 +195,8 @@ def _tuple(arguments: Sequence[Any], value: Any, where: str) -> tuple[Any, ...]:
 def _scalar(expected: Any, value: Any, where: str) -> Any:
     if expected is Path and isinstance(value, str):
         return Path(value)
-    if expected is float and not isinstance(value, bool) and isinstance(value, int | float | str):
+    numeric = isinstance(value, int | float) or (isinstance(value, str) and _EXPONENTIAL.fullmatch(value))
+    if expected is float and numeric and not isinstance(value, bool):
         return _finite(value, where)
     if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -200,8 +206,8 @@ def _scalar(expected: Any, value: Any, where: str) -> Any:
 
 def _finite(value: float | str, where: str) -> float:
     try:
-        number = float(value)  # of text too: YAML 1.1 reads 1e-4 so
-    except (ValueError, OverflowError):
+        number = float(value)
+    except OverflowError:
         raise _wrong(where, value, "a number") from None
     if not math.isfinite(number):
         raise _wrong(where, value, "a finite number")

@@ -67,12 +67,9 @@ class Geometry:
 class ImageMapping:
     """How an image gets to the network's grid, so that any map returns from it exactly; all are `H W` in pixels.
 
-    Crop `[crop_start, crop_start + crop_size)` of the original, resize the crop to `resized_size`, then pad
-    `pad_before` before (and the rest after) to `network_size`.
+    Resize it as a whole to `resized_size`, then pad `pad_before` before (and the rest after) to `network_size`.
     """
 
-    crop_start: tuple[int, ...]
-    crop_size: tuple[int, ...]
     resized_size: tuple[int, ...]
     pad_before: tuple[int, ...]
     network_size: tuple[int, ...]
@@ -86,6 +83,15 @@ class VolumeMapping:
     """
 
     network_size: tuple[int, ...]
+
+    @property
+    def resized_size(self) -> tuple[int, ...]:
+        return self.network_size
+
+    @property
+    def pad_before(self) -> tuple[int, ...]:
+        """Nothing is padded."""
+        return (0,) * len(self.network_size)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError, unknown_name
@@ -16,12 +17,8 @@ from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, re
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.training_overlap import training_overlap
-from bustle.inference.prediction_files import (
-    PROBABILITIES,
-    find_predictions,
-    read_class_probabilities,
-    read_prediction,
-)
+from bustle.inference.prediction_files import PROBABILITIES, read_prediction
+from bustle.inference.prediction_search import find_predictions, read_class_probabilities
 from bustle.inference.predictor import Predictor
 
 DEFAULT_CLASSES = ("benign", "malignant")
@@ -118,9 +115,7 @@ def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, .
     """The classes of `probabilities.csv`, else those that prediction files in bustle's own form name."""
     table = read_class_probabilities(predictions, case_ids=case_ids)
     if not table:
-        found = find_predictions(predictions, case_ids=case_ids)
-        probabilities = read_prediction(next(iter(found.values()))).class_probabilities if found else None
-        return tuple(probabilities or DEFAULT_CLASSES)
+        return _named_classes(find_predictions(predictions, case_ids=case_ids).values())
     path = predictions / PROBABILITIES
     names = next(iter(table.values()))
     for name in names:
@@ -139,3 +134,11 @@ def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, .
                 path=path,
             )
     return tuple(name for name in CLASS_NAMES if name in names)
+
+
+def _named_classes(paths: Iterable[Path]) -> tuple[str, ...]:
+    """The classes of the first prediction that can be read."""
+    for path in paths:
+        with contextlib.suppress(InputError):
+            return tuple(read_prediction(path).class_probabilities or DEFAULT_CLASSES)
+    return DEFAULT_CLASSES

@@ -163,7 +163,7 @@ class _Work(Generic[Source]):
             return None
         if self.save_probability and not has_probability(folder):
             return None
-        lesions = None if stored.mask is None else stored.lesions
+        lesions = None if stored.segmentation is None else stored.segmentation.lesion_count
         return _line(picture.name, stored.class_probabilities, stored.decision, lesions)
 
     def _fitting(self, source: Source) -> Picture:

@@ -12,20 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.progress import progress
+from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Sample
 from bustle.data.prepared.grid import mapped_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.decision import decide
-from bustle.inference.prediction_files import (
-    MASK,
-    StoredPrediction,
-    find_predictions,
-    foreign_volume,
-    predictions_below,
-    read_class_probabilities,
-    read_prediction,
-)
+from bustle.inference.prediction_files import MASK, check_prediction, foreign_volume, read_prediction
+from bustle.inference.prediction_search import find_predictions, predictions_below, read_class_probabilities
+from bustle.inference.stored_prediction import StoredPrediction, empty_mask
 from bustle.io.volume import check_same_grid, is_volume, read_header
 
 Missing = Literal["error", "as-empty"]
@@ -48,11 +42,9 @@ class PredictionIndex:
         """
         path = self.paths.get(case.case_id)
         if path is None:
-            mask = np.zeros(size, bool) if self.paths else None
             probabilities = self.class_probabilities.get(case.case_id)
             return StoredPrediction(
-                mask=mask,
-                parts=np.zeros(size, np.uint8) if mask is not None and mask.ndim == 3 else None,
+                segmentation=empty_mask(size) if self.paths else None,
                 class_probabilities=probabilities,
                 decision=decide(probabilities),
             )
@@ -61,9 +53,9 @@ class PredictionIndex:
         if foreign is not None and case.files and is_volume(case.files[0]):
             # The file's own header: a reader may know the spacing better, as that of TDSC-ABUS does.
             check_same_grid(foreign, like=read_header(case.files[0]).geometry())
-        if stored.mask is not None and stored.mask.shape != size:
+        if stored.segmentation is not None and stored.segmentation.size != size:
             raise InputError(
-                f"the predicted mask is {_by(stored.mask.shape)}, the image of '{case.case_id}' {_by(size)}",
+                f"the predicted mask is {_by(stored.segmentation.size)}, the image of '{case.case_id}' {_by(size)}",
                 remedy="write masks at the size of the original image or volume",
                 path=path,
             )
@@ -77,7 +69,10 @@ def _by(size: tuple[int, ...]) -> str:
 
 
 def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missing) -> PredictionIndex:
-    """Find the predictions of all cases. Raises `InputError` where some are missing, unless they count as empty."""
+    """Find the predictions of all cases. Every one that cannot be read is told at once, in a line of its own.
+
+    Raises `InputError` where some are missing or cannot be read, unless they count as empty.
+    """
     case_ids = [case.case_id for case in cases]
     paths = find_predictions(directory, case_ids=case_ids)
     probabilities = read_class_probabilities(directory, case_ids=case_ids)
@@ -106,7 +101,29 @@ def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missin
     surplus = _surplus(directory, paths)
     if surplus:
         warnings.append(f"{len(surplus)} predictions belong to none of the cases ({_some(surplus)})")
-    return PredictionIndex(directory, paths, probabilities, tuple(warnings))
+    unreadable = _unreadable(paths)
+    if unreadable:
+        problem = f"{len(unreadable)} of {len(paths)} predictions cannot be read ({_some(unreadable)})"
+        if missing == "error" or len(unreadable) == len(paths):
+            remedy = "mend or replace them" + (
+                ", or count each as an empty mask with --missing as-empty" if missing == "error" else ""
+            )
+            raise InputError(problem, remedy=remedy, path=directory)
+        warnings.append(f"{problem}: counted as empty masks")
+    readable = {case_id: path for case_id, path in paths.items() if case_id not in unreadable}
+    return PredictionIndex(directory, readable, probabilities, tuple(warnings))
+
+
+def _unreadable(paths: Mapping[str, Path]) -> list[str]:
+    """The cases whose files are broken."""
+    found = []
+    for case_id, path in paths.items():
+        try:
+            check_prediction(path)
+        except InputError as error:
+            announce(f"bustle: {error}")
+            found.append(case_id)
+    return found
 
 
 def _some(names: Sequence[str]) -> str:
@@ -141,24 +158,25 @@ class Pair:
     @property
     def has_network_grid(self) -> bool:
         """Whether it can be scored on the network's grid; a prediction without a mask needs none."""
-        return self.stored.mask is None or (self.stored.network_mask is not None and self.stored.mapping is not None)
+        return self.stored.segmentation is None or self.stored.segmentation.network is not None
 
     def on_grid(
         self, resolution: Literal["native", "network"], *, group_id: str | None
     ) -> tuple[TruthCase, PredictedCase]:
         """Truth and prediction at the image's own size, or on the grid of the network that predicted."""
-        mask, predicted = true_mask(self.sample), self.stored.mask
-        boxes = self.sample.boxes
+        mask, boxes, drawn = true_mask(self.sample), self.sample.boxes, self.stored.segmentation
         spacing = self.sample.geometry.spacing or self.case.spacing
-        geometry, mapping = self.stored.geometry, self.stored.mapping
-        if resolution == "network" and predicted is not None:
-            if not self.has_network_grid or geometry is None or mapping is None:
+        predicted = None
+        if drawn is not None and resolution == "native":
+            predicted = drawn.mask
+        elif drawn is not None:
+            if drawn.network is None:
                 raise InputError(
                     f"the prediction of '{self.case.case_id}' has no mask on its network's grid",
                     remedy="score it with --track strict",
                 )
-            predicted = self.stored.network_mask
-            grid = mapped_grid(dataclasses.replace(geometry, spacing=spacing), mapping)
+            predicted, seen = drawn.network.mask, drawn.network.grid
+            grid = mapped_grid(dataclasses.replace(seen.geometry, spacing=spacing), seen.mapping)
             mask = None if mask is None else grid.mask_to_network(mask)
             boxes = None if boxes is None else tuple(map(grid.box_to_network, boxes))
             spacing = grid.network.spacing

@@ -21,6 +21,7 @@ from bustle.evaluation.results import TrackScores
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import Scoring, summarise
 from bustle.experiments.scored_pairs import Pair
+from bustle.inference.stored_prediction import StoredVolumeMask
 
 LEAST_IOU = 0.1
 """From which on a candidate of a volume has found a lesion."""
@@ -59,14 +60,16 @@ class ScoredTrack:
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:
         """Only candidates with scores can be counted; a model that was told where the lesion is has found none."""
-        lesions, stored = pair.sample.lesion_mask, pair.stored
-        if stored.parts is None or stored.centre is not None:
+        lesions, drawn = pair.sample.lesion_mask, pair.stored.segmentation
+        told = pair.stored.centre is not None
+        if told or not isinstance(drawn, StoredVolumeMask) or drawn.candidates is None:
             self._detected = None
-        if self._detected is None or lesions is None or stored.parts is None:
+            return
+        if self._detected is None or lesions is None:
             return
         detected = detect_lesions(
             lesions,
-            candidates_from_map(stored.parts, stored.candidates),
+            candidates_from_map(drawn.parts, drawn.candidates),
             least_iou=LEAST_IOU,
             voxel_mm3=math.prod(pair.sample.geometry.step),
             case_id=pair.sample.case_id,

@@ -20,5 +20,5 @@ def lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -
 
 
 def channels_on_original_grid(channels: NDArray[np.float32], *, grid: Grid) -> NDArray[np.float32]:
-    """Bring `K h w` from the network's grid to the original `K H W`; parts that the network did not see are 0."""
+    """Bring `K h w` from the network's grid to the original `K H W`."""
     return np.stack([grid.map_to_original(channel) for channel in channels])

@@ -31,8 +31,8 @@ def grid_of(size, resize, *, spacing=None):
     return ImageGrid.of(Geometry(size, spacing=spacing), section=ImageData(size=(256, 256), resize=resize))
 
 
-def cropped_grid(original_size, *mapping):
-    return ImageGrid(Geometry(original_size), ImageMapping(*mapping))
+def grid_by(original_size, **mapping):
+    return ImageGrid(Geometry(original_size), ImageMapping(**mapping))
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
@@ -72,7 +72,7 @@ def test_image_and_mask_are_mapped_alike(size):
 def test_a_linear_ramp_is_not_shifted_by_shrinking_or_growing():
     for length in (64, 131, 255, 700, 1048):
         ramp = np.tile(np.linspace(0, 1, length, dtype=np.float32), (64, 1))
-        grid = cropped_grid((64, 256), (0, 0), (64, 256), (64, length), (0, 0), (64, length))
+        grid = grid_by((64, 256), resized_size=(64, length), pad_before=(0, 0), network_size=(64, length))
         mapped = grid.map_to_original(ramp)[0]
         expected = ((np.arange(256) + 0.5) * length / 256 - 0.5) / (length - 1)
         assert np.abs(mapped - expected)[8:-8].max() < 2e-3
@@ -114,15 +114,13 @@ def test_instance_numbers_and_dtypes_survive():
     assert grid.mask_to_network(instances > 0).dtype == np.bool_
 
 
-def test_a_crop_in_the_geometry_is_undone():
-    grid = cropped_grid((100, 100), (20, 30), (40, 50), (40, 50), (7, 3), (64, 64))
-    original = np.random.default_rng(0).random((100, 100), np.float32)
-    network = np.zeros((64, 64), np.float32)
-    network[7:47, 3:53] = original[20:60, 30:80]
-    back = grid.map_to_original(network)
-    assert np.array_equal(back[20:60, 30:80], original[20:60, 30:80])
-    assert np.count_nonzero(back) == 2000
-    assert grid.box_to_network(Box(20, 30, 60, 80)) == Box(7, 3, 47, 53)
+def test_uneven_padding_is_undone():
+    grid = grid_by((40, 50), resized_size=(40, 50), pad_before=(7, 3), network_size=(64, 64))
+    original = np.random.default_rng(0).random((40, 50), np.float32)
+    network = np.ones((64, 64), np.float32)
+    network[7:47, 3:53] = original
+    assert np.array_equal(grid.map_to_original(network), original)
+    assert grid.box_to_network(Box(0, 0, 40, 50)) == Box(7, 3, 47, 53)
 
 
 def test_the_spacing_on_the_networks_grid_is_that_of_its_own_pixels():

@@ -47,8 +47,6 @@ class ImageGrid:
             scale = min(new / old for new, old in zip(section.size, original, strict=True))
             resized = tuple(max(1, round(edge * scale)) for edge in original)
         mapping = ImageMapping(
-            crop_start=(0, 0),
-            crop_size=original,
             resized_size=resized,
             pad_before=tuple((new - used) // 2 for new, used in zip(section.size, resized, strict=True)),
             network_size=section.size,
@@ -59,13 +57,13 @@ class ImageGrid:
     def network(self) -> Geometry:
         spacing = self.geometry.spacing
         if spacing is not None:
-            sizes = zip(spacing, self.mapping.crop_size, self.mapping.resized_size, strict=True)
+            sizes = zip(spacing, self.geometry.original_size, self.mapping.resized_size, strict=True)
             spacing = tuple(step * old / new for step, old, new in sizes)
         return Geometry(self.mapping.network_size, spacing=spacing)
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """An image `C H W` on the network's grid `C h w`; the number of channels stays."""
-        resized = [_resize(plane, self.mapping.resized_size) for plane in self._crop(image)]
+        resized = [_resize(plane, self.mapping.resized_size) for plane in image]
         return self._pad(np.stack(resized))
 
     def mask_to_network(self, mask: NDArray[MaskPixel]) -> NDArray[MaskPixel]:
@@ -73,8 +71,8 @@ class ImageGrid:
         if mask.shape != self.geometry.original_size:
             raise ValueError(f"mask {mask.shape} and image {self.geometry.original_size} differ in size")
         height, width = self.mapping.resized_size
-        cropped = np.ascontiguousarray(self._crop(mask)).view(np.uint8)
-        resized = cv2.resize(cropped, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        bytewise = np.ascontiguousarray(mask).view(np.uint8)
+        resized = cv2.resize(bytewise, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         return self._pad(np.asarray(resized)).view(mask.dtype)
 
     def box_to_network(self, box: Box) -> Box:
@@ -82,8 +80,8 @@ class ImageGrid:
         mapping = self.mapping
         start, stop = [], []
         for axis, edges in enumerate(((box.y_start, box.y_stop), (box.x_start, box.x_stop))):
-            scale = mapping.resized_size[axis] / mapping.crop_size[axis]
-            offset = mapping.pad_before[axis] - mapping.crop_start[axis] * scale
+            scale = mapping.resized_size[axis] / self.geometry.original_size[axis]
+            offset = mapping.pad_before[axis]
             size = mapping.network_size[axis]
             low = min(max(math.floor(edges[0] * scale + offset + 1e-6), 0), size - 1)
             start.append(low)
@@ -91,22 +89,10 @@ class ImageGrid:
         return Box(start[0], start[1], stop[0], stop[1])
 
     def map_to_original(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A map `h w` of the network on the original grid `H W`: padding cut off, then resized bilinearly.
-
-        Parts of the original that the network did not see (outside of the crop) are 0.
-        """
+        """A map `h w` of the network on the original grid `H W`: padding cut off, then resized bilinearly."""
         (top, left), (height, width) = self.mapping.pad_before, self.mapping.resized_size
-        crop_size, original_size = self.mapping.crop_size, self.geometry.original_size
-        seen = _resize(np.ascontiguousarray(values[top : top + height, left : left + width]), crop_size)
-        if crop_size == original_size:
-            return seen
-        whole = np.zeros(original_size, np.float32)
-        self._crop(whole)[...] = seen
-        return whole
-
-    def _crop(self, array: NDArray) -> NDArray:
-        (y, x), (height, width) = self.mapping.crop_start, self.mapping.crop_size
-        return array[..., y : y + height, x : x + width]
+        seen = np.ascontiguousarray(values[top : top + height, left : left + width])
+        return _resize(seen, self.geometry.original_size)
 
     def _pad(self, array: NDArray) -> NDArray:
         if self.mapping.resized_size == self.mapping.network_size:

@@ -1,0 +1,226 @@
+"""The content of `prediction.json`: what images and volumes share, and what was drawn on the one or in the other.
+
+Its form is that of the first prediction that was written; it is read strictly, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from bustle.core.config import INLINE, from_mapping, to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, write_json
+from bustle.core.types import (
+    ImageSegmentation,
+    Lesion,
+    LesionCandidate,
+    Prediction,
+    VolumeMapping,
+    VolumeSegmentation,
+)
+from bustle.inference.geometry_record import GeometryRecord
+
+MOST_CANDIDATES = 255
+"""So many numbers the voxels of a mask can bear."""
+
+
+@dataclass(frozen=True)
+class BoxRecord:
+    y_start: int
+    x_start: int
+    y_stop: int
+    x_stop: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.y_start < self.y_stop and 0 <= self.x_start < self.x_stop):
+            raise ValueError("the box must start at 0 or later and stop after it starts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesionRecord:
+    """See `Lesion`; its unit is the record's."""
+
+    area: float
+    long_axis: float
+    short_axis: float
+    probability: float
+    box: BoxRecord
+    contour: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, lesion: Lesion) -> LesionRecord:
+        return cls(
+            area=lesion.area,
+            long_axis=lesion.long_axis,
+            short_axis=lesion.short_axis,
+            probability=lesion.probability,
+            box=BoxRecord(*lesion.box),
+            contour=lesion.contour,
+        )
+
+    def __post_init__(self) -> None:
+        _check_not_negative(area=self.area, long_axis=self.long_axis, short_axis=self.short_axis)
+        _check_probability("probability", self.probability)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnOnImage:
+    """`mask_area` is in the square of the record's unit; a foreign tool may leave both out."""
+
+    mask_area: float | None = None
+    lesions: tuple[LesionRecord, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _check_not_negative(mask_area=self.mask_area)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnInVolume:
+    """`mask_volume` is in the cube of the record's unit; `centre` is where the model was told to look."""
+
+    mask_volume: float | None = None
+    candidates: tuple[LesionCandidate, ...] = ()
+    centre: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_not_negative(mask_volume=self.mask_volume)
+        if len(self.candidates) > MOST_CANDIDATES:
+            raise ValueError(f"there are {len(self.candidates)} candidates, at most {MOST_CANDIDATES} have a number")
+        for number, candidate in enumerate(self.candidates):
+            _check_candidate(candidate, place=f"candidates.{number}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRecord:
+    """What the records of images and volumes share; lengths are in `unit`, which is mm where the spacing is known."""
+
+    case_id: str | None = None
+    image_size: tuple[int, ...] | None = None
+    spacing_mm: tuple[float, ...] | None = None
+    unit: Literal["mm", "px"] | None = None
+    decision: str | None
+    class_probabilities: Mapping[str, float] | None
+    drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
+    geometry: GeometryRecord
+    provenance: Mapping[str, Any]
+    input_sha256: str | None = None
+
+    @property
+    def centre(self) -> tuple[float, ...] | None:
+        """Where the model was told to look for a volume's lesion."""
+        return None
+
+    def __post_init__(self) -> None:
+        _check_classes("class_probabilities", self.class_probabilities)
+        _check_finite(self.provenance, place="provenance")
+        if self.decision is not None and self.decision not in (self.class_probabilities or {self.decision}):
+            raise ValueError(f"decision {self.decision[:40]!r} is none of class_probabilities")
+        geometry = self.geometry
+        if self.image_size not in (None, geometry.original_size) or self.spacing_mm not in (None, geometry.spacing):
+            raise ValueError("image_size and spacing_mm must be those of geometry")
+        if (len(geometry.original_size) == 3) != isinstance(self.drawn, DrawnInVolume):
+            raise ValueError("an image has lesions, a volume candidates, but geometry.original_size is of the other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord(PredictionRecord):
+    drawn: DrawnOnImage = field(metadata=INLINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeRecord(PredictionRecord):
+    drawn: DrawnInVolume = field(metadata=INLINE)
+
+    @property
+    def centre(self) -> tuple[float, ...] | None:
+        return self.drawn.centre
+
+
+def write_record(path: Path, prediction: Prediction, *, input_sha256: str | None) -> None:
+    """Write `prediction.json`; raises `InputError` where that is not possible."""
+    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256)))
+
+
+def record_of(prediction: Prediction, *, input_sha256: str | None = None) -> ImageRecord | VolumeRecord:
+    geometry = prediction.geometry
+    shared: dict[str, Any] = {
+        "case_id": prediction.case_id,
+        "image_size": geometry.original_size,
+        "spacing_mm": geometry.spacing,
+        "unit": geometry.unit,
+        "decision": prediction.decision,
+        "class_probabilities": prediction.class_probabilities,
+        "geometry": GeometryRecord.of(geometry, prediction.mapping),
+        "provenance": prediction.provenance,
+        "input_sha256": input_sha256,
+    }
+    drawn = prediction.segmentation
+    size = None if drawn is None else float(drawn.mask.sum()) * math.prod(geometry.step)
+    if isinstance(prediction.mapping, VolumeMapping):
+        candidates = drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
+        in_volume = DrawnInVolume(mask_volume=size, candidates=candidates, centre=_place(prediction.centre))
+        return VolumeRecord(**shared, drawn=in_volume)
+    lesions = drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
+    on_image = DrawnOnImage(mask_area=size, lesions=tuple(map(LesionRecord.of, lesions)))
+    return ImageRecord(**shared, drawn=on_image)
+
+
+def read_record(path: Path) -> ImageRecord | VolumeRecord:
+    """Read `prediction.json`; raises `InputError`, which names the entry, for anything but such a record."""
+    content = read_json(path)
+    try:
+        if not isinstance(content, dict):
+            raise InputError("lacks a record", remedy="predict this case again")
+        of_volume = {f.name for f in fields(DrawnInVolume)} & set(content)
+        return from_mapping(VolumeRecord if of_volume else ImageRecord, content, where="record")
+    except InputError as error:
+        error.path = path
+        raise
+
+
+def _check_finite(value: Any, *, place: str) -> None:
+    """JSON has neither NaN nor infinity, but Python reads both; they could not be written into a result."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place} {value} must be a finite number")
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in entries:
+        _check_finite(entry, place=f"{place}.{name}")
+
+
+def _check_candidate(candidate: LesionCandidate, *, place: str) -> None:
+    _check_probability(f"{place}.score", candidate.score)
+    _check_not_negative(**{f"{place}.voxels": candidate.voxels, f"{place}.volume_mm3": candidate.volume_mm3})
+    _check_classes(f"{place}.class_probabilities", candidate.class_probabilities)
+    if not len(candidate.centre) == len(candidate.box_start) == len(candidate.box_stop) == 3:
+        raise ValueError(f"{place} must have centre, box_start and box_stop of 3 numbers each")
+
+
+def _check_classes(place: str, probabilities: Mapping[str, float] | None) -> None:
+    if probabilities is None:
+        return
+    for name, value in probabilities.items():
+        _check_probability(f"{place}.{name}", value)
+    if abs(sum(probabilities.values()) - 1) > 0.01:
+        raise ValueError(f"{place} sum to {sum(probabilities.values()):.3f}, not to 1")
+
+
+def _check_probability(place: str, value: float) -> None:
+    if not 0 <= value <= 1 + 1e-6:  # single precision may leave a little more than 1
+        raise ValueError(f"{place} {value} must lie between 0 and 1")
+
+
+def _check_not_negative(**values: float | None) -> None:
+    for place, value in values.items():
+        if value is not None and not value >= 0:
+            raise ValueError(f"{place} {value} must not be negative")
+
+
+def _place(centre: Sequence[float] | None) -> tuple[float, float, float] | None:
+    if centre is None:
+        return None
+    depth, height, width = centre
+    return depth, height, width

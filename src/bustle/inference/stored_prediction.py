@@ -1,0 +1,81 @@
+"""A prediction as its files hold it, for scoring; whatever a foreign tool did not write is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import LesionCandidate
+from bustle.data.prepared.grid import Grid
+
+
+@dataclass(frozen=True)
+class NetworkMask:
+    """The mask bool `*s` on the network's `grid`."""
+
+    mask: NDArray[np.bool_]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class StoredImageMask:
+    """What is drawn on an image: `mask` bool `H W` on its own grid, and how many lesions were measured in it."""
+
+    mask: NDArray[np.bool_]
+    lesion_count: int | None = None
+    network: NetworkMask | None = None
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return self.mask.shape
+
+
+@dataclass(frozen=True)
+class StoredVolumeMask:
+    """What is drawn in a volume: `parts` uint8 `D H W` numbers the mask's voxels by the `candidates`, from 1.
+
+    Without `candidates` the numbers mean nothing.
+    """
+
+    parts: NDArray[np.uint8]
+    candidates: tuple[LesionCandidate, ...] | None = None
+    network: NetworkMask | None = None
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return self.parts.shape
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        return self.parts > 0
+
+    @property
+    def lesion_count(self) -> int | None:
+        """At how many of the candidates something is drawn."""
+        return None if self.candidates is None else sum(candidate.voxels > 0 for candidate in self.candidates)
+
+
+@dataclass(frozen=True)
+class StoredPrediction:
+    """A prediction read back from files; `segmentation` is None where no mask was written.
+
+    `input_sha256` is the digest of what was predicted, `centre` the place that the model was told.
+    """
+
+    segmentation: StoredImageMask | StoredVolumeMask | None
+    class_probabilities: Mapping[str, float] | None = None
+    decision: str | None = None
+    centre: tuple[float, ...] | None = None
+    input_sha256: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def empty_mask(size: tuple[int, ...]) -> StoredImageMask | StoredVolumeMask:
+    """That nothing is drawn on an image or in a volume of this size."""
+    if len(size) == 2:
+        return StoredImageMask(np.zeros(size, bool), lesion_count=0)
+    return StoredVolumeMask(np.zeros(size, np.uint8), candidates=())
