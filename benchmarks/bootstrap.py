@@ -1,4 +1,4 @@
-"""Goal 9: the clustered bootstrap of all metrics, 2,000 resamples of 647 cases, against a loop over resamples.
+"""The clustered bootstrap of all metrics, 2,000 resamples of 647 cases, against a loop over resamples.
 
 The loop takes the same resamples and calls scikit-learn's metrics and NumPy's means on each; it is timed on a part
 of them, in turn with bustle on all, and compared per resample. The values must be equal.

@@ -1,4 +1,4 @@
-"""Goal 7: image and mask from the cache, augmented on one core, against the usual ways to do it.
+"""Image and mask from the cache, augmented on one core, against the usual ways to do it.
 
 Every contender makes the same random changes to a 256 x 256 grey image and its mask: a turn of up to 30 degrees
 with scaling by 0.9 to 1.1, both flips, brightness and contrast by up to 10 %, in half of the cases a 5 x 5

@@ -1,4 +1,4 @@
-"""Goal 3: the backward pass of the modulated deformable convolution, and ACSNet's training step, on one thread.
+"""The backward pass of the modulated deformable convolution, and ACSNet's training step, on one thread.
 
 The peer is torchvision's operator, given the same operands in turn with bustle's. Before anything is timed the
 results and all gradients must agree to 1e-5 of the largest value of each. ACSNet is the same network of the same

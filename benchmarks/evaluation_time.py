@@ -1,4 +1,4 @@
-"""Goal 12: the whole evaluation of 647 cases (metrics, 2,000 resamples, report) in less than 30 s on two cores.
+"""The whole evaluation of 647 cases (metrics, 2,000 resamples, report) in less than 30 s on two cores.
 
 Reads images, masks and predictions of BUSI's size from files. There is no peer: the ratio is the limit of 30 s
 over the measured wall time.

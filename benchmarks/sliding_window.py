@@ -1,4 +1,4 @@
-"""Goal 6: a V-Net over a whole volume on CPU, time and memory, in alternating processes, on one thread.
+"""A V-Net over a whole volume on CPU, time and memory, in alternating processes, on one thread.
 
 The network is the paper's V-Net without classes, with random weights, on patches that overlap by a quarter and are
 blended by the same Gaussian. The peer is MONAI's `sliding_window_inference` on it, eager; bustle runs a package of

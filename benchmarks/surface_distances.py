@@ -1,4 +1,4 @@
-"""Goal 8: HD95, ASD and ASSD of a pair of masks, equal to 1e-6, against the field's libraries.
+"""HD95, ASD and ASSD of a pair of masks, equal to 1e-6, against the field's libraries.
 
 Every peer computes the three distances of the same pairs, in turn with bustle; the results must agree. medpy and
 MONAI are measured where they are installed (extra `bench`); the distance transform of the whole image, the plain

@@ -1,4 +1,4 @@
-"""Goal 4: a training step of a U-Net with ResNet-18 on CPU, in alternating processes, on one thread.
+"""A training step of a U-Net with ResNet-18 on CPU, in alternating processes, on one thread.
 
 The network is segmentation-models-pytorch's both times. The peer trains it with a plain loop; bustle's loop keeps
 freed memory in the process, puts channels last where the recipe's `channels_last` says so (all do), and updates

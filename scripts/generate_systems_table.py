@@ -1,7 +1,7 @@
 """Count the shipped recipes' networks: all that stands elsewhere about a new or changed network.
 
 Usage: `.venv/bin/python scripts/generate_systems_table.py [--only ID ...] [--repin]`. Writes
-`src/bustle/configs/descriptions.json` (parameters and multiply-accumulates), `docs/reference/systems.md`, and
+`src/bustle/configs/counts.json` (parameters and multiply-accumulates), `docs/reference/systems.md`, and
 `tests/models/tiny_parameters.json` (the pinned size of each network's tiny form). `--only` counts one recipe with its
 variants, or one variant `ID/VARIANT`, and keeps what is written of the others. A pin that no longer holds is an
 error, because old weights do not fit the new network; `--repin` accepts it.

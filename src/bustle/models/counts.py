@@ -1,4 +1,4 @@
-"""What the shipped recipes' networks cost, counted once and kept in `configs/descriptions.json`.
+"""What the shipped recipes' networks cost, counted once and kept in `configs/counts.json`.
 
 `scripts/generate_systems_table.py` writes the file and the tests count again. Everything else about a recipe is
 read from the recipe and its network's file.
@@ -15,7 +15,7 @@ from bustle.core.files import read_json
 from bustle.core.recipe import CONFIGS, Recipe
 from bustle.core.types import Task
 
-COUNTS = CONFIGS / "descriptions.json"
+COUNTS = CONFIGS / "counts.json"
 
 
 @dataclass(frozen=True, kw_only=True)
