@@ -11,6 +11,7 @@ from bustle.data.audit.case_facts import CaseFacts, case_facts
 from bustle.data.case_pass import each_sample
 from bustle.data.relations.duplicates import (
     COPIES,
+    RELATED,
     FramePair,
     compare_frames,
     compared_frames,
@@ -55,7 +56,7 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
         frames = [facts[case.case_id].features if case.case_id in facts else None for case in cases]
         pairs = compare_frames(cases, frames, progress=progress)
     duplicates = groups_of_pairs(cases, pairs, relations=COPIES)
-    related = groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene"))
+    related = groups_of_pairs(cases, pairs, relations=RELATED)
     conflicting = conflicting_groups(cases, duplicates)
     scenes = tuple(group for group in related if group not in duplicates)
     findings = (

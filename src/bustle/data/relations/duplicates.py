@@ -33,6 +33,7 @@ from bustle.io.volume_files import detached_files
 
 Relation = Literal["identical", "copy", "mirrored-copy", "same-scene"]
 COPIES: tuple[Relation, ...] = ("identical", "copy", "mirrored-copy")
+RELATED: tuple[Relation, ...] = (*COPIES, "same-scene")
 
 FRAMES_PER_VIDEO = 16
 """Frames of one video that are compared with other pictures; the neighbours of each show the same scene."""

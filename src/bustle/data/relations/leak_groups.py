@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bustle.core.types import Case
-from bustle.data.relations.duplicates import COPIES, connected_groups, groups_of_pairs, related_frames
+from bustle.data.relations.duplicates import RELATED, connected_groups, groups_of_pairs, related_frames
 
 
 def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -28,7 +28,7 @@ def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[st
 def find_leak_groups(cases: Sequence[Case], *, progress: bool = True) -> dict[str, str]:
     """Look at the frames (or at what was remembered of them) and form the leak groups."""
     pairs = related_frames(cases, progress=progress)
-    return leak_groups(cases, duplicate_groups=groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene")))
+    return leak_groups(cases, duplicate_groups=groups_of_pairs(cases, pairs, relations=RELATED))
 
 
 def patient_groups(cases: Sequence[Case]) -> dict[str, str]:

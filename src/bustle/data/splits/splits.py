@@ -15,7 +15,7 @@ from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json, write_json
 from bustle.core.recipe import Protocol, Track, protocol_of
 from bustle.core.types import CLASS_NAMES, Case, Collection
-from bustle.data.relations.duplicates import COPIES, groups_of_pairs, related_frames
+from bustle.data.relations.duplicates import COPIES, RELATED, groups_of_pairs, related_frames
 from bustle.data.relations.leak_groups import conflicting_groups, leak_groups, patient_groups
 from bustle.data.splits.split_drawing import CaseTable, Drawing
 
@@ -153,7 +153,7 @@ def _groups(cases: Sequence[Case], protocol: Protocol, *, progress: bool) -> tup
         return {case.case_id: case.case_id for case in cases}, conflicts
     if protocol.group_by == "patient":
         return patient_groups(cases), conflicts
-    related = groups_of_pairs(cases, pairs, relations=(*COPIES, "same-scene"))
+    related = groups_of_pairs(cases, pairs, relations=RELATED)
     return leak_groups(cases, duplicate_groups=related), conflicts
 
 
