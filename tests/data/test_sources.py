@@ -95,3 +95,38 @@ def test_unknown_options_and_missing_paths(tmp_path: Path):
     with pytest.raises(InputError, match="does not exist") as caught:
         open_sources([f"one:{tmp_path / 'absent'}"])
     assert caught.value.path == tmp_path / "absent"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "options"),
+    [
+        ("folder:what?", "what?", {}),
+        ("folder:what??masks=x", "what?", {"masks": "x"}),
+        ("folder:a?b?masks=x", "a?b", {"masks": "x"}),
+        ("folder:plain?masks=x", "plain", {"masks": "x"}),
+        ("folder:absent?masks=x?", "absent", {"masks": "x?"}),
+        ("folder:~/mine?masks=x", "home/mine", {"masks": "x"}),
+        ("folder:~/what?", "home/what?", {}),
+        ("folder:~nobody-at-all/x", "~nobody-at-all/x", {}),
+    ],
+)
+def test_a_path_that_exists_is_a_path_and_a_tilde_the_home_folder(
+    text: str, path: str, options: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for folder in ("what?", "a?b", "plain", "home/what?"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    spec = parse_spec(text)
+    assert spec.path is not None
+    assert tmp_path / spec.path == tmp_path / path
+    assert spec.options == options
+
+
+@pytest.mark.parametrize("text", [r"C:\Users\me\busi", "d:/data", "c:", "my:set"])
+def test_a_path_without_a_reader_is_told_so(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "my:set").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is a path without a reader; write READER:") as caught:
+        parse_spec(text)
+    assert "unknown reader" not in str(caught.value)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.core.run_layout import ComparisonFolder
 
 HELP = "compare runs on the same test cases: differences, intervals and tests"
@@ -15,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="+",
-        type=Path,
+        type=given_path,
         metavar="RUN",
         help="two or more run folders, single folds (RUN/fold-K), results of evaluate or files of `results add`; "
         "the first is the reference that the others are compared with",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where the results go")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from bustle.core.paths import given_path
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make the voxels of volumes so many times as long along every axis "
         "(default: 1, that is 318 x 512 x 300 voxels of 0.5 x 0.07 x 0.2 mm)",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="new or empty folder, or one to be continued")
+    parser.add_argument(
+        "--out", type=given_path, required=True, metavar="DIR", help="new or empty folder, or one to be continued"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from bustle.core.errors import InputError
 
-    out, seed = Path(arguments.out), arguments.seed
+    out, seed = arguments.out, arguments.seed
     if arguments.volumes is not None:
         if arguments.size is not None:
             raise InputError("--size is for images and videos", remedy="use --coarse 2 for half of the voxels")

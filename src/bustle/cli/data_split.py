@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 
 HELP = "Split cases into folds so that no patient and no copied frame is in two parts; writes splits.json."
 
@@ -30,12 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="union",
         help="drop: leave out cases with several mask files",
     )
-    parser.add_argument("--out", required=True, metavar="FILE", help="the splits.json to write")
+    parser.add_argument("--out", type=given_path, required=True, metavar="FILE", help="the splits.json to write")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from bustle.cli.split_table import split_lines
     from bustle.core.files import make_folder
     from bustle.data.sources import open_sources
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.reader_findings import tell_findings
 
     protocol = protocol_of_split(arguments.track, arguments.protocol)
-    out = Path(arguments.out)
+    out = arguments.out
     if out.is_dir():
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)
     collection = open_sources(arguments.specs)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.core.run_layout import ScoredFolder
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     method = parser.add_mutually_exclusive_group(required=True)
     method.add_argument(
         "--model",
-        type=Path,
+        type=given_path,
         metavar="RUN|PACKAGE",
         help="a run folder, one fold of it (RUN/fold-K), or a package of `bustle export`",
     )
     method.add_argument(
         "--predictions",
-        type=Path,
+        type=given_path,
         metavar="DIR",
         help="prediction files: DIR/<stem>.png or DIR/<case_id>/mask.png, and optionally DIR/probabilities.csv",
     )
     parser.add_argument(
         "--data", nargs="+", action="extend", required=True, metavar="SPEC", help="READER:PATH[?key=value&...]"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where the results go")
     parser.add_argument("--track", choices=("strict", "published"), default="strict", help="default: strict")
     parser.add_argument(
         "--protocol", metavar="ID", help="the published track's protocol (default with --model: its recipe's own)"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from bustle.core.paths import given_path
+
 HELP = "Write a trained run as a model package (ONNX), checked against the run's own networks."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="run folder of `bustle train` (its finished folds), or RUN/fold-K")
+    parser.add_argument(
+        "run", type=given_path, metavar="RUN", help="run folder of `bustle train` (its finished folds), or RUN/fold-K"
+    )
     parser.add_argument(
         "--out",
+        type=given_path,
         required=True,
         metavar="PACKAGE",
         help="folder to write, such as model.bustle; a zip if it ends in .zip",
@@ -18,12 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from bustle.experiments.export import export_run
 
-    out = Path(arguments.out)
-    record = export_run(Path(arguments.run), out)
+    out = arguments.out
+    record = export_run(arguments.run, out)
     networks = "1 network" if len(record.weights) == 1 else f"the mean of {len(record.weights)} networks"
     print(f"{record.title}: {networks}, written to {out}")
     parity = record.parity

@@ -1,7 +1,7 @@
 """The `bustle` command: finds the verb's own file, runs it, and turns errors into one line and an exit code.
 
-A verb's file imports only the standard library and `bustle.core.errors` at its top; it offers `HELP` (one line),
-`add_arguments(parser)` and `run(arguments) -> int`. The heavy imports happen inside `run`.
+A verb's file imports only the standard library and light files of `bustle.core` at its top; it offers `HELP` (one
+line), `add_arguments(parser)` and `run(arguments) -> int`. The heavy imports happen inside `run`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from bustle.cli.lasting_output import lasting_output
+from bustle.core.cache_folder import give_libraries_their_caches
 from bustle.core.errors import InputError
 from bustle.core.extras import naming_the_extra
 
@@ -96,6 +97,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
     if parsed.verb is None:
         parser.print_help()
         return OK
+    give_libraries_their_caches()
     try:
         with naming_the_extra():
             return verb_module(parsed.verb).run(parsed)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bustle.core.paths import given_path
+
 HELP = "Outline and classify lesions in images or volumes with a trained model."
 
 
@@ -18,11 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
+        type=given_path,
         required=True,
         metavar="RUN|PACKAGE",
         help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export`",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="where DIR/<image name>/ is written")
+    parser.add_argument(
+        "--out", type=given_path, required=True, metavar="DIR", help="where DIR/<image name>/ is written"
+    )
     parser.add_argument(
         "--save-probability", action="store_true", help="also write probability.png or .nrrd (0..255 = 0..1)"
     )
@@ -56,8 +61,6 @@ def _millimetres(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from bustle.core.data_section import PatchData
     from bustle.core.errors import InputError
     from bustle.core.progress import announce
@@ -69,10 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         announce(f"bustle: skipped: {error}")
 
     images = find_images(arguments.inputs)
-    predictor = Predictor.open(Path(arguments.model), device=arguments.device)
+    predictor = Predictor.open(arguments.model, device=arguments.device)
     if arguments.centre is not None and not isinstance(predictor.data, PatchData):
         raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
-    out = Path(arguments.out)
+    out = arguments.out
     done = predict_files(
         predictor,
         images,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from bustle.core.paths import given_path
 
 HELP = "Write a finished run's figures, cases and learning curves into one file, and its split beside it."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a finished run")
+    parser.add_argument("run", type=given_path, metavar="RUN", help="the folder of a finished run")
     parser.add_argument(
-        "--to", type=Path, default=Path("results"), metavar="DIR", help="where the file goes (default: results)"
+        "--to",
+        type=given_path,
+        default=given_path("results"),
+        metavar="DIR",
+        help="where the file goes (default: results)",
     )
     parser.add_argument("--name", metavar="NAME", help="of the file, without .json (default: that of the run folder)")
 

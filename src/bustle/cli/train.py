@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 
 HELP = "Train a recipe on data, predict the test part of each fold and score it."
 
@@ -14,11 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", required=True, nargs="+", action="extend", metavar="SPEC", help="READER:PATH, one or several"
     )
-    parser.add_argument("--out", required=True, metavar="RUN", help="the run folder to write")
+    parser.add_argument("--out", type=given_path, required=True, metavar="RUN", help="the run folder to write")
     division = parser.add_mutually_exclusive_group()
     division.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")
     division.add_argument("--holdout", type=float, metavar="F", help="one fold that tests on this fraction")
-    division.add_argument("--splits", metavar="FILE", help="a splits.json that `bustle data split` wrote")
+    division.add_argument(
+        "--splits", type=given_path, metavar="FILE", help="a splits.json that `bustle data split` wrote"
+    )
     parser.add_argument("--fold", type=int, metavar="K", help="train this fold only; folds count from 0")
     parser.add_argument(
         "--track",
@@ -39,17 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
     parser.add_argument(
-        "--init", metavar="WEIGHTS", help="safetensors file to start from: a whole model, or a timm encoder"
+        "--init",
+        type=given_path,
+        metavar="WEIGHTS",
+        help="safetensors file to start from: a whole model, or a timm encoder",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from bustle.core.recipe import load_recipe
     from bustle.data.sources import check_specs, open_sources
 
-    out = Path(arguments.out)
+    out = arguments.out
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
     from bustle.cli.run_table import print_run
@@ -60,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         published_protocol=arguments.protocol,
         folds=arguments.folds,
         holdout=arguments.holdout,
-        made=None if arguments.splits is None else Path(arguments.splits),
+        made=arguments.splits,
     )
     try:
         summary = run_training(
@@ -71,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             fold=arguments.fold,
             resume=arguments.resume,
             device=arguments.device,
-            init=None if arguments.init is None else Path(arguments.init),
+            init=arguments.init,
         )
     except KeyboardInterrupt:
         raise InputError(

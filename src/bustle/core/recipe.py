@@ -19,6 +19,7 @@ from bustle.core.config import Component, apply_overrides, from_mapping, to_mapp
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import check_regular, write_text
+from bustle.core.paths import given_path
 from bustle.core.yaml_text import load_yaml
 
 Track = Literal["strict", "published"]
@@ -183,7 +184,7 @@ def load_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:
         return from_mapping(Recipe, mapping, where="recipe")
     except InputError as error:
         if error.path is None and _is_file_name(name):
-            error.path = Path(name)
+            error.path = given_path(name)
         raise
 
 
@@ -193,7 +194,7 @@ def _is_file_name(name: str) -> bool:
 
 def _recipe_mapping(name: str) -> dict[str, Any]:
     if _is_file_name(name):
-        return _upgraded(read_yaml(Path(name)))
+        return _upgraded(read_yaml(given_path(name)))
     if name not in recipe_ids(ablations=True):
         raise unknown_name("recipe", name, recipe_ids(ablations=True))
     if "/" not in name:

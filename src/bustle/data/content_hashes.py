@@ -11,20 +11,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, sha256_of_file, write_json
 
 YOUNG_NS = 2_000_000_000
 """A file changed less than this ago may change again within the clock's resolution: it is not remembered."""
-
-
-def cache_directory() -> Path:
-    """Where prepared data is kept: `$BUSTLE_CACHE`, or `bustle` in `$XDG_CACHE_HOME` or else in `~/.cache`."""
-    chosen = os.environ.get("BUSTLE_CACHE")
-    if chosen:
-        return Path(chosen)
-    shared = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a relative one is to be ignored, says the XDG specification
-    return (shared if shared.is_absolute() else Path.home() / ".cache") / "bustle"
 
 
 def content_hashes(files: Iterable[Path], *, directory: Path | None = None) -> dict[Path, str]:

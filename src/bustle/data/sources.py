@@ -15,7 +15,10 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.paths import given_path
 from bustle.core.types import Collection
+
+_DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,39 @@ def reader_ids() -> list[str]:
 
 
 def parse_spec(text: str) -> DataSpec:
-    """Parse one data spec; `name=` overrides the source's name, every other option belongs to the reader."""
+    """Parse one data spec; `name=` overrides the source's name, every other option belongs to the reader.
+
+    What exists as a path is one: with a `?` or `:` in it, and a Windows drive is no reader.
+    """
     reader, colon, rest = text.partition(":")
+    readers = ", ".join(reader_ids())
     if not colon or not reader:
+        raise InputError(f"'{text}' is not a data spec", remedy=f"write READER:PATH, with one of: {readers}")
+    if reader not in reader_ids() and (_DRIVE.match(text) or given_path(text).exists()):
         raise InputError(
-            f"'{text}' is not a data spec",
-            remedy=f"write READER:PATH, with one of: {', '.join(reader_ids())}",
+            f"'{text}' is a path without a reader", remedy=f"write READER:{text}, with one of: {readers}"
         )
     if reader not in reader_ids():
         raise unknown_name("reader", reader, reader_ids())
-    path, _, query = rest.partition("?")
+    path, query = _path_and_query(rest)
     options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=False))
     name = options.pop("name", reader)
     if not re.fullmatch(r"[\w.-]+", name) or set(name) <= {"."}:
         raise InputError(f"'{name}' cannot name a source", remedy="use letters, digits, '-', '_' and '.' in name=")
-    return DataSpec(reader, Path(path) if path else None, name, options)
+    return DataSpec(reader, given_path(path) if path else None, name, options)
+
+
+def _path_and_query(rest: str) -> tuple[str, str]:
+    """Where the path ends and the options begin: after the longest text before a `?` that exists, else at the first.
+
+    A person's folder may be called `what?`.
+    """
+    marks = [position for position, letter in enumerate(rest) if letter == "?"]
+    for end in [len(rest), *reversed(marks)]:
+        if marks and end and given_path(rest[:end]).exists():
+            return rest[:end], rest[end + 1 :]
+    path, _, query = rest.partition("?")
+    return path, query
 
 
 def reader_module(reader: str) -> Reader:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.data.case_pass import each
-from bustle.data.content_hashes import cache_directory, content_hashes
+from bustle.data.content_hashes import content_hashes
 from bustle.io.video import VideoSize, video_size
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.core.types import Case
 from bustle.data.audit.record import read_audit
 from bustle.data.relations.leak_groups import find_leak_groups, patient_groups, video_groups
@@ -31,12 +32,13 @@ def group_rule(text: str) -> GroupRule | Path:
     for rule in GROUP_RULES:
         if text == rule:
             return rule
-    if not Path(text).is_file():
+    path = given_path(text)
+    if not path.is_file():
         raise InputError(
             f"--groups '{text}' is neither a rule nor a file",
             remedy=f"give {', '.join(GROUP_RULES)} or the audit.json of `bustle data audit`",
         )
-    return Path(text)
+    return path
 
 
 def groups_of_split(group_of: Mapping[str, str]) -> ResamplingGroups:

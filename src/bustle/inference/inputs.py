@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
 
@@ -41,7 +42,7 @@ def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
 
 
 def _expand(text: str) -> list[Path]:
-    path = Path(text)
+    path = given_path(text)
     if os.path.lexists(path) and not path.is_dir():
         return [path]
     if path.is_dir():
@@ -53,8 +54,8 @@ def _expand(text: str) -> list[Path]:
                 path=path,
             )
         return found
-    if glob.has_magic(text):
-        found = glob.glob(text, recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
+    if glob.has_magic(str(path)):
+        found = glob.glob(str(path), recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
         matches = [Path(match) for match in sorted(found)]
         images = [match for match in matches if _is_image(match) and not match.is_dir()]
         if not images:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 from bustle.core.extras import naming_the_extra
+from bustle.core.paths import given_path
 
 if TYPE_CHECKING:
     from bustle.core.recipe import Track
@@ -70,7 +71,7 @@ def audit(data: Data, *, out: str | Path | None = None) -> Audit:
         return audited(opened(data))
     from bustle.experiments.audit import audit_into
 
-    return audit_into(Path(out), collection=opened(data))
+    return audit_into(given_path(out), collection=opened(data))
 
 
 @naming_the_extra()
@@ -123,5 +124,5 @@ def split(
         multi_mask=multi_mask,
     )
     if out is not None:
-        write_splits(Path(out), made)
+        write_splits(given_path(out), made)
     return made

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.paths import given_path
 from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.experiments.pictures import Picture, write_files
@@ -71,7 +72,7 @@ class DrawnPrediction:
 
         Raises `InputError` where it cannot be written.
         """
-        return write_files(self.prediction, self.picture, Path(out), save_probability=save_probability)
+        return write_files(self.prediction, self.picture, given_path(out), save_probability=save_probability)
 
     def __repr__(self) -> str:
         return f"<{', '.join(self._facts())}>"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bustle.core.extras import naming_the_extra
+from bustle.core.paths import given_path
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -37,7 +38,7 @@ def load_model(
     """
     from bustle.inference.predictor import Predictor
 
-    return Predictor.open(Path(path), device=device, fold=fold)
+    return Predictor.open(given_path(path), device=device, fold=fold)
 
 
 @naming_the_extra()
@@ -81,7 +82,7 @@ def predict(
     steps = None if spacing is None else tuple(map(float, np.ravel(spacing)))
     place = None if centre is None else tuple(map(float, centre))
     if isinstance(image, str | Path):
-        file = Path(image)
+        file = given_path(image)
         picture = read_picture(file, name=name or volume_stem(file), spacing=steps, centre=place)
     else:
         dims = len(opened.data.size)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bustle.core.extras import naming_the_extra
+from bustle.core.paths import given_path
 from bustle.library.data import Data, opened
 
 if TYPE_CHECKING:
@@ -67,18 +68,18 @@ def train(
     return run_training(
         load_recipe(str(recipe), overrides=changed),
         load_data=lambda: opened(data),
-        out=Path(out),
+        out=given_path(out),
         split=SplitChoice(
             track=track,
             published_protocol=protocol,
             folds=folds,
             holdout=holdout,
-            made=Path(splits) if isinstance(splits, str) else splits,
+            made=given_path(splits) if isinstance(splits, str) else splits,
         ),
         fold=fold,
         resume=resume,
         device=device,
-        init=None if init is None else Path(init),
+        init=None if init is None else given_path(init),
     )
 
 
@@ -119,20 +120,20 @@ def evaluate(
     from bustle.experiments.run_folder import refuse_run_folder
     from bustle.inference.predictor import Predictor, is_model
 
-    refuse_run_folder(Path(out))
+    refuse_run_folder(given_path(out))
     rule = group_rule(str(groups))
     collection = opened(data)
     tell_findings(collection)
     cases = collection.cases
-    if isinstance(method, Predictor) or is_model(Path(method)):
+    if isinstance(method, Predictor) or is_model(given_path(method)):
         if missing != "error":
             raise InputError("missing belongs to predictions, not to a model", remedy="leave it out")
-        model = method if isinstance(method, Predictor) else Predictor.open(Path(method))
-        return evaluate_model(model, cases=cases, out=Path(out), track=track, protocol=protocol, groups=rule)
+        model = method if isinstance(method, Predictor) else Predictor.open(given_path(method))
+        return evaluate_model(model, cases=cases, out=given_path(out), track=track, protocol=protocol, groups=rule)
     return evaluate_foreign_predictions(
-        Path(method),
+        given_path(method),
         cases=cases,
-        out=Path(out),
+        out=given_path(out),
         track=track,
         protocol=protocol,
         groups=rule,
@@ -158,5 +159,5 @@ def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
     from bustle.experiments.compare import compare_runs
     from bustle.experiments.run_folder import refuse_run_folder
 
-    refuse_run_folder(Path(out))
-    return compare_runs([Path(run) for run in runs], out=Path(out))
+    refuse_run_folder(given_path(out))
+    return compare_runs([given_path(run) for run in runs], out=given_path(out))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_probability
@@ -61,7 +61,7 @@ class LossNet:
         self.meaning = setting.lesion_meaning_of(options.map, loss="lossnet")
         self.features: VggFeatures | None = None
         if options.weights not in ("imagenet", "random"):
-            check_weights_file(Path(options.weights), levels=options.layers)
+            check_weights_file(given_path(options.weights), levels=options.layers)
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.options.map, loss="lossnet")

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 
 LEVELS: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
 """Widths of the convolutions of each level; the next level starts with max pooling."""
@@ -75,7 +76,7 @@ def vgg_features(weights: str, *, levels: int) -> VggFeatures:
                 nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             return features
         names = [f"{name}.{part}" for name in convolutions for part in ("weight", "bias")]
-        tensors = _fetched(names) if weights == "imagenet" else _read(Path(weights), names)
+        tensors = _fetched(names) if weights == "imagenet" else _read(given_path(weights), names)
         for name, tensor in tensors.items():
             convolution, part = name.rsplit(".", 1)
             getattr(convolutions[convolution], part).copy_(tensor)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.paths import given_path
 from bustle.core.recipe import Recipe
 from bustle.core.types import MaskMeaning, ModelSpec
 
@@ -71,7 +72,7 @@ class ResolvedNetwork:
     def check_encoder_weights(self) -> None:
         """Raises `InputError` for weights to start from that the network does not take, or a file that is absent."""
         _check_taken(self.spec, self.encoder_weights)
-        if self.encoder_weights not in (None, "imagenet") and not Path(self.encoder_weights).is_file():
+        if self.encoder_weights not in (None, "imagenet") and not given_path(self.encoder_weights).is_file():
             raise InputError("no such file", remedy="check model.encoder_weights", path=self.encoder_weights)
 
     def build(self, *, encoder_weights: str | None = None) -> nn.Module:

@@ -16,7 +16,7 @@ import pytest
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Box, Case, Geometry, Sample
-from bustle.data.content_hashes import cache_directory, content_hashes
+from bustle.data.content_hashes import content_hashes
 from bustle.data.prepared import cache_building
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.grid import grid_for
@@ -406,20 +406,3 @@ def test_real_cases_keep_their_lesions(real_data, tmp_path):
             back = grid.map_to_original((cache.lesion_masks[number] > 0).astype(np.float32)) > 0.5
             assert geometry.original_size == native.shape
             assert (native & back).sum() / max((native | back).sum(), 1) > 0.95 or not native.any()
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"BUSTLE_CACHE": "/own", "XDG_CACHE_HOME": "/shared"}, "/own"),
-        ({"BUSTLE_CACHE": "", "XDG_CACHE_HOME": "/shared"}, "/shared/bustle"),
-        ({"XDG_CACHE_HOME": "relative"}, "/home/somebody/.cache/bustle"),
-        ({}, "/home/somebody/.cache/bustle"),
-    ],
-)
-def test_where_the_cache_is(variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch):
-    for name in ("BUSTLE_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in ({"HOME": "/home/somebody"} | variables).items():
-        monkeypatch.setenv(name, value)
-    assert cache_directory() == Path(expected)

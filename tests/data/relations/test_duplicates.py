@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tests.data import speckle_frames as made
 
+from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.types import Case
 from bustle.data.case_pass import each_sample
-from bustle.data.content_hashes import cache_directory
 from bustle.data.readers import busi, folder
 from bustle.data.relations import duplicates
 from bustle.data.relations.duplicates import compare_frames, find_duplicate_groups, groups_of_pairs, related_frames

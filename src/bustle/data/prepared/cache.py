@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.cache_folder import cache_directory
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_error
 from bustle.core.types import Box, Case
-from bustle.data.content_hashes import cache_directory, content_hashes
+from bustle.data.content_hashes import content_hashes
 from bustle.data.prepared.cache_building import write_arrays
 from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, prepared_for, read_index, write_index
 

@@ -19,11 +19,12 @@ from typing import Literal
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.types import Case, Sample
 from bustle.data.case_pass import each, each_sample
-from bustle.data.content_hashes import cache_directory, content_hashes
+from bustle.data.content_hashes import content_hashes
 from bustle.data.relations.frame_candidates import candidate_pairs
 from bustle.data.relations.frame_features import FrameFeatures, mirrored
 from bustle.data.relations.frame_match import FrameMatch, match_frames

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.core.paths import given_path
 from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.weights import load_encoder_weights
@@ -82,7 +82,7 @@ class AlexNet(nn.Module):
         body = Body(in_channels, width=config.width, dropout=config.dropout)
         if encoder_weights is not None:
             fetched = _fetched() if encoder_weights == "imagenet" else None
-            load_encoder_weights(body, Path(encoder_weights), weights=fetched)
+            load_encoder_weights(body, given_path(encoder_weights), weights=fetched)
         self.encoder = Encoder(body)
         self.class_head = nn.Linear(body.channels, class_count)
 

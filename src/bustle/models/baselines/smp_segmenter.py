@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.paths import given_path
 from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
 from bustle.models.mask_meanings import one_lesion_channel
@@ -88,7 +88,7 @@ def build(config: Config, *, in_channels: int, class_count: int, encoder_weights
                 remedy="choose one of timm's (tu-…), or set model.encoder_weights to imagenet or null",
                 path=encoder_weights,
             )
-        load_encoder_weights(network.encoder.body, Path(encoder_weights))
+        load_encoder_weights(network.encoder.body, given_path(encoder_weights))
     return network
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import timm
 from torch import nn
 
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.paths import given_path
 from bustle.models.weights import load_encoder_weights
 
 
@@ -46,7 +46,7 @@ def load_body_weights(body: nn.Module, weights: str | None, *, name: str, settin
     if weights == "imagenet":
         body.load_state_dict(_fetched(name, settings).state_dict())
     elif weights is not None:
-        load_encoder_weights(body, Path(weights))
+        load_encoder_weights(body, given_path(weights))
 
 
 def _fetched(name: str, settings: Mapping[str, Any]) -> nn.Module:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bustle.core.paths import given_path
+
+SOURCES = Path(__file__).parents[2] / "src" / "bustle"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("~", "/home/of/me"),
+        ("~/x y", "/home/of/me/x y"),
+        ("x/~", "x/~"),
+        ("/a~b", "/a~b"),
+        ("~nobody-at-all/x", "~nobody-at-all/x"),
+    ],
+)
+def test_a_tilde_at_the_start_is_the_home_folder(text: str, expected: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/of/me")
+    assert given_path(text) == Path(expected)
+
+
+@pytest.mark.parametrize("room", ["cli", "library"])
+def test_every_path_that_a_person_gives_is_read_in_one_way(room: str):
+    """A bare `Path(...)` or `type=Path` would take `--out=~/x` for a folder named `~`."""
+    bare = re.compile(r"(?<!\w)Path\(|type=Path\b")
+    assert [file for file in (SOURCES / room).glob("*.py") if bare.search(file.read_text(encoding="utf-8"))] == []
