@@ -105,7 +105,7 @@ def test_intervals_keep_patients_together_where_the_published_split_does_not(wor
 
 def test_folds_train_with_different_seeds(finished: Path) -> None:
     states = [read_checkpoint(finished / f"fold-{k}" / "checkpoints" / "last.ckpt") for k in (0, 1)]
-    numpy_keys = [state["random_state"]["numpy"][1] for state in states]
+    numpy_keys = [state.random_state["numpy"][1] for state in states]
     assert not (numpy_keys[0] == numpy_keys[1]).all()
 
 
@@ -131,6 +131,68 @@ def test_a_damaged_record_is_named(run: Path, capsys: pytest.CaptureFixture[str]
     for text in ("{}", "[]", "{"):
         (run / "provenance.json").write_text(text)
         assert "provenance.json: is not" in error_of(capsys, words(run, "--folds", "2", "--resume"))
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def junk(path: Path) -> None:
+    path.write_bytes(b"\x00junk\xff\n" * 50)
+
+
+def an_empty_mapping(path: Path) -> None:
+    path.write_text("{}")
+
+
+FOLD_FILES = ("best.safetensors", "metrics.csv", "cases.csv", "metrics.json", "checkpoints/last.ckpt")
+READ_AGAIN = (*(f"fold-0/{name}" for name in FOLD_FILES), "splits.json", "provenance.json", "recipe.yaml")
+LOST = ("fold-0/best.safetensors", "fold-0/cases.csv", "splits.json")
+"""Of the others that are gone, a finished run makes them again, or is begun anew."""
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, damage) for name in READ_AGAIN for damage in (halved, emptied, junk, an_empty_mapping)),
+        *((name, Path.unlink) for name in LOST),
+    ],
+)
+def test_resuming_a_finished_run_with_a_damaged_file_is_one_line_and_changes_nothing(
+    name: str, damage: Callable[[Path], None], run: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    damage(run / name)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    assert f"{run / name}: " in error_of(capsys, words(run, "--folds", "2", "--resume"))
+    assert before == {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+
+
+def test_a_lost_table_of_epochs_is_made_again_and_a_copy_of_a_fold_is_none_of_the_run(
+    run: Path, words: Words
+) -> None:
+    before = read(run / "summary.json")
+    shutil.copytree(run / "fold-0", run / "fold-0-backup")
+    (run / "fold-0" / "metrics.csv").unlink()
+    assert main(words(run, "--folds", "2", "--resume")) == 0
+    assert (run / "fold-0" / "metrics.csv").read_bytes() == (run / "fold-0-backup" / "metrics.csv").read_bytes()
+    assert read(run / "summary.json") == before
+
+
+def test_a_table_of_other_cases_than_its_figures_is_told(
+    run: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    table = run / "fold-1" / "cases.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    assert "cases.csv: holds" in error_of(capsys, words(run, "--folds", "2", "--resume"))
+    table.write_text("".join(lines).replace("folder/", "elsewhere/"))
+    assert "which the run does not; score the predictions again" in error_of(
+        capsys, words(run, "--folds", "2", "--resume")
+    )
 
 
 def test_resuming_with_changed_images_is_refused(

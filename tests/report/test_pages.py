@@ -10,7 +10,6 @@ import pytest
 from tests.made_results import MADE_UP
 
 from bustle.core.recipe import load_protocol
-from bustle.core.run_layout import RunLayout
 from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks
@@ -29,7 +28,7 @@ from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
-from bustle.report.run_page import read_history, write_run_page
+from bustle.report.run_page import FoldCurves, write_run_page
 
 CLASSES = ("benign", "malignant")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -201,16 +200,13 @@ def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, ro
 
 
 def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
-    folders = []
-    folds = []
-    for number in range(3):
-        folders.append(RunLayout(tmp_path).fold(number))
-        folders[number].path.mkdir()
-        folders[number].history.write_text("epoch,lr,train_loss,val_dice\n1,0.1,2.0,\n2,0.1,1.5,0.6\n")
-        folds.append(made_up_metrics(made_up_rows(seed=number)))
+    first = {"epoch": 1, "lr": 0.1, "train_loss": 2.0, "val_dice": None, "seconds": 1.0}
+    curve = (first, first | {"epoch": 2, "train_loss": 1.5, "val_dice": 0.6})
+    folds = [made_up_metrics(made_up_rows(seed=number)) for number in range(3)]
     over_folds = summarise_folds(folds, pooled=folds[0], protocol=load_protocol("strict"))
     page = reported(rows, metrics, pictures={})
-    write_run_page(tmp_path / "report.html", page, folds=folders, over_folds=Tracks(over_folds, None))
+    curves = {number: FoldCurves(curve, earlier_stages={}) for number in range(3)}
+    write_run_page(tmp_path / "report.html", page, curves=curves, over_folds=Tracks(over_folds, None))
     text = checked(tmp_path / "report.html")
     auc = over_folds.classification.estimates["auc"]
     assert f"{auc.mean:.3f} ± {auc.sd:.3f}" in text
@@ -219,13 +215,6 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
     assert "SD over folds (ddof 1)" in text
     assert "strict: malignant is the positive class." in text.split("Folds")[1].split("HD95")[0]
     assert "HD95 px" in text
-
-
-def test_history_of_a_fold(tmp_path):
-    path = tmp_path / "metrics.csv"
-    assert read_history(path) == []
-    path.write_text("epoch,val_dice\n1,\n2,0.5\n")
-    assert read_history(path) == [{"epoch": 1.0, "val_dice": None}, {"epoch": 2.0, "val_dice": 0.5}]
 
 
 def comparison_of(rows, other):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def test_a_fold_is_finished_only_when_all_its_files_are_written(
 ) -> None:
     recipe = tiny_recipe("training.epochs=2")
     straight = train(recipe, tmp_path / "straight")
-    for name in ("write_rows", "write_checkpoint"):
+    for name in ("write_learning_curve", "write_checkpoint"):
         write = getattr(loop, name)
         calls = iter(range(10))
 
@@ -169,3 +170,98 @@ def test_every_epoch_prints_a_line(
     assert "kept" in lines[result.best_epoch - 1]
     assert "to go" in lines[0]
     assert lines[1].endswith("done")
+
+
+def another_network(state: dict[str, Any]) -> None:
+    state["network"]["mask_head.weight"] = torch.zeros(3, 5)
+
+
+def without_a_tensor(state: dict[str, Any]) -> None:
+    del state["network"]["mask_head.bias"]
+
+
+def without_an_average(state: dict[str, Any]) -> None:
+    state["average"] = None
+
+
+def other_settings(state: dict[str, Any]) -> None:
+    state["optimizer"]["param_groups"][0]["eps"] = "small"
+
+
+def another_parameters_moments(state: dict[str, Any]) -> None:
+    state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(3, 5)
+
+
+def without_a_moment(state: dict[str, Any]) -> None:
+    del state["optimizer"]["state"][1]["exp_avg_sq"]
+
+
+def without_groups(state: dict[str, Any]) -> None:
+    del state["optimizer"]["param_groups"]
+
+
+def without_a_generator(state: dict[str, Any]) -> None:
+    del state["random_state"]["numpy"]
+
+
+def half_a_generator(state: dict[str, Any]) -> None:
+    state["random_state"]["torch"] = state["random_state"]["torch"][:100]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        another_network,
+        without_a_tensor,
+        without_an_average,
+        other_settings,
+        another_parameters_moments,
+        without_a_moment,
+        without_groups,
+        without_a_generator,
+        half_a_generator,
+    ],
+)
+def test_the_checkpoint_of_another_training_is_told_and_left(
+    change: Callable[[dict[str, Any]], None],
+    begun: Path,
+    tiny_recipe: TinyRecipe,
+    train: Train,
+    tmp_path: Path,
+) -> None:
+    out = Path(shutil.copytree(begun, tmp_path / "fold-0"))
+    path = out / "checkpoints" / "last.ckpt"
+    state = torch.load(path, weights_only=True)
+    change(state)
+    torch.save(state, path)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match=r"last\.ckpt: is the checkpoint of another training \(") as raised:
+        train(tiny_recipe("training.epochs=2"), out, resume=True)
+    assert "\n" not in str(raised.value)
+    assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def begun(
+    cases: Sequence[Case], fold: Fold, strict: Protocol, tiny_recipe: TinyRecipe, tmp_path_factory: Any
+) -> Path:
+    """A training of two epochs that stopped after the first."""
+    out = tmp_path_factory.mktemp("begun") / "fold-0"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_epoch(1, patch)
+        with pytest.raises(RuntimeError, match="stopped"):
+            train_fold(
+                tiny_recipe("training.epochs=2"), cases=cases, fold=fold, out=out, protocol=strict, device="cpu"
+            )
+    return out
+
+
+def test_the_missing_table_of_a_finished_training_is_made_again(
+    tiny_recipe: TinyRecipe, train: Train, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe("training.epochs=1")
+    train(recipe, tmp_path)
+    table = (tmp_path / "metrics.csv").read_bytes()
+    (tmp_path / "metrics.csv").unlink()
+    train(recipe, tmp_path, resume=True)
+    assert (tmp_path / "metrics.csv").read_bytes() == table

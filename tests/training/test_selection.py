@@ -39,7 +39,7 @@ def test_a_mapping_is_a_weighted_mean() -> None:
     selection = Selection({"dice": 0.7, "accuracy": 0.3}, patience=None)
     offered = [scores(0.5, accuracy=0.9), scores(0.6, accuracy=0.6), scores(0.5, accuracy=0.91)]
     assert [selection.offer(each) for each in offered] == [True, False, True]  # 0.62, 0.60, 0.623
-    assert selection.best == pytest.approx(0.7 * 0.5 + 0.3 * 0.91)
+    assert selection.state.best == pytest.approx(0.7 * 0.5 + 0.3 * 0.91)
 
 
 def test_accuracy_chooses_by_itself() -> None:
@@ -64,5 +64,5 @@ def test_state_goes_round() -> None:
     for value in (0.1, 0.4, 0.2):
         selection.offer(scores(value))
     other = Selection("dice", patience=3)
-    other.load_state_dict(selection.state_dict())
+    other.state = selection.state
     assert other == selection

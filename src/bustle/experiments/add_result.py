@@ -9,17 +9,16 @@ from typing import Any, NamedTuple, get_args
 
 from bustle.core.errors import InputError
 from bustle.core.files import compact_json, write_text
+from bustle.core.learning_curve import read_earlier_curves, read_learning_curve
 from bustle.core.recipe import Track, load_recipe
 from bustle.core.run_layout import FoldLayout, ResultsFolder, RunLayout, TrackFiles, named_run
 from bustle.core.run_provenance import RunProvenance, read_run_provenance
 from bustle.data.splits.splits import read_splits, splits_to_mapping
-from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import Circumstances, RunResult, TrackResult, TrackScores
 from bustle.experiments.run_record import FoldRecord, RunRecord, TrackRecord
 from bustle.experiments.run_record_file import write_record
-from bustle.experiments.scored_track import read_detected
-from bustle.report.run_page import read_history, read_stage_histories
+from bustle.experiments.scored_fold import read_scored
 
 
 class AddedResult(NamedTuple):
@@ -97,17 +96,17 @@ def _fold_record(fold: FoldLayout) -> FoldRecord:
         circumstances=Circumstances(**circumstances),
         main=_track_record(main, fold.main),
         companion=None if companion is None else _track_record(companion, beside),
-        history=tuple(read_history(fold.history)),
-        earlier_stages={name: tuple(rows) for name, rows in read_stage_histories(fold).items()},
+        history=read_learning_curve(fold.history),
+        earlier_stages=read_earlier_curves(fold),
     )
 
 
 def _track_record(result: TrackResult, files: TrackFiles) -> TrackRecord:
-    return TrackRecord(
-        scores=TrackScores(**_fields(TrackScores, result)),
-        cases=tuple(read_cases(files.cases)) if files.cases.exists() else (),
-        detected=tuple(read_detected(files.detected)),
-    )
+    scores = TrackScores(**_fields(TrackScores, result))
+    if not files.cases.exists():
+        return TrackRecord(scores=scores, cases=(), detected=())
+    scored = read_scored(files)
+    return TrackRecord(scores=scores, cases=scored.cases, detected=scored.detected)
 
 
 def _fields(kind: type, result: TrackResult) -> dict[str, Any]:

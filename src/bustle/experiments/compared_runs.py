@@ -11,14 +11,14 @@ from typing import TypeVar, get_args
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Track, load_protocol
 from bustle.core.run_layout import RunLayout, ScoredFolder, TrackFiles, named_run
-from bustle.evaluation.case_table import CaseRow, read_cases
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import RunTrack
 from bustle.experiments.run_record import RunRecord, TrackRecord
 from bustle.experiments.run_record_file import read_record
-from bustle.experiments.scored_track import read_detected
+from bustle.experiments.scored_fold import read_scored
 
 T = TypeVar("T")
 
@@ -177,7 +177,8 @@ def _title(run: RunLayout, folders: Sequence[ScoredFolder]) -> str:
 
 
 def _track_results(files: Sequence[TrackFiles]) -> TrackResults:
-    first, *others = scored = [read_track(each.metrics) for each in files]
+    scored = [read_scored(each) for each in files]
+    first, *others = results = [each.result for each in scored]
     for each, result in zip(files[1:], others, strict=True):
         if (result.track, result.protocol) != (first.track, first.protocol):
             raise InputError(
@@ -186,9 +187,9 @@ def _track_results(files: Sequence[TrackFiles]) -> TrackResults:
     return TrackResults(
         track=first.track,
         protocol=load_protocol(first.protocol),
-        folds=tuple(read_cases(each.cases) for each in files),
-        detected=tuple(case for each in files for case in read_detected(each.detected)),
-        resampled="; ".join(dict.fromkeys(result.resampled for result in scored)),
+        folds=tuple(list(each.cases) for each in scored),
+        detected=tuple(case for each in scored for case in each.detected),
+        resampled="; ".join(dict.fromkeys(result.resampled for result in results)),
     )
 
 

@@ -58,20 +58,14 @@ def refuse_run_folder(out: Path) -> None:
 
 
 class RunFolder:
-    """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session."""
+    """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session.
+
+    `record` has the sessions before this one.
+    """
 
     def __init__(self, path: Path, record: RunProvenance):
-        """`record` has the sessions before this one, which begins now."""
         self._layout = RunLayout(path)
         self._earlier = record
-        self._started = time.monotonic()
-        self._session = Session(
-            **vars(provenance()),
-            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            hardware=hardware(),
-            seconds=None,
-        )
-        self._write()
 
     @classmethod
     def create(
@@ -105,6 +99,17 @@ class RunFolder:
                 path=path,
             )
         return cls(path, record)
+
+    def begin_session(self) -> None:
+        """Note that this command works here."""
+        self._started = time.monotonic()
+        self._session = Session(
+            **vars(provenance()),
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            hardware=hardware(),
+            seconds=None,
+        )
+        self._write()
 
     def end_session(self) -> None:
         """Note the time that this command took."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bustle.core.learning_curve import LearningCurve
 from bustle.core.recipe import Recipe
 from bustle.core.run_provenance import RunProvenance
 from bustle.evaluation.case_table import CaseRow
@@ -12,9 +13,6 @@ from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.results import Circumstances, RunResult, TrackScores
 
 FORMAT = 1
-
-LearningCurve = tuple[Mapping[str, float | None], ...]
-"""One entry for each epoch: the columns of the training's `metrics.csv`, None where one is blank."""
 
 
 @dataclass(frozen=True, kw_only=True)

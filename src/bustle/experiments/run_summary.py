@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import safe_open
-
+from bustle.core.errors import InputError
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe
-from bustle.core.run_layout import FoldLayout, RunLayout, TrackFiles
+from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.tracks import TrackRules, Tracks
 from bustle.core.types import Case
-from bustle.evaluation.case_table import CaseRow, read_cases
+from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.fold_summary import summarise_folds
-from bustle.evaluation.result_files import read_track, write_result
+from bustle.evaluation.result_files import write_result
 from bustle.evaluation.results import Circumstances, FoldResult, RunResult, RunTrack, TrackResult
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import Scoring, summarise
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.prediction_sets import set_folder
+from bustle.experiments.scored_fold import SCORE_AGAIN, FoldTraining, ScoredResults, read_scored, read_training
 from bustle.experiments.scored_method import RESAMPLES
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
-from bustle.experiments.scored_track import detection_figures, read_detected
+from bustle.experiments.scored_track import detection_figures
 from bustle.models import zoo
 from bustle.report.evaluation_page import ReportedTracks
-from bustle.report.run_page import read_history, read_stage_histories, write_run_page
+from bustle.report.run_page import FoldCurves, write_run_page
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fold:
+    """One scored fold, every file read once."""
+
+    layout: FoldLayout
+    training: FoldTraining
+    main: ScoredResults
+    companion: ScoredResults | None
 
 
 def write_run_summary(
@@ -34,30 +45,30 @@ def write_run_summary(
     """Write both files; returns the content of `summary.json`.
 
     `over_folds` is the mean ± spread of the folds' figures, as papers print them; `pooled` scores the cases of all
-    folds as one set. The companion's figures stand beside where every fold has them.
+    folds as one set. The companion's figures stand beside where every fold has them. Raises `InputError` for a
+    fold's file that is missing or damaged, or is not of this run.
     """
     run = RunLayout(out)
-    folds = run.scored_folds()
-    files = _files(folds, rules=rules)
-    scored = files.map(lambda each: [read_track(track.metrics) for track in each])
+    folds = [_read(fold, rules=rules, cases=cases) for fold in run.scored_folds()]
+    scored = _by_track(folds)
     classes = recipe.data.classes
-    main = _run_track(scored.main, files=files.main, rules=rules.main, classes=classes)
+    main = _run_track(scored.main, rules=rules.main, classes=classes)
     companion = None
-    if scored.companion is not None and files.companion is not None and rules.companion is not None:
-        companion = _run_track(scored.companion, files=files.companion, rules=rules.companion, classes=classes)
+    if scored.companion is not None and rules.companion is not None:
+        companion = _run_track(scored.companion, rules=rules.companion, classes=classes)
     result = RunResult(
         title=recipe.title,
         recipe=recipe.id,
         track=main.track,
         protocol=main.protocol,
-        folds=tuple(map(_fold_result, folds)),
+        folds=tuple(_fold_result(fold.layout.number, fold.training) for fold in folds),
         over_folds=main.over_folds,
         pooled=main.pooled,
         companion=companion,
     )
     write_result(run.summary, result)
-    tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(files.main))
-    together = _together(scored.main, recipe=recipe, folds=folds)
+    tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(scored.main))
+    together = _together([fold.result for fold in scored.main], recipe=recipe, folds=folds)
     index_of = _prediction_indexes(folds, cases, recipe=recipe, protocol=rules.main.protocol)
     reported = ReportedTracks(
         results=tracks.map(lambda track: TrackResult.of(track.pooled, together)),
@@ -66,22 +77,36 @@ def write_run_summary(
         classes=classes,
         pictures=gallery_pictures(rows, cases=cases, index_of=index_of, classes=classes),
     )
-    write_run_page(run.report, reported, folds=folds, over_folds=tracks.map(lambda track: track.over_folds))
+    curves = {
+        fold.layout.number: FoldCurves(fold.training.curve, earlier_stages=fold.training.earlier_stages)
+        for fold in folds
+    }
+    write_run_page(run.report, reported, curves=curves, over_folds=tracks.map(lambda track: track.over_folds))
     return result
 
 
-def _files(folds: Sequence[FoldLayout], *, rules: Tracks[TrackRules]) -> Tracks[list[TrackFiles]]:
-    """Every fold's files of the main track, and of the companion where all folds have it."""
-    main = [fold.main for fold in folds]
-    if rules.companion is None:
-        return Tracks(main, None)
-    beside = [fold.companion(rules.companion.track) for fold in folds]
-    return Tracks(main, beside if all(files.complete for files in beside) else None)
+def _read(fold: FoldLayout, *, rules: Tracks[TrackRules], cases: Mapping[str, Case]) -> _Fold:
+    main, companion = read_scored(fold.main), None
+    if (main.result.track, main.result.protocol) != (rules.main.track, rules.main.protocol.id):
+        raise InputError("follows other rules than the run", remedy=SCORE_AGAIN, path=fold.main.metrics)
+    foreign = [row.case_id for row in main.cases if row.case_id not in cases]
+    if foreign:
+        problem = f"holds the case '{foreign[0]}', which the run does not"
+        raise InputError(problem, remedy=SCORE_AGAIN, path=fold.main.cases)
+    if rules.companion is not None and fold.companion(rules.companion.track).complete:
+        companion = read_scored(fold.companion(rules.companion.track))
+    return _Fold(layout=fold, training=read_training(fold), main=main, companion=companion)
 
 
-def _together(scored: Sequence[TrackResult], *, recipe: Recipe, folds: Sequence[FoldLayout]) -> Circumstances:
+def _by_track(folds: Sequence[_Fold]) -> Tracks[list[ScoredResults]]:
+    """Every fold's results on the main track, and on the companion where all folds have it."""
+    companions = [fold.companion for fold in folds if fold.companion is not None]
+    return Tracks([fold.main for fold in folds], companions if len(companions) == len(folds) else None)
+
+
+def _together(scored: Sequence[TrackResult], *, recipe: Recipe, folds: Sequence[_Fold]) -> Circumstances:
     """What is known of all folds' predictions together."""
-    which = f"{len(folds)} folds together" if len(folds) > 1 else f"fold {folds[0].number}"
+    which = f"{len(folds)} folds together" if len(folds) > 1 else f"fold {folds[0].layout.number}"
     rules = dict.fromkeys(track.groups for track in scored if track.groups is not None)
     return Circumstances(
         title=f"{recipe.title}, {which}",
@@ -93,14 +118,12 @@ def _together(scored: Sequence[TrackResult], *, recipe: Recipe, folds: Sequence[
     )
 
 
-def _run_track(
-    scored: Sequence[TrackResult], *, files: Sequence[TrackFiles], rules: TrackRules, classes: Sequence[str]
-) -> RunTrack:
-    """One track over the folds whose results are `scored`."""
+def _run_track(scored: Sequence[ScoredResults], *, rules: TrackRules, classes: Sequence[str]) -> RunTrack:
+    """One track over the folds."""
     protocol = rules.protocol
-    detected = [case for each in files for case in read_detected(each.detected)]
+    detected = [case for fold in scored for case in fold.detected]
     pooled = summarise(
-        _pooled_rows(files),
+        _pooled_rows(scored),
         scoring=Scoring(protocol=protocol, classes=classes, resamples=RESAMPLES),
         track=rules.track,
         lesion_detection=detection_figures(detected, resamples=RESAMPLES),
@@ -108,42 +131,38 @@ def _run_track(
     return RunTrack(
         track=rules.track,
         protocol=protocol.id,
-        over_folds=summarise_folds(scored, pooled=pooled, protocol=protocol),
+        over_folds=summarise_folds([fold.result for fold in scored], pooled=pooled, protocol=protocol),
         pooled=pooled,
     )
 
 
-def _pooled_rows(files: Sequence[TrackFiles]) -> list[CaseRow]:
-    return [row for each in files for row in read_cases(each.cases)]
+def _pooled_rows(scored: Sequence[ScoredResults]) -> list[CaseRow]:
+    return [row for fold in scored for row in fold.cases]
 
 
-def _fold_result(fold: FoldLayout) -> FoldResult:
+def _fold_result(number: int, training: FoldTraining) -> FoldResult:
     """The chosen epoch, its validation scores, and how long the training took, all stages together."""
-    with safe_open(fold.weights, framework="numpy") as weights:
-        best_epoch = int(weights.metadata()["epoch"])
-    rows = read_history(fold.history)
-    earlier = read_stage_histories(fold)
-    validation = {name: value for name, value in rows[best_epoch - 1].items() if name.startswith("val_")}
-    seconds = sum(row["seconds"] or 0.0 for part in (rows, *earlier.values()) for row in part)
+    chosen = training.curve[training.best_epoch - 1]
+    stages = (training.curve, *training.earlier_stages.values())
     return FoldResult(
-        fold=fold.number,
-        best_epoch=best_epoch,
-        epochs=len(rows),
-        training_seconds=round(seconds, 1),
-        validation=validation or None,
-        earlier_stages={name: len(part) for name, part in earlier.items()},
+        fold=number,
+        best_epoch=training.best_epoch,
+        epochs=len(training.curve),
+        training_seconds=round(sum(row["seconds"] or 0.0 for curve in stages for row in curve), 1),
+        validation={name: value for name, value in chosen.items() if name.startswith("val_")} or None,
+        earlier_stages={name: len(curve) for name, curve in training.earlier_stages.items()},
     )
 
 
 def _prediction_indexes(
-    folds: Sequence[FoldLayout], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
+    folds: Sequence[_Fold], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
 ) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
     outlines = zoo.resolve(recipe).mask_meaning is not None
     for fold in folds:
-        tested = [cases[row.case_id] for row in read_cases(fold.main.cases)]
-        predictions = set_folder(fold.path, protocol, data=recipe.data, outlines=outlines)
+        tested = [cases[row.case_id] for row in fold.main.cases]
+        predictions = set_folder(fold.layout.path, protocol, data=recipe.data, outlines=outlines)
         index = index_predictions(predictions, cases=tested, missing="error")
         indexes |= {case.case_id: index for case in tested}
     return indexes

@@ -22,6 +22,7 @@ from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import groups_of_split, resampling_groups
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import write_run_summary
+from bustle.experiments.scored_fold import read_scored, read_training
 from bustle.inference.predictor import Predictor
 
 
@@ -78,12 +79,28 @@ def run_training(
     CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
     begin = RunFolder.reopen if reopening else RunFolder.create
     run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
+    if reopening:
+        _check_begun(out, recipe=recipe, numbers=numbers)
+    run.begin_session()
     work = _Folds(recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init)
     for number in numbers:
         work.do(number, resume=reopening)
     result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
     run.end_session()
     return result
+
+
+def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
+    """Read what the run has of its folds, so that nothing is changed where a file is damaged."""
+    from bustle.training.checks import check_begun
+
+    run = RunLayout(out)
+    for number in numbers:
+        check_begun(recipe, folder=run.fold(number).path)
+    for fold in run.scored_folds():
+        read_scored(fold.main)
+        if fold.history.exists() or fold.number not in numbers:  # else it is made again from the checkpoint
+            read_training(fold)
 
 
 def _splits(collection: Collection, *, recipe: Recipe, protocol: Protocol, choice: SplitChoice) -> Splits:

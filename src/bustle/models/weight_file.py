@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -51,6 +51,20 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     if stated is not None and stated != _digest(header, values):
         raise InputError("was damaged after it was written", remedy="copy or train it again", path=path)
     return tensors
+
+
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """What `write_weights` was given beside the tensors, of which only the names and the length are looked at.
+
+    Raises `InputError` when the file is absent or not such a file.
+    """
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            return opened.metadata() or {}
+    except FileNotFoundError:
+        raise InputError("no such weights file", remedy="restore it", path=path) from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"is not a readable safetensors file ({error})", remedy="restore it", path=path) from None
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bustle.core.run_layout import FoldLayout
+from bustle.core.learning_curve import LearningCurve
 from bustle.core.tracks import Tracks
 from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.evaluation.results import FoldEstimate, FoldFigures, OverFolds
@@ -16,7 +16,6 @@ from bustle.report.evaluation_page import Plot, ReportedTracks, page_content
 from bustle.report.page import write_page
 from bustle.report.wording import SPREADS
 
-Row = Mapping[str, Any]
 PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc", "val_clear")}
 
 
@@ -32,30 +31,37 @@ class FoldTable(NamedTuple):
     lines: list[FoldLine]
 
 
+@dataclass(frozen=True)
+class FoldCurves:
+    """How a fold was trained: its last stage, and by name those before it."""
+
+    last_stage: LearningCurve
+    earlier_stages: Mapping[str, LearningCurve]
+
+
 def write_run_page(
-    path: Path, reported: ReportedTracks, *, folds: Sequence[FoldLayout], over_folds: Tracks[OverFolds]
+    path: Path, reported: ReportedTracks, *, curves: Mapping[int, FoldCurves], over_folds: Tracks[OverFolds]
 ) -> None:
     """Write the page: as `write_evaluation_page` for the pooled cases, with the folds' own figures before it.
 
-    The learning curves come from each fold's own files.
+    `curves` are those of each fold, by its number.
     """
     tables = []
     for result, spread in zip(reported.results.each, over_folds.each, strict=True):
         tables += _tables(spread, track=result.track)
-    histories: dict[str, Sequence[Row]] = {}
-    for fold in folds:
-        earlier = read_stage_histories(fold)
-        histories |= {f"fold {fold.number}, stage {stage}": rows for stage, rows in earlier.items()}
-        histories[f"fold {fold.number}"] = read_history(fold.history)
+    named: dict[str, LearningCurve] = {}
+    for number, fold in curves.items():
+        named |= {f"fold {number}, stage {stage}": curve for stage, curve in fold.earlier_stages.items()}
+        named[f"fold {number}"] = fold.last_stage
     spreads = reported.protocols.map(lambda protocol: SPREADS[protocol.spread])
     write_page(
         path,
         "run.html",
-        folds=[fold.number for fold in folds],
+        folds=list(curves),
         spread=spreads.main,
         companion_spread=spreads.companion,
         fold_tables=tables,
-        curves=_learning_curves(histories),
+        curves=_learning_curves(named),
         **page_content(reported),
     )
 
@@ -79,29 +85,13 @@ def _lines(figures: FoldFigures) -> list[FoldLine]:
     ]
 
 
-def read_history(path: Path) -> list[dict[str, float | None]]:
-    """The rows of a fold's `metrics.csv`, one per epoch; empty where there is none."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as handle:
-        return [
-            {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(handle)
-        ]
-
-
-def read_stage_histories(fold: FoldLayout) -> dict[str, list[dict[str, float | None]]]:
-    """The rows of the stages before the last one, by the stage's name; empty for a fold of one training."""
-    stages = [stage for stage in fold.earlier_stages() if stage.history.exists()]
-    return {stage.path.name: read_history(stage.history) for stage in stages}
-
-
-def _learning_curves(histories: Mapping[str, Sequence[Row]]) -> list[Plot]:
+def _learning_curves(named: Mapping[str, LearningCurve]) -> list[Plot]:
     """Losses and validation scores over the epochs, as far as they were logged."""
-    logged = {name for rows in histories.values() for row in rows for name, value in row.items() if value is not None}
+    logged = {name for curve in named.values() for row in curve for name, value in row.items() if value is not None}
     found = []
     for title, wanted in PANELS.items():
         present = [name for name in wanted if name in logged]
         if present:
-            figure = plots.curves_figure(histories, columns=present)
+            figure = plots.curves_figure(named, columns=present)
             found.append(Plot(f"{title} over the epochs", plots.as_svg_uri(figure)))
     return found

@@ -10,12 +10,15 @@ import torch
 from bustle.core.errors import InputError
 from bustle.core.memory import available_memory
 from bustle.core.recipe import Recipe
+from bustle.core.run_layout import TrainingFolder
 from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.device import find_device
 from bustle.models.refinement import refined
+from bustle.models.weight_file import read_metadata
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data
+from bustle.training.checkpoint import other_training, read_checkpoint
 from bustle.training.loss_setting import loss_setting
 from bustle.training.optimisation import build_schedule, optimizer_settings
 from bustle.training.stages import stages_of
@@ -65,6 +68,23 @@ def _check_memory(recipe: Recipe, *, parameters: int) -> None:
 def check_init(recipe: Recipe, init: Path) -> None:
     """Raises `InputError` unless `init` holds weights that the recipe's network can start from."""
     load_model_weights(zoo.resolve(recipe).build(), init)
+
+
+def check_begun(recipe: Recipe, *, folder: Path) -> None:
+    """Check what an earlier command left in a fold's `folder`, before anything is written there.
+
+    Raises `InputError` for a stage whose checkpoint or weights are damaged or of another network.
+    """
+    with torch.device("meta"):
+        own = {name: tensor.shape for name, tensor in zoo.resolve(recipe).build().state_dict().items()}
+    for stage in stages_of(recipe, folder=folder):
+        files = TrainingFolder(stage.folder)
+        if files.has_epoch:
+            found = {name: tensor.shape for name, tensor in read_checkpoint(files.checkpoint).network.items()}
+            if found != own:
+                other = min(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+                raise other_training(files.checkpoint, f"its {other} is not the network's")
+            read_metadata(files.weights)
 
 
 def _check_training_section(recipe: Recipe) -> None:

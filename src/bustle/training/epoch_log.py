@@ -1,17 +1,12 @@
-"""An epoch's figures as a row of `metrics.csv` and as scalars of TensorBoard."""
+"""An epoch's figures as scalars of TensorBoard."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bustle.core.files import write_error, write_text
-
-Row = dict[str, float | int | None]
+from bustle.core.files import write_error
+from bustle.core.learning_curve import Row
 
 
 class TensorBoard:
@@ -30,7 +25,7 @@ class TensorBoard:
         except OSError as error:
             raise write_error(folder, error) from error
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Row) -> None:
         try:
             for name, value in row.items():
                 if name != "epoch" and value is not None:
@@ -42,13 +37,3 @@ class TensorBoard:
     def close(self) -> None:
         with contextlib.suppress(OSError):  # every epoch was flushed; an error on its way must stay visible
             self._writer.close()
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV with a header; None is an empty cell."""
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in rows for name in row)  # an earlier version may have logged fewer
-    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +17,10 @@ from bustle.models.device import channels_last_format
 from bustle.models.refinement import refined
 from bustle.models.zoo import ResolvedNetwork
 from bustle.training.batch_sources import BatchSources
+from bustle.training.checkpoint import LearnerState
 from bustle.training.determinism import seed_epoch
 from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
-from bustle.training.optimisation import Moment, build_schedule
+from bustle.training.optimisation import Moment, build_schedule, load_optimizer_state
 from bustle.training.precision import MixedPrecision
 from bustle.training.steps.build import build_step
 from bustle.training.validation import ValidationScores, ValidationTally
@@ -134,20 +134,23 @@ class Learner:
             batch.image = batch.image.contiguous(memory_format=channels_last_format(batch.image.ndim))
         return batch
 
-    def state_dict(self) -> dict[str, Any]:
+    def state(self) -> LearnerState:
         """The schedule and the batches are functions of the epoch; everything else that has state is here."""
-        return {
-            "network": self.network.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
-            "loss": self.loss.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "precision": self.precision.state_dict(),
-        }
+        return LearnerState(
+            network=self.network.state_dict(),
+            average=None if self.average is None else self.average.state_dict(),
+            loss=self.loss.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            precision=self.precision.state_dict(),
+        )
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.precision.load_state_dict(state["precision"])
+    def load_state(self, state: LearnerState) -> None:
+        """Raises what PyTorch raises, or `ValueError`, for the state of another learner."""
+        self.network.load_state_dict(state.network)
+        if (self.average is None) != (state.average is None):
+            raise ValueError("an average of weights that only one of both has")
+        if self.average is not None and state.average is not None:
+            self.average.load_state_dict(state.average)
+        self.loss.load_state_dict(state.loss)
+        load_optimizer_state(self.optimizer, state.optimizer)
+        self.precision.load_state_dict(state.precision)

@@ -6,14 +6,14 @@ import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from bustle.core.errors import InputError
+from bustle.core.learning_curve import Row, write_learning_curve
 from bustle.core.run_layout import TrainingFolder
 from bustle.models.weight_file import write_weights
-from bustle.training.checkpoint import write_checkpoint
+from bustle.training.checkpoint import Checkpoint, other_training, write_checkpoint
 from bustle.training.determinism import random_state, repeatable, restore_random_state
-from bustle.training.epoch_log import Row, TensorBoard, write_rows
+from bustle.training.epoch_log import TensorBoard
 from bustle.training.learner import Learner
 from bustle.training.progress_bar import TrainingProgress
 from bustle.training.selection import Selection
@@ -35,12 +35,16 @@ class EpochLoop:
     epochs: int
     history: list[Row] = field(default_factory=list)
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Bring everything to where the checkpoint left it."""
-        self.learner.load_state_dict(state)
-        self.selection.load_state_dict(state["selection"])
-        restore_random_state(state["random_state"])
-        self.history = state["history"]
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Bring everything to where the checkpoint left it. Raises `InputError` for that of another training."""
+        try:
+            self.learner.load_state(checkpoint)
+            restore_random_state(checkpoint.random_state)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            # Of what is no state of theirs, PyTorch and NumPy say so in any of these ways.
+            raise other_training(self.files.checkpoint, f"{type(error).__name__}: {str(error)[:160]}") from None
+        self.selection.state = checkpoint.selection
+        self.history = list(checkpoint.history)
 
     def run(self, title: str) -> None:
         """Train the epochs that are left. Raises `InputError` on Ctrl-C, which loses the running epoch only."""
@@ -70,7 +74,7 @@ class EpochLoop:
             if kept:
                 tensors = self.learner.judged_network.state_dict()
                 write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
-            write_rows(self.files.history, self.history)
+            write_learning_curve(self.files.history, self.history)
             board.add(row)
             finished = len(self.history) == self.epochs or self.selection.exhausted
             self._write_checkpoint(finished=finished)
@@ -78,18 +82,19 @@ class EpochLoop:
         return finished
 
     def _write_checkpoint(self, *, finished: bool) -> None:
-        state = {
-            "finished": finished,
-            "epoch": len(self.history),
-            "selection": self.selection.state_dict(),
-            "random_state": random_state(),
-            "history": self.history,
-        }
-        write_checkpoint(self.files.checkpoint, state | self.learner.state_dict())
+        checkpoint = Checkpoint(
+            **vars(self.learner.state()),
+            finished=finished,
+            epoch=len(self.history),
+            selection=self.selection.state,
+            random_state=random_state(),
+            history=tuple(self.history),
+        )
+        write_checkpoint(self.files.checkpoint, checkpoint)
 
 
 def _row(epoch: int, *, lr: float, losses: dict[str, float], scores: ValidationScores | None, started: float) -> Row:
-    row: Row = {"epoch": epoch + 1, "lr": lr}
+    row: dict[str, float | None] = {"epoch": epoch + 1, "lr": lr}
     row |= {f"train_{name}": value for name, value in losses.items()}
     if scores is not None:
         row |= {f"val_{name}": value for name, value in dataclasses.asdict(scores).items()}

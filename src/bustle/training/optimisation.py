@@ -106,6 +106,26 @@ def build_optimizer(
     return OPTIMIZERS[component.name][1](groups, **options)
 
 
+def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """As `load_state_dict`, which takes over nearly anything; the settings but for the moment's `lr` must agree.
+
+    Raises `ValueError`, or what PyTorch raises, for the state of another optimiser or of other parameters.
+    """
+    settings = [{**group, "params": None, "lr": None} for group in optimizer.param_groups]
+    optimizer.load_state_dict(dict(state))
+    for own, found in zip(settings, optimizer.param_groups, strict=True):
+        differing = [name for name, value in own.items() if value is not None and found.get(name, value) != value]
+        if differing:
+            raise ValueError(f"the optimiser's {differing[0]} is {found.get(differing[0])!r}")
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            of_parameter = isinstance(value, torch.Tensor) and (value.ndim == 0 or value.shape == parameter.shape)
+            if value is not None and not of_parameter:
+                raise ValueError(f"the optimiser's {name} is of another parameter")
+    if len({frozenset(values) for values in optimizer.state.values() if values}) > 1:
+        raise ValueError("the optimiser's state is incomplete")
+
+
 @dataclass(frozen=True)
 class Moment:
     """When a learning rate is asked for: `step` of `total_steps` updates, in `epoch` of `epochs` (all from 0)."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
+from bustle.core.learning_curve import Row
 from bustle.core.progress import announce, bar_class, redraw_interval, shows_bars
-from bustle.training.epoch_log import Row
 
 SHOWN = {"train_loss": "loss", "val_loss": "val loss", "val_dice": "Dice", "val_auc": "AUC", "val_clear": "clear"}
 

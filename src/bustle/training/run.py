@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bustle.core.errors import InputError
+from bustle.core.learning_curve import Row, write_learning_curve
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.run_layout import TrainingFolder
 from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Fold
 from bustle.training.building import build_learner
-from bustle.training.checkpoint import read_checkpoint
+from bustle.training.checkpoint import Checkpoint, read_checkpoint
 from bustle.training.checks import check_recipe, choose_device
-from bustle.training.epoch_log import Row
 from bustle.training.loop import EpochLoop
 from bustle.training.memory_allocator import keep_freed_memory
 from bustle.training.selection import Selection
@@ -68,11 +67,11 @@ def train_fold(
     result: TrainedFold | None = None
     for stage in stages:
         files = TrainingFolder(stage.folder)
-        state = read_checkpoint(files.checkpoint) if files.has_epoch else None
-        if state is not None and state["finished"]:
-            result = TrainedFold(
-                stage.folder, state["selection"]["best_epoch"], len(state["history"]), state["history"]
-            )
+        begun = read_checkpoint(files.checkpoint) if files.has_epoch else None
+        if begun is not None and begun.finished:
+            result = TrainedFold(stage.folder, begun.selection.best_epoch, begun.epoch, begun.history)
+            if not files.history.exists():
+                write_learning_curve(files.history, begun.history)
         else:
             cache = cache or CaseCache.open(cases, section=recipe.data)
             result = _train_stage(
@@ -82,7 +81,7 @@ def train_fold(
                 validated=protocol.validation != "none",
                 device=chosen_device,
                 init=init if result is None else TrainingFolder(result.folder).weights,
-                state=state,
+                begun=begun,
                 title=title if stage.name is None else f"{title}, stage {stage.name}",
             )
     assert result is not None
@@ -97,7 +96,7 @@ def _train_stage(
     validated: bool,
     device: torch.device,
     init: Path | None,
-    state: dict[str, Any] | None,
+    begun: Checkpoint | None,
     title: str,
 ) -> TrainedFold:
     recipe = stage.recipe
@@ -109,11 +108,11 @@ def _train_stage(
         located_only=stage.located_only,
         device=device,
         init=init,
-        resuming=state is not None,
+        resuming=begun is not None,
     )
     selection = Selection(recipe.training.monitor, recipe.training.patience)
     loop = EpochLoop(learner, TrainingFolder(stage.folder), selection, epochs=recipe.training.epochs)
-    if state is not None:
-        loop.resume(state)
+    if begun is not None:
+        loop.resume(begun)
     loop.run(title)
     return TrainedFold(stage.folder, selection.best_epoch, len(loop.history), loop.history)

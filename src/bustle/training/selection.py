@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Monitor
 from bustle.training.validation import ValidationScores
 
 
-@dataclass
-class Selection:
-    """The first epoch with the best monitored value is kept; without validation, the last epoch.
+@dataclass(frozen=True)
+class SelectionState:
+    """The best value so far, its epoch and the last one; epochs count from 1, 0 is before the first."""
 
-    `monitor` and `patience` are those of the recipe's training section. Epochs count from 1.
-    """
-
-    monitor: Monitor | Mapping[str, float]
-    patience: int | None
     best: float | None = None
     best_epoch: int = 0
     epoch: int = 0
 
+
+@dataclass
+class Selection:
+    """The first epoch with the best monitored value is kept; without validation, the last epoch.
+
+    `monitor` and `patience` are those of the recipe's training section.
+    """
+
+    monitor: Monitor | Mapping[str, float]
+    patience: int | None
+    state: SelectionState = SelectionState()
+
+    @property
+    def best_epoch(self) -> int:
+        return self.state.best_epoch
+
     def offer(self, scores: ValidationScores | None) -> bool:
         """Take the next epoch's scores; True if this epoch is now the one to keep."""
-        self.epoch += 1
+        epoch = self.state.epoch + 1
         if scores is None:
-            self.best_epoch = self.epoch
+            self.state = SelectionState(None, epoch, epoch)
             return True
         if self.monitor == "loss":
             gain: float | None = -scores.loss
@@ -39,20 +49,15 @@ class Selection:
                 f"the validation part has nothing to measure '{self.monitor}' with",
                 remedy="choose another --set training.monitor=loss|dice|auc|accuracy, or a larger validation part",
             )
-        if self.best is not None and gain <= self.best:
+        if self.state.best is not None and gain <= self.state.best:
+            self.state = replace(self.state, epoch=epoch)
             return False
-        self.best, self.best_epoch = gain, self.epoch
+        self.state = SelectionState(gain, epoch, epoch)
         return True
 
     @property
     def exhausted(self) -> bool:
-        return self.patience is not None and self.epoch - self.best_epoch >= self.patience
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "epoch": self.epoch}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.best_epoch, self.epoch = state["best"], state["best_epoch"], state["epoch"]
+        return self.patience is not None and self.state.epoch - self.best_epoch >= self.patience
 
 
 def monitor_weights(monitor: Monitor | Mapping[str, float]) -> Mapping[str, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import operator
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -37,6 +39,6 @@ class WeightAverage:
     def state_dict(self) -> dict[str, Any]:
         return {"updates": self.updates, "network": self.network.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.updates = state["updates"]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.updates = operator.index(state["updates"])
         self.network.load_state_dict(state["network"])
