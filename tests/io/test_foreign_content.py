@@ -140,3 +140,16 @@ def test_memory_that_does_not_suffice_is_named(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Image.Image, "tobytes", fail)
     refused(read_image, tmp_path / "a.png", "needs more memory to be read than there is")
+
+
+def test_a_declared_size_that_the_file_cannot_hold_is_refused_before_decoding(tmp_path: Path):
+    Image.new("RGB", (2000, 2000)).save(tmp_path / "black.tif", compression="tiff_lzw")
+    assert read_image(tmp_path / "black.tif").shape == (1, 2000, 2000)
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    for tag in (b"\x00\x01", b"\x01\x01"):  # width and height
+        at = content.index(tag + b"\x03\x00\x01\x00\x00\x00\x28\x00")
+        content[at + 8 : at + 10] = (7000).to_bytes(2, "little")
+    (tmp_path / "a.tif").write_bytes(content)
+    assert image_size(tmp_path / "a.tif") == (7000, 7000)
+    refused(read_image, tmp_path / "a.tif", r"declares 7000 x 7000 pixels, which its \d+ bytes cannot hold")

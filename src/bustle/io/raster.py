@@ -32,6 +32,9 @@ MAX_PIXELS = 64_000_000
 
 MIN_SIDE = 8
 
+MOST_PACKED = 4000
+"""How often a file's own size its pixels may have: no compression that is used in images reaches it."""
+
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 _OWN_FORMATS = (None, "a PNG image", "a JPEG image", "a TIFF image", "a BigTIFF image")
 """What `format_of` says of them; it does not know BMP."""
@@ -197,7 +200,9 @@ def _too_large(path: Path, what: str) -> InputError:
 def _decode(path: Path) -> NDArray[Any]:
     """The file's own numbers: `H W`, `H W 3` (RGB) or `H W 4` (RGBA)."""
     with _opened(path) as image:
+        _check_content(path, image)
         if _has_deep_colour(image):
+            image.load()  # OpenCV believes the lengths in a damaged file, and takes gigabytes for them
             return _decode_deep_colour(path)
         if image.mode == "1":
             image = image.convert("L")
@@ -209,6 +214,17 @@ def _decode(path: Path) -> NDArray[Any]:
         elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
             image = image.convert("RGB")
         return np.array(image)
+
+
+def _check_content(path: Path, image: Image.Image) -> None:
+    """Raises `InputError` where the file is too short for the pixels that it declares, before any is decoded."""
+    bits = image.width * image.height * (8 * len(image.getbands()) if len(image.getbands()) > 1 else 1)
+    if bits // 8 > MOST_PACKED * path.stat().st_size:
+        raise InputError(
+            f"declares {image.width} x {image.height} pixels, which its {path.stat().st_size} bytes cannot hold",
+            remedy=_REPLACE,
+            path=path,
+        )
 
 
 def _has_deep_colour(image: Image.Image) -> bool:
