@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from bustle.core.errors import InputError
+from bustle.core.folder_names import portable_name
 from bustle.inference.inputs import find_images
 
 
@@ -94,3 +96,54 @@ def test_what_is_no_file_is_listed_so_that_reading_it_says_why(tmp_path: Path):
     assert [image.path.name for image in find_images([str(tmp_path)])] == expected
     assert [image.path.name for image in find_images([str(tmp_path / "*.png")])] == expected
     assert [image.path.name for image in find_images([str(tmp_path / name) for name in expected])] == expected
+
+
+def names_of(folder: Path, *files: str) -> list[str]:
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    return [image.name for image in find_images([str(folder / file) for file in files])]
+
+
+def test_names_that_differ_only_in_case_or_normal_form_get_no_part_of_the_path_above(tmp_path: Path):
+    names = names_of(tmp_path, "A.png", "a.png", "a.jpg", "\u00e4.png", "a\u0308.png")
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in names}) == 5
+    assert not any(part in name for name in names for part in tmp_path.parts[1:-1])
+
+
+def test_names_of_several_folders_hold_only_the_parents_that_differ(tmp_path: Path):
+    names = names_of(tmp_path, "p/one/img/s.png", "p/two/img/s.png", "p/two/other.png")
+    assert names == ["one-img-s", "two-img-s", "other"]
+
+
+def test_names_are_portable(tmp_path: Path):
+    names = names_of(tmp_path, "CON.png", "x .png", "a\\b.png", "a\nb.png", "\x1b[31m.png", "..png")
+    assert names == [portable_name(name) for name in ("CON", "x ", "a\\b", "a\nb", "\x1b[31m", ".")]
+
+
+def test_a_name_that_is_not_utf8_is_an_image_like_others(tmp_path: Path):
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    (tmp_path / "good.png").touch()
+    names = [image.name for image in find_images([str(tmp_path)])]
+    assert sorted(names) == sorted(["good", portable_name("\udcff")])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".nrrd"])
+def test_links_have_their_own_names_and_their_target_counts_once(suffix: str, tmp_path: Path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "scans").mkdir()
+    for number in (1, 2):
+        (tmp_path / "store" / f"MD5E-s17--{number}{suffix}").touch()
+        (tmp_path / "scans" / f"case{number}{suffix}").symlink_to(tmp_path / "store" / f"MD5E-s17--{number}{suffix}")
+    (tmp_path / "scans" / f"copy{suffix}").symlink_to(f"case2{suffix}")
+    images = find_images([str(tmp_path / "scans"), str(tmp_path / "store")])
+    assert [image.name for image in images] == ["case1", "case2"]
+    assert [image.path.name for image in images] == [f"case1{suffix}", f"case2{suffix}"]
+
+
+def test_a_name_of_5000_characters_is_told_in_one_line():
+    with pytest.raises(InputError, match="is too long for a path; use a shorter one"):
+        find_images(["x" * 5000 + ".png"])

@@ -88,17 +88,17 @@ def run_command(arguments: Sequence[str] | None) -> int:
     debug = words != given
     chosen = next((word for word in words if word in VERBS), None)
     parser = build_parser(chosen)
-    parsed = parser.parse_args(words)
-    if parsed.version:
-        from bustle.core.provenance import versions
-
-        print(f"bustle {versions()['bustle']}")
-        return OK
-    if parsed.verb is None:
-        parser.print_help()
-        return OK
     give_libraries_their_caches()
     try:
+        parsed = parser.parse_args(words)
+        if parsed.version:
+            from bustle.core.provenance import versions
+
+            print(f"bustle {versions()['bustle']}")
+            return OK
+        if parsed.verb is None:
+            parser.print_help()
+            return OK
         with naming_the_extra():
             return verb_module(parsed.verb).run(parsed)
     except InputError as error:

@@ -6,9 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from bustle.core.errors import InputError
-
-MAX_BYTES = 200
-"""Of one part of a case id in UTF-8, so that it is a valid file name with an ending on every file system."""
+from bustle.core.folder_names import MAX_BYTES
 
 
 def check_case_id(case_id: str, *, path: Path | None = None) -> str:

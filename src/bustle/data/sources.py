@@ -7,6 +7,7 @@ The readers' folder is the registry: `readers/bus_bra.py` reads `bus-bra:PATH`. 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def parse_spec(text: str) -> DataSpec:
     readers = ", ".join(reader_ids())
     if not colon or not reader:
         raise InputError(f"'{text}' is not a data spec", remedy=f"write READER:PATH, with one of: {readers}")
-    if reader not in reader_ids() and (_DRIVE.match(text) or given_path(text).exists()):
+    if reader not in reader_ids() and (_DRIVE.match(text) or _exists(text)):
         raise InputError(
             f"'{text}' is a path without a reader", remedy=f"write READER:{text}, with one of: {readers}"
         )
@@ -81,6 +82,10 @@ def parse_spec(text: str) -> DataSpec:
     return DataSpec(reader, given_path(path) if path else None, name, options)
 
 
+def _exists(text: str) -> bool:
+    return os.path.exists(os.path.expanduser(text))  # noqa: PTH110, PTH111  (a Path refuses what is too long for one)
+
+
 def _path_and_query(rest: str) -> tuple[str, str]:
     """Where the path ends and the options begin: after the longest text before a `?` that exists, else at the first.
 
@@ -88,7 +93,7 @@ def _path_and_query(rest: str) -> tuple[str, str]:
     """
     marks = [position for position, letter in enumerate(rest) if letter == "?"]
     for end in [len(rest), *reversed(marks)]:
-        if marks and end and given_path(rest[:end]).exists():
+        if marks and end and _exists(rest[:end]):
             return rest[:end], rest[end + 1 :]
     path, _, query = rest.partition("?")
     return path, query

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import itertools
 import os
 import re
-from collections import Counter
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.folder_names import portable_name
 from bustle.core.paths import given_path
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
@@ -30,14 +33,15 @@ class InputImage:
 def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
     """List image and volume files in the given order, each once; folders stand for those directly inside.
 
-    A name is the file's stem, with the parent folder's name before it where stems collide. A file that is named
-    itself may have any suffix. Raises `InputError` for a path that does not exist and for an input without images.
+    A name is the file's stem in its portable form, with the parent folder's name before it where stems collide; a
+    link has its own, and its target counts once. A file that is named itself may have any suffix. Raises `InputError`
+    for a path that does not exist and for an input without images.
     """
     files: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):
             files.setdefault(Path(os.path.realpath(path)), path)  # which bears links in a circle
-    names = _names(list(files))
+    names = _names(list(files.values()))
     return tuple(InputImage(path, name) for path, name in zip(files.values(), names, strict=True))
 
 
@@ -81,22 +85,40 @@ def _is_image(path: Path) -> bool:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Unique names: each path takes the shortest of its candidates that nobody else's same choice equals."""
-    choices = [_candidates(path) for path in paths]
-    names = [next(choice) for choice in choices]
+    """Unique names: each path takes the shortest of its candidates that nobody else's same choice equals.
+
+    The folders in a name are the innermost one that all paths share, and those below it: where a person keeps the
+    data is left out.
+    """
+    full = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  (a link keeps its own name)
+    levels = zip(*(path.parts[:-1] for path in full), strict=False)
+    shared = len(list(itertools.takewhile(lambda folders: len(set(folders)) == 1, levels)))
+    choices = [_candidates(path, folders=path.parts[max(1, shared - 1) : -1]) for path in full]
+    names = [portable_name(next(choice)) for choice in choices]
     while True:
-        times = Counter(name.casefold() for name in names)  # some file systems ignore case
-        clashing = [i for i, name in enumerate(names) if times[name.casefold()] > 1]
+        of_name: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            of_name.setdefault(_without_case(name), []).append(i)
+        clashing = [i for same in of_name.values() if len(same) > 1 for i in same]
         if not clashing:
             return names
         for i in clashing:
-            names[i] = next(choices[i], f"{names[i]}-{i}")
+            names[i] = portable_name(next(choices[i]))
 
 
-def _candidates(path: Path) -> Iterator[str]:
-    yield volume_stem(path)
-    parents = [parent.name for parent in path.parents if parent.name]
-    for depth in range(1, len(parents) + 1):
-        folders = list(reversed(parents[:depth]))
-        yield "-".join([*folders, volume_stem(path)])
-        yield "-".join([*folders, path.name])
+def _candidates(path: Path, *, folders: Sequence[str]) -> Iterator[str]:
+    """The stem; with more and more of its folders before it, the stem and the whole name; at last with a number."""
+    stem = volume_stem(path)
+    yield stem
+    for first in reversed(range(len(folders))):
+        yield "-".join([*folders[first:], stem])
+        yield "-".join([*folders[first:], path.name])
+    unlike = hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:6]
+    yield f"{stem}-{unlike}"
+    for number in itertools.count(2):
+        yield f"{stem}-{unlike}-{number}"
+
+
+def _without_case(name: str) -> str:
+    """Names of which this is the same are one on some file systems."""
+    return unicodedata.normalize("NFC", name).casefold()

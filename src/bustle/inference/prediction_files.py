@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.files import remove_file
+from bustle.core.folder_names import portable_name
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
@@ -40,7 +41,7 @@ PROBABILITIES = "probabilities.csv"
 
 
 def prediction_folder(directory: Path, case_id: str) -> Path:
-    """The folder of one case, `directory/<source>/<stem>`.
+    """The folder of one case, `directory/<source>/<stem>`, each in its portable form.
 
     Raises `InputError` for an id that could lead out of `directory` or is no portable file name.
     """
@@ -50,7 +51,7 @@ def prediction_folder(directory: Path, case_id: str) -> Path:
         raise InputError(
             f"case id {case_id!r} cannot name a folder", remedy="rename the case: one '/' at most, no '..', no '\\'"
         )
-    return directory.joinpath(*parts)
+    return directory.joinpath(*map(portable_name, parts))
 
 
 def write_prediction(

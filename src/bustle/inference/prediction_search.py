@@ -58,13 +58,14 @@ def predictions_below(directory: Path) -> set[Path]:
 
 def _find(directory: Path, case_id: str) -> Path | None:
     for name in dict.fromkeys((case_id, case_id.split("/")[-1])):
-        folder = prediction_folder(directory, name)
-        if (folder / RECORD).exists() or existing_map(folder, MASK) is not None:
-            return folder
-        for suffix in MAP_SUFFIXES:
-            picture = folder.with_name(folder.name + suffix)
-            if picture.exists():
-                return picture
+        own = prediction_folder(directory, name)
+        for folder in dict.fromkeys((own, directory / name)):  # other tools may keep a name that is not portable
+            if (folder / RECORD).exists() or existing_map(folder, MASK) is not None:
+                return folder
+            for suffix in MAP_SUFFIXES:
+                picture = folder.with_name(folder.name + suffix)
+                if picture.exists():
+                    return picture
     return None
 
 

@@ -73,6 +73,7 @@ def predict(
     import numpy as np
 
     from bustle.core.errors import InputError
+    from bustle.core.folder_names import portable_name
     from bustle.experiments.pictures import picture_of_array, read_picture
     from bustle.inference.predictor import Item, Predictor
     from bustle.io.volume import volume_stem
@@ -83,7 +84,7 @@ def predict(
     place = None if centre is None else tuple(map(float, centre))
     if isinstance(image, str | Path):
         file = given_path(image)
-        picture = read_picture(file, name=name or volume_stem(file), spacing=steps, centre=place)
+        picture = read_picture(file, name=name or portable_name(volume_stem(file)), spacing=steps, centre=place)
     else:
         dims = len(opened.data.size)
         picture = picture_of_array(image, name=name or "image", dims=dims, spacing=steps, centre=place)

@@ -190,10 +190,15 @@ def test_duplicate_ids_across_sources(tmp_path: Path, put):
     assert [case.case_id for case in open_sources([spec, f"{spec}?name=b"]).cases] == ["folder/a", "b/a"]
 
 
-def test_unsafe_file_name(tmp_path: Path, put):
+def test_a_file_whose_name_cannot_be_a_case_id_is_left_out_with_a_finding(tmp_path: Path, put):
     put("images/a..b.png")
-    with pytest.raises(InputError, match=r"'folder/a\.\.b' cannot be a case id: it contains '\.\.'; rename the file"):
-        open_sources([f"folder:{tmp_path}"])
+    put("images/good.png")
+    (tmp_path / "masks").mkdir()
+    found = open_sources([f"folder:{tmp_path}"])
+    assert [case.case_id for case in found.cases] == ["folder/good"]
+    (finding,) = [finding for finding in found.findings if finding.kind == "unusable-name"]
+    assert "'folder/a..b' cannot be a case id: it contains '..'; rename the file" in finding.message
+    assert {case_id for finding in found.findings for case_id in finding.case_ids} == {"folder/good"}
 
 
 def test_empty_folder_and_wrong_layout(tmp_path: Path):

@@ -18,7 +18,7 @@ from bustle.data.case_ids import check_case_id
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
 from bustle.io.raster import image_size, picture_count, read_image, read_mask
-from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume
+from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume, volume_stem
 from bustle.io.volume_files import detached_files
 
 
@@ -57,13 +57,21 @@ class CollectionBuilder:
         frame: int | None = None,
         decode: Callable[[Path], NDArray[np.uint8]] = read_image,
     ) -> None:
-        """Add one case; raises `InputError` for an id that is taken or that cannot name a folder.
+        """Add one case; a file whose own name cannot be a case's is left out, with a finding.
+
+        Raises `InputError` for an id that is taken, and for one that a table gives and that cannot name a folder.
 
         `lesions` is None where lesions are not annotated; `tables` are further files that say something about it.
         `decode` makes the pixels `C H W` of the file `image`; it must be picklable. Where `image` is a volume, it is
         not used, and the file's own header says the spacing unless `spacing` does.
         """
-        case_id = check_case_id(self.case_id(stem), path=image)
+        try:
+            case_id = check_case_id(self.case_id(stem), path=image)
+        except InputError as error:
+            if stem != volume_stem(image):
+                raise
+            self.note("unusable-name", f"left out: {error}")
+            return
         if case_id in self._cases:
             raise InputError(
                 f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
@@ -123,7 +131,11 @@ class CollectionBuilder:
             self.note(kind, f"{self.source}: {len(stems)} {what}: {named(stems)}", stems=stems)
 
     def collection(self) -> Collection:
-        return Collection(tuple(self._cases.values()), tuple(self._findings))
+        return Collection(tuple(self._cases.values()), tuple(map(self._of_known_cases, self._findings)))
+
+    def _of_known_cases(self, finding: Finding) -> Finding:
+        """Without the cases that were left out."""
+        return dataclasses.replace(finding, case_ids=tuple(name for name in finding.case_ids if name in self._cases))
 
     def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool) -> None:
         if is_volume(image):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.printable import printable
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import is_volume, volume_stem
 
@@ -72,6 +73,6 @@ def no_images(folder: Path, *, reader: str) -> InputError:
 
 def named(files: Iterable[Path | str], *, shown: int = 5) -> str:
     """File names for a message, the first few of many."""
-    names = [file.name if isinstance(file, Path) else file for file in files]
+    names = [printable(file.name if isinstance(file, Path) else file) for file in files]
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

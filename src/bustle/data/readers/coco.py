@@ -11,6 +11,7 @@ from typing import Any
 
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
+from bustle.core.paths import is_file
 from bustle.core.types import CLASS_NAMES, Box, Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import named
@@ -101,7 +102,7 @@ def _collection(
     boxed: list[str] = []
     for image_id, file_name, entry in images:
         image = folder / file_name
-        if not image.is_file():
+        if not is_file(image):
             absent.append(Path(file_name))
             continue
         found = annotations.get(image_id, [])

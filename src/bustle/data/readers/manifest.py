@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.paths import is_file
 from bustle.core.types import Collection
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
@@ -49,12 +50,12 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         image = _file(row, "image", table)
         if image is None:
             raise InputError("a row has an empty image", remedy="fill in its path or remove the row", path=table)
-        if not image.is_file():
+        if not is_file(image):
             absent_images.append(Path(str(row["image"])))
             continue
         stem = str(row.get("case_id", "")) or volume_stem(image)
         mask, gland = _file(row, "mask", table), _file(row, "gland", table)
-        if any(file is not None and not file.is_file() for file in (mask, gland)):
+        if any(file is not None and not is_file(file) for file in (mask, gland)):
             absent_masks.append(stem)
         _add(builder, stem, image, row, table=table, mask=_existing(mask), gland=_existing(gland))
     builder.note_files("row-without-image", "images in the manifest do not exist", absent_images)
@@ -111,4 +112,4 @@ def _file(row: Row, column: str, table: Path) -> Path | None:
 
 
 def _existing(file: Path | None) -> Path | None:
-    return file if file is not None and file.is_file() else None
+    return file if file is not None and is_file(file) else None
