@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from bustle.core.errors import InputError
@@ -45,6 +42,10 @@ def give_libraries_their_caches() -> None:
     except InputError:
         folder = None
     if folder is None or not _can_be_written(folder):
+        import atexit  # here, because every start of the command comes by
+        import shutil
+        import tempfile
+
         folder = Path(tempfile.mkdtemp(prefix="bustle-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[MATPLOTLIB_FOLDER] = str(folder)
