@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,9 @@ def test_a_file_of_another_program_has_no_digest(tmp_path: Path):
 def test_an_absent_file(tmp_path: Path):
     with pytest.raises(InputError, match="no such weights file"):
         read_weights(tmp_path / "absent.safetensors")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"is not a readable safetensors file .*named pipe"):
+        read_weights(tmp_path / "a.safetensors")

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.core.files import check_regular
 from bustle.core.paths import given_path
 
 LEVELS: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
@@ -88,6 +89,7 @@ def check_weights_file(path: Path, *, levels: int) -> None:
     with torch.device("meta"):
         convolutions = VggFeatures(levels).convolutions()
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:

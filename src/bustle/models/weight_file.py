@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from bustle.core.errors import InputError
-from bustle.core.files import write_bytes
+from bustle.core.files import check_regular, write_bytes
 
 METADATA, DIGEST = "__metadata__", "sha256"
 
@@ -39,6 +39,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """
     path = Path(path)
     try:
+        check_regular(path)
         content = path.read_bytes()
         header, values = _parts(content)
         stated = header.get(METADATA, {}).get(DIGEST)
