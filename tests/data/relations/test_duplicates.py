@@ -176,3 +176,13 @@ def test_all_of_busi(real_data: Path) -> None:
     labels = {case.case_id: case.label for case in cases}
     conflicting = [group for group in groups if len({labels[name] for name in group}) > 1]
     assert (len(groups), sum(map(len, groups)), len(conflicting)) == (148, 327, 8)
+
+
+def test_identical_frames_are_compared_with_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    match = duplicates.match_frames
+    monkeypatch.setattr(duplicates, "match_frames", lambda a, b: compared.append(0) or match(a, b))
+    frame = made.frame(7, 7)
+    images = {f"same {number}": frame for number in range(30)} | {"crop": made.crop(frame), "other": made.frame(1, 1)}
+    assert groups_of(images) == {frozenset(images) - {"other"}}
+    assert len(compared) <= 6, "two pairs with the crop and with the other, straight and mirrored"

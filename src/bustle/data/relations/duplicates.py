@@ -132,8 +132,11 @@ def compare_frames(
     found: dict[tuple[int, int], tuple[Relation, float, float, float]] = {}
     for pair in _identical(frames):
         found[pair] = ("identical", 1.0, 1.0, 1.0)
-    candidates = [(i, j, False) for i, j in candidate_pairs(frames, mirror=False)]
-    candidates += [(i, j, True) for i, j in candidate_pairs(frames, mirror=True)]
+    ones = _one_of_each(frames)
+    distinct = [frames[i] for i in ones]
+    candidates = [
+        (ones[i], ones[j], mirror) for mirror in (False, True) for i, j in candidate_pairs(distinct, mirror=mirror)
+    ]
     of_video = [None if cases[i].video is None else (cases[i].source, cases[i].video) for i in readable]
     candidates = [
         (i, j, mirror)
@@ -163,6 +166,16 @@ def _relation(match: FrameMatch, *, mirror: bool) -> Relation | None:
     if match.is_copy:
         return "mirrored-copy" if mirror else "copy"
     return "same-scene" if match.is_same_scene and not mirror else None
+
+
+def _one_of_each(frames: Sequence[FrameFeatures]) -> list[int]:
+    """Of identical frames, the first that is to be compared with others (it has features), else the first of all."""
+    chosen: dict[str, int] = {}
+    for index, frame in enumerate(frames):
+        known = chosen.setdefault(frame.pixel_hash, index)
+        if not frames[known].thumbnail.any() and frame.thumbnail.any():
+            chosen[frame.pixel_hash] = index
+    return sorted(chosen.values())
 
 
 def _identical(frames: Sequence[FrameFeatures]) -> list[tuple[int, int]]:
