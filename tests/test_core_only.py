@@ -18,6 +18,7 @@ from bustle.core.recipe import load_recipe, save_recipe
 from bustle.io.raster import write_png
 
 PHANTOMS = "phantom:?cases=6&seed=0&size=96"
+SCAN = np.tile(np.arange(90, dtype=np.uint8), (80, 1))
 
 
 def bustle(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,7 @@ def test_the_packages_of_the_extras_are_hidden_and_those_of_the_core_are_not():
 
 
 def test_predict_with_a_package(package: Path, tmp_path: Path):
-    write_png(tmp_path / "scan.png", np.full((80, 90), 100, np.uint8))
+    write_png(tmp_path / "scan.png", SCAN)
     done = bustle("predict", "scan.png", "--model", package, "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 of 1 images predicted" in done.stdout
@@ -89,7 +90,7 @@ def test_a_command_that_needs_more_names_the_extra_in_one_line(words: tuple[str,
     save_recipe(load_recipe("demo"), tmp_path / "run" / "recipe.yaml")
     for name in ("best.safetensors", "metrics.json"):
         (tmp_path / "run" / "fold-0" / name).write_text("{}")
-    write_png(tmp_path / "scan.png", np.full((80, 90), 100, np.uint8))
+    write_png(tmp_path / "scan.png", SCAN)
     (tmp_path / "cases.parquet").write_bytes(b"PAR1")
     done = bustle(*words, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr

@@ -37,7 +37,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def speckle(height: int, width: int, *, colours: int = 1) -> np.ndarray:
-    return np.random.default_rng(height).integers(0, 200, (height, width, colours), dtype=np.uint8).squeeze()
+    white = np.random.default_rng(height).integers(0, 200, (height, width, colours), dtype=np.uint8)
+    return cv2.GaussianBlur(white, (0, 0), 1.5).squeeze()
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_every_kind_of_image_at_its_own_size(run_folder: Path, scans: Path, tmp_
 
 
 def test_a_very_large_image(run_folder: Path, tmp_path: Path):
-    cv2.imwrite(str(tmp_path / "large.png"), np.full((4096, 4096), 60, np.uint8))
+    cv2.imwrite(str(tmp_path / "large.png"), np.tile((np.arange(4096) // 16).astype(np.uint8), (4096, 1)))
     assert predict(tmp_path / "large.png", "--model", run_folder / "fold-0", "--out", tmp_path / "out") == 0
     assert cv2.imread(str(tmp_path / "out" / "large" / "mask.png"), cv2.IMREAD_UNCHANGED).shape == (4096, 4096)
     assert not (tmp_path / "out" / "large" / "probability.png").exists()

@@ -156,7 +156,7 @@ def test_a_header_that_says_the_wrong_spacing(run: Path, data: Path, tmp_path: P
 def test_an_image_is_refused_by_a_model_for_volumes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from bustle.io.raster import write_png
 
-    write_png(tmp_path / "flat.png", np.zeros((64, 64), np.uint8))
+    write_png(tmp_path / "flat.png", np.tile(np.arange(64, dtype=np.uint8), (64, 1)))
     words = ["predict", str(tmp_path / "flat.png"), "--model", str(run), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "flat.png: is an image, the model takes volumes" in capsys.readouterr().err

@@ -18,6 +18,8 @@ from bustle.io.raster import write_png
 
 LABELS = {"benign": 0.75, "malignant": 0.25}
 
+RAMP = np.tile(np.arange(80, dtype=np.uint8), (60, 1))
+
 
 class Everywhere:
     """Stands for a Predictor: everything is lesion; remembers the spacing that it was given."""
@@ -76,7 +78,7 @@ def test_a_bad_case_id_is_refused_before_any_work(tmp_path: Path):
 
 
 def test_an_output_that_cannot_be_written_ends_the_work(tmp_path: Path):
-    write_png(tmp_path / "a.png", np.zeros((40, 40), np.uint8))
+    write_png(tmp_path / "a.png", RAMP)
     (tmp_path / "out").write_text("a file")
     images = [InputImage(tmp_path / "a.png", "a")]
     with pytest.raises(InputError, match="a file is in the way"):
@@ -84,7 +86,7 @@ def test_an_output_that_cannot_be_written_ends_the_work(tmp_path: Path):
 
 
 def test_further_pictures_of_a_file_are_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    pages = [np.full((60, 80), value, np.uint8) for value in (50, 60, 70)]
+    pages = [RAMP + value for value in (0, 10, 20)]
     cv2.imwritemulti(str(tmp_path / "pages.tif"), pages)
     write_png(tmp_path / "one.png", pages[0])
     images = [InputImage(tmp_path / name, name) for name in ("pages.tif", "one.png")]

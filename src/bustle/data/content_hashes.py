@@ -29,7 +29,7 @@ def content_hashes(files: Iterable[Path], *, directory: Path | None = None) -> d
         try:
             status = file.stat()
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-            name = os.path.abspath(file)  # noqa: PTH100  (resolving links takes ten times as long)
+            name = _key(file)
             if name in remembered and remembered[name][:3] == stamp:
                 hashes[file] = remembered[name][3]
                 continue
@@ -42,6 +42,12 @@ def content_hashes(files: Iterable[Path], *, directory: Path | None = None) -> d
         with contextlib.suppress(InputError):  # not to remember costs time, nothing else
             write_json(index, _read_index(index) | found)
     return hashes
+
+
+def _key(file: Path) -> str:
+    """The absolute path as text that any file can hold, also where the name is not UTF-8."""
+    absolute = os.path.abspath(file)  # noqa: PTH100  (resolving links takes ten times as long)
+    return os.fsencode(absolute).decode("utf-8", errors="backslashreplace")
 
 
 def _read_index(path: Path) -> dict[str, list]:

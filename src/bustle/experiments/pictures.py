@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry, Prediction
+from bustle.data.blank_pictures import nothing_in
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
@@ -44,14 +45,14 @@ def read_picture(
 ) -> Picture:
     """Decode an image or a volume. `spacing` (mm, one number or one per axis) replaces what the file says.
 
-    Raises `InputError` for a file that cannot be read, and for a spacing of other axes.
+    Raises `InputError` for a file that cannot be read or shows nothing, and for a spacing of other axes.
     """
     if is_volume(path):
         voxels, geometry = read_volume(path, spacing=spacing and spacing_per_axis(spacing, dims=3, path=path))
-        return Picture(name, voxels[None], geometry, path, centre=centre)
+        return _checked(Picture(name, voxels[None], geometry, path, centre=centre))
     image = read_image(path)
     geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=2, path=path))
-    return Picture(name, image, geometry, path, centre=centre)
+    return _checked(Picture(name, image, geometry, path, centre=centre))
 
 
 def picture_of_array(
@@ -64,7 +65,8 @@ def picture_of_array(
 ) -> Picture:
     """A picture of an array: with `dims` 2 of `H W` or `H W 3` (RGB), with `dims` 3 of `D H W`.
 
-    Raises `InputError` for another shape, and for values that are not whole numbers of 8 to 16 bits.
+    Raises `InputError` for another shape, for values that are not whole numbers of 8 to 16 bits, and where they show
+    nothing.
     """
     array = np.asarray(values)
     fits = array.ndim == dims or (dims == 2 and array.ndim == 3 and array.shape[2] == 3)
@@ -74,13 +76,16 @@ def picture_of_array(
             remedy="give an image H W or H W 3" if dims == 2 else "give a volume D H W",
         )
     image = image_of_pixels(array) if dims == 2 else to_8_bit(array, path=None)[None]
-    return Picture(
-        name,
-        image,
-        Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=dims)),
-        None,
-        centre=centre,
-    )
+    geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=dims))
+    return _checked(Picture(name, image, geometry, None, centre=centre))
+
+
+def _checked(picture: Picture) -> Picture:
+    """Raises `InputError` for a picture about which nothing can be said."""
+    reason = nothing_in(picture.image)
+    if reason is not None:
+        raise InputError(f"holds no ultrasound: {reason}", remedy="leave it out", path=picture.file)
+    return picture
 
 
 def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None = None) -> tuple[float, ...]:

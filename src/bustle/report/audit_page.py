@@ -25,6 +25,7 @@ TITLES = {
     "lesion-in-normal": "Normal, but a lesion is outlined",
     "several-lesions": "Several lesions",
     "lesion-at-border": "Lesions that the picture cuts off",
+    "no-ultrasound": "Nothing in the picture",
     "burned-in-marks": "Text or calipers in the picture",
     "colour-overlay": "Colour in the picture",
     "missing-label": "No class",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.types import Label, Sample
+from bustle.data.blank_pictures import nothing_in
 from bustle.data.relations.burned_in import burned_in_marks, colour_overlay
 from bustle.data.relations.frame_features import FrameFeatures, to_grey
 from bustle.data.relations.volume_slices import sample_features, shown_slice
@@ -29,7 +30,8 @@ class CaseFacts:
 
     `size` is (height, width); `marks` and `coloured` say whether text or calipers, and colour, are burned in
     (the orientation mark in a corner does not count); `lesions` is the number of outlined lesions, None without
-    annotation; `lesion_area` their pixels; `at_border` whether one touches the picture's edge; `picture` is a JPEG.
+    annotation; `lesion_area` their pixels; `at_border` whether one touches the picture's edge; `nothing` says why it
+    cannot be ultrasound, None where it may be; `picture` is a JPEG.
     """
 
     size: tuple[int, int]
@@ -39,6 +41,7 @@ class CaseFacts:
     lesions: int | None
     lesion_area: int
     at_border: bool
+    nothing: str | None
     picture: bytes
     features: FrameFeatures
 
@@ -58,6 +61,7 @@ def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
         lesions=None if sample.lesion_mask is None else lesion_count(sample.lesion_mask),
         lesion_area=0 if lesion is None else int(lesion.sum()),
         at_border=lesion is not None and bool(_edge(lesion).any()),
+        nothing=nothing_in(whole.image),
         picture=_picture(sample.image, lesion, ink),
         features=sample_features(whole, compared=compared),
     )

@@ -1,0 +1,40 @@
+"""Pictures in which there is nothing to see: a single grey, or noise. No answer is to be given about them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_RANGE = 8
+"""Grey levels between the 1st and the 99th percentile. Of 500 images of three data sets the least is 76."""
+
+LEAST_CORRELATION = 0.5
+"""Of neighbouring pixels: 0.81 or more in the same images (speckle is as wide as the beam), 0 in noise."""
+
+MOST_SLICES = 16
+
+
+def nothing_in(image: NDArray[np.uint8]) -> str | None:
+    """Why an image `C H W` or a volume `C D H W` cannot be ultrasound, in words; None where it may be.
+
+    Of a volume `MOST_SLICES` evenly spaced slices are looked at.
+    """
+    grey = image.mean(axis=0) if len(image) > 1 else image[0].astype(np.float64)
+    if grey.ndim == 3:
+        grey = grey[:: max(1, len(grey) // MOST_SLICES)]
+    darkest, brightest = np.percentile(grey, (1, 99))
+    if brightest - darkest < LEAST_RANGE:
+        return "everything in it has the same grey"
+    if max(_correlation(grey[..., 1:], grey[..., :-1]), _correlation(grey[..., 1:, :], grey[..., :-1, :])) < (
+        LEAST_CORRELATION
+    ):
+        return "there is only noise in it"
+    return None
+
+
+def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    if first.size < 2:
+        return 1.0
+    first, second = first - first.mean(), second - second.mean()
+    spread = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / spread) if spread > 0 else 1.0
