@@ -194,6 +194,7 @@ def damaged(path: Path, why: object) -> InputError:
 
 def plain_name(name: str, *, beside: Path) -> Path:
     """The file that a header calls `name`: beside it, and nowhere else. Raises `InputError` for a path."""
+    name = name.removeprefix("./")
     if not name or name in (".", "..") or any(sign in name for sign in "/\\:\0"):
         raise InputError(
             f"keeps its voxels in '{name[:80]}', which is not a plain file name",
