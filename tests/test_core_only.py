@@ -35,7 +35,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_packages_of_the_extras_are_hidden_and_those_of_the_core_are_not():
     absent = core_only.absent_modules()
     assert {module for extra in EXTRAS.values() for module in extra.packages} <= absent
-    assert not {"bustle", "numpy", "cv2", "onnxruntime", "scipy", "matplotlib", "yaml", "PIL"} & absent
+    assert not {"bustle", "numpy", "cv2", "onnxruntime", "scipy", "yaml", "PIL"} & absent
 
 
 def test_predict_with_a_package(package: Path, tmp_path: Path):
@@ -46,13 +46,14 @@ def test_predict_with_a_package(package: Path, tmp_path: Path):
     assert (tmp_path / "out" / "scan" / "mask.png").exists()
 
 
-def test_evaluate_and_compare(package: Path, tmp_path: Path):
+def test_evaluate_and_compare_whose_pages_say_how_to_get_their_plots(package: Path, tmp_path: Path):
     done = bustle("evaluate", "--model", package, "--data", PHANTOMS, "--out", "one", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "one" / "report.html").exists()
     shutil.copytree(tmp_path / "one", tmp_path / "other")
     done = bustle("compare", "one", "other", "--out", "both", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    for page in ("one/report.html", "both/report.html"):
+        assert "pip install 'bustle[plots]'" in (tmp_path / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

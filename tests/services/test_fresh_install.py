@@ -1,4 +1,4 @@
-"""`pip install bustle` brings the core alone: small, without PyTorch, and enough to predict from a package."""
+"""`pip install bustle` brings the core alone: small and soon there, no PyTorch, enough to predict from a package."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from tests.services.fresh_environment import FreshEnvironment
 from bustle.io.raster import write_png
 
 ROOT = Path(__file__).resolve().parents[2]
-DOWNLOAD_MIB, DISK_MIB = 180, 550
+DOWNLOAD_MB, DISK_MB, SECONDS = 180, 550, 60
+"""What README promises; MB are millions of bytes."""
 VERSIONS = ("3.11", "3.12", "3.13")
-NOT_IN_THE_CORE = ("torch", "timm", "monai", "SimpleITK", "pyarrow", "sklearn", "skimage", "pandas")
+NOT_IN_THE_CORE = ("torch", "matplotlib", "timm", "monai", "SimpleITK", "pyarrow", "sklearn", "skimage", "pandas")
 
 
 def pythons() -> dict[str, Path]:
@@ -39,28 +40,43 @@ def pythons() -> dict[str, Path]:
 PYTHONS = pythons()
 
 
-def mib(folder: Path) -> float:
-    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+def megabytes(folder: Path) -> float:
+    """The files below `folder`, compiled modules (`.pyc`) included."""
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
+def processor_seconds() -> float:
+    """What the finished processes that these tests started have used: other work on the machine does not count."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 @pytest.fixture(params=[version for version in VERSIONS if version in PYTHONS])
 def core(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> FreshEnvironment:
-    """An environment of each Python with the core alone, of the tested versions; its sizes are checked on the way."""
+    """An environment of each Python with the core alone, of the tested versions; its weight is checked on the way.
+
+    On the disk counts what the installation adds, with the modules that pip compiles, without the environment's own
+    pip and setuptools. The time is that of unpacking and compiling: a download takes what the network takes.
+    """
     environment = FreshEnvironment(tmp_path / "environment", python=PYTHONS[request.param])
-    bare = mib(environment.folder)  # the home folder below it may fill with pip's cache
+    bare = megabytes(environment.folder)  # the home folder below it may fill with pip's cache
     downloads = tmp_path / "downloads"
     constraints = ("--constraint", ROOT / "constraints.txt")
     begun = time.monotonic()
     environment.run("python", "-m", "pip", "download", "--quiet", "--dest", downloads, *constraints, wheel)
+    before = processor_seconds()
     environment.install("--no-index", "--find-links", downloads, *constraints, "bustle")
-    seconds = time.monotonic() - begun
-    downloaded, installed = mib(downloads), mib(environment.folder) - mib(environment.home) - bare
+    used, seconds = processor_seconds() - before, time.monotonic() - begun
+    downloaded = megabytes(downloads)
+    installed = megabytes(environment.folder) - megabytes(environment.home) - bare
     print(
-        f"Python {request.param}: {downloaded:.0f} MiB downloaded, {installed:.0f} MiB on the disk, "
+        f"Python {request.param}: {downloaded:.0f} MB downloaded, {installed:.0f} MB on the disk, "
+        f"{used:.0f} s of a processor to install, "
         f"{seconds:.0f} s for both"  # told, not asserted: it is the network's and the disk's
     )
-    assert downloaded <= DOWNLOAD_MIB
-    assert installed <= DISK_MIB
+    assert downloaded <= DOWNLOAD_MB
+    assert installed <= DISK_MB
+    assert used <= SECONDS
     return environment
 
 

@@ -21,6 +21,7 @@ class Extra(NamedTuple):
 
 
 EXTRAS: Mapping[str, Extra] = {
+    "plots": Extra("plots need", {"matplotlib": "Matplotlib"}),
     "train": Extra(
         "networks outside of a model package need",
         {
@@ -34,9 +35,12 @@ EXTRAS: Mapping[str, Extra] = {
             "tensorboard": "TensorBoard",
             "onnx": "ONNX",
             "onnxscript": "onnxscript",
+            "matplotlib": "Matplotlib",
         },
     ),
-    "volumes": Extra("volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image"}),
+    "volumes": Extra(
+        "volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image", "matplotlib": "Matplotlib"}
+    ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
 }
 

@@ -10,10 +10,8 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.comparison_results import Comparison, MetricComparison, TrackComparison
 from bustle.evaluation.metrics import SEGMENTATION
-from bustle.report import comparison_plots as plots
-from bustle.report.evaluation_page import Plot
 from bustle.report.page import write_page
-from bustle.report.plots import as_svg_uri
+from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import TESTS
 
 FAMILIES = {
@@ -70,6 +68,11 @@ def _tables(track: TrackComparison, run: str) -> list[Table]:
 
 
 def _plots(track: TrackComparison, rows: Mapping[str, Sequence[CaseRow]], *, column: str | None) -> list[Plot]:
+    if not can_draw_plots():
+        return []
+    from bustle.report import comparison_plots as plots
+    from bustle.report.plots import as_svg_uri
+
     (reference, first), *others = rows.items()
     found = []
     if column is not None:

@@ -17,9 +17,9 @@ from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, 
 from bustle.evaluation.metrics import CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
-from bustle.report import plots
 from bustle.report.gallery import GalleryPicture, VolumePicture, as_jpeg_uri, draw_contours
 from bustle.report.page import write_page
+from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import number
 
 
@@ -46,11 +46,6 @@ class Card(NamedTuple):
     title: str
     entry: Estimate
     remark: str
-
-
-class Plot(NamedTuple):
-    title: str
-    uri: str
 
 
 class Picture(NamedTuple):
@@ -164,6 +159,10 @@ def _subsets(scores: TrackScores) -> dict[str, list[tuple[str, MaskFigures]]]:
 def _plots(
     scores: TrackScores, rows: Sequence[CaseRow], classes: Sequence[str], *, detected: TrackScores | None
 ) -> list[Plot]:
+    if not can_draw_plots():
+        return []
+    from bustle.report import plots
+
     found = []
     if scores.segmentation and scores.segmentation["dice"].n:
         found.append(Plot("Dice of every case", plots.as_svg_uri(plots.dice_figure(rows))))
@@ -181,6 +180,8 @@ def _plots(
 
 
 def _probability_plots(found: ClassFigures, rows: Sequence[CaseRow]) -> list[Plot]:
+    from bustle.report import plots
+
     name = found.positive_class
     positive = np.array([row.label == name for row in rows])
     score = np.array([row.probability(name) for row in rows], np.float64)

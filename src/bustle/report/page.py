@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bustle.core.files import write_text
+from bustle.report.page_plots import can_draw_plots
 from bustle.report.wording import interval, mean_and_spread, number, p_value, signed_number, with_unit
 
 
@@ -28,6 +29,7 @@ def render(template: str, **content: Any) -> str:
         "signed_number": signed_number,
         "p_value": p_value,
     }
+    environment.globals["can_draw_plots"] = can_draw_plots
     return environment.get_template(template).render(**content)
 
 

@@ -11,9 +11,9 @@ from bustle.core.learning_curve import LearningCurve
 from bustle.core.tracks import Tracks
 from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.evaluation.results import FoldEstimate, FoldFigures, OverFolds
-from bustle.report import plots
-from bustle.report.evaluation_page import Plot, ReportedTracks, page_content
+from bustle.report.evaluation_page import ReportedTracks, page_content
 from bustle.report.page import write_page
+from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import SPREADS
 
 PANELS = {"Loss": ("train_loss", "val_loss"), "Validation": ("val_dice", "val_auc", "val_clear")}
@@ -87,6 +87,10 @@ def _lines(figures: FoldFigures) -> list[FoldLine]:
 
 def _learning_curves(named: Mapping[str, LearningCurve]) -> list[Plot]:
     """Losses and validation scores over the epochs, as far as they were logged."""
+    if not can_draw_plots():
+        return []
+    from bustle.report import plots
+
     logged = {name for curve in named.values() for row in curve for name, value in row.items() if value is not None}
     found = []
     for title, wanted in PANELS.items():
