@@ -34,6 +34,7 @@ becomes a finding, which `bustle data audit` shows:
 | `image-without-fold` | the publishers' folds leave the image out |
 | `lesion-without-outline` | a lesion has a box only, so the case counts as not outlined |
 | `missing-folder`, `missing-table` | an optional part of the layout is not there |
+| `unfinished-set` | a phantom set lacks its labels.csv, which is written last |
 
 Images are PNG, JPEG, BMP or TIFF: grey, RGB, RGBA (composited over black), palette, 1-bit or 16-bit, from 8 pixels a
 side to 64 million pixels. Class names are `benign`, `malignant` and `normal`, in any case. A `normal` case without

@@ -69,7 +69,8 @@ def _write_images(out: Path, *, cases: int, seed: int, size: int) -> int:
 def _write_videos(out: Path, *, videos: int, seed: int, size: int) -> int:
     from collections import Counter
 
-    from bustle.data.phantom.cine_dataset import VIDEOS, write_cine_set
+    from bustle.data.phantom.cine_dataset import write_cine_set
+    from bustle.data.phantom.claimed_set import VIDEOS
 
     plans = write_cine_set(out, videos=videos, seed=seed, size=size)
     labels = Counter(plan.patient.label for plan in plans)

@@ -36,9 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from bustle.cli.split_table import split_lines
-    from bustle.core.files import make_folder
     from bustle.data.sources import open_sources
-    from bustle.data.splits.splits import make_splits, protocol_of_split, write_splits
+    from bustle.data.splits.splits import claim_splits, make_splits, protocol_of_split, write_splits
     from bustle.experiments.reader_findings import tell_findings
 
     protocol = protocol_of_split(arguments.track, arguments.protocol)
@@ -47,18 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)
     collection = open_sources(arguments.specs)
     tell_findings(collection)
-    make_folder(out.parent)
-    splits = make_splits(
-        collection,
-        protocol=protocol,
-        track=arguments.track,
-        folds=arguments.folds,
-        holdout=arguments.holdout,
-        seed=arguments.seed,
-        classes=None if arguments.classes is None else tuple(arguments.classes.split(",")),
-        multi_mask=arguments.multi_mask,
-    )
-    write_splits(out, splits)
+    with claim_splits(out):
+        splits = make_splits(
+            collection,
+            protocol=protocol,
+            track=arguments.track,
+            folds=arguments.folds,
+            holdout=arguments.holdout,
+            seed=arguments.seed,
+            classes=None if arguments.classes is None else tuple(arguments.classes.split(",")),
+            multi_mask=arguments.multi_mask,
+        )
+        write_splits(out, splits)
     print("\n".join(split_lines(splits, collection.cases)))
     print(f"\nwritten: {out}")
     return 0

@@ -109,13 +109,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _score_challenge(arguments: argparse.Namespace, cases: Sequence[Case]) -> int:
+    from bustle.core.claimed_output import claim_folder
+    from bustle.experiments.own_outputs import CHALLENGE
     from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT, score_submission
 
     if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
         raise InputError(
             "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
         )
-    result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
+    with claim_folder(arguments.out, CHALLENGE) as claim:
+        claim.refuse_inputs([arguments.predictions])
+        claim.refuse_foreign()
+        claim.begin(clear=False)
+        result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
     for warning in result.warnings:
         print(f"warning: {warning}")
     print(f"{result.challenge}: {result.n_cases} cases, official metrics")

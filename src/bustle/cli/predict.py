@@ -61,9 +61,11 @@ def _millimetres(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from bustle.core.claimed_output import claim_folder
     from bustle.core.data_section import PatchData
     from bustle.core.errors import InputError
     from bustle.core.progress import announce
+    from bustle.experiments.own_outputs import PREDICTIONS
     from bustle.experiments.predict import predict_files
     from bustle.inference.inputs import find_images
     from bustle.inference.predictor import Predictor
@@ -72,20 +74,24 @@ def run(arguments: argparse.Namespace) -> int:
         announce(f"bustle: skipped: {error}")
 
     images = find_images(arguments.inputs)
-    predictor = Predictor.open(arguments.model, device=arguments.device)
-    if arguments.centre is not None and not isinstance(predictor.data, PatchData):
-        raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
     out = arguments.out
-    done = predict_files(
-        predictor,
-        images,
-        out,
-        centre=None if arguments.centre is None else tuple(arguments.centre),
-        spacing=None if arguments.spacing is None else tuple(arguments.spacing),
-        save_probability=arguments.save_probability,
-        resume=arguments.resume,
-        on_failure=skip,
-    )
+    with claim_folder(out, PREDICTIONS) as claim:
+        claim.refuse_inputs(image.path for image in images)
+        claim.refuse_foreign()
+        predictor = Predictor.open(arguments.model, device=arguments.device)
+        if arguments.centre is not None and not isinstance(predictor.data, PatchData):
+            raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
+        claim.begin(clear=False)
+        done = predict_files(
+            predictor,
+            images,
+            out,
+            centre=None if arguments.centre is None else tuple(arguments.centre),
+            spacing=None if arguments.spacing is None else tuple(arguments.spacing),
+            save_probability=arguments.save_probability,
+            resume=arguments.resume,
+            on_failure=skip,
+        )
     for image in done.predicted:
         finding = [] if image.decision is None else [f"{image.decision} {image.probability:.2f}"]
         if image.lesions is not None:

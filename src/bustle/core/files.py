@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError
+from bustle.core.temporaries import temporary_affixes
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -46,8 +47,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=suffix)
+        prefix, suffix = temporary_affixes(path.name)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary

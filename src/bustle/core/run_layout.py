@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bustle.core.errors import InputError
+from bustle.core.own_names import OwnNames
 
 _FOLD = re.compile(r"fold-(0|[1-9][0-9]*)")
 
@@ -247,3 +248,45 @@ def named_run(path: Path, *, fold: int | None = None) -> NamedRun:
 def is_training_folder(path: Path) -> bool:
     """Whether a run's or a fold's own files stand in a folder."""
     return RunLayout(path).is_run or TrainingFolder(path).checkpoint.parent.exists()
+
+
+def evaluation_names(predictions: OwnNames) -> OwnNames:
+    """What an evaluation leaves in its folder; `predictions` are the names below a folder of them."""
+    return OwnNames(
+        files=(*_scoring_files(), "report.html"),
+        folders=_prediction_folders(predictions),
+        signed_by=("metrics.json",),
+    )
+
+
+def comparison_names() -> OwnNames:
+    """What a comparison leaves in its folder."""
+    return OwnNames(files=("comparison.json", "report.html"), signed_by=("comparison.json",))
+
+
+def run_names(predictions: OwnNames) -> OwnNames:
+    """What a run leaves in its folder; `predictions` are the names below a folder of them."""
+    training = {
+        "checkpoints": OwnNames(files=("last.ckpt",)),
+        "tensorboard": OwnNames(files=("events.out.tfevents.*",)),
+    }
+    trained = ("best.safetensors", "metrics.csv")
+    stages = OwnNames(folders={"*": OwnNames(files=trained, folders=training)})
+    fold = OwnNames(
+        files=(*trained, *_scoring_files(), "report.html"),
+        folders={**training, "stages": stages, **_prediction_folders(predictions)},
+    )
+    return OwnNames(
+        files=("recipe.yaml", "splits.json", "provenance.json", "summary.json", "report.html"),
+        folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
+        signed_by=("recipe.yaml",),
+    )
+
+
+def _scoring_files() -> tuple[str, ...]:
+    folder = ScoredFolder(Path())
+    return tuple(path.name for files in (folder.main, folder.companion("*")) for path in files)
+
+
+def _prediction_folders(predictions: OwnNames) -> dict[str, OwnNames]:
+    return {"predictions": predictions, "predictions_located": predictions}

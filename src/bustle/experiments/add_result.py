@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from bustle.core.claimed_output import claim_file
 from bustle.core.errors import InputError
 from bustle.core.files import compact_json, write_text
 from bustle.core.learning_curve import read_earlier_curves, read_learning_curve
@@ -17,7 +18,7 @@ from bustle.data.splits.splits import read_splits, splits_to_mapping
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import Circumstances, RunResult, TrackResult, TrackScores
 from bustle.experiments.run_record import FoldRecord, RunRecord, TrackRecord
-from bustle.experiments.run_record_file import write_record
+from bustle.experiments.run_record_file import read_record, write_record
 from bustle.experiments.scored_fold import read_scored
 
 
@@ -31,7 +32,8 @@ class AddedResult(NamedTuple):
 def add_result(run: Path, *, to: Path, name: str | None = None) -> AddedResult:
     """Write `to/NAME.json` of the run folder `run` (by default under its name), and the split that it refers to.
 
-    A file of the same name is replaced. Raises `InputError` for a run that is not finished, and for a damaged one.
+    A run's file of the same name is replaced, any other refused. Raises `InputError` for a run that is not finished,
+    and for a damaged one.
     """
     layout, fold = named_run(run).opened()
     if fold is not None:
@@ -45,9 +47,18 @@ def add_result(run: Path, *, to: Path, name: str | None = None) -> AddedResult:
     record = _record(layout, result=result, folds=folds, splits=digest)
     folder = ResultsFolder(to)
     added = AddedResult(folder.run(name), folder.split(digest))
-    write_text(added.splits, splits)
-    write_record(added.run, record)
+    with claim_file(added.run, is_own=_is_record, noun="a run's file of `bustle results add`"):
+        write_text(added.splits, splits)
+        write_record(added.run, record)
     return added
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        read_record(path)
+    except InputError:
+        return False
+    return True
 
 
 def _finished(run: RunLayout) -> tuple[RunResult, list[FoldLayout]]:

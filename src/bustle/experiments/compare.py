@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bustle.core.claimed_output import claim_folder
 from bustle.core.errors import InputError
-from bustle.core.files import make_folder
 from bustle.core.provenance import provenance
 from bustle.core.run_layout import ComparisonFolder, ScoredFolder
 from bustle.evaluation.comparison_results import Comparison, RunSummary, write_comparison
 from bustle.experiments.compared_runs import ComparedRun, TrackResults, aligned_rows, open_runs, row_keys
 from bustle.experiments.compared_track import compare_track
+from bustle.experiments.own_outputs import COMPARISON
 from bustle.report.comparison_page import write_comparison_page
 
 
@@ -23,13 +24,16 @@ def compare_runs(paths: Sequence[Path], *, out: Path, resamples: int = 2000, see
     """
     if ScoredFolder(out).main.cases.exists():
         raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
-    runs = open_runs(paths)
-    make_folder(out)
-    comparison = _compared(runs, resamples=resamples, seed=seed)
-    write_comparison(ComparisonFolder(out).record, comparison)
-    keys = row_keys(runs[0].main)
-    rows = {run.name: aligned_rows(run.main, keys) for run in runs}
-    write_comparison_page(ComparisonFolder(out).report, comparison, rows=rows)
+    with claim_folder(out, COMPARISON) as claim:
+        claim.refuse_inputs(paths)
+        claim.refuse_foreign()
+        runs = open_runs(paths)
+        comparison = _compared(runs, resamples=resamples, seed=seed)
+        keys = row_keys(runs[0].main)
+        rows = {run.name: aligned_rows(run.main, keys) for run in runs}
+        claim.begin(clear=True)
+        write_comparison_page(ComparisonFolder(out).report, comparison, rows=rows)
+        write_comparison(ComparisonFolder(out).record, comparison)
     return comparison
 
 

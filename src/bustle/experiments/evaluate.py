@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from bustle.core.claimed_output import ClaimedFolder, claim_folder
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Track, protocol_ids
+from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.results import TrackResult
+from bustle.experiments.own_outputs import EVALUATION
 from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
 from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, resampling_groups
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.training_overlap import training_overlap
-from bustle.inference.prediction_files import PROBABILITIES, read_prediction
+from bustle.inference.prediction_files import PROBABILITIES, prediction_folder, read_prediction
 from bustle.inference.prediction_search import find_predictions, read_class_probabilities
 from bustle.inference.predictor import Predictor
 
@@ -40,15 +44,36 @@ def evaluate_model(
     on gives a warning that stands in the report.
     """
     cases = in_class_groups(cases, predictor.data.class_groups)
-    return score_model(
-        predictor,
-        cases=cases,
-        out=out,
-        rules=both_tracks(track, published=protocol or predictor.protocol),
-        groups=resampling_groups(cases, rule=groups),
-        title=predictor.title,
-        warnings=training_overlap(predictor.path, cases),
-    )
+    rules = both_tracks(track, published=protocol or predictor.protocol)
+    with _claimed(out, inputs=[file for case in cases for file in case.files]) as claim:
+        resampled = resampling_groups(cases, rule=groups)
+        overlap = training_overlap(predictor.path, cases)
+        claim.begin(clear=True, keep=_kept_predictions(predictor, cases, out=out))
+        return score_model(
+            predictor,
+            cases=cases,
+            out=out,
+            rules=rules,
+            groups=resampled,
+            title=predictor.title,
+            warnings=overlap,
+        )
+
+
+@contextlib.contextmanager
+def _claimed(out: Path, *, inputs: Sequence[Path]) -> Iterator[ClaimedFolder]:
+    with claim_folder(out, EVALUATION) as claim:
+        claim.refuse_inputs(inputs)
+        claim.refuse_foreign()
+        yield claim
+
+
+def _kept_predictions(predictor: Predictor, cases: Sequence[Case], *, out: Path) -> set[Path]:
+    """Those of volumes, which take minutes each: `predict_sets` keeps them if the same model made them."""
+    if not isinstance(predictor.data, PatchData):
+        return set()
+    sets = [ScoredFolder(out).predictions(located=located) for located in (False, True)]
+    return {prediction_folder(predictions, case.case_id) for predictions in sets for case in cases}
 
 
 def score_model(
@@ -96,19 +121,21 @@ def evaluate_foreign_predictions(
         published_ids = ", ".join(name for name in protocol_ids() if name != "strict")
         raise InputError("the published track needs a protocol", remedy=f"add --protocol, one of {published_ids}")
     rules = both_tracks(track, published=protocol or "strict")
-    method = Method(
-        title=f"Predictions of {predictions.resolve().name}",
-        classes=_foreign_classes(predictions, [case.case_id for case in cases]),
-        predictions=Tracks(predictions, predictions),
-    )
-    return score_method(
-        method,
-        cases=cases,
-        out=out,
-        rules=Tracks(rules.main, None) if protocol is None else rules,
-        groups=resampling_groups(cases, rule=groups),
-        missing=missing,
-    )
+    with _claimed(out, inputs=[predictions, *(file for case in cases for file in case.files)]) as claim:
+        method = Method(
+            title=f"Predictions of {predictions.resolve().name}",
+            classes=_foreign_classes(predictions, [case.case_id for case in cases]),
+            predictions=Tracks(predictions, predictions),
+        )
+        return score_method(
+            method,
+            cases=cases,
+            out=out,
+            rules=Tracks(rules.main, None) if protocol is None else rules,
+            groups=resampling_groups(cases, rule=groups),
+            missing=missing,
+            before_writing=lambda: claim.begin(clear=True),
+        )
 
 
 def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bustle.core.claimed_output import ClaimedFolder
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import sha256_of_file, write_error
+from bustle.core.files import sha256_of_file
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
@@ -29,18 +30,14 @@ from bustle.data.splits.splits import Splits, read_splits, write_splits
 from bustle.models.device import hardware
 
 
-def check_run_folder(out: Path, *, resume: bool) -> bool:
+def check_run_folder(claim: ClaimedFolder, *, resume: bool) -> bool:
     """Whether a run with a finished epoch is there to go on with.
 
     Raises `InputError` for a folder that would be overwritten.
     """
-    try:
-        occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise write_error(out, error) from error
-    if not occupied:
+    run, out = RunLayout(claim.path), claim.path
+    if claim.is_empty:
         return False
-    run = RunLayout(out)
     if not run.is_run:
         raise InputError("is not empty and is no run folder", remedy="choose a new or empty folder", path=out)
     if not resume:
@@ -48,7 +45,7 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
     # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
-    return run.provenance.exists() and any(fold.is_begun for fold in run.folds())
+    return run.provenance.exists() and any(fold.is_begun or fold.is_finished for fold in run.folds())
 
 
 def refuse_run_folder(out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,14 @@ def score_method(
     groups: ResamplingGroups,
     missing: Missing = "error",
     resamples: int = RESAMPLES,
+    before_writing: Callable[[], None] | None = None,
 ) -> TrackResult:
     """Score prediction files and write the files of a `ScoredFolder` into `out`.
 
     Where the files allow it (masks on the network's grid exist), the companion's results are written beside and
-    shown in the report. `groups` are what the confidence intervals
-    resample. Returns the main track's result. Raises `InputError` for missing, broken or wrongly sized predictions.
+    shown in the report. `groups` are what the confidence intervals resample. `before_writing` is called when all is
+    computed and nothing is written yet. Returns the main track's result. Raises `InputError` for missing, broken or
+    wrongly sized predictions.
     """
     scorable = [case for case in cases if case.has_mask or case.has_box or case.label is not None]
     if not scorable:
@@ -66,6 +68,8 @@ def score_method(
         provenance=provenance(),
     )
     results = scored.map(lambda track: TrackResult.of(track.scores(resamples=resamples), circumstances))
+    if before_writing is not None:
+        before_writing()
     folder = ScoredFolder(out)
     remove_file(folder.main.metrics)  # of an earlier evaluation: it is written last
     scored.main.write(folder.main)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bustle.core.claimed_output import claim_folder
 from bustle.core.errors import InputError
 from bustle.core.recipe import Protocol, Recipe, Track
 from bustle.core.run_layout import RunLayout
@@ -18,6 +19,7 @@ from bustle.data.splits.splits import Splits, make_splits, read_splits
 from bustle.evaluation.results import RunResult
 from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import score_model
+from bustle.experiments.own_outputs import RUN
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import groups_of_split, resampling_groups
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
@@ -54,40 +56,53 @@ def run_training(
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). Everything in the recipe is checked before `load_data` is called, and every
-    image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C and a full
-    disk; `resume` then goes on after the last finished epoch.
+    image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a full disk
+    and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
     from bustle.training.checks import check_init, check_recipe, choose_device
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
-    protocol = rules.main.protocol
-    reopening = check_run_folder(out, resume=resume)
-    if init is not None:
-        check_init(recipe, init)
-    collection = load_data()
-    tell_findings(collection)
-    collection = dataclasses.replace(collection, cases=in_class_groups(collection.cases, recipe.data.class_groups))
-    splits = _splits(collection, recipe=recipe, protocol=protocol, choice=split)
+    with claim_folder(out, RUN) as claim:
+        reopening = check_run_folder(claim, resume=resume)
+        if init is not None:
+            check_init(recipe, init)
+        collection = load_data()
+        tell_findings(collection)
+        grouped = in_class_groups(collection.cases, recipe.data.class_groups)
+        collection = dataclasses.replace(collection, cases=grouped)
+        splits = _splits(collection, recipe=recipe, protocol=rules.main.protocol, choice=split)
+        cases = _cases_in(splits, collection)
+        numbers = _numbers(splits, cases, fold=fold, recipe=recipe, protocol=rules.main.protocol)
+        CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
+        about = {"recipe": recipe, "splits": splits, "fingerprints": data_fingerprints(cases), "init": init}
+        if reopening:
+            run = RunFolder.reopen(out, **about)
+            _check_begun(out, recipe=recipe, numbers=numbers)
+            claim.begin(clear=False)
+        else:
+            claim.begin(clear=True)
+            run = RunFolder.create(out, **about)
+        run.begin_session()
+        work = _Folds(recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init)
+        for number in numbers:
+            work.do(number, resume=reopening)
+        result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
+        run.end_session()
+    return result
+
+
+def _numbers(
+    splits: Splits, cases: Sequence[Case], *, fold: int | None, recipe: Recipe, protocol: Protocol
+) -> Sequence[int]:
+    """The folds to be trained, whose parts have what the recipe learns from; raises `InputError` otherwise."""
     if fold is not None and not 0 <= fold < len(splits.folds):
         raise InputError(f"there is no fold {fold}", remedy=f"folds count from 0 to {len(splits.folds) - 1}")
-    cases = _cases_in(splits, collection)
     numbers = range(len(splits.folds)) if fold is None else [fold]
     for number in numbers:
         check_annotations(splits.folds[number], title=f"fold {number}", cases=cases, recipe=recipe, protocol=protocol)
-    CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
-    begin = RunFolder.reopen if reopening else RunFolder.create
-    run = begin(out, recipe=recipe, splits=splits, fingerprints=data_fingerprints(cases), init=init)
-    if reopening:
-        _check_begun(out, recipe=recipe, numbers=numbers)
-    run.begin_session()
-    work = _Folds(recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init)
-    for number in numbers:
-        work.do(number, resume=reopening)
-    result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
-    run.end_session()
-    return result
+    return numbers
 
 
 def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
@@ -166,6 +181,8 @@ class _Folds:
         from bustle.training.run import train_fold
 
         folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
+        if resume and folder.is_finished and not folder.has_epoch:
+            return  # its checkpoint was taken away, which only a training needs that goes on
         training = dataclasses.replace(self.recipe.training, seed=self.recipe.training.seed + number)
         train_fold(
             dataclasses.replace(self.recipe, training=training),

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from torch import nn
 
+from bustle.core.claimed_output import claim_file
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
+from bustle.core.temporaries import temporary_affixes
 from bustle.core.types import ModelSpec
 from bustle.evaluation.results import ReleasedFigures
 from bustle.export.model_card import model_card
@@ -61,11 +63,12 @@ def write_package(
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
     The other arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError`
-    for a network that cannot be exported, an `out` that exists, and a graph that differs from its networks.
+    for a network that cannot be exported, an `out` that exists or that another command is writing, and a graph that
+    differs from its networks.
     """
     resolved = zoo.resolve(recipe)
     _check(out, spec=resolved.spec, weights=weights)
-    with _new_package(out) as folder:
+    with claim_file(out), _new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
         graph_input, outputs = write_onnx(
             folder / MODEL,
@@ -126,8 +129,8 @@ def _check(out: Path, *, spec: ModelSpec, weights: Sequence[Path]) -> None:
 def _new_package(out: Path) -> Iterator[Path]:
     """Yield an empty folder, which becomes `out` only when the block succeeds."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name[:40]}.") as temporary:
+        prefix, suffix = temporary_affixes(out.name)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix, suffix=suffix) as temporary:
             folder = Path(temporary) / "package"
             folder.mkdir()
             yield folder

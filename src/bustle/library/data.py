@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Union
@@ -107,22 +108,23 @@ def split(
     Raises:
         InputError: for settings that contradict each other, and for too few groups.
     """
-    from bustle.data.splits.splits import make_splits, protocol_of_split, write_splits
+    from bustle.data.splits.splits import claim_splits, make_splits, protocol_of_split, write_splits
     from bustle.experiments.reader_findings import tell_findings
 
     chosen = protocol_of_split(track, protocol)
     collection = opened(data)
     tell_findings(collection)
-    made = make_splits(
-        collection,
-        protocol=chosen,
-        track=track,
-        folds=folds,
-        holdout=holdout,
-        seed=seed,
-        classes=None if classes is None else (classes,) if isinstance(classes, str) else tuple(classes),
-        multi_mask=multi_mask,
-    )
-    if out is not None:
-        write_splits(given_path(out), made)
+    with contextlib.nullcontext() if out is None else claim_splits(given_path(out)):
+        made = make_splits(
+            collection,
+            protocol=chosen,
+            track=track,
+            folds=folds,
+            holdout=holdout,
+            seed=seed,
+            classes=None if classes is None else (classes,) if isinstance(classes, str) else tuple(classes),
+            multi_mask=multi_mask,
+        )
+        if out is not None:
+            write_splits(given_path(out), made)
     return made

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.claimed_output import claim_folder
 from bustle.core.paths import given_path
 from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.drawing.prediction_picture import draw_prediction
+from bustle.experiments.own_outputs import PREDICTION
 from bustle.experiments.pictures import Picture, write_files
+from bustle.inference.prediction_files import prediction_folder
 from bustle.io.raster import as_png
 
 
@@ -70,9 +73,14 @@ class DrawnPrediction:
     def save(self, out: str | Path, *, save_probability: bool = False) -> Path:
         """Write the files of `bustle predict` into `out/<case_id>` and return that folder.
 
-        Raises `InputError` where it cannot be written.
+        Raises `InputError` where it cannot be written, and where that folder holds anything but such files.
         """
-        return write_files(self.prediction, self.picture, given_path(out), save_probability=save_probability)
+        folder = given_path(out)
+        with claim_folder(prediction_folder(folder, self.prediction.case_id), PREDICTION) as claim:
+            claim.refuse_inputs([] if self.picture.file is None else [self.picture.file])
+            claim.refuse_foreign()
+            claim.begin(clear=False)
+            return write_files(self.prediction, self.picture, folder, save_probability=save_probability)
 
     def __repr__(self) -> str:
         return f"<{', '.join(self._facts())}>"

@@ -10,11 +10,10 @@ from typing import Any
 
 from bustle.core.files import write_text
 from bustle.data.phantom.cine import CinePlan, cine_boxes, cine_frame, plan_cines
-from bustle.data.phantom.dataset import claim_folder, write_each
+from bustle.data.phantom.claimed_set import BOXES, VIDEOS, ClaimedSet, claimed_set
+from bustle.data.phantom.dataset import write_each
 from bustle.data.phantom.plan import GENERATOR_VERSION, check_size
 from bustle.io.raster import write_png
-
-VIDEOS, BOXES = "videos.csv", "boxes.csv"
 
 
 def write_cine_set(
@@ -26,7 +25,12 @@ def write_cine_set(
     """
     plans = plan_cines(videos, seed=seed)
     settings = {"generator_version": GENERATOR_VERSION, "seed": seed, "size": check_size(size), "videos": videos}
-    claim_folder(Path(out), settings)
+    with claimed_set(Path(out), settings) as written:
+        _write_set(out, plans, size=size, written=written, workers=workers)
+    return plans
+
+
+def _write_set(out: Path, plans: Sequence[CinePlan], *, size: int, written: ClaimedSet, workers: int | None) -> None:
     frames = ((plan, frame) for plan in plans for frame in range(plan.frames))
     missing = [(plan, frame) for plan, frame in frames if not _file(out, plan, frame).is_file()]
 
@@ -34,6 +38,8 @@ def write_cine_set(
         plan, frame = item
         write_png(_file(out, plan, frame), cine_frame(plan, frame, size=size).image)
 
+    if missing:
+        written.reopen()
     write_each(missing, write, workers=workers)
     rows = (
         (plan.video, frame, *box)
@@ -43,7 +49,6 @@ def write_cine_set(
     )
     write_text(out / BOXES, _csv(("video", "frame", "y_start", "x_start", "y_stop", "x_stop"), rows))
     write_text(out / VIDEOS, _videos_table(plans, size=size))
-    return plans
 
 
 def _file(out: Path, plan: CinePlan, frame: int) -> Path:

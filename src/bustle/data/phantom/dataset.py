@@ -8,22 +8,17 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.errors import InputError
-from bustle.core.files import read_json, write_error, write_json, write_text
+from bustle.core.files import write_text
 from bustle.core.progress import progress
 from bustle.data.phantom.cases import phantom_case
+from bustle.data.phantom.claimed_set import LABELS, PARTS, claimed_set
 from bustle.data.phantom.plan import GENERATOR_VERSION, CasePlan, check_count, check_size, plan_case
 from bustle.io.raster import write_png
-
-SETTINGS_FILE = "phantom.json"
-"""Written first, it marks a folder as a phantom set and says how it was made."""
-
-PARTS = ("images", "masks", "gland")
 
 Item = TypeVar("Item")
 
@@ -45,10 +40,12 @@ def write_phantom_set(
     """
     plans = plan_cases(cases, seed=seed)
     settings = {"generator_version": GENERATOR_VERSION, "seed": seed, "size": check_size(size), "cases": cases}
-    claim_folder(Path(out), settings)
-    missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
-    write_each(missing, lambda plan: _write_case(out, plan, size=size), workers=workers)
-    write_text(out / "labels.csv", _labels_table(plans, size=size))
+    with claimed_set(Path(out), settings) as written:
+        missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
+        if missing:
+            written.reopen()
+        write_each(missing, lambda plan: _write_case(out, plan, size=size), workers=workers)
+        write_text(out / LABELS, _labels_table(plans, size=size))
     return plans
 
 
@@ -66,21 +63,6 @@ def write_each(items: Sequence[Item], write: Callable[[Item], None], *, workers:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def claim_folder(out: Path, settings: dict[str, Any]) -> None:
-    """Make `out` a phantom set of these settings; raises `InputError` when it holds anything else."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        occupied = any(out.iterdir())
-    except OSError as error:
-        raise write_error(out, error) from error
-    marker = out / SETTINGS_FILE
-    if occupied and not marker.is_file():
-        raise InputError("is not empty and holds no phantom set", remedy="choose a new or empty folder", path=out)
-    if occupied and read_json(marker) != settings:
-        raise InputError("holds a phantom set made with other settings", remedy="choose another folder", path=out)
-    write_json(marker, settings)
 
 
 def _files(out: Path, plan: CasePlan) -> list[Path]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bustle.core.files import write_text
-from bustle.data.phantom.dataset import claim_folder, write_each
+from bustle.data.phantom.claimed_set import LABELS, claimed_set
+from bustle.data.phantom.dataset import write_each
 from bustle.data.phantom.plan import GENERATOR_VERSION
 from bustle.data.phantom.volume_anatomy import voxel_grid
 from bustle.data.phantom.volume_cases import lesion_centre, phantom_volume, volume_anatomy
@@ -29,10 +30,12 @@ def write_volume_set(
     plans = plan_volumes(volumes, seed=seed)
     voxel_grid(coarse)
     settings = {"generator_version": GENERATOR_VERSION, "seed": seed, "coarse": coarse, "volumes": volumes}
-    claim_folder(Path(out), settings)
-    missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
-    write_each(missing, lambda plan: _write_case(out, plan, coarse=coarse), workers=workers)
-    write_text(out / "labels.csv", _labels_table(plans, coarse=coarse))
+    with claimed_set(Path(out), settings) as written:
+        missing = [plan for plan in plans if not all(path.is_file() for path in _files(out, plan))]
+        if missing:
+            written.reopen()
+        write_each(missing, lambda plan: _write_case(out, plan, coarse=coarse), workers=workers)
+        write_text(out / LABELS, _labels_table(plans, coarse=coarse))
     return plans
 
 

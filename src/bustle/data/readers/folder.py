@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
+from bustle.data.phantom.claimed_set import check_finished
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label, parse_spacing
 from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
@@ -35,12 +36,14 @@ _TABLE = "labels.csv"
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `folder/<stem>`. Masks, classes and everything else may be absent; a `normal` case needs no mask file.
 
-    Where masks/ or labels.csv exist, the images that they lack are a finding.
+    Where masks/ or labels.csv exist, the images that they lack are a finding. Raises `InputError` for a phantom set
+    that was not finished.
     """
     root = data_folder(path, reader="folder")
     images = by_stem(image_or_volume_files(subfolder(root, "images", reader="folder")))
     if not images:
         raise no_images(root / "images", reader="folder")
+    unfinished = check_finished(root, images=len(images))
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
     table = root / _TABLE
     rows = _rows(table) if table.exists() else {}
@@ -68,6 +71,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
             tables=(table,) if table.is_file() else (),
         )
+    if unfinished is not None:
+        builder.note("unfinished-set", unfinished)
     if (root / "masks").is_dir():
         builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_files("mask-without-image", "masks belong to no image", [*masks.values(), *glands.values()])

@@ -7,10 +7,12 @@ and source where the protocol says so) is divided as evenly as the groups allow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bustle.core.claimed_output import claim_file
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json, write_json
 from bustle.core.recipe import Protocol, Track, protocol_of
@@ -162,6 +164,19 @@ def _official(cases: Sequence[Case]) -> dict[str, int]:
     given = {case.case_id: case.official_fold for case in cases if case.official_fold is not None}
     rank = {fold: number for number, fold in enumerate(sorted(set(given.values())))}
     return {name: rank[fold] for name, fold in given.items()}
+
+
+def claim_splits(path: Path) -> AbstractContextManager[Path]:
+    """Lock the file of a split to be drawn; raises `InputError` for one that is anything but an earlier split."""
+    return claim_file(path, is_own=_is_splits, noun="a split of an earlier call")
+
+
+def _is_splits(path: Path) -> bool:
+    try:
+        read_splits(path)
+    except InputError:
+        return False
+    return True
 
 
 def write_splits(path: Path, splits: Splits) -> None:

@@ -1,0 +1,29 @@
+"""What each command leaves in its `--out` folder, for the one rule of `bustle.core.claimed_output`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bustle.core.claimed_output import OutputKind
+from bustle.core.own_names import OwnNames
+from bustle.core.run_layout import comparison_names, evaluation_names, run_names
+from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT
+from bustle.inference.prediction_files import MASK, NETWORK_MASK, OVERLAY, PROBABILITY, RECORD, VOLUME_SUFFIX
+
+_MAPS = (MASK, NETWORK_MASK, PROBABILITY)
+_CASE_FILES = (RECORD, OVERLAY, *_MAPS, *(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS))
+_SIGNED_BY = (RECORD, OVERLAY)
+"""The overlay is written first; a `mask.png` alone may be that of any other tool."""
+
+_CASE = OwnNames(files=_CASE_FILES, signed_by=_SIGNED_BY)
+_CASE_OR_SOURCE = OwnNames(files=_CASE_FILES, folders={"*": _CASE}, signed_by=_SIGNED_BY)
+_PREDICTIONS = OwnNames(folders={"*": _CASE_OR_SOURCE})
+
+PREDICTION = OutputKind("predict", "a prediction", _CASE)
+"""Of one image, in a folder of its own."""
+
+PREDICTIONS = OutputKind("predict", "the predictions", _PREDICTIONS)
+EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
+CHALLENGE = OutputKind("evaluate --challenge", "a scored submission", OwnNames((RESULT, CASE_TABLE), {}, (RESULT,)))
+COMPARISON = OutputKind("compare", "a comparison", comparison_names())
+RUN = OutputKind("train", "a run", run_names(_PREDICTIONS))
