@@ -26,26 +26,42 @@ becomes a finding, which `bustle data audit` shows:
 |---|---|
 | `image-without-mask` | the image has no lesion mask, although the source has masks; it counts as not outlined |
 | `mask-without-image` | the mask belongs to no image and is left out |
+| `unusable-name` | a name that cannot be a case id (`..`, a line break, not UTF-8, over 200 bytes): left out |
 | `mask-size-mismatch` | mask and image differ in size, or mask and volume in their grid; loading the case fails |
+| `several-pictures` | an image or mask file holds several pictures (TIFF pages, animation): only the first counts |
 | `mask-resized` | mask and image differ in size, known for this data set: the mask is resized to the image |
 | `size-mismatch` | the table gives another size than the image has; the image is used as it is |
 | `image-without-row` | the table says nothing about the image; its class is unknown |
 | `row-without-image` | the table lists an image that is not there |
 | `image-without-fold` | the publishers' folds leave the image out |
 | `lesion-without-outline` | a lesion has a box only, so the case counts as not outlined |
+| `missing-values` | cells of a table say NA, nan or the like and count as absent |
 | `missing-folder`, `missing-table` | an optional part of the layout is not there |
 | `unfinished-set` | a phantom set lacks its labels.csv, which is written last |
 
-Images are PNG, JPEG, BMP or TIFF: grey, RGB, RGBA (composited over black), palette, 1-bit or 16-bit, from 8 pixels a
-side to 64 million pixels. Class names are `benign`, `malignant` and `normal`, in any case. A `normal` case without
-a mask file has an empty lesion mask. Where the outlines of two lesions overlap, a pixel belongs to the smaller one.
+Images are PNG, JPEG, BMP or TIFF, told by their content: grey, RGB, RGBA (composited over black), palette, 1-bit or
+16-bit, from 8 pixels a side to 64 million pixels. Only regular files are opened; pipes, devices and folders among the
+images are reported as unreadable. Class names are `benign`, `malignant` and `normal`, in any case. A `normal` case
+without a mask file has an empty lesion mask. Where the outlines of two lesions overlap, a pixel is of the smaller
+one.
+
+A mask holds 0 and one other value, or numbers its lesions 1..n, or has a grey or colour for each class that fills an
+area. Any other mask (a soft edge, blurred, once saved as JPEG, an outside that is not 0) is cut halfway between its
+smallest and its largest value, and `bustle data audit` counts such masks as `grey-mask`.
+
+A table is CSV (comma, semicolon, tab or bar; UTF-8, UTF-16 or Latin-1; decimal commas where commas do not separate
+columns), `.xlsx` or Parquet. Column names are found in any case and with blanks for underscores. Cells that say NA,
+nan, none or the like are blank, which is a finding `missing-values`. An image is named by its stem or as a file
+(`a`, `a.png`, `images/a.png`), in either Unicode form; a table of which no row fits an image is refused.
 
 `folder`, `manifest` and `tdsc-abus` also read volumes: NRRD (`.nrrd`, `.nhdr`), NIfTI (`.nii`, `.nii.gz`) and
 MetaImage (`.mha`, `.mhd`), told by the file's ending, also beside images in one source. A volume has one grey value
 per voxel: 8 bits, or whole numbers of up to 16 bits, which are scaled as those of images are. Its header must state
 the spacing (a header without one is refused, not taken for 1 mm), and its masks must lie on the same grid: size,
 spacing, origin and direction. A table's `spacing_mm` is then not looked at. A volume that needs more memory than is
-free is refused before it is decoded.
+free (of the machine, and of the limits of `ulimit -v`, containers and batch systems) is refused before it is decoded.
+Headers are checked strictly: numbers must be finite, spacings lie between 0.0001 and 1,000 mm, voxels must be as many
+as declared, and the voxels of `.nhdr` and `.mhd` lie in files beside them, which count as files of the case.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.prediction_files import read_prediction, write_prediction
-from bustle.inference.prediction_search import find_predictions, read_class_probabilities
+from bustle.inference.prediction_search import find_predictions, read_class_probabilities, read_class_table
 from bustle.inference.stored_prediction import StoredImageMask
 from bustle.io.raster import write_png
 
@@ -101,3 +102,31 @@ def test_wrong_class_probabilities_name_the_line(text: str, said: str, tmp_path:
     with pytest.raises(InputError, match=said) as caught:
         probabilities(tmp_path, text)
     assert caught.value.path == tmp_path / "probabilities.csv"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case_id;benign;malignant\na.png;0,25;0,75\ntwo/b;1;0\n",
+        "CASE_ID\tBenign\tMalignant\na\t0.25\t0.75\ntwo\\b.png\t1\t0\n",
+    ],
+)
+def test_class_probabilities_in_the_forms_of_spreadsheets(tmp_path: Path, text: str):
+    assert probabilities(tmp_path, text) == {
+        "one/a": {"benign": 0.25, "malignant": 0.75},
+        "two/b": {"benign": 1.0, "malignant": 0.0},
+    }
+
+
+def test_class_probabilities_of_other_cases_are_told_and_refused_where_none_fits(tmp_path: Path):
+    (tmp_path / "probabilities.csv").write_text("case_id,benign\na,1\nz,1\n")
+    assert read_class_table(tmp_path, case_ids=IDS).surplus == ("z",)
+    (tmp_path / "probabilities.csv").write_text("case_id,benign\ny,1\nz,1\n")
+    with pytest.raises(InputError, match=r"none of its 2 rows belongs to a case \(such as 'y'\)"):
+        read_class_table(tmp_path, case_ids=IDS)
+
+
+def test_a_prediction_is_found_in_either_unicode_form(tmp_path: Path):
+    apart, composed = (unicodedata.normalize(form, "\u00e9") for form in ("NFD", "NFC"))
+    write_png(tmp_path / f"{apart}.png", np.zeros((8, 8), np.uint8))
+    assert list(find_predictions(tmp_path, case_ids=[f"site/{composed}"])) == [f"site/{composed}"]

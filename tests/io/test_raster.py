@@ -194,7 +194,7 @@ def test_instance_maps_number_their_lesions(tmp_path: Path):
 
 def test_values_with_gaps_are_one_lesion(tmp_path: Path):
     soft = np.zeros((20, 20), np.uint8)
-    soft[5:15, 5:15], soft[4, 5:15] = 255, 90
+    soft[5:15, 5:15], soft[4, 5:15] = 255, 150
     Image.fromarray(soft).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_instance_map(tmp_path / "a.png"), soft > 0)
 

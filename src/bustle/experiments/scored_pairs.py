@@ -18,7 +18,7 @@ from bustle.data.prepared.grid import mapped_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.decision import decide
 from bustle.inference.prediction_files import MASK, check_prediction, foreign_volume, read_prediction
-from bustle.inference.prediction_search import find_predictions, predictions_below, read_class_probabilities
+from bustle.inference.prediction_search import find_predictions, predictions_below, read_class_table
 from bustle.inference.stored_prediction import StoredPrediction, empty_mask
 from bustle.io.volume import check_same_grid, is_volume, read_header
 
@@ -75,7 +75,7 @@ def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missin
     """
     case_ids = [case.case_id for case in cases]
     paths = find_predictions(directory, case_ids=case_ids)
-    probabilities = read_class_probabilities(directory, case_ids=case_ids)
+    probabilities, surplus_rows = read_class_table(directory, case_ids=case_ids)
     if not paths and not probabilities:
         raise InputError(
             "holds no prediction of these cases",
@@ -101,6 +101,10 @@ def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missin
     surplus = _surplus(directory, paths)
     if surplus:
         warnings.append(f"{len(surplus)} predictions belong to none of the cases ({_some(surplus)})")
+    if surplus_rows:
+        warnings.append(
+            f"{len(surplus_rows)} rows of class probabilities belong to none of the cases ({_some(surplus_rows)})"
+        )
     unreadable = _unreadable(paths)
     if unreadable:
         problem = f"{len(unreadable)} of {len(paths)} predictions cannot be read ({_some(unreadable)})"

@@ -11,16 +11,16 @@ SimpleITK gives). A volume may have any number of boxes, also none.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bustle.core.errors import InputError
-from bustle.core.files import check_regular
 from bustle.evaluation.tdsc_abus import ChallengeBox
+from bustle.io.tables import Row, cell_text, read_table
 
 SEGMENTATION, CLASSIFICATION, DETECTION = "Segmentation", "Classification", "Detection"
 BOX_COLUMNS = ("coordX", "coordY", "coordZ", "x_length", "y_length", "z_length")
@@ -103,7 +103,7 @@ def _proposed_boxes(folder: Path) -> dict[int, list[tuple[ChallengeBox, float]]]
     return found
 
 
-def _table(folder: Path, *, columns: Sequence[str]) -> tuple[Path, list[tuple[int, dict[str, str]]]] | None:
+def _table(folder: Path, *, columns: Sequence[str]) -> tuple[Path, list[tuple[int, Row]]] | None:
     """The folder's one CSV and its rows with their line numbers; None where there is no such folder."""
     if not folder.is_dir():
         return None
@@ -111,27 +111,22 @@ def _table(folder: Path, *, columns: Sequence[str]) -> tuple[Path, list[tuple[in
     if len(tables) != 1:
         raise InputError(f"holds {len(tables)} CSV files", remedy="it needs exactly one", path=folder)
     (path,) = tables
-    try:
-        check_regular(path)
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, restval="")
-            absent = [name for name in columns if name not in (reader.fieldnames or ())]
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"is not readable CSV ({error})", remedy="save it as UTF-8 CSV", path=path) from None
+    table = read_table(path, optional=columns, blank_missing=False)
+    absent = [name for name in columns if name not in table.columns]
     if absent:
         raise InputError(f"lacks the column {', '.join(absent)}", remedy=f"it needs {','.join(columns)}", path=path)
-    return path, rows
+    return path, list(zip(table.lines, table.rows, strict=True))
 
 
-def _number_of(text: str, *, path: Path, line: int) -> int:
+def _number_of(cell: Any, *, path: Path, line: int) -> int:
+    text = cell_text(cell)
     number = case_number(text)
     if number is None:
         raise InputError(f"'{text}' in line {line} names no case", remedy="write the case's number", path=path)
     return number
 
 
-def _value(text: str, *, path: Path, line: int, high: float = math.inf) -> float:
+def _value(text: Any, *, path: Path, line: int, high: float = math.inf) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -3,8 +3,8 @@
 Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`; the
 maps of a volume are NRRD files of the same stems, because NIfTI keeps its place in the world in single precision
 only; its mask numbers the candidates of `prediction.json` from 1. Foreign form: `DIR/<stem>.png` or
-`DIR/<case_id>/mask.png` (non-zero = lesion), for volumes ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and
-`DIR/probabilities.csv`.
+`DIR/<case_id>/mask.png` (0 and another value, or probabilities of 0..255, which are lesion from half), for volumes
+ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and `DIR/probabilities.csv`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
 from bustle.inference.stored_prediction import NetworkMask, StoredImageMask, StoredPrediction, StoredVolumeMask
-from bustle.io.raster import image_size, read_mask, write_png
+from bustle.io.raster import image_size, read_mask, read_predicted_mask, write_png
 from bustle.io.volume import (
     WRITTEN_SUFFIXES,
     is_volume,
     read_header,
     read_mask_volume,
     read_numbers_volume,
+    read_predicted_volume,
     write_volume,
 )
 
@@ -177,7 +178,7 @@ def _own_mask(
 
 def _foreign_mask(file: Path) -> StoredImageMask | StoredVolumeMask:
     """Voxels of a volume bear no candidate's number."""
-    mask = _read_mask(file)
+    mask = read_predicted_volume(file) if is_volume(file) else read_predicted_mask(file)
     return StoredImageMask(mask) if mask.ndim == 2 else StoredVolumeMask(mask.view(np.uint8))
 
 

@@ -5,13 +5,12 @@ The names are those of `prediction_files`.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from bustle.core.errors import InputError
-from bustle.core.files import check_regular
 from bustle.inference.prediction_files import (
     MAP_SUFFIXES,
     MASK,
@@ -21,6 +20,8 @@ from bustle.inference.prediction_files import (
     map_files,
     prediction_folder,
 )
+from bustle.io.names import NameIndex, existing
+from bustle.io.tables import cell_text, read_table, table_named
 
 
 def find_predictions(directory: Path, *, case_ids: Sequence[str]) -> dict[str, Path]:
@@ -59,64 +60,71 @@ def predictions_below(directory: Path) -> set[Path]:
 def _find(directory: Path, case_id: str) -> Path | None:
     for name in dict.fromkeys((case_id, case_id.split("/")[-1])):
         own = prediction_folder(directory, name)
-        for folder in dict.fromkeys((own, directory / name)):  # other tools may keep a name that is not portable
+        for wanted in dict.fromkeys((own, directory / name)):  # other tools may keep a name that is not portable
+            folder = existing(wanted) or wanted
             if (folder / RECORD).exists() or existing_map(folder, MASK) is not None:
                 return folder
             for suffix in MAP_SUFFIXES:
-                picture = folder.with_name(folder.name + suffix)
-                if picture.exists():
+                picture = existing(folder.with_name(folder.name + suffix))
+                if picture is not None:
                     return picture
     return None
 
 
-def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Class probabilities by case id from `DIR/probabilities.csv` of another tool; empty where there is none.
+class ClassTable(NamedTuple):
+    """Class probabilities by case id, and the names in the table that belong to none of the cases."""
 
-    Its columns are `case_id` (or the stem alone) and one per class. Rows of other cases are left out. Raises
-    `InputError` for missing columns, for values outside of 0..1, and for a row that fits several cases or none once.
+    probabilities: dict[str, dict[str, float]]
+    surplus: tuple[str, ...]
+
+
+def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The probabilities of `read_class_table`."""
+    return read_class_table(directory, case_ids=case_ids).probabilities
+
+
+def read_class_table(directory: Path, *, case_ids: Sequence[str]) -> ClassTable:
+    """Class probabilities from `DIR/probabilities.csv` (or .tsv, .xlsx) of another tool; empty where there is none.
+
+    Its columns are `case_id` (or the stem, or the file's name) and one per class. Raises `InputError` for missing
+    columns, for values outside of 0..1, for a row that fits several cases or one again, and where no row fits a case.
     """
-    path = directory / PROBABILITIES
-    if not path.exists():
-        return {}
-    by_stem: dict[str, list[str]] = {}
-    for case_id in case_ids:
-        by_stem.setdefault(case_id.split("/")[-1], []).append(case_id)
-    known, result = set(case_ids), {}
-    for line, row in enumerate(_rows(path), start=2):
-        if None in row:  # where DictReader puts what stands after the last column
-            raise InputError(f"line {line} has more values than columns", remedy="mend the line", path=path)
-        name = row.pop("case_id").strip()
-        matches = [name] if name in known else by_stem.get(name, [])
+    path = table_named(directory, Path(PROBABILITIES).stem)
+    if path is None:
+        return ClassTable({}, ())
+    table = read_table(path, optional=("case_id",), blank_missing=False)
+    classes = [column for column in table.columns if column != "case_id"]
+    if "case_id" not in table.columns or not classes:
+        raise InputError("lacks columns", remedy="it needs case_id and one column per class", path=path)
+    index = NameIndex(case_ids)
+    result: dict[str, dict[str, float]] = {}
+    surplus = []
+    for line, row in zip(table.lines, table.rows, strict=True):
+        name = cell_text(row["case_id"])
+        matches = index.find(name)
         if len(matches) > 1:
             raise InputError(f"'{name}' in line {line} fits several cases", remedy="use full case ids", path=path)
-        for case_id in matches:
-            if case_id in result:
-                raise InputError(f"'{case_id}' occurs again in line {line}", remedy="keep one row", path=path)
-            result[case_id] = {label: _probability(text, path=path, line=line) for label, text in row.items()}
-    return result
+        if not matches:
+            surplus.append(name)
+            continue
+        (case_id,) = matches
+        if case_id in result:
+            raise InputError(f"'{case_id}' occurs again in line {line}", remedy="keep one row", path=path)
+        result[case_id] = {label.lower(): _probability(row[label], path=path, line=line) for label in classes}
+    if surplus and not result:
+        raise InputError(
+            f"{table.doubt}none of its {len(surplus)} rows belongs to a case (such as '{surplus[0]}')",
+            remedy=f"write case ids or stems into case_id, such as '{case_ids[0]}'",
+            path=path,
+        )
+    return ClassTable(result, tuple(surplus))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _probability(cell: Any, *, path: Path, line: int) -> float:
     try:
-        check_regular(path)
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, restval="")
-            columns = [column.strip().lower() for column in reader.fieldnames or []]
-            reader.fieldnames = columns
-            if len(set(columns)) < len(columns):
-                raise InputError("has a column twice", remedy="rename or remove one of them", path=path)
-            if "case_id" not in columns or len(columns) < 2:
-                raise InputError("lacks columns", remedy="it needs case_id and one column per class", path=path)
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"is not readable CSV ({error})", remedy="save it as UTF-8 CSV", path=path) from None
-
-
-def _probability(text: str, *, path: Path, line: int) -> float:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
+        value = float(str(cell).replace(",", "."))
+    except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise InputError(f"'{text}' in line {line} is not a probability", remedy="write a number 0..1", path=path)
+        raise InputError(f"'{cell}' in line {line} is not a probability", remedy="write a number 0..1", path=path)
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import check_regular, write_bytes
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.foreign_formats import RECOGNISED_WITHIN, format_of
+from bustle.io.mask_levels import MaskReading, read_annotation, read_probabilities
 from bustle.io.quiet_opencv import quiet_opencv
 
 RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
@@ -91,18 +92,17 @@ def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArra
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask as bool `H W`: a pixel belongs to it if its value or any of its colours is not zero.
+    """Read a mask as bool `H W`; what its values mean says `read_annotation`, of colours the strongest channel.
 
     A fully transparent pixel never belongs. In a JPEG, whose compression leaves faint noise around every edge, the
-    value must be at least half of the maximum. Raises `InputError` as `read_image` does.
+    value must be at least half of 255. Raises `InputError` as `read_image` does.
     """
-    path = Path(path)
-    pixels = _decode(path)
-    if pixels.ndim == 2:
-        return pixels != 0 if not _is_jpeg(path) else pixels >= 128
-    colours = pixels[..., :3].max(axis=2)
-    mask = colours != 0 if not _is_jpeg(path) else colours >= 128
-    return mask if pixels.shape[2] == 3 else mask & (pixels[..., 3] != 0)
+    return _mask_reading(Path(path), read_annotation).mask
+
+
+def read_predicted_mask(path: Path) -> NDArray[np.bool_]:
+    """As `read_mask`, but grey values are probabilities and belong from 0.5 (`read_probabilities`)."""
+    return _mask_reading(Path(path), read_probabilities).mask
 
 
 def read_instance_map(path: Path) -> NDArray[np.uint8]:
@@ -113,12 +113,24 @@ def read_instance_map(path: Path) -> NDArray[np.uint8]:
     """
     path = Path(path)
     pixels = _decode(path)
-    if pixels.ndim == 2 and not _is_jpeg(path):
-        values = np.unique(pixels)
-        lesions = values[values != 0]
-        if 0 < lesions.size < 255 and np.array_equal(lesions, np.arange(1, lesions.size + 1)):
-            return pixels.astype(np.uint8)
-    return read_mask(path).astype(np.uint8)
+    reading = _read_pixels(pixels, read_annotation, path=path)
+    return pixels.astype(np.uint8) if pixels.ndim == 2 and reading.numbered else reading.mask.astype(np.uint8)
+
+
+def is_grey_mask(path: Path) -> bool:
+    """Whether `read_mask` had to cut the mask's grey values (a soft edge, noise), which is worth a finding."""
+    return _mask_reading(Path(path), read_annotation).cut
+
+
+def _mask_reading(path: Path, read: Callable[..., MaskReading]) -> MaskReading:
+    return _read_pixels(_decode(path), read, path=path)
+
+
+def _read_pixels(pixels: NDArray[Any], read: Callable[..., MaskReading], *, path: Path) -> MaskReading:
+    values = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=2)
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        values = np.where(pixels[..., 3] != 0, values, 0)
+    return MaskReading(values >= 128) if _is_jpeg(path) else read(values, path=path)
 
 
 def read_colours(path: Path) -> NDArray[np.uint8]:

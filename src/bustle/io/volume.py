@@ -19,6 +19,7 @@ from bustle.core.files import atomic_path
 from bustle.core.memory import available_memory
 from bustle.core.types import Geometry
 from bustle.io.bit_depth import to_8_bit
+from bustle.io.mask_levels import read_annotation, read_probabilities
 from bustle.io.volume_files import VOLUME_SUFFIXES, read_stored
 from bustle.io.volume_files.stored_volume import REPLACE, StoredVolume
 
@@ -88,8 +89,13 @@ def read_volume(path: Path, *, spacing: tuple[float, ...] | None = None) -> tupl
 
 
 def read_mask_volume(path: Path) -> NDArray[np.bool_]:
-    """A mask bool `D H W`: voxels that are not zero. Raises `InputError` as `read_volume` does."""
-    return _decoded(Path(path))[0] != 0
+    """A mask bool `D H W`; what its values mean says `read_annotation`. Raises `InputError` as `read_volume` does."""
+    return read_annotation(_decoded(Path(path))[0], path=path).mask
+
+
+def read_predicted_volume(path: Path) -> NDArray[np.bool_]:
+    """As `read_mask_volume`, but other values are probabilities and belong from 0.5 (`read_probabilities`)."""
+    return read_probabilities(_decoded(Path(path))[0], path=path).mask
 
 
 def read_instance_volume(path: Path) -> NDArray[np.uint8]:
@@ -98,11 +104,13 @@ def read_instance_volume(path: Path) -> NDArray[np.uint8]:
     Raises `InputError` as `read_mask_volume` does.
     """
     voxels, _ = _decoded(Path(path))
-    values = np.unique(voxels)
-    lesions = values[values != 0]
-    if 0 < lesions.size < 255 and np.array_equal(lesions, np.arange(1, lesions.size + 1)):
-        return voxels.astype(np.uint8)
-    return (voxels != 0).astype(np.uint8)
+    reading = read_annotation(voxels, path=path)
+    return voxels.astype(np.uint8) if reading.numbered else reading.mask.astype(np.uint8)
+
+
+def is_grey_mask_volume(path: Path) -> bool:
+    """Whether `read_mask_volume` had to cut the mask's values, which is worth a finding."""
+    return read_annotation(_decoded(Path(path))[0], path=path).cut
 
 
 def read_numbers_volume(path: Path) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ TITLES = {
     "unreadable": "Files that cannot be read",
     "empty-mask": "Lesion class, but an empty mask",
     "lesion-in-normal": "Normal, but a lesion is outlined",
+    "grey-mask": "Masks with grey values",
     "several-lesions": "Several lesions",
     "lesion-at-border": "Lesions that the picture cuts off",
     "no-ultrasound": "Nothing in the picture",

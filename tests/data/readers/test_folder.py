@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 from PIL import Image
 
@@ -173,6 +175,59 @@ def test_labels_and_images_that_do_not_match_are_findings(tmp_path: Path, put):
         "row-without-image": (),
     }
     assert [case.label for case in collection.cases] == ["benign", None, None]
+
+
+def test_patients_who_are_not_known_are_no_patient(tmp_path: Path, put):
+    for stem in "abc":
+        put(f"images/{stem}.png")
+    write_labels(tmp_path, "case_id,label,patient_id\na,benign,NA\nb,benign,nan\nc,NA,7\n")
+    collection = open_sources([f"folder:{tmp_path}"])
+    assert [case.patient_id for case in collection.cases] == [None, None, "7"]
+    assert [case.label for case in collection.cases] == ["benign", "benign", None]
+    messages = [finding.message for finding in collection.findings if finding.kind == "missing-values"]
+    assert messages == [
+        "folder: 1 cells of label in labels.csv say NA, nan or the like and count as absent",
+        "folder: 2 cells of patient_id in labels.csv say NA, nan or the like and count as absent",
+    ]
+
+
+def test_rows_named_as_files_are_found_and_a_table_of_which_none_fits_is_refused(tmp_path: Path, put):
+    put("images/a.png")
+    put("images/b.png")
+    write_labels(tmp_path, "case_id;label;spacing_mm\na.png;benign;0,08\nimages\\b.png;malignant;0,1\n")
+    first, second = open_sources([f"folder:{tmp_path}"]).cases
+    assert (first.label, second.label, first.spacing) == ("benign", "malignant", (0.08, 0.08))
+    write_labels(tmp_path, "case_id,label\nx,benign\ny,malignant\n")
+    with pytest.raises(InputError, match=r"none of its 2 rows fits an image \('x' in case_id\); .* such as 'a'"):
+        open_sources([f"folder:{tmp_path}"])
+
+
+def test_accents_in_either_form_are_one_name(tmp_path: Path, put, block):
+    apart, composed = (unicodedata.normalize(form, "é") for form in ("NFD", "NFC"))
+    put(f"images/{apart}.png")
+    put(f"masks/{composed}.png", block(5, 15, 5, 15))
+    write_labels(tmp_path, f"case_id,label\n{composed},benign\n")
+    collection = open_sources([f"folder:{tmp_path}"])
+    (case,) = collection.cases
+    assert collection.findings == ()
+    assert (case.case_id, case.label, case.has_mask) == (f"folder/{composed}", "benign", True)
+
+
+def test_labels_may_be_a_spreadsheet(tmp_path: Path, put):
+    put("images/7.png")
+    book = openpyxl.Workbook()
+    book.active.append(["case_id", "label", "patient_id"])
+    book.active.append([7, "benign", 12.0])
+    book.save(tmp_path / "labels.xlsx")
+    (case,) = open_sources([f"folder:{tmp_path}"]).cases
+    assert (case.label, case.patient_id) == ("benign", "12")
+
+
+def test_a_spacing_that_could_be_one_number_or_two_is_refused(tmp_path: Path, put):
+    put("images/a.png")
+    write_labels(tmp_path, 'case_id,label,spacing_mm\na,benign,"1,5"\n')
+    with pytest.raises(InputError, match=r"'1,5' may be 1\.5 or 1 5; write it with a point, or a blank"):
+        open_sources([f"folder:{tmp_path}"])
 
 
 def test_duplicate_ids(tmp_path: Path, put):

@@ -146,7 +146,7 @@ def test_files_that_do_not_exist_are_findings(tmp_path: Path, put):
         ("image,box\na.png,9 2 3 4\n", r"m\.csv: the box '9 2 3 4' is empty or negative"),
         ("image,box\na.png,1 2 3.5 4\n", r"is not a box"),
         ("image,spacing_mm\na.png,-0.1\n", r"'-0\.1' is not a pixel spacing"),
-        ("image,spacing_mm\na.png,nan\n", r"'nan' is not a pixel spacing"),
+        ("image,spacing_mm\na.png,inf\n", r"'inf' is not a pixel spacing"),
         ("image,case_id\na.png,x\na.png,x\n", r"a\.png: case id 'manifest/x' occurs twice; give every case a name"),
         ("image,case_id\na.png,../x\n", r"'manifest/\.\./x' cannot be a case id"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.types import Case, Collection, Finding, Sample
@@ -19,6 +20,8 @@ from bustle.data.relations.duplicates import (
     remembered_pairs,
 )
 from bustle.data.relations.leak_groups import conflicting_groups, leak_groups
+from bustle.io.raster import is_grey_mask
+from bustle.io.volume import is_grey_mask_volume, is_volume
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
     facts: dict[str, CaseFacts] = {}
     unreadable: list[Finding] = []
     compared = compared_frames(cases)
+    mask_files = {case.case_id: case.files[1 : 1 + case.mask_files] for case in cases}
 
     def look(sample: Sample) -> CaseFacts:
-        return case_facts(sample, compared=sample.case_id in compared)
+        grey = any(map(_has_grey_levels, mask_files[sample.case_id]))
+        return case_facts(sample, compared=sample.case_id in compared, grey_mask=grey)
 
     looked = each_sample(cases, look, description="looking at cases", progress=progress)
     for case, result in zip(cases, looked, strict=True):
@@ -75,6 +80,11 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
         group_of=leak_groups(cases, duplicate_groups=related),
         findings=findings,
     )
+
+
+def _has_grey_levels(mask: Path) -> bool:
+    """Whether a mask file has to be cut because it does not only say inside and outside."""
+    return is_grey_mask_volume(mask) if is_volume(mask) else is_grey_mask(mask)
 
 
 def _about_copies(
@@ -129,6 +139,11 @@ def _about_cases(cases: Sequence[Case], facts: Mapping[str, CaseFacts]) -> list[
             lambda case: case.label in ("benign", "malignant") and seen(lambda fact: fact.lesions == 0)(case),
         ),
         ("lesion-in-normal", "are normal, yet a lesion is outlined", lambda c: c.label == "normal" and outlined(c)),
+        (
+            "grey-mask",
+            "have a mask with grey values, such as a soft edge: it is cut at half of its maximum",
+            seen(lambda fact: fact.grey_mask),
+        ),
         ("several-lesions", "have several outlined lesions", seen(lambda fact: (fact.lesions or 0) > 1)),
         ("lesion-at-border", "have a lesion that the picture cuts off", seen(lambda fact: fact.at_border)),
         ("no-ultrasound", "hold no ultrasound: one grey, or noise", seen(lambda fact: fact.nothing is not None)),

@@ -30,8 +30,9 @@ class CaseFacts:
 
     `size` is (height, width); `marks` and `coloured` say whether text or calipers, and colour, are burned in
     (the orientation mark in a corner does not count); `lesions` is the number of outlined lesions, None without
-    annotation; `lesion_area` their pixels; `at_border` whether one touches the picture's edge; `nothing` says why it
-    cannot be ultrasound, None where it may be; `picture` is a JPEG.
+    annotation; `grey_mask` whether a mask's grey values had to be cut; `lesion_area` the lesions' pixels; `at_border`
+    whether one touches the picture's edge; `nothing` says why it cannot be ultrasound, None where it may be;
+    `picture` is a JPEG.
     """
 
     size: tuple[int, int]
@@ -39,6 +40,7 @@ class CaseFacts:
     marks: bool
     coloured: bool
     lesions: int | None
+    grey_mask: bool
     lesion_area: int
     at_border: bool
     nothing: str | None
@@ -46,8 +48,11 @@ class CaseFacts:
     features: FrameFeatures
 
 
-def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
-    """Look at one decoded case, of a volume at one slice; `compared` as in `frame_features`."""
+def case_facts(sample: Sample, *, compared: bool = True, grey_mask: bool = False) -> CaseFacts:
+    """Look at one decoded case, of a volume at one slice; `compared` as in `frame_features`.
+
+    `grey_mask` says what only the file knows, that grey values were cut.
+    """
     whole, sample = sample, shown_slice(sample)
     grey = to_grey(sample.image)
     ink = _without_corner(burned_in_marks(grey))
@@ -59,6 +64,7 @@ def case_facts(sample: Sample, *, compared: bool = True) -> CaseFacts:
         marks=int(ink.sum()) >= _MIN_MARK_PIXELS,
         coloured=colour is not None and int(colour.sum()) >= _MIN_COLOUR_PIXELS,
         lesions=None if sample.lesion_mask is None else lesion_count(sample.lesion_mask),
+        grey_mask=grey_mask,
         lesion_area=0 if lesion is None else int(lesion.sum()),
         at_border=lesion is not None and bool(_edge(lesion).any()),
         nothing=nothing_in(whole.image),

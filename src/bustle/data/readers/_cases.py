@@ -18,6 +18,7 @@ from bustle.data.case_ids import check_case_id
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
 from bustle.io.raster import image_size, picture_count, read_image, read_mask
+from bustle.io.tables import Table
 from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume, volume_stem
 from bustle.io.volume_files import detached_files
 
@@ -129,6 +130,12 @@ class CollectionBuilder:
         """Record one finding about all cases of `stems`, if there are any."""
         if stems:
             self.note(kind, f"{self.source}: {len(stems)} {what}: {named(stems)}", stems=stems)
+
+    def note_table(self, table: Table) -> None:
+        """Record which known columns of a table hold words such as NA, which count as absent."""
+        for column, count in table.missing.items():
+            what = f"cells of {column} in {table.path.name} say NA, nan or the like and count as absent"
+            self.note("missing-values", f"{self.source}: {count} {what}")
 
     def collection(self) -> Collection:
         return Collection(tuple(self._cases.values()), tuple(map(self._of_known_cases, self._findings)))

@@ -9,9 +9,10 @@ from typing import Any
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import CLASS_NAMES, Box, Label
+from bustle.io.tables import cell_text
 
 
-def parse_label(value: Any, *, path: Path) -> Label | None:
+def parse_label(value: Any, *, path: Path | None) -> Label | None:
     """A class name in any case, with blanks around it; '' is an absent label. Unknown names raise `InputError`."""
     text = str(value).strip().lower()
     if not text:
@@ -23,14 +24,21 @@ def parse_label(value: Any, *, path: Path) -> Label | None:
 
 
 def parse_id(value: Any) -> str | None:
-    """Text of an id; '' is absent. Parquet turns whole numbers with gaps into floats, and 7.0 is patient 7."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) or None
+    """Text of an id; '' is absent."""
+    return cell_text(value) or None
 
 
-def parse_spacing(value: Any, *, path: Path) -> tuple[float, float] | None:
-    """Pixel spacing in mm, one number or "rows columns"; '' is unknown. Returns (row, column) spacing."""
+def parse_spacing(value: Any, *, path: Path | None) -> tuple[float, float] | None:
+    """Pixel spacing in mm, one number or "rows columns"; '' is unknown. Returns (row, column) spacing.
+
+    `0,08` has a decimal comma; `1,5` could be two numbers, and is refused.
+    """
+    text = str(value).strip()
+    if re.fullmatch(r"\d+,\d+", text):
+        if not text.startswith("0,"):
+            one, two = text.replace(",", "."), text.replace(",", " ")
+            raise InputError(f"'{text}' may be {one} or {two}", remedy="write it with a point, or a blank", path=path)
+        value = text.replace(",", ".")
     numbers = _numbers(value)
     if numbers == []:
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.printable import printable
+from bustle.io.names import normal_form
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import is_volume, volume_stem
 
@@ -52,10 +53,10 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 
 
 def by_stem(files: Iterable[Path]) -> dict[str, Path]:
-    """Files by name without ending. Two files that differ only in the ending raise `InputError`."""
+    """Files by name without ending, in one normal form; two that differ only in the ending raise `InputError`."""
     found: dict[str, Path] = {}
     for file in files:
-        other = found.setdefault(volume_stem(file), file)
+        other = found.setdefault(normal_form(volume_stem(file)), file)
         if other is not file:
             raise InputError(
                 f"'{other.name}' and '{file.name}' would have the same case id",

@@ -14,8 +14,10 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label, parse_spacing
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
-from bustle.data.readers._tables import Row, read_excel
+from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
+from bustle.io.names import normal_form
+from bustle.io.tables import Row, read_table
 
 DESCRIPTION = ReaderDescription(
     title="BrEaST (Breast-Lesions-USG)",
@@ -54,15 +56,14 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(folder, reader="breast")
     table = _clinical_table(root)
-    rows = {
-        Path(str(row["Image_filename"])).stem: row
-        for row in read_excel(table, required=("Image_filename", "Pixel_size", "Classification"))
-    }
+    content = read_table(table, required=("Image_filename", "Pixel_size", "Classification"))
+    rows, surplus = rows_of_stems(content, column="Image_filename", stems=images)
     builder = CollectionBuilder(name)
+    builder.note_table(content)
     without_mask, without_row = [], []
     for stem, image in images.items():
         structures = masks.pop(stem, {})
-        row = rows.pop(stem, None)
+        row = rows.get(stem)
         label = None if row is None else parse_label(row["Classification"], path=table)
         tumours = tuple(file for structure, file in structures.items() if structure.startswith("tumor"))
         if row is None:
@@ -84,7 +85,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     builder.note_cases("image-without-row", f"images are not in {table.name}", without_row)
     orphans = [file for files in masks.values() for file in files.values()]
     builder.note_files("mask-without-image", "masks belong to no image", orphans)
-    builder.note_files("row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in rows])
+    builder.note_files("row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in surplus])
     return builder.collection()
 
 
@@ -95,7 +96,7 @@ def _files(folder: Path) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]:
     for file in image_files(folder):
         match = _MASK_STEM.fullmatch(file.stem)
         if match:
-            masks[match["image"]][match["structure"]] = file
+            masks[normal_form(match["image"])][match["structure"]] = file
         else:
             images.append(file)
     return by_stem(images), masks

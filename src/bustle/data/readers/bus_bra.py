@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import Box, Collection
 from bustle.data.readers._cases import CollectionBuilder
-from bustle.data.readers._fields import parse_label
+from bustle.data.readers._fields import parse_id, parse_label
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
-from bustle.data.readers._tables import Row, read_csv
+from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.raster import image_size
+from bustle.io.tables import Row, read_table
 
 DESCRIPTION = ReaderDescription(
     title="BUS-BRA (Brazilian breast ultrasound with BI-RADS categories)",
@@ -45,14 +46,16 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(root / "Images", reader="bus-bra")
     table = root / "bus_data.csv"
-    rows = {str(row["ID"]): row for row in read_csv(table, required=_COLUMNS)}
-    folds = _official_folds(root, options["folds"]) if "folds" in options else {}
+    content = read_table(table, required=_COLUMNS)
+    rows, surplus = rows_of_stems(content, column="ID", stems=images)
+    folds = _official_folds(root, options["folds"], stems=list(images)) if "folds" in options else {}
 
     builder = CollectionBuilder(name)
+    builder.note_table(content)
     without_mask, without_row = [], []
     for stem, image in images.items():
         mask = masks.pop(stem.replace("bus_", "mask_", 1), None)
-        row = rows.pop(stem, None)
+        row = rows.get(stem)
         label = None if row is None else parse_label(row["Pathology"], path=table)
         if mask is None:
             without_mask.append(stem)
@@ -66,7 +69,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             lesions=None if mask is None else UnitedMasks((mask,), label),
             boxes=None if row is None else _boxes(row, table),
             label=label,
-            patient_id=None if row is None else str(row["Case"]) or None,
+            patient_id=None if row is None else parse_id(row["Case"]),
             official_fold=folds.get(stem),
             metadata={} if row is None else _metadata(row),
             tables=(table,),
@@ -74,26 +77,27 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_cases("image-without-row", f"images are not in {table.name}", without_row)
     builder.note_files("mask-without-image", "masks belong to no image", list(masks.values()))
-    builder.note_files("row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in rows])
+    builder.note_files("row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in surplus])
     if folds:
         outside = [stem for stem in images if stem not in folds]
         builder.note_cases("image-without-fold", "images have no official fold", outside)
     return builder.collection()
 
 
-def _official_folds(root: Path, option: str) -> dict[str, int]:
+def _official_folds(root: Path, option: str, *, stems: Sequence[str]) -> dict[str, int]:
     if option not in _FOLD_TABLES:
         raise unknown_name("folds", option, _FOLD_TABLES)
     table = root / _FOLD_TABLES[option]
     folds = {}
-    for row in read_csv(table, required=("ID", "kFold")):
-        if not row["kFold"].isdecimal() or int(row["kFold"]) < 1:
+    content = read_table(table, required=("ID", "kFold"), blank_missing=False)
+    for stem, row in rows_of_stems(content, column="ID", stems=stems)[0].items():
+        if not str(row["kFold"]).isdecimal() or int(row["kFold"]) < 1:
             raise InputError(
                 f"the kFold of {row['ID']} is '{row['kFold']}'",
                 remedy="it must be 1, 2, …; restore the file",
                 path=table,
             )
-        folds[row["ID"]] = int(row["kFold"]) - 1
+        folds[stem] = int(row["kFold"]) - 1
     return folds
 
 
@@ -102,7 +106,7 @@ def _check_size(builder: CollectionBuilder, stem: str, image: Path, row: Row) ->
         height, width = image_size(image)
     except InputError:
         return  # loading the case says what is wrong with the file
-    if (row["Width"], row["Height"]) != (str(width), str(height)):
+    if (str(row["Width"]), str(row["Height"])) != (str(width), str(height)):
         builder.note(
             "size-mismatch",
             f"bus_data.csv gives {row['Width']} x {row['Height']} pixels for {stem}, the image has {width} x {height}"

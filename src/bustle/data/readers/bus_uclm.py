@@ -18,9 +18,10 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
 from bustle.data.readers._lesions import Lesions, paint_instances
-from bustle.data.readers._tables import Row, read_csv
+from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.raster import read_colours
+from bustle.io.tables import Row, read_table
 
 DESCRIPTION = ReaderDescription(
     title="BUS-UCLM",
@@ -76,15 +77,17 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(root / "images", reader="bus-uclm")
     table = root / _TABLE
-    rows = {}
-    if table.is_file():
-        rows = {Path(str(row["Image"])).stem: row for row in read_csv(table, required=("Image",))}
-
     builder = CollectionBuilder(name)
+    rows, surplus = {}, []
+    if table.is_file():
+        content = read_table(table, required=("Image",), optional=("Label",))
+        rows, surplus = rows_of_stems(content, column="Image", stems=images)
+        builder.note_table(content)
+
     without_mask, without_row = [], []
     for stem, image in images.items():
         mask = masks.pop(stem, None)
-        row = rows.pop(stem, {})
+        row = rows.get(stem, {})
         if mask is None:
             without_mask.append(stem)
         if not row:
@@ -103,7 +106,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     builder.note_files("mask-without-image", "masks belong to no image", list(masks.values()))
     if table.is_file():
         builder.note_cases("image-without-row", f"images are not in {_TABLE}", without_row)
-        builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in rows])
+        builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in surplus])
     else:
         builder.note(
             "missing-table", f"{name}: {root.name} has no {_TABLE}; the colours of the masks are the classes"

@@ -13,6 +13,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
 from bustle.data.sources import ReaderDescription
+from bustle.io.names import normal_form
 
 DESCRIPTION = ReaderDescription(
     title="BUSI (Breast Ultrasound Images)",
@@ -72,7 +73,7 @@ def _read_class(
     for file in image_files(folder):
         match = _MASK_STEM.fullmatch(file.stem)
         if match:
-            masks[match["image"]].append(file)
+            masks[normal_form(match["image"])].append(file)
         else:
             images.append(file)
     for stem, image in by_stem(images).items():

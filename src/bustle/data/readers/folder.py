@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
 from bustle.data.phantom.claimed_set import check_finished
 from bustle.data.readers._cases import CollectionBuilder
-from bustle.data.readers._fields import parse_label, parse_spacing
+from bustle.data.readers._fields import parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
-from bustle.data.readers._tables import Row, read_csv
+from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
+from bustle.io.tables import read_table, table_named
 from bustle.io.volume import is_volume
 
 DESCRIPTION = ReaderDescription(
@@ -22,15 +22,13 @@ DESCRIPTION = ReaderDescription(
 images/<stem>.png        PNG, JPEG, BMP or TIFF; volumes: NRRD, NIfTI or MHA, which hold their own spacing
 masks/<stem>.png         optional: 0 = background, 255 = lesion, or 1..n = the lesions by number
 gland/<stem>.png         optional: non-zero = glandular tissue
-labels.csv               optional: case_id,label[,patient_id,spacing_mm], case_id = <stem>
+labels.csv               optional (or .tsv, .xlsx, .parquet): case_id,label[,patient_id,spacing_mm], case_id = <stem>
 """,
     licence="Your data's own",
     citation="Your data's own",
     obtain="Your own data, or `bustle data phantom`, which writes this layout",
     options={},
 )
-
-_TABLE = "labels.csv"
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
@@ -45,13 +43,16 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         raise no_images(root / "images", reader="folder")
     unfinished = check_finished(root, images=len(images))
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
-    table = root / _TABLE
-    rows = _rows(table) if table.exists() else {}
-
+    table = table_named(root, "labels")
     builder = CollectionBuilder(name)
+    rows, surplus = {}, []
+    if table is not None:
+        content = read_table(table, required=("case_id", "label"), optional=("patient_id", "spacing_mm"))
+        rows, surplus = rows_of_stems(content, column="case_id", stems=images)
+        builder.note_table(content)
     without_mask, without_row = [], []
     for stem, image in images.items():
-        row = rows.pop(stem, None)
+        row = rows.get(stem)
         mask = masks.pop(stem, None)
         label = None if row is None else parse_label(row["label"], path=table)
         lesions = lesions_of_file(mask, label)
@@ -66,19 +67,21 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             lesions=lesions,
             gland_mask=glands.pop(stem, None),
             label=label,
-            patient_id=cells.get("patient_id") or None,
+            patient_id=parse_id(cells.get("patient_id", "")),
             spacing=None if is_volume(image) else parse_spacing(cells.get("spacing_mm", ""), path=table),
             metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
-            tables=(table,) if table.is_file() else (),
+            tables=() if table is None else (table,),
         )
     if unfinished is not None:
         builder.note("unfinished-set", unfinished)
     if (root / "masks").is_dir():
         builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_files("mask-without-image", "masks belong to no image", [*masks.values(), *glands.values()])
-    if table.is_file():
-        builder.note_cases("image-without-row", f"images are not in {_TABLE}", without_row)
-        builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in rows])
+    if table is not None:
+        builder.note_cases("image-without-row", f"images are not in {table.name}", without_row)
+        builder.note_files(
+            "row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in surplus]
+        )
     return builder.collection()
 
 
@@ -94,12 +97,3 @@ def lesions_of_file(mask: Path | None, label: Label | None) -> LesionSource | No
 
 def _optional(folder: Path) -> dict[str, Path]:
     return by_stem(image_or_volume_files(folder)) if folder.is_dir() else {}
-
-
-def _rows(table: Path) -> dict[str, Row]:
-    rows: dict[str, Row] = {}
-    for row in read_csv(table, required=("case_id", "label")):
-        if row["case_id"] in rows:
-            raise InputError(f"case_id '{row['case_id']}' occurs twice", remedy="remove one of the rows", path=table)
-        rows[row["case_id"]] = row
-    return rows

@@ -15,10 +15,11 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
-from bustle.data.readers._tables import read_table
 from bustle.data.sources import ReaderDescription
 from bustle.data.video_sizes import video_sizes
+from bustle.io.names import file_below
 from bustle.io.raster import image_size, read_image
+from bustle.io.tables import Table, read_table
 from bustle.io.video import VIDEO_SUFFIXES, VideoSize, read_video_frame
 
 DESCRIPTION = ReaderDescription(
@@ -46,7 +47,7 @@ boxes.csv or boxes.parquet, optional, one row per lesion box; frames without a r
     },
 )
 
-_COLUMNS = frozenset({"video", "video_id", "label", "patient_id", "spacing_mm"})
+_OPTIONAL = ("video_id", "label", "patient_id", "spacing_mm")
 _CORNERS = ("y_start", "x_start", "y_stop", "x_stop")
 
 Boxes = Mapping[int, Sequence[Box]]
@@ -74,11 +75,13 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     table = _table_file(path)
     every = _every(options.get("every", "1"))
     boxes_table = _boxes_table(table, options)
-    videos = _read_videos(table)
+    content = read_table(table, required=("video",), optional=_OPTIONAL)
+    videos = _read_videos(content)
     boxes = {} if boxes_table is None else _read_boxes(boxes_table, videos, table=table)
     sizes = video_sizes([video.place for video in videos if video.place.is_file()])
     tables = (table,) if boxes_table is None else (table, boxes_table)
     builder = CollectionBuilder(name)
+    builder.note_table(content)
     for video in videos:
         _add_frames(
             builder, video, boxes.get(video.name, {}), every=every, size=sizes.get(video.place), tables=tables
@@ -168,13 +171,14 @@ def _numbered_files(folder: Path) -> dict[int, Path]:
     return dict(sorted(numbered.items()))
 
 
-def _read_videos(table: Path) -> list[_Video]:
+def _read_videos(content: Table) -> list[_Video]:
+    table = content.path
     videos: dict[str, _Video] = {}
-    for row in read_table(table, required=("video",)):
+    for row in content.rows:
         cell = str(row["video"])
         if not cell:
             raise InputError("a row has an empty video", remedy="fill in its path or remove the row", path=table)
-        place = table.parent / cell
+        place = file_below(table.parent, cell)
         if not place.exists():
             raise InputError(
                 "no such video", remedy=f"correct {table.name}, whose paths are relative to its folder", path=place
@@ -196,7 +200,7 @@ def _read_videos(table: Path) -> list[_Video]:
             label=parse_label(row.get("label", ""), path=table),
             patient_id=parse_id(row.get("patient_id", "")),
             spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
-            metadata={key: value for key, value in row.items() if key not in _COLUMNS},
+            metadata={key: value for key, value in row.items() if key not in ("video", *_OPTIONAL)},
         )
     if not videos:
         raise InputError("has no rows", remedy="write one row per video", path=table)
@@ -208,9 +212,9 @@ def _read_boxes(path: Path, videos: Sequence[_Video], *, table: Path) -> dict[st
     name_of = {video.place: video.name for video in videos}
     known = {video.name for video in videos}
     boxes: dict[str, dict[int, list[Box]]] = {}
-    for row in read_table(path, required=("video", "frame", *_CORNERS)):
+    for row in read_table(path, required=("video", "frame", *_CORNERS), blank_missing=False).rows:
         cell = parse_id(row["video"]) or ""
-        name = cell if cell in known else name_of.get(table.parent / cell)
+        name = cell if cell in known else name_of.get(file_below(table.parent, cell))
         if name is None:
             raise unknown_name("video", cell, known, path=path)
         corners = " ".join(str(row[corner]) for corner in _CORNERS)

@@ -12,8 +12,9 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import NumberedMask, UnitedMasks
-from bustle.data.readers._tables import Row, read_table
 from bustle.data.sources import ReaderDescription
+from bustle.io.names import file_below, normal_form
+from bustle.io.tables import Row, Table, read_table
 from bustle.io.volume import is_volume, volume_stem
 
 DESCRIPTION = ReaderDescription(
@@ -36,34 +37,38 @@ manifest.csv or manifest.parquet, one row per image; paths are relative to the m
     options={},
 )
 
-_COLUMNS = frozenset({"image", "mask", "gland", "label", "patient_id", "case_id", "spacing_mm", "box"})
+_OPTIONAL = ("mask", "gland", "label", "patient_id", "case_id", "spacing_mm", "box")
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `manifest/<case_id>`. Empty cells are absent annotations; files that do not exist are findings."""
-    table = _manifest_file(path)
-    rows = read_table(table, required=("image",))
+    table = read_table(_manifest_file(path), required=("image",), optional=_OPTIONAL)
     builder = CollectionBuilder(name)
+    builder.note_table(table)
     absent_images: list[Path] = []
     absent_masks: list[str] = []
-    for row in rows:
+    for row in table.rows:
         image = _file(row, "image", table)
         if image is None:
-            raise InputError("a row has an empty image", remedy="fill in its path or remove the row", path=table)
+            raise InputError("a row has an empty image", remedy="fill in its path or remove the row", path=table.path)
         if not is_file(image):
             absent_images.append(Path(str(row["image"])))
             continue
-        stem = str(row.get("case_id", "")) or volume_stem(image)
+        stem = parse_id(row.get("case_id", "")) or normal_form(volume_stem(image))
         mask, gland = _file(row, "mask", table), _file(row, "gland", table)
         if any(file is not None and not is_file(file) for file in (mask, gland)):
             absent_masks.append(stem)
-        _add(builder, stem, image, row, table=table, mask=_existing(mask), gland=_existing(gland))
+        _add(builder, stem, image, row, table=table.path, mask=_existing(mask), gland=_existing(gland))
     builder.note_files("row-without-image", "images in the manifest do not exist", absent_images)
     builder.note_cases("image-without-mask", "masks in the manifest do not exist, of the cases", absent_masks)
     collection = builder.collection()
     if not collection.cases:
-        what = f"none of its images exist ({named(absent_images, shown=1)})" if rows else "has no rows"
-        raise InputError(what, remedy="write paths that are relative to the manifest's folder", path=table)
+        what = f"{table.doubt}none of its images exist ({named(absent_images, shown=1)})"
+        raise InputError(
+            what if table.rows else "has no rows",
+            remedy="write paths that are relative to the manifest's folder",
+            path=table.path,
+        )
     return collection
 
 
@@ -91,7 +96,7 @@ def _add(
         label=label,
         patient_id=parse_id(row.get("patient_id", "")),
         spacing=None if is_volume(image) else parse_spacing(row.get("spacing_mm", ""), path=table),
-        metadata={key: value for key, value in row.items() if key not in _COLUMNS},
+        metadata={key: value for key, value in row.items() if key not in ("image", *_OPTIONAL)},
         tables=(table,),
     )
 
@@ -106,9 +111,9 @@ def _manifest_file(path: Path | None) -> Path:
     return path
 
 
-def _file(row: Row, column: str, table: Path) -> Path | None:
+def _file(row: Row, column: str, table: Table) -> Path | None:
     text = str(row.get(column, ""))
-    return table.parent / text if text else None
+    return file_below(table.path.parent, text) if text else None
 
 
 def _existing(file: Path | None) -> Path | None:

@@ -10,8 +10,8 @@ from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
 from bustle.data.readers._lesions import NumberedMask
-from bustle.data.readers._tables import Row, read_csv
 from bustle.data.sources import ReaderDescription
+from bustle.io.tables import Row, cell_text, read_table
 from bustle.io.volume import read_header
 
 DESCRIPTION = ReaderDescription(
@@ -97,8 +97,8 @@ def _stated_spacing(volume: Path) -> tuple[float, ...] | None:
 def _by_number(table: Path, columns: tuple[str, ...]) -> dict[int, Row]:
     """Rows by the number in the first of `columns`; none where the table is absent."""
     rows: dict[int, Row] = {}
-    for row in read_csv(table, required=columns) if table.is_file() else ():
-        number = _number(row[columns[0]], path=table)
+    for row in read_table(table, required=columns, blank_missing=False).rows if table.is_file() else ():
+        number = _number(cell_text(row[columns[0]]), path=table)
         if number in rows:
             raise InputError(f"case {number} occurs twice", remedy="remove one of the rows", path=table)
         rows[number] = row

@@ -10,8 +10,9 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
-from bustle.data.readers._tables import read_excel
+from bustle.data.readers._rows import no_row_fits
 from bustle.data.sources import ReaderDescription
+from bustle.io.tables import Table, cell_text, read_table
 
 DESCRIPTION = ReaderDescription(
     title='UDIAT ("Dataset B")',
@@ -41,9 +42,14 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(root / "original", reader="udiat")
     table = root / _TABLE
-    labels = _labels(table) if table.is_file() else {}
-
     builder = CollectionBuilder(name)
+    labels: dict[str, Label | None] = {}
+    if table.is_file():
+        content = read_table(table, required=("Image", "Type"))
+        labels = _labels(content)
+        builder.note_table(content)
+        if labels and not any(_number(stem) in labels for stem in images):
+            raise no_row_fits(content, column="Image", text=next(iter(labels)), stem=next(iter(images)))
     without_mask, without_row = [], []
     for stem, image in images.items():
         mask = masks.pop(stem, None)
@@ -68,9 +74,10 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     return builder.collection()
 
 
-def _labels(table: Path) -> dict[str, Label | None]:
-    rows = read_excel(table, required=("Image", "Type"))
-    return {_number(Path(str(row["Image"])).stem): parse_label(row["Type"], path=table) for row in rows}
+def _labels(table: Table) -> dict[str, Label | None]:
+    return {
+        _number(Path(cell_text(row["Image"])).stem): parse_label(row["Type"], path=table.path) for row in table.rows
+    }
 
 
 def _number(text: str) -> str:
