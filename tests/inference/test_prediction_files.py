@@ -12,7 +12,7 @@ from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
-from bustle.inference.lesions import measure_lesions
+from bustle.data.prepared.lesion_measures import measure_lesions
 from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredImageMask
 

@@ -14,7 +14,7 @@ from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry, ImageSegmentation, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.data.prepared.grid import grid_for
-from bustle.inference.lesions import measure_lesions
+from bustle.data.prepared.lesion_measures import measure_lesions
 from bustle.inference.prediction_files import read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredVolumeMask
 from bustle.io.raster import write_png

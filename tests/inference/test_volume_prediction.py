@@ -13,9 +13,10 @@ from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Geometry, MaskMeaning, Prediction, VolumeSegmentation
 from bustle.inference.backend import NetworkOutput
+from bustle.inference.pipeline import Item
 from bustle.inference.prediction_files import read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredVolumeMask
-from bustle.inference.volume_prediction import check_volume, predict_volume
+from bustle.inference.volume_prediction import VolumePipeline, check_volume
 from bustle.inference.volume_search import MOST_CANDIDATES, suspicious_places
 from bustle.io.volume import read_volume, write_volume
 
@@ -63,15 +64,8 @@ GEOMETRY = Geometry(SIZE, spacing=SPACING, origin=(1.0, 2.0, 3.0), direction=(1.
 
 
 def predicted(volume: NDArray[np.uint8], centre=None, backend: BrightIsLesion | None = None) -> Prediction:
-    return predict_volume(
-        volume,
-        case_id="made/1",
-        geometry=GEOMETRY,
-        centre=centre,
-        backend=backend or BrightIsLesion(),
-        data=DATA,
-        provenance={"model": "made"},
-    )
+    pipeline = VolumePipeline(backend or BrightIsLesion(), DATA, provenance={"model": "made"})
+    return pipeline.predict(Item("made/1", volume, GEOMETRY, centre))
 
 
 def drawn_in(prediction: Prediction) -> VolumeSegmentation:
@@ -194,9 +188,7 @@ def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
     lesion = sum((axis - c) ** 2 for axis, c in zip(axes, (12.0, 9.1, 8.4), strict=True)) < 4.0**2
     write_volume(tmp_path / "scan.nrrd", np.where(lesion, 230, 20).astype(np.uint8), geometry=geometry)
     voxels, read = read_volume(tmp_path / "scan.nrrd")
-    prediction = predict_volume(
-        voxels[None], case_id="a", geometry=read, centre=None, backend=BrightIsLesion(), data=DATA, provenance={}
-    )
+    prediction = VolumePipeline(BrightIsLesion(), DATA, provenance={}).predict(Item("a", voxels[None], read))
     write_prediction(prediction, tmp_path / "out", save_probability=True)
     scan = SimpleITK.ReadImage(str(tmp_path / "scan.nrrd"))
     for name in ("mask", "probability"):
@@ -227,15 +219,8 @@ def test_a_volume_stored_with_other_axes_is_the_same_volume():
     ras = (0.0, -1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
     last = (1.0 + 0.5 * (SIZE[2] - 1), 2.0 + 0.25 * (SIZE[1] - 1), 3.0)
     geometry = Geometry((70, 60, 100), spacing=(0.5, 0.5, 0.25), origin=last, direction=ras)
-    found = predict_volume(
-        np.ascontiguousarray(turned),
-        case_id="made/1",
-        geometry=geometry,
-        centre=None,
-        backend=BelowTheBright(),
-        data=DATA,
-        provenance={},
-    )
+    item = Item("made/1", np.ascontiguousarray(turned), geometry)
+    found = VolumePipeline(BelowTheBright(), DATA, provenance={}).predict(item)
     drawn, as_drawn = drawn_in(found), drawn_in(expected)
     np.testing.assert_array_equal(np.flip(drawn.mask.transpose(0, 2, 1), (1, 2)), as_drawn.mask)
     np.testing.assert_array_equal(drawn.network_mask, as_drawn.network_mask)

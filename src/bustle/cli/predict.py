@@ -62,7 +62,6 @@ def _millimetres(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     from bustle.core.claimed_output import claim_folder
-    from bustle.core.data_section import PatchData
     from bustle.core.errors import InputError
     from bustle.core.progress import announce
     from bustle.experiments.own_outputs import PREDICTIONS
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         claim.refuse_inputs(image.path for image in images)
         claim.refuse_foreign()
         predictor = Predictor.open(arguments.model, device=arguments.device)
-        if arguments.centre is not None and not isinstance(predictor.data, PatchData):
+        if arguments.centre is not None and not predictor.data.needs_place:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
         claim.begin(clear=False)
         done = predict_files(

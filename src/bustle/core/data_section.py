@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from bustle.core.types import CLASS_NAMES
 
@@ -26,7 +26,10 @@ class DataSection:
     lesion in training: `mask` = its outline, `box` = its box, filled (an outlined lesion's is the tight one).
     `located_fraction` of the training cases keep their mask or box, the others keep only their class; the cases
     that a smaller fraction keeps are among those that a larger one keeps.
+    `needs_place`: the network sees a patch about a place, which must be told or searched, and not the whole case.
     """
+
+    needs_place: ClassVar[bool] = False
 
     size: tuple[int, ...]
     resize: str
@@ -77,6 +80,15 @@ class ImageData(DataSection):
         if len(self.size) != 2:
             raise ValueError("size must be [height, width] of an image; volumes have resize: patch")
 
+    @property
+    def prepared_size(self) -> tuple[int, int]:
+        """The size of every prepared image."""
+        return self.size
+
+    def preparation(self) -> dict[str, Any]:
+        """What decides the pixels of a prepared image, besides the image itself."""
+        return {"size": list(self.size), "resize": self.resize, "multi_mask": self.multi_mask}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchData(DataSection):
@@ -86,6 +98,8 @@ class PatchData(DataSection):
     patches hold a lesion's centre, the others lie where there is none, as far as possible. `lesion_offset`: the part
     of the patch's edge by which the centre lies off its middle at most, along every axis.
     """
+
+    needs_place: ClassVar[bool] = True
 
     size: tuple[int, int, int]
     resize: Literal["patch"] = "patch"
@@ -103,6 +117,15 @@ class PatchData(DataSection):
             raise ValueError("lesion_share must lie between 0 and 1")
         if not 0 <= self.lesion_offset <= 0.45:
             raise ValueError("lesion_offset must lie between 0 and 0.45, or the centre may leave the patch")
+
+    @property
+    def prepared_size(self) -> None:
+        """Each prepared volume has its own."""
+        return
+
+    def preparation(self) -> dict[str, Any]:
+        """What decides the voxels of a prepared volume, besides the volume itself."""
+        return {"spacing_mm": self.spacing_mm, "resize": self.resize, "multi_mask": self.multi_mask}
 
 
 PATCHES_ONLY = {f.name for f in dataclasses.fields(PatchData)} - {f.name for f in dataclasses.fields(ImageData)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bustle.core.data_section import DataSection, PatchData
+from bustle.core.data_section import DataSection
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import Protocol, Recipe
@@ -22,7 +22,7 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
     A training part of one class only is said, since such a model's class probabilities mean nothing.
     """
     by_id = {case.case_id: case for case in cases}
-    if isinstance(recipe.data, PatchData) and zoo.resolve(recipe).mask_meaning is None:
+    if recipe.data.needs_place and zoo.resolve(recipe).mask_meaning is None:
         unplaced = [i for i in fold.test if not by_id[i].has_mask or by_id[i].label == "normal"]
         if unplaced:
             raise InputError(

@@ -16,7 +16,7 @@ from bustle.inference.predictor import Predictor
 
 def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
     """Whether the model is shown the patch about the true lesion; one that `outlines` nothing cannot search."""
-    return isinstance(data, PatchData) and (protocol.located or not outlines)
+    return data.needs_place and (protocol.located or not outlines)
 
 
 def set_folder(folder: Path, protocol: Protocol, *, data: DataSection, outlines: bool) -> Path:

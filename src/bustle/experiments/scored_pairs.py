@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Sample
-from bustle.data.prepared.grid import mapped_grid
+from bustle.data.prepared.grid import boxes_to_network, mapped_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
 from bustle.inference.decision import decide
 from bustle.inference.prediction_files import MASK, check_prediction, foreign_volume, read_prediction
@@ -182,7 +182,7 @@ class Pair:
             predicted, seen = drawn.network.mask, drawn.network.grid
             grid = mapped_grid(dataclasses.replace(seen.geometry, spacing=spacing), seen.mapping)
             mask = None if mask is None else grid.mask_to_network(mask)
-            boxes = None if boxes is None else tuple(map(grid.box_to_network, boxes))
+            boxes = boxes_to_network(boxes, grid=grid)
             spacing = grid.network.spacing
         truth = TruthCase(
             case_id=self.case.case_id,

@@ -1,11 +1,10 @@
-"""The one way from an image to a `Prediction`: prepare, run the networks, return to the original grid, measure."""
+"""A trained model, opened from a run or a package, and ready to predict."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,32 +13,16 @@ from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
-from bustle.core.memory import available_memory
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import named_run
-from bustle.core.types import Geometry, ImageSegmentation, Prediction
-from bustle.data.prepared.image_grid import ImageGrid
-from bustle.data.prepared.intensities import normalise
+from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
-from bustle.inference.decision import decide, named
-from bustle.inference.lesions import measure_lesions
+from bustle.inference.image_prediction import ImagePipeline
 from bustle.inference.package import MODEL, Package, is_package
 from bustle.inference.package_backend import open_package
-from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
+from bustle.inference.pipeline import Item, Pipeline
 from bustle.inference.torch_backend import TorchBackend
-
-
-class Item(NamedTuple):
-    """What is to be predicted: an image uint8 `C H W`, or a volume `C D H W`.
-
-    `centre` (in voxels) says where a volume's lesion is; None leaves it to the model to search.
-    """
-
-    case_id: str
-    image: NDArray[np.uint8]
-    geometry: Geometry
-    centre: tuple[float, ...] | None = None
 
 
 class Predictor:
@@ -70,6 +53,7 @@ class Predictor:
             "runtime": backend.runtime,
             "bustle": versions().get("bustle"),
         }
+        self._pipeline = _pipeline(data, backend=backend, provenance=self.provenance)
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
@@ -127,12 +111,7 @@ class Predictor:
 
         Of volumes also as `check_volume` says.
         """
-        if isinstance(self.data, PatchData):
-            from bustle.inference.volume_prediction import check_volume
-
-            check_volume(geometry, centre=centre, data=self.data, outlines=self.outlines, free=available_memory())
-        else:
-            ImageGrid.of(geometry, section=self.data)
+        self._pipeline.check(geometry, centre=centre)
 
     def predict(
         self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
@@ -142,67 +121,15 @@ class Predictor:
 
     def predict_many(self, items: Iterable[Item], *, batch_size: int = 8) -> Iterator[Prediction]:
         """Predict images of any sizes, in order; at most `batch_size` are held at a time, volumes one by one."""
-        remaining = iter(items)
-        if isinstance(self.data, PatchData):
-            for item in remaining:
-                yield self._predict_volume(item, data=self.data)
-            return
-        while batch := list(itertools.islice(remaining, batch_size)):
-            grids = [ImageGrid.of(item.geometry, section=self.data) for item in batch]
-            prepared = [grid.prepare(item.image) for item, grid in zip(batch, grids, strict=True)]
-            images = np.stack([normalise(image, section=self.data) for image in prepared])
-            masks, classes = self._backend.run(images)
-            for i, (item, grid) in enumerate(zip(batch, grids, strict=True)):
-                yield self._prediction(
-                    item.case_id,
-                    grid,
-                    channels=None if masks is None else masks[i],
-                    classes=None if classes is None else classes[i],
-                )
+        return self._pipeline.predict_many(items, batch_size=batch_size)
 
-    def _predict_volume(self, item: Item, *, data: PatchData) -> Prediction:
-        from bustle.inference.volume_prediction import predict_volume  # needs SciPy, which images do not
 
-        return predict_volume(
-            item.image,
-            case_id=item.case_id,
-            geometry=item.geometry,
-            centre=item.centre,
-            backend=self._backend,
-            data=data,
-            provenance=self.provenance,
-        )
+def _pipeline(data: ImageData | PatchData, *, backend: Backend, provenance: Mapping[str, Any]) -> Pipeline:
+    if isinstance(data, PatchData):
+        from bustle.inference.volume_prediction import VolumePipeline  # needs SciPy, which images do not
 
-    def _prediction(
-        self,
-        case_id: str,
-        grid: ImageGrid,
-        *,
-        channels: NDArray[np.float32] | None,
-        classes: NDArray[np.float32] | None,
-    ) -> Prediction:
-        segmentation = None
-        meaning = self._backend.mask_meaning
-        if channels is not None and meaning is not None:
-            native = channels_on_original_grid(channels, grid=grid)
-            probability = lesion_probability(native, meaning=meaning)
-            mask = meaning.lesion_mask(native)
-            segmentation = ImageSegmentation(
-                probability=probability,
-                mask=mask,
-                network_mask=meaning.lesion_mask(channels),
-                lesions=measure_lesions(mask, probability, spacing=grid.geometry.spacing),
-            )
-        class_probabilities = named(classes, classes=self.data.classes)
-        return Prediction(
-            case_id=case_id,
-            geometry=grid.geometry,
-            mapping=grid.mapping,
-            segmentation=segmentation,
-            class_probabilities=class_probabilities,
-            decision=decide(class_probabilities),
-            provenance=self.provenance,
-        )
+        return VolumePipeline(backend, data, provenance)
+    return ImagePipeline(backend, data, provenance)
 
 
 def is_model(path: Path) -> bool:

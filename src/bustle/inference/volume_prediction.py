@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
+from bustle.core.memory import available_memory
 from bustle.core.types import Geometry, LesionCandidate, MaskMeaning, Prediction, VolumeSegmentation
 from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.decision import decide, named
+from bustle.inference.pipeline import Item
 from bustle.inference.sliding_window import cut
 from bustle.inference.volume_search import (
     NOT_DRAWN,
@@ -33,45 +35,56 @@ BYTES_PER_VOXEL, BYTES_PER_CUBIC_VOXEL = 16, 14
 """Memory at the highest point: the map on the way back to the original grid, and those of the search."""
 
 
-def predict_volume(
-    image: NDArray[np.uint8],
-    *,
-    case_id: str,
-    geometry: Geometry,
-    centre: Sequence[float] | None,
-    backend: Backend,
-    data: PatchData,
-    provenance: Mapping[str, Any],
-) -> Prediction:
-    """Predict a volume `C D H W` that passed `check_volume`.
+@dataclass(frozen=True)
+class VolumePipeline:
+    """Predicts volumes as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction."""
 
-    With `centre` (voxels of its own grid) only the patch about it is looked at. The classes are those of the patch
-    about the surest candidate.
-    """
-    grid = VolumeGrid.of(geometry, section=data)
-    volume = grid.prepare(image)
+    backend: Backend
+    data: PatchData
+    provenance: Mapping[str, Any]
 
-    def run(patch: NDArray[np.uint8]) -> NetworkOutput:
-        return backend.run(normalise(patch, section=data)[None])
+    def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
+        """Raises `InputError` as `check_volume` does."""
+        outlines = self.backend.mask_meaning is not None
+        check_volume(geometry, centre=centre, data=self.data, outlines=outlines, free=available_memory())
 
-    found, classes = _found(volume, grid=grid, centre=centre, run=run, data=data, meaning=backend.mask_meaning)
-    class_probabilities = named(classes, classes=data.classes)
-    return Prediction(
-        case_id=case_id,
-        geometry=geometry,
-        mapping=grid.mapping,
-        segmentation=None if found is None else _segmentation(found, grid=grid, data=data),
-        class_probabilities=class_probabilities,
-        decision=decide(class_probabilities),
-        centre=None if centre is None else tuple(centre),
-        provenance=provenance,
-    )
+    def predict_many(self, items: Iterable[Item], *, batch_size: int) -> Iterator[Prediction]:
+        """One by one: a volume alone fills the memory."""
+        for item in items:
+            yield self.predict(item)
+
+    def predict(self, item: Item) -> Prediction:
+        """Predict a volume `C D H W` that passed `check`.
+
+        With a `centre` (voxels of its own grid) only the patch about it is looked at. The classes are those of the
+        patch about the surest candidate.
+        """
+        grid = VolumeGrid.of(item.geometry, section=self.data)
+        found, classes = _found(
+            grid.prepare(item.image),
+            grid=grid,
+            centre=item.centre,
+            run=lambda patch: self.backend.run(normalise(patch, section=self.data)[None]),
+            data=self.data,
+            meaning=self.backend.mask_meaning,
+        )
+        class_probabilities = named(classes, classes=self.data.classes)
+        return Prediction(
+            case_id=item.case_id,
+            geometry=grid.geometry,
+            mapping=grid.mapping,
+            segmentation=None if found is None else _segmentation(found, grid=grid, data=self.data),
+            class_probabilities=class_probabilities,
+            decision=decide(class_probabilities),
+            centre=item.centre,
+            provenance=self.provenance,
+        )
 
 
 def check_volume(
     geometry: Geometry, *, centre: Sequence[float] | None, data: PatchData, outlines: bool, free: int | None
 ) -> None:
-    """Raises `InputError` for what `predict_volume` cannot do.
+    """Raises `InputError` for what `VolumePipeline` cannot do.
 
     That is an image, a volume without spacing, a `centre` outside of it, a search by a network that `outlines`
     nothing, and a volume for which `free` bytes of memory are too few.
@@ -143,26 +156,16 @@ def _segmentation(found: Search, *, grid: VolumeGrid, data: PatchData) -> Volume
 def _candidates(
     looks: Sequence[FoundLesion], parts: NDArray[np.uint8], *, grid: VolumeGrid, data: PatchData
 ) -> tuple[LesionCandidate, ...]:
-    size, voxel_mm3 = grid.geometry.original_size, math.prod(grid.geometry.step)
-    boxes = ndimage.find_objects(parts, max_label=len(looks))
-    candidates = []
-    for number, (found, box) in enumerate(zip(looks, boxes, strict=True), start=1):
-        centre = grid.place_to_original(found.centre)
-        voxels = 0
-        if box is not None:
-            inside = parts[box] == number
-            voxels = int(np.count_nonzero(inside))
-            centre = tuple(float(c) + s.start for c, s in zip(np.argwhere(inside).mean(axis=0), box, strict=True))
-        nearest = [min(max(round(place), 0), length - 1) for place, length in zip(centre, size, strict=True)]
-        candidates.append(
-            LesionCandidate(
-                centre=centre,
-                score=found.score if voxels else min(found.score, NOT_DRAWN),
-                voxels=voxels,
-                volume_mm3=voxels * voxel_mm3,
-                box_start=tuple(nearest) if box is None else tuple(side.start for side in box),
-                box_stop=tuple(n + 1 for n in nearest) if box is None else tuple(side.stop for side in box),
-                class_probabilities=named(found.classes, classes=data.classes),
-            )
+    measured = grid.measure(parts, places=[found.centre for found in looks])
+    return tuple(
+        LesionCandidate(
+            centre=part.centre,
+            score=found.score if part.voxels else min(found.score, NOT_DRAWN),
+            voxels=part.voxels,
+            volume_mm3=part.volume_mm3,
+            box_start=part.box_start,
+            box_stop=part.box_stop,
+            class_probabilities=named(found.classes, classes=data.classes),
         )
-    return tuple(candidates)
+        for found, part in zip(looks, measured, strict=True)
+    )

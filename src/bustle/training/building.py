@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
@@ -45,14 +44,13 @@ def build_learner(
     training = recipe.training
     train_positions, val_positions = positions_of(cache, train), positions_of(cache, val)
     locations = LocationLabels(cache, section=recipe.data, train=train_positions, seed=training.seed)
-    of_patches = isinstance(recipe.data, PatchData)
-    if located_only or of_patches:
+    if located_only or recipe.data.needs_place:
         located = locations.present[train_positions]
-        if of_patches and not located.all():
+        if recipe.data.needs_place and not located.all():
             announce(f"{(~located).sum()} training volumes without a mask are left out: where is their lesion?")
         train_positions = train_positions[located]
     if len(train_positions) < 2:
-        kind = "located cases" if located_only or of_patches else "cases"
+        kind = "located cases" if located_only or recipe.data.needs_place else "cases"
         raise InputError(f"the training part has {len(train_positions)} {kind}", remedy="at least 2 are needed")
     seed_epoch(training.seed, 0)  # the initial weights
     network = resolved.build(encoder_weights=None if init or resuming else resolved.encoder_weights)

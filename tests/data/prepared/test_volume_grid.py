@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bustle.core.data_section import PatchData
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.types import Box, Geometry
+from bustle.data.prepared.grid import boxes_to_network
+from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.volume_grid import VolumeGrid
 
 SECTION = PatchData(size=(64, 32, 64), spacing_mm=0.5, channels=1, mean=(0.0,), std=(1.0,))
@@ -74,8 +76,6 @@ def test_what_is_no_volume_is_refused():
         grid_of((10, 10, 10), spacing=None)
     with pytest.raises(ValueError, match="differ in size"):
         grid_of((10, 10, 10)).mask_to_network(np.zeros((3, 3, 3), bool))
-    with pytest.raises(ValueError, match="lies in an image"):
-        grid_of((10, 10, 10)).box_to_network(Box(1, 1, 2, 2))
 
 
 def test_a_place_keeps_its_millimetres_from_the_faces():
@@ -85,3 +85,25 @@ def test_a_place_keeps_its_millimetres_from_the_faces():
     for there, here, old, new in zip(place, (10.0, 150.0, 54.5), own.step, network.step, strict=True):
         assert (there + 0.5) * new == pytest.approx((here + 0.5) * old)
     assert found.place_to_original(place) == pytest.approx((10.0, 150.0, 54.5))
+
+
+def test_numbered_parts_are_measured_where_they_lie_and_absent_ones_at_their_place():
+    found = grid_of((40, 300, 110))
+    parts = np.zeros((40, 300, 110), np.uint8)
+    parts[4:8, 100:150, 20:31] = 2
+    empty, drawn = found.measure(parts, places=[(0.0, 0.0, 10.0), (20.0, 20.0, 20.0)])
+    assert (drawn.centre, drawn.voxels) == ((5.5, 124.5, 25.0), 4 * 50 * 11)
+    assert drawn.volume_mm3 == pytest.approx(2200 * 0.5 * 0.07 * 0.2)
+    assert (drawn.box_start, drawn.box_stop) == ((4, 100, 20), (8, 150, 31))
+    assert empty.centre == pytest.approx(found.place_to_original((0.0, 0.0, 10.0)))
+    assert (empty.voxels, empty.volume_mm3) == (0, 0.0)
+    assert empty.box_start == tuple(round(place) for place in empty.centre)
+    assert empty.box_stop == tuple(edge + 1 for edge in empty.box_start)
+
+
+def test_boxes_are_brought_to_the_grid_of_an_image_only():
+    boxes = (Box(0, 0, 100, 200),)
+    grid = ImageGrid.of(Geometry((100, 200)), section=ImageData(size=(32, 64)))
+    assert boxes_to_network(boxes, grid=grid) == (Box(0, 0, 32, 64),)
+    assert boxes_to_network(None, grid=grid) is None
+    assert boxes_to_network(boxes, grid=grid_of((40, 300, 110))) is None

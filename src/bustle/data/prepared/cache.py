@@ -26,7 +26,7 @@ from bustle.core.files import atomic_path, write_error
 from bustle.core.types import Box, Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.prepared.cache_building import write_arrays
-from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, prepared_for, read_index, write_index
+from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, read_index, write_index
 
 
 class CaseCache:
@@ -105,9 +105,9 @@ class CaseCache:
         index = read_index(path)
         if index is None:
             raise InputError("is not a readable index of prepared cases", remedy="save them again", path=path)
-        if index.prepared_for != prepared_for(section):
+        if index.prepared_for != section.preparation():
             raise InputError(
-                f"was prepared with {dict(index.prepared_for)}, the recipe asks for {prepared_for(section)}",
+                f"was prepared with {dict(index.prepared_for)}, the recipe asks for {section.preparation()}",
                 remedy="save it again with this recipe's data section",
                 path=path,
             )
@@ -153,7 +153,7 @@ def _key(cases: Sequence[Case], *, section: ImageData | PatchData, root: Path) -
         }
         for case in cases
     ]
-    content = {"format": FORMAT, "prepared_for": prepared_for(section), "cases": described}
+    content = {"format": FORMAT, "prepared_for": section.preparation(), "cases": described}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -16,8 +16,8 @@ from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.progress import progress as with_progress
 from bustle.core.types import Case
-from bustle.data.prepared.cache_index import FORMAT, CachedCase, CacheIndex, prepared_for
-from bustle.data.prepared.grid import grid_for
+from bustle.data.prepared.cache_index import FORMAT, CachedCase, CacheIndex
+from bustle.data.prepared.grid import boxes_to_network, grid_for
 
 ARRAYS = ("images", "lesion_masks", "gland_masks")
 
@@ -45,10 +45,10 @@ def write_arrays(
     sha256: dict[str, str] = {}
     for name in kinds:
         stored, wanted = (channels, max(channels)) if name == "images" else ([1] * len(described), 1)
-        if isinstance(section, PatchData):
+        if section.prepared_size is None:
             shapes[name] = (wanted * sum(sizes),)
         else:
-            shapes[name] = (len(described), *([wanted] if name == "images" else []), *section.size)
+            shapes[name] = (len(described), *([wanted] if name == "images" else []), *section.prepared_size)
         chunks = _stored_planes(raw[name], stored, sizes=sizes, wanted=wanted)
         sha256[name] = _write_array(folder / f"{name}.npy", chunks, shape=shapes[name])
     for path in raw.values():
@@ -56,7 +56,7 @@ def write_arrays(
     return CacheIndex(
         format=FORMAT,
         key=key,
-        prepared_for=prepared_for(section),
+        prepared_for=section.preparation(),
         shapes=shapes,
         sha256=sha256,
         cases=tuple(described),
@@ -107,9 +107,7 @@ def _prepare(case: Case, *, section: ImageData | PatchData) -> _PreparedCase:
         lesion_mask = grid.mask_to_network(instances)
     if sample.gland_mask is not None:
         gland_mask = grid.mask_to_network(sample.gland_mask).astype(np.uint8)
-    boxes = None
-    if sample.boxes is not None:
-        boxes = tuple(tuple(grid.box_to_network(box)) for box in sample.boxes)
+    boxes = boxes_to_network(sample.boxes, grid=grid)
     described = CachedCase(
         case_id=case.case_id,
         source=case.source,
@@ -117,7 +115,7 @@ def _prepare(case: Case, *, section: ImageData | PatchData) -> _PreparedCase:
         label=case.label,
         has_mask=sample.lesion_mask is not None,
         has_gland=sample.gland_mask is not None,
-        boxes=boxes,
+        boxes=None if boxes is None else tuple(map(tuple, boxes)),
         geometry=grid.geometry,
         network_size=grid.network.original_size,
     )

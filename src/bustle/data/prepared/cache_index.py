@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.config import from_mapping, to_mapping
-from bustle.core.data_section import DataSection, PatchData
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.types import Geometry
@@ -53,12 +52,6 @@ class CacheIndex:
     shapes: Mapping[str, tuple[int, ...]]
     sha256: Mapping[str, str]
     cases: tuple[CachedCase, ...]
-
-
-def prepared_for(section: DataSection) -> dict[str, Any]:
-    if isinstance(section, PatchData):
-        return {"spacing_mm": section.spacing_mm, "resize": section.resize, "multi_mask": section.multi_mask}
-    return {"size": list(section.size), "resize": section.resize, "multi_mask": section.multi_mask}
 
 
 def intact(index: CacheIndex, arrays: Mapping[str, NDArray]) -> bool:

@@ -1,7 +1,12 @@
-"""The network's grid for one image or volume, and the way there and back; what differs is in the two grids' files."""
+"""The network's grid for one image or volume, and the way there and back.
+
+What only one of them has is in the two grids' files: boxes of an image, places and numbered parts of a volume, and
+what is measured in each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -38,10 +43,6 @@ class Grid(Protocol):
         """A mask or an instance map `*S` on the network's grid `*s`, the nearest pixel or voxel."""
         ...
 
-    def box_to_network(self, box: Box) -> Box:
-        """The smallest box of whole network pixels that holds `box`; raises ValueError for a volume."""
-        ...
-
     def map_to_original(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """A map `*s` of the network on the original grid `*S`, interpolated linearly."""
         ...
@@ -52,6 +53,13 @@ def grid_for(geometry: Geometry, *, section: ImageData | PatchData) -> Grid:
     if isinstance(section, PatchData):
         return VolumeGrid.of(geometry, section=section)
     return ImageGrid.of(geometry, section=section)
+
+
+def boxes_to_network(boxes: Sequence[Box] | None, *, grid: Grid) -> tuple[Box, ...] | None:
+    """Boxes in an image on the network's grid; None where there are none, as in every volume."""
+    if boxes is None or not isinstance(grid, ImageGrid):
+        return None
+    return tuple(map(grid.box_to_network, boxes))
 
 
 def mapped_grid(geometry: Geometry, mapping: ImageMapping | VolumeMapping) -> Grid:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.types import Box, Geometry, ImageMapping
+from bustle.core.types import Box, Geometry, ImageMapping, Lesion
+from bustle.data.prepared.lesion_measures import measure_lesions
 
 MaskPixel = TypeVar("MaskPixel", np.uint8, np.bool_)
 
@@ -93,6 +94,10 @@ class ImageGrid:
         (top, left), (height, width) = self.mapping.pad_before, self.mapping.resized_size
         seen = np.ascontiguousarray(values[top : top + height, left : left + width])
         return _resize(seen, self.geometry.original_size)
+
+    def measure(self, mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> tuple[Lesion, ...]:
+        """The lesions of a mask `H W` and their mean of a probability map `H W`, as `measure_lesions` says."""
+        return measure_lesions(mask, probability, spacing=self.geometry.spacing)
 
     def _pad(self, array: NDArray) -> NDArray:
         if self.mapping.resized_size == self.mapping.network_size:

@@ -8,9 +8,10 @@ The network's grid has the axes of one convention (`Orientation`), whatever thos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -18,13 +19,27 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import Box, Geometry, VolumeMapping
+from bustle.core.types import Geometry, VolumeMapping
 from bustle.data.prepared.orientation import Orientation
 
 Voxel = TypeVar("Voxel", np.uint8, np.bool_, np.float32)
 
 CHUNK = 1 << 24
 """About how many voxels are in work at a time along the slowest axis."""
+
+
+class MeasuredPart(NamedTuple):
+    """One part of a volume's mask, in voxels of the original grid: its centre of gravity, size and bounding box.
+
+    `box_stop` is exclusive. Where nothing is drawn, the centre is the place that was looked at, in the box's one
+    voxel.
+    """
+
+    centre: tuple[float, ...]
+    voxels: int
+    volume_mm3: float
+    box_start: tuple[int, ...]
+    box_stop: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -89,10 +104,6 @@ class VolumeGrid:
             raise ValueError(f"mask {mask.shape} and volume {self.geometry.original_size} differ in size")
         return _nearest(self._orientation.from_stored(mask), self.mapping.network_size)
 
-    def box_to_network(self, box: Box) -> Box:
-        """Raises ValueError: lesions of volumes have no boxes."""
-        raise ValueError(f"{box} lies in an image, this grid is a volume's")
-
     def map_to_original(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """A map `d h w` of the network on the original grid `D H W`, interpolated linearly."""
         return self._stored(_resized(values, self._oriented.original_size))
@@ -116,6 +127,40 @@ class VolumeGrid:
         """A place in voxels of the network's grid, in those of the original."""
         turned = _scaled(place, self.mapping.network_size, self._oriented.original_size)
         return self._orientation.place_to_stored(turned, size=self.geometry.original_size)
+
+    def measure(self, parts: NDArray[np.uint8], *, places: Sequence[Sequence[float]]) -> tuple[MeasuredPart, ...]:
+        """The numbered parts `D H W` of a mask, one for each of the `places` (voxels of the network's grid).
+
+        The first place belongs to the voxels of number 1; where no voxel bears its number, it is itself measured.
+        """
+        from scipy import ndimage
+
+        boxes = ndimage.find_objects(parts, max_label=len(places))
+        voxel_mm3 = math.prod(self.geometry.step)
+        measured = []
+        for number, (place, box) in enumerate(zip(places, boxes, strict=True), start=1):
+            if box is None:
+                measured.append(self._nothing_at(place))
+                continue
+            inside = parts[box] == number
+            voxels = int(np.count_nonzero(inside))
+            middle = np.argwhere(inside).mean(axis=0)
+            measured.append(
+                MeasuredPart(
+                    centre=tuple(float(c) + side.start for c, side in zip(middle, box, strict=True)),
+                    voxels=voxels,
+                    volume_mm3=voxels * voxel_mm3,
+                    box_start=tuple(side.start for side in box),
+                    box_stop=tuple(side.stop for side in box),
+                )
+            )
+        return tuple(measured)
+
+    def _nothing_at(self, place: Sequence[float]) -> MeasuredPart:
+        centre = self.place_to_original(place)
+        edges = zip(centre, self.geometry.original_size, strict=True)
+        nearest = tuple(min(max(round(c), 0), length - 1) for c, length in edges)
+        return MeasuredPart(centre, 0, 0.0, nearest, tuple(n + 1 for n in nearest))
 
     def _stored(self, voxels: NDArray[Voxel]) -> NDArray[Voxel]:
         return np.ascontiguousarray(self._orientation.to_stored(voxels))

@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist
 from skimage.measure import regionprops
 
 from bustle.core.types import Box
-from bustle.inference.lesions import measure_lesions
+from bustle.data.prepared.lesion_measures import measure_lesions
 
 
 def measure(mask: np.ndarray, spacing: tuple[float, ...] | None = None):
