@@ -35,6 +35,9 @@ becomes a finding, which `bustle data audit` shows:
 | `row-without-image` | the table lists an image that is not there |
 | `image-without-fold` | the publishers' folds leave the image out |
 | `lesion-without-outline` | a lesion has a box only, so the case counts as not outlined |
+| `alike-patients` | patient ids that differ only in case, separators or leading zeros; each counts as a patient |
+| `exif-orientation` | a photograph that lies on its side; it is used as it is stored, `bustle predict` turns it |
+| `unread-folder` | a folder holds images and is not part of the layout; BUSI refuses class folders of other names |
 | `missing-values` | cells of a table say NA, nan or the like and count as absent |
 | `missing-folder`, `missing-table` | an optional part of the layout is not there |
 | `unfinished-set` | a phantom set lacks its labels.csv, which is written last |

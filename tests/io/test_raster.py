@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bustle.core.errors import InputError
-from bustle.io.raster import image_size, read_image, read_instance_map, read_mask, write_png
+from bustle.io.raster import image_size, orientation, read_image, read_instance_map, read_mask, write_png
 
 
 @pytest.fixture
@@ -142,6 +142,20 @@ def test_decoders_agree_with_opencv_on_real_images(real_data: Path):
         expected = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         image = np.broadcast_to(read_image(path), (3, *expected.shape[:2])).transpose(1, 2, 0)
         np.testing.assert_array_equal(image, expected[..., ::-1])
+
+
+@pytest.mark.parametrize("stated", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_an_exif_orientation_is_stated_and_applied_on_request(tmp_path: Path, ending: str, stated: int):
+    exif = Image.Exif()
+    exif[0x0112] = stated
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)).save(path, exif=exif)
+    assert orientation(path) == stated
+    np.testing.assert_array_equal(read_image(path)[0], np.asarray(Image.open(path)))
+    np.testing.assert_array_equal(
+        read_image(path, upright=True)[0], np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    )
 
 
 def test_masks_of_every_kind_are_the_same_mask(tmp_path: Path):

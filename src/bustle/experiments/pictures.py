@@ -45,12 +45,13 @@ def read_picture(
 ) -> Picture:
     """Decode an image or a volume. `spacing` (mm, one number or one per axis) replaces what the file says.
 
-    Raises `InputError` for a file that cannot be read or shows nothing, and for a spacing of other axes.
+    An EXIF orientation is applied. Raises `InputError` for a file that cannot be read or shows nothing, and for a
+    spacing of other axes.
     """
     if is_volume(path):
         voxels, geometry = read_volume(path, spacing=spacing and spacing_per_axis(spacing, dims=3, path=path))
         return _checked(Picture(name, voxels[None], geometry, path, centre=centre))
-    image = read_image(path)
+    image = read_image(path, upright=True)
     geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=2, path=path))
     return _checked(Picture(name, image, geometry, path, centre=centre))
 

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular, write_bytes
@@ -61,16 +61,26 @@ def picture_count(path: Path) -> int:
         return getattr(image, "n_frames", 1)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def orientation(path: Path) -> int:
+    """The EXIF orientation 1..8 that the file's header states; 1, upright as stored, where it states none.
+
+    Raises `InputError` as `image_size` does.
+    """
+    with _opened(Path(path)) as image:
+        return _orientation(image)
+
+
+def read_image(path: Path, *, upright: bool = False) -> NDArray[np.uint8]:
     """Read an image as uint8 `C H W`: C = 1 if grey (or RGB with equal channels), else 3 (RGB).
 
     Transparent pixels are composited over black, the background of an ultrasound frame. 16-bit values are scaled
     from the smallest of 8, 10, 12, 14 and 16 bits that holds them all, colours as grey. The first picture of
-    several is read; an EXIF orientation is not applied, so that image and mask keep the same grid. Raises
-    `InputError` for a file that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
+    several is read. An EXIF orientation is applied only if `upright`: a data set's image keeps the grid of its mask.
+    Raises `InputError` for a file that is missing, damaged, smaller than 8 px or larger than `MAX_PIXELS`.
     """
     path = Path(path)
-    return image_of_pixels(_decode(path), path=path)
+    pixels = _decode(path)
+    return image_of_pixels(_turned(pixels, orientation(path)) if upright else pixels, path=path)
 
 
 def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArray[np.uint8]:
@@ -207,6 +217,25 @@ def _check_format(path: Path) -> None:
 def _too_large(path: Path, what: str) -> InputError:
     limit = f"at most {MAX_PIXELS // 1_000_000} million pixels are read"
     return InputError(f"{what}, {limit}", remedy="check the file; cut or scale the image if it is real", path=path)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Only what the header holds: Pillow would decode a PNG to look behind its pixels. A TIFF it turns by itself."""
+    if image.format == "TIFF" or "exif" not in image.info:
+        return 1
+    stated = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return stated if stated in range(1, 9) else 1
+
+
+def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels `H W …` as they are meant to be seen (EXIF 2.32, tag 0x0112)."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _decode(path: Path) -> NDArray[Any]:

@@ -106,3 +106,10 @@ def test_wrong_layout(tmp_path: Path, put):
         open_sources(["busi:"])
     with pytest.raises(InputError, match=r"gone: does not exist"):
         open_sources([f"busi:{tmp_path / 'gone'}"])
+
+
+def test_a_class_folder_of_another_name_is_refused(tmp_path: Path, put):
+    put("benign/benign (1).png")
+    put("malign/malign (1).png")
+    with pytest.raises(InputError, match="unknown class folder 'malign'; did you mean malignant"):
+        open_sources([f"busi:{tmp_path}"])

@@ -373,3 +373,38 @@ def test_a_table_that_is_a_pipe_is_refused(tmp_path: Path, put):
     os.mkfifo(tmp_path / "labels.csv")
     with pytest.raises(InputError, match=r"labels\.csv: cannot be read"):
         open_sources([f"folder:{tmp_path}"])
+
+
+def test_patient_ids_that_look_alike_are_a_finding(tmp_path: Path, put):
+    ids = {"a": "PAT-7", "b": "pat 07", "c": "PAT-70", "d": "1-2", "e": "12"}
+    for stem in ids:
+        put(f"images/{stem}.png")
+    write_labels(tmp_path, "case_id,label,patient_id\n" + "".join(f"{a},benign,{b}\n" for a, b in ids.items()))
+    collection = open_sources([f"folder:{tmp_path}"])
+    (finding,) = collection.findings
+    assert (finding.kind, finding.case_ids) == ("alike-patients", ("folder/a", "folder/b"))
+    assert "'PAT-7' (1), 'pat 07' (1)" in finding.message
+    assert [case.patient_id for case in collection.cases] == list(ids.values())
+
+
+def test_a_photograph_that_lies_on_its_side_beside_its_mask_is_a_finding(tmp_path: Path, put, block):
+    put("images/a.png")
+    put("masks/a.png", block(5, 15, 5, 15))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (40, 40)).save(tmp_path / "images" / "b.jpg", exif=exif)
+    put("masks/b.png", block(5, 15, 5, 15, size=(40, 40)))
+    (finding,) = open_sources([f"folder:{tmp_path}"]).findings
+    assert (finding.kind, finding.case_ids) == ("exif-orientation", ("folder/b",))
+    assert "EXIF orientation 6" in finding.message
+
+
+def test_folders_of_images_that_nobody_reads_are_named(tmp_path: Path, put):
+    put("images/a.png")
+    put("mask_2024/a.png")
+    (tmp_path / "notes").mkdir()
+    (finding,) = open_sources([f"folder:{tmp_path}"]).findings
+    assert (finding.kind, finding.message) == (
+        "unread-folder",
+        "folder: 1 folders hold images that are not read: mask_2024",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from bustle.core.types import Box, Case, Collection, Finding, Geometry, Label, S
 from bustle.data.case_ids import check_case_id
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import LesionSource, checked_size
-from bustle.io.raster import image_size, picture_count, read_image, read_mask
+from bustle.data.relations.alike_patients import alike_message, alike_patients
+from bustle.io.raster import image_size, orientation, picture_count, read_image, read_mask
 from bustle.io.tables import Table
 from bustle.io.volume import check_same_grid, is_volume, read_header, read_mask_volume, read_volume, volume_stem
 from bustle.io.volume_files import detached_files
@@ -115,7 +117,9 @@ class CollectionBuilder:
             frame=frame,
             metadata=dict(metadata or {}),
         )
-        self._compare_sizes(case_id, image, masks, resized=resizes_masks)
+        self._compare_sizes(
+            case_id, image, masks, resized=resizes_masks, outlined=lesions is not None or boxes is not None
+        )
 
     def note(self, kind: str, message: str, *, stems: list[str] | None = None) -> None:
         """Record a finding about the cases of `stems`, or about the source as a whole."""
@@ -131,6 +135,12 @@ class CollectionBuilder:
         if stems:
             self.note(kind, f"{self.source}: {len(stems)} {what}: {named(stems)}", stems=stems)
 
+    def note_unread(self, folders: list[Path]) -> None:
+        """Record folders of a data set that hold images and that nobody reads."""
+        if folders:
+            message = f"{self.source}: {len(folders)} folders hold images that are not read: {named(folders)}"
+            self.note("unread-folder", message)
+
     def note_table(self, table: Table) -> None:
         """Record which known columns of a table hold words such as NA, which count as absent."""
         for column, count in table.missing.items():
@@ -138,17 +148,30 @@ class CollectionBuilder:
             self.note("missing-values", f"{self.source}: {count} {what}")
 
     def collection(self) -> Collection:
+        self._compare_patients()
         return Collection(tuple(self._cases.values()), tuple(map(self._of_known_cases, self._findings)))
 
     def _of_known_cases(self, finding: Finding) -> Finding:
         """Without the cases that were left out."""
         return dataclasses.replace(finding, case_ids=tuple(name for name in finding.case_ids if name in self._cases))
 
-    def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool) -> None:
+    def _compare_patients(self) -> None:
+        cases_of = Counter(case.patient_id for case in self._cases.values() if case.patient_id is not None)
+        groups = alike_patients(cases_of)
+        if groups:
+            alike = {patient for group in groups for patient in group}
+            hit = tuple(case.case_id for case in self._cases.values() if case.patient_id in alike)
+            message = alike_message(self.source, groups, cases_of)
+            self._findings.append(Finding("alike-patients", hit, message))
+
+    def _compare_sizes(
+        self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool, outlined: bool
+    ) -> None:
         if is_volume(image):
             self._compare_grids(case_id, image, masks)
             return
         self._count_pictures(case_id, (image, *masks))
+        self._note_orientation(case_id, image, outlined=outlined)
         for mask in masks:
             try:
                 height, width = image_size(image)
@@ -162,6 +185,16 @@ class CollectionBuilder:
                     f"the mask is {what} when the case is loaded"
                 )
                 self._findings.append(Finding(kind, (case_id,), message))
+
+    def _note_orientation(self, case_id: str, image: Path, *, outlined: bool) -> None:
+        with contextlib.suppress(InputError):  # loading the case says what is wrong with the file
+            turn = orientation(image)
+            if turn != 1:
+                where = ", where its mask or box must fit it" if outlined else ""
+                message = f"{image.name} says that it lies on its side or head (EXIF orientation {turn}); "
+                self._findings.append(
+                    Finding("exif-orientation", (case_id,), f"{message}it is used as it is stored{where}")
+                )
 
     def _count_pictures(self, case_id: str, files: tuple[Path, ...]) -> None:
         for file in files:

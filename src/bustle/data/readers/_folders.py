@@ -46,6 +46,14 @@ def image_or_volume_files(folder: Path) -> list[Path]:
     return sorted([*image_files(folder), *volumes], key=lambda path: natural_key(path.name))
 
 
+def folders_with_images(root: Path, *, besides: Iterable[str]) -> list[Path]:
+    """The folders directly in `root` that hold images and that a reader does not look into, hidden ones left out."""
+    known = set(besides)
+    folders = (entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    unread = [folder for folder in folders if folder.name not in known and image_or_volume_files(folder)]
+    return sorted(unread, key=lambda folder: natural_key(folder.name))
+
+
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """A sort key that compares runs of digits as numbers."""
     parts = re.findall(r"\d+|\D+", text)

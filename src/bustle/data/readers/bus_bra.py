@@ -9,7 +9,7 @@ from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import Box, Collection
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_id, parse_label
-from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
@@ -81,6 +81,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if folds:
         outside = [stem for stem in images if stem not in folds]
         builder.note_cases("image-without-fold", "images have no official fold", outside)
+    builder.note_unread(folders_with_images(root, besides=("Images", "Masks")))
     return builder.collection()
 
 

@@ -16,7 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
-from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import Lesions, paint_instances
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
@@ -111,6 +111,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.note(
             "missing-table", f"{name}: {root.name} has no {_TABLE}; the colours of the masks are the classes"
         )
+    builder.note_unread(folders_with_images(root, besides=("images", "masks")))
     return builder.collection()
 
 

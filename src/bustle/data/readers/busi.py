@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import CLASS_NAMES, Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
-from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
+from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
 from bustle.data.sources import ReaderDescription
 from bustle.io.names import normal_form
@@ -49,6 +49,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             remedy="give the folder Dataset_BUSI_with_GT",
             path=root,
         )
+    for unread in folders_with_images(root, besides=CLASS_NAMES):
+        raise unknown_name("class folder", unread.name, CLASS_NAMES, path=root)
     builder = CollectionBuilder(name)
     without_mask: list[str] = []
     orphans: list[Path] = []

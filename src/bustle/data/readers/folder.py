@@ -9,7 +9,14 @@ from bustle.core.types import Collection, Label
 from bustle.data.phantom.claimed_set import check_finished
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_id, parse_label, parse_spacing
-from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
+from bustle.data.readers._folders import (
+    by_stem,
+    data_folder,
+    folders_with_images,
+    image_or_volume_files,
+    no_images,
+    subfolder,
+)
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
@@ -82,6 +89,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.note_files(
             "row-without-image", f"rows of {table.name} have no image", [Path(stem) for stem in surplus]
         )
+    builder.note_unread(folders_with_images(root, besides=("images", "masks", "gland")))
     return builder.collection()
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
-from bustle.data.readers._folders import by_stem, data_folder, image_or_volume_files, no_images, subfolder
+from bustle.data.readers._folders import (
+    by_stem,
+    data_folder,
+    folders_with_images,
+    image_or_volume_files,
+    no_images,
+    subfolder,
+)
 from bustle.data.readers._lesions import NumberedMask
 from bustle.data.sources import ReaderDescription
 from bustle.io.tables import Row, cell_text, read_table
@@ -83,6 +90,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     builder.note_files("mask-without-image", "masks belong to no volume", list(masks.values()))
     absent = [Path(f"DATA_{number:03d}") for number in labels]
     builder.note_files("row-without-image", "rows of labels.csv have no volume", absent)
+    builder.note_unread(folders_with_images(root, besides=("DATA", "MASK")))
     return builder.collection()
 
 

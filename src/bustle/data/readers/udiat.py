@@ -8,7 +8,7 @@ from pathlib import Path
 from bustle.core.types import Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
-from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images, subfolder
+from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
 from bustle.data.readers._rows import no_row_fits
 from bustle.data.sources import ReaderDescription
@@ -71,6 +71,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     builder.note_files("row-without-image", f"rows of {_TABLE} have no image", [Path(stem) for stem in labels])
     if not table.is_file():
         builder.note("missing-table", f"{name}: {root.name} has no {_TABLE}; its images have no class")
+    builder.note_unread(folders_with_images(root, besides=("original", "GT")))
     return builder.collection()
 
 
