@@ -12,7 +12,7 @@ from bustle.experiments import gallery_pictures as module
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.scored_pairs import Pair
 from bustle.inference.stored_prediction import StoredImageMask, StoredPrediction, StoredVolumeMask
-from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
+from bustle.report.gallery import WORST, ShownImage, ShownVolume
 
 CLASSES = ("benign", "malignant")
 
@@ -38,11 +38,11 @@ def shown(monkeypatch, shape, spacing):
 
 def test_an_image_keeps_its_pixels(monkeypatch):
     picture = shown(monkeypatch, (16, 20), (0.1, 0.1))
-    assert isinstance(picture, GalleryPicture)
+    assert isinstance(picture, ShownImage)
     assert picture.image.shape == (1, 16, 20)
 
 
 def test_a_volume_is_drawn_at_once(monkeypatch):
     picture = shown(monkeypatch, (10, 16, 12), (0.5, 0.1, 0.2))
-    assert isinstance(picture, VolumePicture)
+    assert isinstance(picture, ShownVolume)
     assert picture.cuts.shape[0] == picture.surface.shape[0] == 3

@@ -5,7 +5,7 @@ import numpy as np
 from bustle.core.data_section import ImageData
 from bustle.core.types import Geometry, MaskMeaning
 from bustle.data.prepared.image_grid import ImageGrid
-from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
+from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
 
 REGIONS = MaskMeaning(("tumour", "ring", "background"), "softmax", (0,))
 PER_CLASS = MaskMeaning(("background", "benign", "malignant"), "softmax", (1, 2))
@@ -14,7 +14,7 @@ PER_CLASS = MaskMeaning(("background", "benign", "malignant"), "softmax", (1, 2)
 def test_a_sum_of_channels_stays_a_probability():
     channels = np.array([0, 0.5 + 2**-23, 0.5], np.float32).reshape(3, 1, 1)
     assert PER_CLASS.lesion_probability(channels).item() > 1
-    assert lesion_probability(channels, meaning=PER_CLASS).item() == 1
+    assert bounded_lesion_probability(channels, meaning=PER_CLASS).item() == 1
 
 
 def test_channels_still_sum_to_one_on_the_original_grid():

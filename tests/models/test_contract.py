@@ -20,7 +20,6 @@ from bustle.core.types import Batch, MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.data.phantom.cases import phantom_case
 from bustle.inference.runtimes import import_onnxruntime
 from bustle.losses.build import build_loss
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.setting import LossSetting
 from bustle.models import zoo
 from bustle.models.counting import count
@@ -252,7 +251,7 @@ def knows(output: MultiTaskOutput, batch: Batch, meaning: MaskMeaning | None) ->
     if output.class_logits is not None:
         classes_known = output.class_logits.argmax(dim=1).tolist() == batch.label.tolist()
     if output.mask_logits is not None and meaning is not None:
-        found, truth = lesion_probability(output.mask_logits, meaning) > 0.5, batch.lesion_mask > 0
+        found, truth = meaning.lesion_map(output.mask_logits) > 0.5, batch.lesion_mask > 0
         dice = float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
     return classes_known and dice > 0.9
 

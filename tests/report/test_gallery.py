@@ -13,9 +13,8 @@ from bustle.report.gallery import (
     CLASS_ERROR,
     FALSE_POSITIVE,
     WORST,
-    GalleryPicture,
+    ShownImage,
     as_jpeg_uri,
-    draw_contours,
     gallery_choice,
 )
 
@@ -54,11 +53,11 @@ def test_contours_stand_on_the_scaled_image(channels, width):
     truth, prediction = np.zeros((2, 300, width), bool)
     truth[50:150, 20:100] = True
     prediction[180:250, 20:100] = True
-    canvas = draw_contours(GalleryPicture(ROW, image, truth, prediction), width=360)
+    canvas = ShownImage(ROW, image, truth, prediction).drawn(width=360)[0]
     assert canvas.shape == (300 * 360 // width, 360, 3)
     assert (canvas == TRUTH).all(axis=2).any()
     assert (canvas == PREDICTED).all(axis=2).any()
-    plain = draw_contours(GalleryPicture(ROW, image, None, None), width=360)
+    plain = ShownImage(ROW, image, None, None).drawn(width=360)[0]
     assert (plain == 90).all()
 
 

@@ -27,7 +27,7 @@ from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
-from bustle.report.gallery import WORST, GalleryPicture, VolumePicture
+from bustle.report.gallery import WORST, ShownImage, ShownVolume
 from bustle.report.run_page import FoldCurves, write_run_page
 
 CLASSES = ("benign", "malignant")
@@ -68,7 +68,7 @@ def reported(rows, metrics, *, companion=None, pictures):
 
 
 def write(path, rows, metrics, *, companion=None, pictures=None):
-    picture = GalleryPicture(rows[0], np.zeros((1, 48, 64), np.uint8), np.ones((48, 64), bool), None)
+    picture = ShownImage(rows[0], np.zeros((1, 48, 64), np.uint8), np.ones((48, 64), bool), None)
     shown = pictures or {WORST: [picture]}
     write_evaluation_page(path, reported(rows, metrics, companion=companion, pictures=shown))
     return checked(path)
@@ -107,7 +107,7 @@ def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path,
 
 def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
     cuts, surface = np.zeros((3, 20, 60), np.uint8), np.zeros((3, 20, 24), np.uint8)
-    pictures = {WORST: [VolumePicture(rows[0], cuts, surface), VolumePicture(rows[1], cuts, None)]}
+    pictures = {WORST: [ShownVolume(rows[0], cuts, surface), ShownVolume(rows[1], cuts, None)]}
     write(tmp_path / "report.html", rows, metrics, pictures=pictures)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert html.count('<figure class="wide">') == 2

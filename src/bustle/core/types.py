@@ -223,6 +223,10 @@ class MaskMeaning:
         logits = mask_logits if mask_logits.dtype.itemsize >= 4 else mask_logits.float()
         return logits.softmax(dim=1) if self.activation == "softmax" else logits.sigmoid()
 
+    def lesion_map(self, mask_logits: Tensor) -> Tensor:
+        """The lesion probability `B *S`, float32 or better, of mask logits `B K *S`."""
+        return self.lesion_probability(self.channel_probabilities(mask_logits).unbind(dim=1))
+
     @overload
     def lesion_probability(self, channels: NDArray[np.float32]) -> NDArray[np.float32]: ...
     @overload

@@ -9,9 +9,7 @@ from bustle.drawing.volume_cuts import draw_cuts
 from bustle.drawing.volume_surface import draw_surface
 from bustle.evaluation.case_table import CaseRow
 from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
-from bustle.report.gallery import GalleryPicture, VolumePicture, gallery_choice
-
-Picture = GalleryPicture | VolumePicture
+from bustle.report.gallery import ShownCase, ShownImage, ShownVolume, gallery_choice
 
 
 def gallery_pictures(
@@ -20,22 +18,22 @@ def gallery_pictures(
     cases: Mapping[str, Case],
     index_of: Mapping[str, PredictionIndex],
     classes: Sequence[str],
-) -> dict[str, list[Picture]]:
+) -> dict[str, list[ShownCase]]:
     """Choose by the rows and decode again; `index_of` says by case id where the scored prediction is."""
-    pictures: dict[str, list[Picture]] = {}
+    pictures: dict[str, list[ShownCase]] = {}
     for section, chosen in gallery_choice(rows, classes=classes).items():
         pictures[section] = []
         for row in chosen:
             pair = read_pair(cases[row.case_id], index=index_of[row.case_id])
-            pictures[section].append(_picture(row, pair))
+            pictures[section].append(_shown(row, pair))
     return pictures
 
 
-def _picture(row: CaseRow, pair: Pair) -> Picture:
+def _shown(row: CaseRow, pair: Pair) -> ShownCase:
     """A volume is drawn at once, so that no more than one is held."""
     truth, predicted = pair.on_grid("native", group_id=None)
     image = pair.sample.image
     if image.ndim == 3:
-        return GalleryPicture(row=row, image=image, truth=truth.mask, prediction=predicted.mask)
+        return ShownImage(row=row, image=image, truth=truth.mask, prediction=predicted.mask)
     masks = {"truth": truth.mask, "prediction": predicted.mask, "spacing": truth.spacing or (1.0, 1.0, 1.0)}
-    return VolumePicture(row=row, cuts=draw_cuts(image[0], **masks), surface=draw_surface(**masks))
+    return ShownVolume(row=row, cuts=draw_cuts(image[0], **masks), surface=draw_surface(**masks))

@@ -17,7 +17,7 @@ from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend
 from bustle.inference.decision import decide, named
 from bustle.inference.pipeline import Item
-from bustle.inference.postprocess import channels_on_original_grid, lesion_probability
+from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ImagePipeline:
         if meaning is None:
             return None
         native = channels_on_original_grid(channels, grid=grid)
-        probability = lesion_probability(native, meaning=meaning)
+        probability = bounded_lesion_probability(native, meaning=meaning)
         mask = meaning.lesion_mask(native)
         return ImageSegmentation(
             probability=probability,

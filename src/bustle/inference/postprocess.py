@@ -14,7 +14,7 @@ from bustle.core.types import MaskMeaning
 from bustle.data.prepared.grid import Grid
 
 
-def lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -> NDArray[np.float32]:
+def bounded_lesion_probability(channels: NDArray[np.float32], *, meaning: MaskMeaning) -> NDArray[np.float32]:
     """The lesion probability of channels `K *S`, kept in 0..1, which a sum of rounded numbers may leave."""
     return np.clip(meaning.lesion_probability(channels), 0.0, 1.0)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bustle.core.types import MaskMeaning
-from bustle.inference.postprocess import lesion_probability
+from bustle.inference.postprocess import bounded_lesion_probability
 from bustle.inference.sliding_window import Window, blended, cut, overlap_of
 
 SUSPICIOUS = 0.25
@@ -77,7 +77,7 @@ def search(volume: NDArray[np.uint8], *, size: tuple[int, ...], look: Look, mean
     """Search a volume `C d h w` for lesions. Where nothing is suspicious, the most suspicious place is looked at."""
 
     def map_of(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return lesion_probability(look(patch).mask_channels, meaning=meaning)[None]
+        return bounded_lesion_probability(look(patch).mask_channels, meaning=meaning)[None]
 
     suspicion = blended(volume, size=size, run=map_of)[0]
     looks = [
@@ -102,7 +102,7 @@ def look_at(
     """
     window = window_about(centre, size=size)
     answer = look(cut(volume, window))
-    probability = lesion_probability(answer.mask_channels, meaning=meaning)
+    probability = bounded_lesion_probability(answer.mask_channels, meaning=meaning)
     mask = np.zeros_like(probability, dtype=bool)
     inner, _ = overlap_of(window, volume.shape[1:])
     mask[inner] = meaning.lesion_mask(answer.mask_channels)[inner]

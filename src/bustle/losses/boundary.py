@@ -10,7 +10,6 @@ from torch import Tensor
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
 from bustle.losses.setting import MAIN_MAP, LossSetting
@@ -45,7 +44,7 @@ class Boundary:
         logits = map_logits_of(output, self.map, loss="boundary")
         if logits.ndim != 4:
             raise InputError("the loss boundary measures images, not volumes", remedy="leave it out")
-        probability = lesion_probability(logits, self.meaning)
+        probability = self.meaning.lesion_map(logits)
         truth = lesion_truth(batch, size=probability.shape[1:])
         distance = signed_distance(truth > 0) / math.hypot(*probability.shape[1:])
         per_pixel = (probability - truth) * distance

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from bustle.core.errors import InputError
 from bustle.core.types import Batch, MultiTaskOutput
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.outputs import class_logits_of, map_logits_of
 from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import MAIN_MAP, LossSetting
@@ -59,7 +58,7 @@ class Consistency:
         self.normal = setting.classes.index(NORMAL)
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
-        pixels = lesion_probability(map_logits_of(output, MAIN_MAP, loss="consistency"), self.meaning).flatten(1)
+        pixels = self.meaning.lesion_map(map_logits_of(output, MAIN_MAP, loss="consistency")).flatten(1)
         log_count = math.log(pixels.shape[1])
         drawn = ((self.sharpness * pixels).logsumexp(dim=1) - log_count) / self.sharpness
         normal = at_least_float32(class_logits_of(output, loss="consistency")).softmax(dim=1)[:, self.normal]

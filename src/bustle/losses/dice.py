@@ -9,7 +9,6 @@ from torch import Tensor
 
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
 from bustle.losses.setting import MAIN_MAP, LossSetting
@@ -44,7 +43,7 @@ class Dice:
 
     def __call__(self, output: MultiTaskOutput, batch: Batch) -> Tensor:
         logits = map_logits_of(output, self.options.map, loss="dice")
-        probability = lesion_probability(logits, self.meaning).flatten(1)
+        probability = self.meaning.lesion_map(logits).flatten(1)
         truth = lesion_truth(batch, size=logits.shape[2:]).flatten(1)
         smooth = self.options.smooth
         overlap, mass = 2 * (probability * truth).sum(dim=1), (probability + truth).sum(dim=1)

@@ -1,4 +1,4 @@
-"""The lesion map that a network's mask logits mean, in training."""
+"""Channels of a network's maps and the lesion logit that its mask logits mean, in training."""
 
 from __future__ import annotations
 
@@ -23,13 +23,8 @@ def _index(channels: tuple[int, ...], device: torch.device) -> Tensor:
         return torch.tensor(channels, device=device)
 
 
-def lesion_probability(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
-    """Lesion probability `B *S` of mask logits `B K *S`, in float32 or better."""
-    return meaning.lesion_probability(meaning.channel_probabilities(mask_logits).unbind(dim=1))
-
-
 def lesion_logit(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
-    """The logit of `lesion_probability`, computed without leaving the logarithm, `B *S` in float32 or better."""
+    """The logit of `meaning.lesion_map`, computed without leaving the logarithm, `B *S` in float32 or better."""
     logits = at_least_float32(mask_logits)
     lesion = meaning.lesion_channels
     if meaning.activation == "softmax":
@@ -37,4 +32,4 @@ def lesion_logit(mask_logits: Tensor, meaning: MaskMeaning) -> Tensor:
         return channels_of(logits, lesion).logsumexp(dim=1) - channels_of(logits, other).logsumexp(dim=1)
     if len(lesion) == 1:
         return logits[:, lesion[0]]
-    return torch.logit(lesion_probability(mask_logits, meaning), eps=1e-6)
+    return torch.logit(meaning.lesion_map(mask_logits), eps=1e-6)

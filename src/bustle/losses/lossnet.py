@@ -12,7 +12,6 @@ from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 from bustle.core.types import Batch, MultiTaskOutput
 from bustle.losses.case_mean import mean_over
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
 from bustle.losses.precision import at_least_float32
@@ -68,7 +67,7 @@ class LossNet:
         if logits.ndim != 4:
             raise InputError("the loss lossnet compares images, not volumes", remedy="leave it out")
         features = self._features_on(logits.device)
-        found = features(lesion_probability(logits, self.meaning))
+        found = features(self.meaning.lesion_map(logits))
         with torch.no_grad():
             wanted = features(lesion_truth(batch, size=logits.shape[2:]))
         values = torch.stack([self._distance(f, w) for f, w in zip(found, wanted, strict=True)]).sum(dim=0)

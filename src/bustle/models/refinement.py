@@ -47,8 +47,7 @@ class Refined(nn.Module):
         """What the next pass is shown: the image `B C *S` plus the output's lesion probability in every channel."""
         assert output.mask_logits is not None
         assert self.meaning is not None
-        channels = self.meaning.channel_probabilities(output.mask_logits.detach())
-        return image + self.meaning.lesion_probability(channels.unbind(dim=1)).unsqueeze(1)
+        return image + self.meaning.lesion_map(output.mask_logits.detach()).unsqueeze(1)
 
 
 def refined(network: nn.Module, resolved: ResolvedNetwork) -> Refined:

@@ -37,7 +37,7 @@ TITLES = {
 WITHOUT_PICTURES = ("missing-patient", "missing-spacing")
 
 
-class Picture(NamedTuple):
+class Thumbnail(NamedTuple):
     case_id: str
     label: str
     uri: str
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     """One finding: its sentence, pictures of its cases, and how many more there are."""
 
     message: str
-    pictures: list[Picture]
+    pictures: list[Thumbnail]
     more: list[str]
 
 
@@ -74,7 +74,7 @@ def _sections(found: Audit) -> list[Section]:
     for finding in found.findings:
         seen = [name for name in finding.case_ids if name in found.facts]
         shown = [] if finding.kind in WITHOUT_PICTURES else seen[:SHOWN]
-        pictures = [Picture(name, labels[name], _uri(found, name)) for name in shown]
+        pictures = [Thumbnail(name, labels[name], _uri(found, name)) for name in shown]
         more = [] if finding.kind in WITHOUT_PICTURES else [name for name in finding.case_ids if name not in shown]
         by_kind.setdefault(finding.kind, []).append(Entry(finding.message, pictures, more))
     order = [*TITLES, *sorted(set(by_kind) - set(TITLES))]

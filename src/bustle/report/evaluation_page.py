@@ -17,7 +17,7 @@ from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, 
 from bustle.evaluation.metrics import CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
-from bustle.report.gallery import GalleryPicture, VolumePicture, as_jpeg_uri, draw_contours
+from bustle.report.gallery import ShownCase, as_jpeg_uri
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import number
@@ -31,7 +31,7 @@ class ReportedTracks:
     protocols: Tracks[Protocol]
     rows: Sequence[CaseRow]
     classes: Sequence[str]
-    pictures: Mapping[str, Sequence[GalleryPicture | VolumePicture]]
+    pictures: Mapping[str, Sequence[ShownCase]]
 
 
 class MetricLine(NamedTuple):
@@ -48,7 +48,7 @@ class Card(NamedTuple):
     remark: str
 
 
-class Picture(NamedTuple):
+class CaptionedCase(NamedTuple):
     """`uris` has one picture of an image; of a volume its cuts and, where there are any, its surfaces."""
 
     title: str
@@ -81,7 +81,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
         "detection": None if found is None else _detection_lines(found),
         "subsets": _subsets(metrics),
         "plots": _plots(metrics, reported.rows, reported.classes, detected=detected),
-        "galleries": {title: [_picture(shown) for shown in chosen] for title, chosen in reported.pictures.items()},
+        "galleries": {title: [_captioned(shown) for shown in chosen] for title, chosen in reported.pictures.items()},
         "rows": reported.rows,
         "classes": reported.classes,
     }
@@ -198,21 +198,17 @@ def _probability_plots(found: ClassFigures, rows: Sequence[CaseRow]) -> list[Plo
     return [Plot(title, plots.as_svg_uri(figure)) for title, figure in figures.items()]
 
 
-def _picture(shown: GalleryPicture | VolumePicture) -> Picture:
+def _captioned(shown: ShownCase) -> CaptionedCase:
     row = shown.row
     words = []
     if row.dice is not None:
         words.append(f"Dice {row.dice:.3f}")
     if row.truth_empty and row.false_positive_area:
-        words.append(f"{row.false_positive_area:,} {'voxels' if isinstance(shown, VolumePicture) else 'px'} drawn")
+        words.append(f"{row.false_positive_area:,} {shown.unit} drawn")
     if row.label:
         words.append(f"truth {row.label}")
     if row.decision:
         probability = row.probability(row.decision)
         words.append(f"says {row.decision}" + ("" if probability is None else f" {probability:.2f}"))
-    if isinstance(shown, VolumePicture):
-        drawn = [picture.transpose(1, 2, 0) for picture in (shown.cuts, shown.surface) if picture is not None]
-    else:
-        drawn = [draw_contours(shown)]
-    uris = tuple(as_jpeg_uri(canvas) for canvas in drawn)
-    return Picture(row.case_id, ", ".join(words), uris, isinstance(shown, VolumePicture))
+    uris = tuple(as_jpeg_uri(canvas) for canvas in shown.drawn())
+    return CaptionedCase(row.case_id, ", ".join(words), uris, shown.wide)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -19,22 +20,45 @@ JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True)
-class GalleryPicture:
-    """One case to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None."""
+class ShownImage:
+    """One image to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None."""
+
+    unit: ClassVar = "px"
+    wide: ClassVar = False
 
     row: CaseRow
     image: NDArray[np.uint8]
     truth: NDArray[np.bool_] | None
     prediction: NDArray[np.bool_] | None
 
+    def drawn(self, *, width: int = WIDTH) -> list[NDArray[np.uint8]]:
+        """The image at `width` pixels, `H W 3` RGB, with the true contour and the predicted one over it."""
+        canvas = as_canvas(self.image, width=width)
+        size = (canvas.shape[1], canvas.shape[0])
+        for mask, colour in ((self.truth, TRUTH), (self.prediction, PREDICTED)):
+            if mask is not None:
+                scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+                draw_outline(canvas, np.asarray(scaled, bool), colour=colour, thickness=2)
+        return [canvas]
+
 
 @dataclass(frozen=True)
-class VolumePicture:
+class ShownVolume:
     """One volume to show: its row of `cases.csv`, and RGB `3 H W` its cuts and its surfaces, None without any."""
+
+    unit: ClassVar = "voxels"
+    wide: ClassVar = True
 
     row: CaseRow
     cuts: NDArray[np.uint8]
     surface: NDArray[np.uint8] | None
+
+    def drawn(self) -> list[NDArray[np.uint8]]:
+        """Cuts and surfaces, `H W 3` RGB."""
+        return [picture.transpose(1, 2, 0) for picture in (self.cuts, self.surface) if picture is not None]
+
+
+ShownCase = ShownImage | ShownVolume
 
 
 def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int = 12) -> dict[str, list[CaseRow]]:
@@ -52,17 +76,6 @@ def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int
 
 def _certainty(row: CaseRow) -> float:
     return row.probability(row.decision) or 0.0
-
-
-def draw_contours(picture: GalleryPicture, *, width: int = WIDTH) -> NDArray[np.uint8]:
-    """The image at `width` pixels, `H W 3` RGB, with the true contour and the predicted one over it."""
-    canvas = as_canvas(picture.image, width=width)
-    size = (canvas.shape[1], canvas.shape[0])
-    for mask, colour in ((picture.truth, TRUTH), (picture.prediction, PREDICTED)):
-        if mask is not None:
-            scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-            draw_outline(canvas, np.asarray(scaled, bool), colour=colour, thickness=2)
-    return canvas
 
 
 def as_jpeg_uri(canvas: NDArray[np.uint8]) -> str:

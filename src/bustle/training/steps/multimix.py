@@ -23,7 +23,6 @@ from torch.nn import functional as F
 
 from bustle.core.types import Batch
 from bustle.losses.build import LossValues
-from bustle.losses.lesion_map import lesion_probability
 from bustle.losses.outputs import class_logits_of
 from bustle.training.both_tasks import both_tasks_of
 from bustle.training.strong_augmentation import strongly_augmented
@@ -63,7 +62,7 @@ class MultiMixStep:
         if not batch.has_label.all():
             pseudo_class = self._pseudo_class(batch, tasks.class_logits, network)
         if batch.has_mask.any() and not batch.has_mask.all():
-            maps = lesion_probability(tasks.mask_logits, tasks.meaning)
+            maps = tasks.meaning.lesion_map(tasks.mask_logits)
             mask_divergence = divergence(maps[batch.has_mask].mean(dim=0), maps[~batch.has_mask].mean(dim=0))
         total = values.total + self.class_weight * pseudo_class + self.mask_weight * mask_divergence
         update(total)
