@@ -16,7 +16,8 @@ from bustle.core.claimed_output import claim_folder
 from bustle.core.config import to_mapping
 from bustle.core.recipe import load_recipe, save_recipe
 from bustle.data.phantom.dataset import write_phantom_set
-from bustle.data.splits.splits import Fold, Splits, write_splits
+from bustle.data.splits.split_file import write_splits
+from bustle.data.splits.splits import Fold, Splits
 from bustle.experiments.own_outputs import PREDICTIONS, RUN
 from bustle.models import zoo
 

@@ -11,7 +11,8 @@ from tests.made_results import write_made_metrics
 from bustle.core.config import to_mapping
 from bustle.core.recipe import load_protocol, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, TrackFiles, TrainingFolder
-from bustle.data.splits.splits import Fold, Splits, write_splits
+from bustle.data.splits.split_file import write_splits
+from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import CaseRow, read_cases, write_cases
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.fold_summary import summarise_folds

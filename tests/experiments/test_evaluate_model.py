@@ -14,6 +14,9 @@ from safetensors.torch import save_file
 from bustle.cli.main import main
 from bustle.core.config import to_mapping
 from bustle.core.recipe import load_recipe, save_recipe
+from bustle.data.phantom.cases import phantom_case
+from bustle.data.splits.split_file import write_splits
+from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.io.raster import write_png
 from bustle.models import zoo
@@ -31,8 +34,8 @@ def run(tmp_path):
     (folder / "fold-0").mkdir()
     save_file(network.state_dict(), folder / "fold-0" / "best.safetensors")
     (folder / "fold-0" / "metrics.json").write_text("{}")
-    split = {"train": ["folder/s0"], "val": [], "test": ["folder/s1"]}
-    (folder / "splits.json").write_text(json.dumps({"folds": [split]}))
+    fold = Fold(train=("folder/s0",), val=(), test=("folder/s1",))
+    write_splits(folder / "splits.json", Splits("strict", "strict", 0, (fold,), (), {}))
     return folder
 
 
@@ -74,6 +77,23 @@ def test_one_fold_knows_what_it_was_trained_on(run, data, tmp_path, capsys):
     assert "LEAK: 1 of 4 cases" in capsys.readouterr().out
     assert main(["evaluate", *arguments, "--missing", "as-empty"]) == 2
     assert "--missing belongs to --predictions" in capsys.readouterr().err
+
+
+def test_figures_of_a_fold_that_is_not_finished_say_so(run, data, tmp_path, capsys):
+    (run / "fold-0" / "metrics.json").unlink()
+    out = tmp_path / "out"
+    assert main(["evaluate", "--model", str(run / "fold-0"), "--data", data, "--out", str(out)]) == 0
+    assert "UNFINISHED: fold-0" in capsys.readouterr().out
+    assert any(
+        "UNFINISHED: fold-0" in warning for warning in json.loads((out / "metrics.json").read_text())["warnings"]
+    )
+    assert "UNFINISHED: fold-0" in (out / "report.html").read_text()
+    write_png(tmp_path / "scan.png", phantom_case(0, seed=0, size=96).image[0])
+    words = ["--model", str(run / "fold-0"), "--out", str(tmp_path / "drawn")]
+    assert main(["predict", str(tmp_path / "scan.png"), *words]) == 0
+    assert "bustle: warning: UNFINISHED: fold-0" in capsys.readouterr().err
+    record = json.loads((tmp_path / "drawn" / "scan" / "prediction.json").read_text())
+    assert record["provenance"]["unfinished"] == ["fold-0"]
 
 
 def test_the_cache_of_a_machine_does_not_change_the_results_of_a_model(run, data, tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from bustle.core.tracks import Tracks, both_tracks
 from bustle.core.types import Box, Case, Geometry, ImageSegmentation, Prediction, Sample
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.sources import open_sources
+from bustle.data.splits.split_file import write_splits
+from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_track
 from bustle.experiments.evaluate import evaluate_foreign_predictions
@@ -347,16 +349,32 @@ def test_leak_groups_are_what_is_resampled(tmp_path):
 
 
 def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):
-    folds = [
-        {"train": ["made/0", "made/1"], "val": ["made/2"], "test": ["made/3"]},
-        {"train": ["made/3"], "val": [], "test": ["made/0"]},
-    ]
+    folds = (Fold(("made/0", "made/1"), ("made/2",), ("made/3",)), Fold(("made/3",), (), ("made/0",)))
     (tmp_path / "fold-0").mkdir()
-    (tmp_path / "splits.json").write_text(json.dumps({"folds": folds}))
+    write_splits(tmp_path / "splits.json", Splits("strict", "strict", 0, folds, (), {}))
     (warning,) = training_overlap(tmp_path, CASES)
     assert "LEAK: 4 of 10 cases" in warning
     assert training_overlap(tmp_path / "fold-0", CASES[3:]) == []
     assert "LEAK: 3 of 4" in training_overlap(tmp_path / "fold-0", CASES[:4])[0]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"folds": {}}', '{"folds": [{"train": 1}]}'])
+def test_what_a_model_was_trained_on_is_never_guessed_from_a_damaged_split(content, tmp_path):
+    (tmp_path / "splits.json").write_text(content)
+    with pytest.raises(InputError, match=r"splits\.json: is not"):
+        training_overlap(tmp_path, CASES)
+
+
+def test_that_it_is_not_known_what_a_model_was_trained_on_is_said(tmp_path):
+    (warning,) = training_overlap(tmp_path, CASES)
+    assert "whether it was trained on some of the cases is not known" in warning
+
+
+def test_a_fold_that_its_split_does_not_have_is_told(tmp_path):
+    (tmp_path / "fold-7").mkdir()
+    write_splits(tmp_path / "splits.json", Splits("strict", "strict", 0, (Fold((), (), ("made/0",)),), (), {}))
+    with pytest.raises(InputError, match=r"splits\.json: has 1 folds, none of them fold-7"):
+        training_overlap(tmp_path / "fold-7", CASES)
 
 
 def test_real_masks_shifted_by_three_pixels(tmp_path: Path, real_data: Path):

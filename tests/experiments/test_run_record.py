@@ -12,7 +12,7 @@ from bustle.core.config import to_mapping
 from bustle.core.files import read_json, sha256_of_file
 from bustle.core.recipe import load_protocol, load_recipe
 from bustle.core.run_layout import ResultsFolder, RunLayout
-from bustle.data.splits.splits import read_splits
+from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.metrics import CATALOGUES

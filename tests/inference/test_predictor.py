@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from bustle.core.errors import InputError
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Geometry, ImageSegmentation
 from bustle.inference.predictor import Item, Predictor
 
@@ -81,8 +82,15 @@ def test_the_folds_of_a_run_are_averaged_as_probabilities(make_run: MakeRun):
 def test_only_finished_folds_of_a_run_count_but_a_fold_may_be_named_itself(make_run: MakeRun):
     run = make_run({}, {})
     (run / "fold-0" / "metrics.json").unlink()
-    assert len(Predictor.open(run).predict(scene(64, 64), case_id="a").provenance["weights"]) == 1
-    Predictor.open(run / "fold-0")
+    finished = Predictor.open(run)
+    assert len(finished.predict(scene(64, 64), case_id="a").provenance["weights"]) == 1
+    assert finished.warnings == ()
+    assert "unfinished" not in finished.provenance
+    for unfinished in (Predictor.open(run / "fold-0"), Predictor.open(run, fold=0)):
+        (warning,) = unfinished.warnings
+        assert warning.startswith("UNFINISHED: fold-0 is not trained and scored to its end")
+        assert unfinished.predict(scene(64, 64), case_id="a").provenance["unfinished"] == ["fold-0"]
+    assert Predictor.of_trained_fold(RunLayout(run), 0).warnings == (), "which is on its way to be finished"
     (run / "fold-1" / "best.safetensors").unlink()
     with pytest.raises(InputError, match="has no finished fold; finish its training with --resume"):
         Predictor.open(run)

@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bustle.cli.split_table import split_lines
     from bustle.data.sources import open_sources
-    from bustle.data.splits.splits import claim_splits, make_splits, protocol_of_split, write_splits
+    from bustle.data.splits.split_file import claim_splits, write_splits
+    from bustle.data.splits.splits import make_splits, protocol_of_split
     from bustle.experiments.reader_findings import tell_findings
 
     protocol = protocol_of_split(arguments.track, arguments.protocol)

@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         claim.refuse_inputs(image.path for image in images)
         claim.refuse_foreign()
         predictor = Predictor.open(arguments.model, device=arguments.device)
+        for warning in predictor.warnings:
+            announce(f"bustle: warning: {warning}")
         if arguments.centre is not None and not predictor.data.needs_place:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
         claim.begin(clear=False)

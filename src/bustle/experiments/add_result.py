@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, get_args
 
 from bustle.core.claimed_output import claim_file
 from bustle.core.errors import InputError
-from bustle.core.files import compact_json, write_text
+from bustle.core.files import write_text
 from bustle.core.learning_curve import read_earlier_curves, read_learning_curve
 from bustle.core.recipe import Track, load_recipe
 from bustle.core.run_layout import FoldLayout, ResultsFolder, RunLayout, TrackFiles, named_run
 from bustle.core.run_provenance import RunProvenance, read_run_provenance
-from bustle.data.splits.splits import read_splits, splits_to_mapping
+from bustle.data.splits.split_file import compact_splits, read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import Circumstances, RunResult, TrackResult, TrackScores
 from bustle.experiments.run_record import FoldRecord, RunRecord, TrackRecord
@@ -42,7 +42,7 @@ def add_result(run: Path, *, to: Path, name: str | None = None) -> AddedResult:
     if Path(name).name != name or name.startswith("."):
         raise InputError(f"'{name}' is no file name", remedy="give --name without folders and a leading dot")
     result, folds = _finished(layout)
-    splits = compact_json(splits_to_mapping(read_splits(layout.splits)))
+    splits = compact_splits(read_splits(layout.splits))
     digest = hashlib.sha256(splits.encode()).hexdigest()
     record = _record(layout, result=result, folds=folds, splits=digest)
     folder = ResultsFolder(to)

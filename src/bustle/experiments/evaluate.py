@@ -56,7 +56,7 @@ def evaluate_model(
             rules=rules,
             groups=resampled,
             title=predictor.title,
-            warnings=overlap,
+            warnings=(*predictor.warnings, *overlap),
         )
 
 

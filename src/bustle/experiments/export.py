@@ -10,7 +10,7 @@ from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import read_run_provenance
 from bustle.data.sources import reader_ids, reader_module
-from bustle.data.splits.splits import read_splits
+from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
 from bustle.experiments.training_overlap import seen_case_ids

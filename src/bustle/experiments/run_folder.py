@@ -26,7 +26,8 @@ from bustle.core.run_provenance import (
 )
 from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
-from bustle.data.splits.splits import Splits, read_splits, write_splits
+from bustle.data.splits.split_file import read_splits, write_splits
+from bustle.data.splits.splits import Splits
 from bustle.models.device import hardware
 
 

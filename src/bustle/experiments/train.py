@@ -9,13 +9,16 @@ from pathlib import Path
 
 from bustle.core.claimed_output import claim_folder
 from bustle.core.errors import InputError
+from bustle.core.progress import announce
 from bustle.core.recipe import Protocol, Recipe, Track
 from bustle.core.run_layout import RunLayout
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.class_groups import in_class_groups
 from bustle.data.prepared.cache import CaseCache
-from bustle.data.splits.splits import Splits, make_splits, read_splits
+from bustle.data.splits.split_file import read_splits
+from bustle.data.splits.split_warnings import split_warnings
+from bustle.data.splits.splits import Splits, make_splits
 from bustle.evaluation.results import RunResult
 from bustle.experiments.annotation_check import check_annotations
 from bustle.experiments.evaluate import score_model
@@ -75,6 +78,10 @@ def run_training(
         splits = _splits(collection, recipe=recipe, protocol=rules.main.protocol, choice=split)
         cases = _cases_in(splits, collection)
         numbers = _numbers(splits, cases, fold=fold, recipe=recipe, protocol=rules.main.protocol)
+        warnings = split_warnings(splits, cases=cases, protocol=rules.main.protocol)
+        for number in numbers:
+            for warning in warnings[number]:
+                announce(f"bustle: warning: {warning}")
         CaseCache.open(cases, section=recipe.data)  # decodes every image, so that a broken one leaves no run behind
         about = {"recipe": recipe, "splits": splits, "fingerprints": data_fingerprints(cases), "init": init}
         if reopening:
@@ -85,7 +92,9 @@ def run_training(
             claim.begin(clear=True)
             run = RunFolder.create(out, **about)
         run.begin_session()
-        work = _Folds(recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init)
+        work = _Folds(
+            recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init, warnings=warnings
+        )
         for number in numbers:
             work.do(number, resume=reopening)
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
@@ -155,7 +164,10 @@ def _cases_in(splits: Splits, collection: Collection) -> list[Case]:
 
 
 class _Folds:
-    """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
+    """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k.
+
+    `warnings` are what a reader of each fold's figures must know of the split.
+    """
 
     def __init__(
         self,
@@ -167,6 +179,7 @@ class _Folds:
         rules: Tracks[TrackRules],
         device: str,
         init: Path | None,
+        warnings: Sequence[Sequence[str]],
     ):
         self.recipe = recipe
         self.cases = cases
@@ -176,6 +189,7 @@ class _Folds:
         self.rules = rules
         self.device = device
         self.init = init
+        self.warnings = warnings
 
     def do(self, number: int, *, resume: bool) -> None:
         from bustle.training.run import train_fold
@@ -202,10 +216,11 @@ class _Folds:
         # A split by images takes every image for its own group; patients stay together in intervals.
         by_groups = self.rules.main.protocol.group_by == "leak_group"
         score_model(
-            Predictor.open(folder, device=self.device),
+            Predictor.of_trained_fold(RunLayout(self.out), number, device=self.device),
             cases=cases,
             out=folder,
             rules=self.rules,
             groups=groups_of_split(self.splits.groups) if by_groups else resampling_groups(cases),
             title=f"{self.recipe.title}, fold {number}",
+            warnings=self.warnings[number],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
-from bustle.core.run_layout import named_run
+from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
 from bustle.inference.image_prediction import ImagePipeline
@@ -29,7 +29,7 @@ class Predictor:
     """A trained model, ready to predict. Several folds of one run are averaged as probabilities.
 
     `path` is where it was opened, `data` says how images become inputs, `protocol` is the recipe's for the published
-    track, `provenance` what goes into every prediction about the model.
+    track, `provenance` what goes into every prediction about the model, `warnings` what a reader of them must know.
     """
 
     def __init__(
@@ -41,8 +41,10 @@ class Predictor:
         protocol: str,
         data: ImageData | PatchData,
         provenance: Mapping[str, Any],
+        warnings: Sequence[str] = (),
     ):
         self.path = path
+        self.warnings = tuple(warnings)
         self.title = title
         self.protocol = protocol
         self.data = data
@@ -59,7 +61,8 @@ class Predictor:
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
         """Open a run folder (all its finished folds, or `fold`), one fold's folder, or a model package.
 
-        Raises `InputError` for what is none of them, has no finished fold, or holds broken weights.
+        A fold that is named and not finished gives a warning. Raises `InputError` for what is none of them, has no
+        finished fold, or holds broken weights.
         """
         model = Path(model)
         if not model.exists():
@@ -70,18 +73,41 @@ class Predictor:
             return cls._of_package(Package(model), device=device)
         opened = named_run(model, fold=fold).opened()
         folds = opened.finished_folds()
-        recipe = load_recipe(str(opened.run.recipe))
+        return cls._of_folds(
+            folds,
+            run=opened.run,
+            path=model if fold is None else opened.run.fold(fold).path,
+            device=device,
+            unfinished=[each.name for each in folds if not each.is_finished],
+        )
+
+    @classmethod
+    def of_trained_fold(cls, run: RunLayout, number: int, *, device: str = "auto") -> Predictor:
+        """One fold whose training has ended, to be scored, which finishes the fold."""
+        fold = run.fold(number)
+        return cls._of_folds([fold], run=run, path=fold.path, device=device, unfinished=())
+
+    @classmethod
+    def _of_folds(
+        cls, folds: Sequence[FoldLayout], *, run: RunLayout, path: Path, device: str, unfinished: Sequence[str]
+    ) -> Predictor:
+        recipe = load_recipe(str(run.recipe))
+        provenance = {
+            "model": recipe.model.id,
+            "recipe": recipe.id,
+            "weights": [{"fold": each.name, "sha256": sha256_of_file(each.weights)} for each in folds],
+        }
         return cls(
             TorchBackend(recipe, weights=[each.weights for each in folds], device=device),
-            path=model if fold is None else opened.run.fold(fold).path,
+            path=path,
             title=recipe.title,
             protocol=recipe.protocol,
             data=recipe.data,
-            provenance={
-                "model": recipe.model.id,
-                "recipe": recipe.id,
-                "weights": [{"fold": each.name, "sha256": sha256_of_file(each.weights)} for each in folds],
-            },
+            provenance=provenance | ({"unfinished": list(unfinished)} if unfinished else {}),
+            warnings=[
+                f"UNFINISHED: {name} is not trained and scored to its end; its weights are the best so far"
+                for name in unfinished
+            ],
         )
 
     @classmethod

@@ -108,7 +108,8 @@ def split(
     Raises:
         InputError: for settings that contradict each other, and for too few groups.
     """
-    from bustle.data.splits.splits import claim_splits, make_splits, protocol_of_split, write_splits
+    from bustle.data.splits.split_file import claim_splits, write_splits
+    from bustle.data.splits.splits import make_splits, protocol_of_split
     from bustle.experiments.reader_findings import tell_findings
 
     chosen = protocol_of_split(track, protocol)

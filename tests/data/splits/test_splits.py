@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from bustle.core.types import Case, Collection
 from bustle.data.readers import bus_bra, busi
 from bustle.data.relations.duplicates import FramePair
 from bustle.data.splits import splits as splits_module
-from bustle.data.splits.splits import Fold, Splits, make_splits, read_splits, write_splits
+from bustle.data.splits.split_file import read_splits, write_splits
+from bustle.data.splits.splits import Fold, Splits, make_splits
 
 
 def split(cases: Sequence[Case], protocol: str = "strict", **settings) -> Splits:
@@ -249,12 +251,26 @@ def test_a_file_gives_the_same_splits_back(tmp_path: Path) -> None:
     assert value["excluded"] == [{"case_id": "made/n", "reason": "class normal is not among benign, malignant"}]
 
 
+def file_with(**changes: Any) -> str:
+    fold = {"train": ["a/1"], "val": [], "test": ["a/2"]}
+    content = {"track": "strict", "protocol": "strict", "seed": 0, "folds": [fold], "excluded": [], "groups": {}}
+    return json.dumps(content | changes)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("[]", "not a splits file"),
         ('{"track": "strict"}', "not a splits file"),
         ("{", "not readable JSON"),
+        (file_with(folds=[]), "has no fold"),
+        (file_with(folds={}), "folds is {}; it must be a list"),
+        (file_with(folds=[{"train": ["a"], "val": [], "test": []}]), "fold 0 has no test case"),
+        (file_with(folds=[{"train": [1], "val": [], "test": ["b"]}]), "train.0 is 1; it must be text"),
+        (file_with(seed="0"), "seed is '0'; it must be a whole number"),
+        (file_with(excluded=[["a", "why"]]), "excluded.0 is"),
+        (file_with(groups=["a"]), "groups is"),
+        (file_with(fold=[]), "unknown key 'fold'.*did you mean folds"),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path: Path, text: str, problem: str) -> None:

@@ -7,14 +7,9 @@ and source where the protocol says so) is divided as evenly as the groups allow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from bustle.core.claimed_output import claim_file
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.files import read_json, write_json
 from bustle.core.recipe import Protocol, Track, protocol_of
 from bustle.core.types import CLASS_NAMES, Case, Collection
 from bustle.data.relations.duplicates import COPIES, RELATED, groups_of_pairs, related_frames
@@ -164,67 +159,3 @@ def _official(cases: Sequence[Case]) -> dict[str, int]:
     given = {case.case_id: case.official_fold for case in cases if case.official_fold is not None}
     rank = {fold: number for number, fold in enumerate(sorted(set(given.values())))}
     return {name: rank[fold] for name, fold in given.items()}
-
-
-def claim_splits(path: Path) -> AbstractContextManager[Path]:
-    """Lock the file of a split to be drawn; raises `InputError` for one that is anything but an earlier split."""
-    return claim_file(path, is_own=_is_splits, noun="a split of an earlier call")
-
-
-def _is_splits(path: Path) -> bool:
-    try:
-        read_splits(path)
-    except InputError:
-        return False
-    return True
-
-
-def write_splits(path: Path, splits: Splits) -> None:
-    """Write `splits.json`."""
-    write_json(path, splits_to_mapping(splits))
-
-
-def splits_to_mapping(splits: Splits) -> dict[str, Any]:
-    """The content of `splits.json`."""
-    return {
-        "track": splits.track,
-        "protocol": splits.protocol,
-        "seed": splits.seed,
-        "folds": [{"train": f.train, "val": f.val, "test": f.test} for f in splits.folds],
-        "excluded": [{"case_id": name, "reason": reason} for name, reason in splits.excluded],
-        "groups": dict(splits.groups),
-    }
-
-
-def _read_fold(value: Mapping[str, Sequence[str]]) -> Fold:
-    train, val, test = (tuple(map(str, value[part])) for part in ("train", "val", "test"))
-    return Fold(train, val, test)
-
-
-def read_splits(path: Path) -> Splits:
-    """Read `splits.json`; raises `InputError` for a file of another form and for a case that trains and tests."""
-    value = read_json(path)
-    try:
-        splits = Splits(
-            track=str(value["track"]),
-            protocol=str(value["protocol"]),
-            seed=int(value["seed"]),
-            folds=tuple(_read_fold(fold) for fold in value["folds"]),
-            excluded=tuple((str(row["case_id"]), str(row["reason"])) for row in value["excluded"]),
-            groups={str(name): str(group) for name, group in value["groups"].items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"is not a splits file ({type(error).__name__}: {error})",
-            remedy="write it with `bustle data split`",
-            path=path,
-        ) from None
-    for number, fold in enumerate(splits.folds):
-        both = set(fold.train) & (set(fold.test) | set(fold.val))
-        if both:
-            raise InputError(
-                f"fold {number} trains on {min(both)}, which it also tests or validates on",
-                remedy="make the split again",
-                path=path,
-            )
-    return splits
