@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,13 @@ def test_the_documented_python_runs(package: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(page), "exec"), {})
     assert "malignant" in capsys.readouterr().out
+
+
+def test_nothing_that_is_handed_on_tells_where_and_on_which_machine_it_was_made(run: Path, package: Path, data: Path):
+    files = [file for folder in (run, package) for file in folder.rglob("*") if file.is_file()]
+    assert len(files) > 20
+    for place in (run.parent, data):
+        assert [file for file in files if str(place).encode() in file.read_bytes()] == []
+    host = socket.gethostname()
+    names = [part for file in files for part in file.relative_to(run.parent).name.split(".")]
+    assert host not in names

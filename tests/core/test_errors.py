@@ -44,3 +44,9 @@ def test_what_a_stranger_wrote_is_shortened():
     assert said.startswith("a.json: unknown key 'AAA")
     assert said.endswith("AAA'; known: title")
     assert len(said) < 600
+
+
+def test_what_is_written_names_the_file_without_its_folder():
+    error = InputError("is broken", remedy="mend it", path="/home/me/set/a.png")
+    assert error.in_results() == "a.png: is broken; mend it"
+    assert InputError("is broken", remedy="mend it").in_results() == "is broken; mend it"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bustle.core.paths import given_path
+from bustle.core.paths import given_path, word_in_results
 
 SOURCES = Path(__file__).parents[2] / "src" / "bustle"
 
@@ -30,3 +30,26 @@ def test_every_path_that_a_person_gives_is_read_in_one_way(room: str):
     """A bare `Path(...)` or `type=Path` would take `--out=~/x` for a folder named `~`."""
     bare = re.compile(r"(?<!\w)Path\(|type=Path\b")
     assert [file for file in (SOURCES / room).glob("*.py") if bare.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("train", "train"),
+        ("sub/run", "sub/run"),
+        ("training.epochs=1", "training.epochs=1"),
+        ("phantom:?cases=2", "phantom:?cases=2"),
+        ("/home/me/secret project/run", "run"),
+        ("--out=/home/me/run", "--out=run"),
+        ("folder:/home/me/set?name=a", "folder:set?name=a"),
+        ("folder:~/set", "folder:set"),
+        (r"folder:C:\Users\me\set?name=a", "folder:set?name=a"),
+        ("{here}/runs/a", "runs/a"),
+        ("folder:{here}/set", "folder:set"),
+    ],
+)
+def test_results_tell_paths_from_the_working_folder_or_by_their_names(
+    word: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert word_in_results(word.replace("{here}", str(tmp_path))) == expected

@@ -380,3 +380,11 @@ def test_a_broken_cases_csv_is_named(tmp_path, content, problem):
         path.write_text(content)
     with pytest.raises(InputError, match=problem):
         read_cases(path)
+
+
+def test_ids_that_a_spreadsheet_would_calculate_are_cells_of_text(tmp_path):
+    rows = [replace(row, patient_id="=HYPERLINK(0)", group_id="@x") for row in ROWS]
+    write_cases(tmp_path / "cases.csv", rows, classes=CLASSES)
+    assert "'=HYPERLINK(0)" in (tmp_path / "cases.csv").read_text()
+    read = read_cases(tmp_path / "cases.csv")
+    assert {(row.patient_id, row.group_id) for row in read} == {("=HYPERLINK(0)", "@x")}

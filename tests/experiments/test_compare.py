@@ -207,10 +207,11 @@ def test_other_groups_are_mentioned(tmp_path):
     assert found.tracks[0].n_groups == 6
 
 
-def test_runs_of_one_name_keep_their_paths(tmp_path):
+def test_runs_of_one_name_are_told_by_the_folders_that_differ(tmp_path):
     first, second = (write_results(tmp_path / part / "run", made_up_rows()) for part in "ab")
     found = compare(first, second, out=tmp_path / "out")
-    assert [run.name for run in found.runs] == [str(first), str(second)]
+    assert [run.name for run in found.runs] == ["a/run", "b/run"]
+    assert str(tmp_path) not in (tmp_path / "out" / "comparison.json").read_text()
 
 
 def other_classes(folder):

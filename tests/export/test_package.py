@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.recipe import Recipe
 from bustle.export import package, parity
+from bustle.export.model_card import model_card
 from bustle.export.package import write_package
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
@@ -163,3 +165,16 @@ def test_a_place_that_cannot_be_written_to(masks_only: Exported, tmp_path: Path)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="a file is in the way"):
         write_package(tmp_path / "file" / "m.bustle", recipe=recipe, weights=weights, **NOTHING_KNOWN)
+
+
+def test_no_text_of_a_recipe_is_markup_in_the_card(joint: Exported):
+    record = replace(
+        Package(joint[0]).record,
+        title="<script>alert(1)</script>",
+        deviations=("a < b & <img src=x onerror=alert(1)>",),
+        licence="<b>free</b>",
+    )
+    card = model_card(record, name="m.bustle")
+    assert "<" not in card
+    assert "# &lt;script&gt;alert(1)&lt;/script&gt;" in card
+    assert "- a &lt; b &amp; &lt;img" in card

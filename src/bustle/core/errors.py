@@ -35,8 +35,15 @@ class InputError(BustleError):
         self.path = None if path is None else Path(path)
         super().__init__(problem, remedy)
 
+    def in_results(self) -> str:
+        """The same line with the file's name alone, for what is written: it may be given to others."""
+        return self._line(None if self.path is None else self.path.name)
+
     def __str__(self) -> str:
-        where = "" if self.path is None else f"{self.path}: "
+        return self._line(self.path)
+
+    def _line(self, place: Path | str | None) -> str:
+        where = "" if place is None else f"{place}: "
         text = f"{where}{_shortened(self.problem)}; {self.remedy}"
         return printable(" ".join(text.split()))
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PureWindowsPath
 
 from bustle.core.errors import InputError
+
+_ABSOLUTE = re.compile(r"(?P<start>.*?[:=])??(?P<path>(?:/|~|[A-Za-z]:[\\/])[^?]*)(?P<query>\?.*)?", re.DOTALL)
 
 
 def given_path(text: str | Path) -> Path:
@@ -27,6 +30,25 @@ def given_path(text: str | Path) -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise InputError("is too long for a path", remedy="use a shorter one", path=path) from None
     return path
+
+
+def place_in_results(path: Path) -> str:
+    """A path as results tell it: below the working folder from there, else its own name.
+
+    Where a person keeps things on this machine, and under which account, is nobody's whom the results are given to.
+    """
+    full, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100  (resolving would follow links)
+    return full.relative_to(here).as_posix() if full.is_relative_to(here) else full.name
+
+
+def word_in_results(word: str) -> str:
+    """A word of a command line, whose absolute paths (`/x`, `--out=/x`, `folder:/x?name=y`) become places."""
+    found = _ABSOLUTE.fullmatch(word)
+    if found is None:
+        return word
+    path = found["path"]
+    place = place_in_results(given_path(path)) if path[0] in "/~" else PureWindowsPath(path).name
+    return f"{found['start'] or ''}{place}{found['query'] or ''}"
 
 
 def is_file(path: Path) -> bool:

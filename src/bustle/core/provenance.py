@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from bustle.core.paths import word_in_results
+
 PACKAGES = (
     "bustle",
     "numpy",
@@ -69,10 +71,13 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def provenance() -> Provenance:
-    """Of the running command."""
+    """Of the running command, whose absolute paths are told by the names at their ends."""
     program = Path(sys.argv[0]).name
     return Provenance(
-        command=("bustle" if program == "__main__.py" else program, *sys.argv[1:]),  # as `python -m bustle` too
+        command=(
+            "bustle" if program == "__main__.py" else program,
+            *map(word_in_results, sys.argv[1:]),
+        ),  # as `python -m bustle` too
         versions=versions(),
         code_revision=code_revision(),
         platform=platform.platform(),

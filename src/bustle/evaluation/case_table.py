@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.csv_cells import cell_of_text, text_of_cell
 from bustle.core.errors import InputError
 from bustle.core.files import write_text
 
@@ -146,7 +147,7 @@ def _written(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else cell_of_text(str(value))
 
 
 def _row(entry: Mapping[str, str | None], classes: Sequence[str]) -> CaseRow:
@@ -162,4 +163,4 @@ def _read(kind: Any, text: str | None) -> Any:
         raise ValueError("a row that is too short")
     if text == "":
         return None
-    return bool(int(text)) if kind is bool else kind(text)
+    return bool(int(text)) if kind is bool else kind(text_of_cell(text))

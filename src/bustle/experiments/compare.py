@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.claimed_output import claim_folder
 from bustle.core.errors import InputError
+from bustle.core.paths import place_in_results
 from bustle.core.provenance import provenance
 from bustle.core.run_layout import ComparisonFolder, ScoredFolder
 from bustle.evaluation.comparison_results import Comparison, RunSummary, write_comparison
@@ -51,7 +52,7 @@ def _compared(runs: Sequence[ComparedRun], *, resamples: int, seed: int) -> Comp
     return Comparison(
         reference=reference.name,
         runs=tuple(
-            RunSummary(name=run.name, title=run.title, folder=str(run.path), folds=len(run.main.folds))
+            RunSummary(name=run.name, title=run.title, folder=place_in_results(run.path), folds=len(run.main.folds))
             for run in runs
         ),
         warnings=tuple(warnings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def _numbered(entries: Iterable[tuple[str, T]]) -> dict[tuple[str, int], T]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The names of the folders and files, as far as they differ, else the paths as they were given."""
+    """The names of the folders and files, as far as they differ, else with the folders in which they differ."""
     if len(paths) < 2:
         raise InputError("a comparison needs at least two runs", remedy="name two or more")
     resolved = [path.resolve() for path in paths]
@@ -114,7 +115,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
         (path.stem if path.is_file() else path.name) if fold is None else f"{fold.path.parent.name}/{fold.name}"
         for path, fold in zip(resolved, folds, strict=True)
     ]
-    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    shared = os.path.commonpath(resolved)
+    return [path.relative_to(shared).as_posix() for path in resolved]
 
 
 def _open_run(path: Path, name: str) -> ComparedRun:

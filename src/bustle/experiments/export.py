@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.paths import word_in_results
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import read_run_provenance
@@ -37,11 +38,12 @@ def export_run(model: Path, out: Path) -> PackageRecord:
 
 def _training(run: RunLayout, *, recipe: Recipe) -> TrainingRecord:
     splits, record = read_splits(run.splits), read_run_provenance(run.provenance)
+    weights = recipe.model.encoder_weights
     return TrainingRecord(
         track=splits.track,
         protocol=splits.protocol,
         starting_weights=record.init,
-        encoder_weights=recipe.model.encoder_weights,
+        encoder_weights=None if weights is None else word_in_results(weights),
         data={
             source: TrainingSource(cases=facts.cases, sha256=facts.sha256, licence=_licence(source))
             for source, facts in record.data.items()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bustle.core.config import to_mapping
+from bustle.core.csv_cells import cell_of_text
 from bustle.core.errors import InputError
 from bustle.core.files import write_json, write_text
 from bustle.core.progress import progress
@@ -198,5 +199,6 @@ def _write_cases(path: Path, rows: Sequence[ChallengeRow]) -> None:
     writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(ChallengeRow)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: "" if value is None else value for name, value in to_mapping(row).items()})
+        cells = {name: "" if value is None else value for name, value in to_mapping(row).items()}
+        writer.writerow({n: cell_of_text(cell) if isinstance(cell, str) else cell for n, cell in cells.items()})
     write_text(path, text.getvalue())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.results import ReleasedFigures
@@ -11,7 +13,7 @@ from bustle.report.wording import NOTHING, interval, with_unit
 
 
 def model_card(record: PackageRecord, *, name: str) -> str:
-    """The card in Markdown; `name` is the package's own file or folder name."""
+    """The card in Markdown, in which no text of a recipe is markup; `name` is the package's own."""
     sections = {
         "What it does": _purpose(record),
         "Use": f"```bash\nbustle predict scans/ --model {name} --out predictions\n```",
@@ -25,7 +27,8 @@ def model_card(record: PackageRecord, *, name: str) -> str:
         f"# {record.title}\n\n**Research software, not a medical device. It must not decide about a patient.**\n\n"
         f"Recipe `{record.recipe}`, network `{record.network}`, {_networks(record)}.\n"
     )
-    return head + "".join(f"\n## {title}\n\n{text}\n" for title, text in sections.items())
+    card = head + "".join(f"\n## {title}\n\n{text}\n" for title, text in sections.items())
+    return html.escape(card, quote=False)  # the card's own Markdown has no such signs
 
 
 def _networks(record: PackageRecord) -> str:
@@ -56,7 +59,7 @@ def _training(record: PackageRecord) -> str:
         return "Nothing is recorded about it."
     lines = ["| data | cases | SHA-256 | terms, as told to whoever trained |", "|---|---|---|---|"]
     lines += [
-        f"| {source} | {facts.cases} | `{facts.sha256[:16]}…` | {facts.licence or 'not known'} |"
+        f"| {source} | {facts.cases} | `{facts.sha256[:16]}…` | {_cell(facts.licence or 'not known')} |"
         for source, facts in training.data.items()
     ]
     begun = training.starting_weights
@@ -112,6 +115,10 @@ def _export(record: PackageRecord) -> str:
         f"probability {classes}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. `{WEIGHTS}` holds "
         "the networks' own weights."
     )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _list(texts: tuple[str, ...]) -> str:

@@ -53,7 +53,7 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
     looked = each_sample(cases, look, description="looking at cases", progress=progress)
     for case, result in zip(cases, looked, strict=True):
         if isinstance(result, InputError):
-            unreadable.append(Finding("unreadable", (case.case_id,), str(result)))
+            unreadable.append(Finding("unreadable", (case.case_id,), result.in_results()))
         else:
             facts[case.case_id] = result
     pairs = remembered_pairs(cases)

@@ -73,7 +73,7 @@ class CollectionBuilder:
         except InputError as error:
             if stem != volume_stem(image):
                 raise
-            self.note("unusable-name", f"left out: {error}")
+            self.note("unusable-name", f"left out: {error.in_results()}")
             return
         if case_id in self._cases:
             raise InputError(
