@@ -69,8 +69,12 @@ def test_what_a_prediction_tells(file: Path, package: Path):
         scan().astype(np.uint16),
         scan().astype(float),
         scan().tolist(),
+        scan()[..., None],
+        np.dstack([scan()] * 3 + [np.full_like(scan(), 255)]),
+        scan().astype(np.uint16) * 257,
+        scan()[:, ::-1][:, ::-1],
     ],
-    ids=["grey", "RGB", "16 bit", "whole floats", "list"],
+    ids=["grey", "RGB", "16 bit", "whole floats", "list", "H W 1", "RGBA", "65535 = white", "a view"],
 )
 def test_an_array_is_predicted_as_its_file(array: object, file: Path, package: Path):
     of_file, of_array = (bustle.predict(image, model=package, name="x") for image in (file, array))
@@ -86,11 +90,26 @@ def test_an_array_is_predicted_as_its_file(array: object, file: Path, package: P
         (np.zeros(80, np.uint8), "the array has the shape 80; "),
         (np.zeros((5, 5), np.uint8), "is only 5 x 5 pixels"),
         (np.full((80, 90), 0.5), "holds neither 8-bit nor 16-bit values"),
+        (scan() / 255, "fractions of 1; give (255 * array).round().astype('uint8')"),
+        (scan() > 100, "values of the type bool"),
+        ((scan() > 100).astype(float), "fractions of 1"),
+        (scan() + 0.25, "holds neither 8-bit nor 16-bit values"),
+        (np.where(scan() > 100, np.nan, 7.0), "holds neither 8-bit nor 16-bit values"),
+        (np.full((80, 90), -1), "holds neither 8-bit nor 16-bit values"),
+        (np.full((80, 90), 1 << 16), "holds neither 8-bit nor 16-bit values"),
+        (np.zeros((80, 90, 2), np.uint8), "the array has the shape 80 x 90 x 2; give an image H W or H W 3"),
+        (np.zeros((0, 90), np.uint8), "the array has the shape 0 x 90"),
+        ([], "the array has the shape 0"),
+        ([[1, 2], [3]], "is no array"),
+        (scan().astype(complex), "values of the type complex128"),
+        (scan().astype(str), "values of the type <U3"),
+        (None, "values of the type object"),
     ],
 )
-def test_an_array_that_is_no_image(array: np.ndarray, said: str, package: Path):
-    with pytest.raises(InputError, match=re.escape(said)):
-        bustle.predict(array, model=package)
+def test_an_array_that_is_no_image(array: object, said: str, package: Path):
+    for kind in (InputError, ValueError):
+        with pytest.raises(kind, match=re.escape(said)):
+            bustle.predict(array, model=package)  # type: ignore[arg-type]
 
 
 def test_an_error_names_its_file(package: Path, tmp_path: Path):

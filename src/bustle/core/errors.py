@@ -48,6 +48,10 @@ class InputError(BustleError):
         return printable(" ".join(text.split()))
 
 
+class ArrayError(InputError, ValueError):
+    """An array that a program gave is not what was asked for: a `ValueError`, as NumPy's users expect."""
+
+
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_PROBLEM else f"{text[: LONGEST_PROBLEM // 2]} … {text[-100:]}"
 

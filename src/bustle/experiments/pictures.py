@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bustle.core.errors import InputError
+from bustle.core.errors import ArrayError, InputError
 from bustle.core.types import Geometry, Prediction
 from bustle.data.blank_pictures import nothing_in
 from bustle.drawing.prediction_picture import draw_prediction
@@ -64,21 +64,44 @@ def picture_of_array(
     spacing: tuple[float, ...] | None = None,
     centre: tuple[float, ...] | None = None,
 ) -> Picture:
-    """A picture of an array: with `dims` 2 of `H W` or `H W 3` (RGB), with `dims` 3 of `D H W`.
+    """A picture of an array: with `dims` 2 of `H W`, `H W 1`, `H W 3` (RGB) or `H W 4` (RGBA), with 3 of `D H W`.
 
-    Raises `InputError` for another shape, for values that are not whole numbers of 8 to 16 bits, and where they show
-    nothing.
+    Raises `ArrayError` for another shape and for values that are not whole numbers of 8 to 16 bits, and `InputError`
+    where they show nothing.
     """
-    array = np.asarray(values)
-    fits = array.ndim == dims or (dims == 2 and array.ndim == 3 and array.shape[2] == 3)
+    array = _array_of_numbers(values)
+    if dims == 2 and array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    fits = array.ndim == dims or (dims == 2 and array.ndim == 3 and array.shape[2] in (3, 4))
     if not fits or not array.size:
-        raise InputError(
+        raise ArrayError(
             f"the array has the shape {' x '.join(map(str, array.shape)) or 'of one number'}",
             remedy="give an image H W or H W 3" if dims == 2 else "give a volume D H W",
         )
-    image = image_of_pixels(array) if dims == 2 else to_8_bit(array, path=None)[None]
+    try:
+        image = image_of_pixels(array) if dims == 2 else to_8_bit(array, path=None)[None]
+    except InputError as error:
+        raise ArrayError(error.problem, remedy=error.remedy) from None
     geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=dims))
     return _checked(Picture(name, image, geometry, None, centre=centre))
+
+
+def _array_of_numbers(values: ArrayLike) -> NDArray[Any]:
+    """Raises `ArrayError` for what holds no numbers, and for fractions, which 0..1 are however they are stored."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise ArrayError(f"is no array ({error})", remedy="give one image as one array") from None
+    if array.dtype.kind not in "uif":
+        raise ArrayError(
+            f"the array holds values of the type {array.dtype}", remedy="give whole numbers of 8 to 16 bits"
+        )
+    if array.dtype.kind == "f" and array.size and 0 < array.max() <= 1:
+        raise ArrayError(
+            "the array holds neither 8-bit nor 16-bit values but fractions of 1",
+            remedy="give (255 * array).round().astype('uint8')",
+        )
+    return array
 
 
 def _checked(picture: Picture) -> Picture:

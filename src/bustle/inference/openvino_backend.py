@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class OpenVinoBackend:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._compiled = core.compile_model(model, "CPU", settings)
+        self._one_at_a_time = Lock()  # it has one request, which several threads may not share
         self._names = [_name(output.names) for output in self._compiled.outputs]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
@@ -46,8 +48,9 @@ class OpenVinoBackend:
         return NetworkOutput(*(self._together(answers, name) for name in (MASK_PROBS, CLASS_PROBS)))
 
     def _one(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        values = self._compiled(image[None])
-        return {name: np.array(value) for name, value in zip(self._names, values.values(), strict=True)}
+        with self._one_at_a_time:
+            values = self._compiled(image[None])
+            return {name: np.array(value) for name, value in zip(self._names, values.values(), strict=True)}
 
     def _together(self, answers: list[dict[str, NDArray[np.float32]]], name: str) -> NDArray[np.float32] | None:
         return finite(np.concatenate([answer[name] for answer in answers])) if name in self._names else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData, PatchData
-from bustle.core.errors import InputError
+from bustle.core.errors import ArrayError, InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.provenance import versions
 from bustle.core.recipe import load_recipe
@@ -30,6 +31,9 @@ class Predictor:
 
     `path` is where it was opened, `data` says how images become inputs, `protocol` is the recipe's for the published
     track, `provenance` what goes into every prediction about the model, `warnings` what a reader of them must know.
+
+    Threads may share one. Another process gets it by its path and digests and opens it there (`spawn`, joblib); a
+    process that was forked may not use its parent's, whose threads it lacks.
     """
 
     def __init__(
@@ -41,9 +45,12 @@ class Predictor:
         protocol: str,
         data: ImageData | PatchData,
         provenance: Mapping[str, Any],
+        device: str = "auto",
         warnings: Sequence[str] = (),
     ):
         self.path = path
+        self._device = device
+        self._process = os.getpid()
         self.warnings = tuple(warnings)
         self.title = title
         self.protocol = protocol
@@ -100,6 +107,7 @@ class Predictor:
         return cls(
             TorchBackend(recipe, weights=[each.weights for each in folds], device=device),
             path=path,
+            device=device,
             title=recipe.title,
             protocol=recipe.protocol,
             data=recipe.data,
@@ -116,6 +124,7 @@ class Predictor:
         return cls(
             open_package(package, device=device),
             path=package.path,
+            device=device,
             title=record.title,
             protocol=record.protocol,
             data=record.preprocessing,
@@ -142,12 +151,52 @@ class Predictor:
     def predict(
         self, image: NDArray[np.uint8], *, case_id: str, spacing: tuple[float, ...] | None = None
     ) -> Prediction:
-        """Predict one image `C H W` (C = 1 or 3)."""
+        """Predict one image uint8 `C H W` (C = 1 or 3); `bustle.predict` takes other arrays.
+
+        Raises as `predict_many`.
+        """
+        check_pixels(image, dims=2)
         return next(self.predict_many([Item(case_id, image, Geometry(image.shape[1:], spacing=spacing))]))
 
     def predict_many(self, items: Iterable[Item], *, batch_size: int = 8) -> Iterator[Prediction]:
-        """Predict images of any sizes, in order; at most `batch_size` are held at a time, volumes one by one."""
-        return self._pipeline.predict_many(items, batch_size=batch_size)
+        """Predict images of any sizes, in order; at most `batch_size` are held at a time, volumes one by one.
+
+        Raises `ArrayError` for arrays of another type or shape, and `InputError` in a forked process.
+        """
+        if os.getpid() != self._process:
+            raise InputError(
+                f"the model {self.path.name} was opened before this process was forked, and would wait for ever",
+                remedy="start processes with multiprocessing.get_context('spawn')",
+            )
+        return self._pipeline.predict_many(self._checked(items), batch_size=batch_size)
+
+    def _checked(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            check_pixels(item.image, dims=len(self.data.size))
+            yield item
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        weights, package = self.provenance["weights"], self.provenance.get("package")
+        return _opened_again, (self.path.absolute(), self._device, weights, package)
+
+
+def check_pixels(image: Any, *, dims: int) -> None:
+    """Raises `ArrayError` for what is not uint8 `C *S` with one or three channels and `dims` axes more."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        raise ArrayError(f"the image is {kind}, not an array of uint8", remedy="bustle.predict takes other arrays")
+    if image.ndim != dims + 1 or image.shape[0] not in (1, 3) or not image.size:
+        shape = " x ".join(map(str, image.shape)) or "of one number"
+        wanted = "C H W" if dims == 2 else "C D H W"
+        raise ArrayError(f"the array has the shape {shape}", remedy=f"give {wanted} with 1 or 3 channels")
+
+
+def _opened_again(path: Path, device: str, weights: Any, package: str | None) -> Predictor:
+    """In another process: raises `InputError` where another model stands there by now."""
+    predictor = Predictor.open(path, device=device)
+    if predictor.provenance["weights"] != weights or predictor.provenance.get("package") != package:
+        raise InputError("holds another model than it did", remedy="open it again", path=path)
+    return predictor
 
 
 def _pipeline(data: ImageData | PatchData, *, backend: Backend, provenance: Mapping[str, Any]) -> Pipeline:

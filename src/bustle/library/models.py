@@ -53,8 +53,10 @@ def predict(
     """Outline and classify the lesions of one image or volume.
 
     Args:
-        image: a file (PNG, JPEG, BMP, TIFF; NRRD, NIfTI, MHA), or an array: an image `H W` (grey) or `H W 3` (RGB),
-            for a model for volumes `D H W` (slice, depth, lateral). Whole numbers of 8 to 16 bits.
+        image: a file (PNG, JPEG, BMP, TIFF; NRRD, NIfTI, MHA), or an array: an image `H W` or `H W 1` (grey),
+            `H W 3` (RGB) or `H W 4` (RGBA, on black), for a model for volumes `D H W` (slice, depth, lateral). Whole
+            numbers, also stored as floats, which are scaled from the least of 8, 10, 12, 14 and 16 bits that holds
+            them: 12-bit grey values look as in an 8-bit file.
         model: what `load_model` returned, or a path that it takes.
         spacing: the size in mm of a pixel or voxel: one number, or one per axis in the array's order. Files may say
             it themselves; arrays of volumes need it; without it an image is measured in pixels.
@@ -67,8 +69,9 @@ def predict(
         `bustle predict` writes.
 
     Raises:
-        InputError: for a file that cannot be read, another shape or depth of values, and an image for a model that
-            takes volumes, or the reverse.
+        InputError: for a file that cannot be read, and an image for a model that takes volumes, or the reverse; its
+            kind `ArrayError`, which is a `ValueError` too, for an array of another shape or type, with fractions, NaN
+            or negative values, and for an empty one.
     """
     import numpy as np
 
