@@ -238,7 +238,7 @@ def _measure(folder: Path, size: Size) -> list[Row]:
         Case(case_id=f"made/{number}", source="made", load=partial(made_sample, number), metadata={"number": number})
         for number in range(size.cases)
     ]
-    cache = CaseCache.open(cases, section=ImageData(), directory=folder, progress=False)
+    cache = CaseCache.open(cases, section=ImageData(), directory=folder)
     contenders: dict[str, Contender] = {"bustle": bustle(cache), "copy": copying(cache)}
     makers: dict[str, tuple[str, Callable[[], Contender]]] = {  # with the package that each needs
         "torchvision v2": ("torchvision", partial(torchvision_v2, cache)),

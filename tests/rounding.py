@@ -23,6 +23,16 @@ that, because the largest of many errors is compared.
 """
 
 
+def sum_tolerance(terms: int) -> float:
+    """How far a float32 sum of `terms` numbers may lie from the exact one, in units of the sum of their magnitudes.
+
+    n u (Higham, as below), and where that is less, `ORDERS` times the random walk's √n u. For a chain of n operations
+    on numbers up to 1 it is the same.
+    """
+    unit = float(np.finfo(np.float32).eps) / 2
+    return min(terms, ORDERS * terms**0.5) * unit
+
+
 def exact_outputs(network: nn.Module, image: Tensor) -> list[Tensor | None]:
     """The network's outputs in float64; the network stays as it is."""
     with torch.no_grad():

@@ -58,7 +58,7 @@ def test_an_audit_names_the_blank_ones(tmp_path: Path):
         write_png(tmp_path / "data" / "images" / f"{name}.png", image)
     from bustle.data.audit.audit import audit
 
-    found = audit(open_sources([f"folder:{tmp_path / 'data'}"]), progress=False)
+    found = audit(open_sources([f"folder:{tmp_path / 'data'}"]))
     assert [finding.case_ids for finding in found.findings if finding.kind == "no-ultrasound"] == [("folder/black",)]
 
 

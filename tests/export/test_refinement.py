@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bustle.export.package import write_package
+from bustle.export.parity import TOLERANCE
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
@@ -30,8 +31,8 @@ def test_the_graph_makes_all_passes(network: str, size: tuple[int, ...], make_we
     assert found is not None
     assert wanted is not None
     assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() < 1e-4
-    assert np.abs(found - once).max() > 1e-3
+    assert np.abs(found - wanted).max() <= TOLERANCE  # what the export itself takes for rounding, or it refuses
+    assert np.abs(found - once).max() > 10 * TOLERANCE
     assert (out / "weights.safetensors").read_bytes() == weights[0].read_bytes()
     assert record.input.shape == ("batch", recipe.data.channels, *size)
     card = (out / "MODEL_CARD.md").read_text()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.rounding import sum_tolerance
 
 from bustle.core.errors import InputError
 from bustle.core.run_layout import RunLayout
@@ -18,6 +19,8 @@ from bustle.core.types import Geometry, ImageSegmentation
 from bustle.inference.predictor import Item, Predictor
 
 MakeRun = Callable[..., Path]
+ROUNDING = sum_tolerance(16)
+"""From a grey value to a probability: scaling, the gain, the exponentials and their sum, four neighbours' mean."""
 
 
 def scene(height: int, width: int, *, channels: int = 1) -> np.ndarray:
@@ -58,9 +61,11 @@ def test_probabilities_are_those_of_the_logits(make_run: MakeRun):
     prediction = predictor.predict(image, case_id="a")
     expected = math.exp(0.4) / (math.exp(0.4) + math.exp(-9) + 1)
     assert isinstance(prediction.segmentation, ImageSegmentation)
-    assert np.allclose(prediction.segmentation.probability, expected, atol=1e-6)
+    assert np.allclose(prediction.segmentation.probability, expected, rtol=0, atol=ROUNDING)
     malignant = 1 / (1 + math.exp(-1))
-    assert prediction.class_probabilities == pytest.approx({"benign": 1 - malignant, "malignant": malignant})
+    assert prediction.class_probabilities == pytest.approx(
+        {"benign": 1 - malignant, "malignant": malignant}, abs=ROUNDING
+    )
     assert prediction.decision == "malignant"
 
 
@@ -70,7 +75,7 @@ def test_the_folds_of_a_run_are_averaged_as_probabilities(make_run: MakeRun):
     mean = Predictor.open(run).predict(scene(64, 64), case_id="a")
     assert mean.class_probabilities is not None
     expected = np.mean([one.class_probabilities["malignant"] for one in single])  # type: ignore[index]
-    assert mean.class_probabilities["malignant"] == pytest.approx(expected)
+    assert mean.class_probabilities["malignant"] == pytest.approx(expected, abs=ROUNDING)
     assert [weights["fold"] for weights in mean.provenance["weights"]] == ["fold-0", "fold-1", "fold-2"]
     digest = hashlib.sha256((run / "fold-1" / "best.safetensors").read_bytes()).hexdigest()
     assert mean.provenance["weights"][1]["sha256"] == digest
@@ -118,7 +123,7 @@ def test_images_of_many_sizes_and_colours_in_batches_equal_one_by_one(make_run: 
         assert isinstance(ours, ImageSegmentation)
         assert isinstance(own, ImageSegmentation)
         assert np.array_equal(ours.mask, own.mask)
-        assert np.allclose(ours.probability, own.probability, atol=1e-6)
+        assert np.allclose(ours.probability, own.probability, rtol=0, atol=ROUNDING)
         assert ours.lesions == own.lesions
         assert (together.geometry, together.mapping) == (alone.geometry, alone.mapping)
 

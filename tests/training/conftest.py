@@ -46,4 +46,4 @@ def tiny_recipe() -> Callable[..., Recipe]:
 
 @pytest.fixture
 def cache(cases: Sequence[Case], recipe: Recipe) -> CaseCache:
-    return CaseCache.open(cases, section=recipe.data, progress=False)
+    return CaseCache.open(cases, section=recipe.data)

@@ -67,7 +67,6 @@ def boxed(cases: Sequence[Case], recipe: Recipe, tmp_path, monkeypatch: pytest.M
         [some[0], reduced(some[1], box=True), reduced(some[2], box=False)],
         section=recipe.data,
         directory=tmp_path,
-        progress=False,
     )
 
 

@@ -71,7 +71,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def places_of(folder: Path, wanted: PatchData) -> tuple[CaseCache, LocationLabels, PatchPlaces]:
     cases = [Case(f"made/{i}", "made", partial(made, i), label=LABELS[i], metadata={"number": i}) for i in range(4)]
-    cache = CaseCache.open(cases, section=wanted, directory=folder, progress=False)
+    cache = CaseCache.open(cases, section=wanted, directory=folder)
     locations = LocationLabels(cache, section=wanted, train=np.arange(4), seed=0)
     normal = wanted.classes.index("normal") if "normal" in wanted.classes else None
     return cache, locations, PatchPlaces(cache, section=wanted, locations=locations, normal=normal)

@@ -262,7 +262,7 @@ def test_a_training_step_never_waits_for_the_gpu(
     recipe = tiny_recipe(f"augmentation=[{{name: rotate, degrees: 10}}, {jitter}, {blurs}]")
     learner = build_learner(
         recipe,
-        cache=CaseCache.open(cases, section=recipe.data, progress=False),
+        cache=CaseCache.open(cases, section=recipe.data),
         train=fold.train,
         val=fold.val,
         located_only=False,

@@ -10,7 +10,7 @@ from typing import TypeVar
 import cv2
 
 from bustle.core.errors import InputError
-from bustle.core.progress import progress as progress_bar
+from bustle.core.progress import progress
 from bustle.core.types import Case, Sample
 
 Item = TypeVar("Item")
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def each(
-    items: Sequence[Item], function: Callable[[Item], Result], *, description: str, unit: str, progress: bool
+    items: Sequence[Item], function: Callable[[Item], Result], *, description: str, unit: str
 ) -> Iterator[Result]:
     """`function` of every item, in order; threads suffice, since decoding, OpenCV and NumPy release the lock."""
     opencv_threads = cv2.getNumThreads()
@@ -26,15 +26,13 @@ def each(
     try:
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             results = pool.map(function, items)
-            if progress:
-                results = progress_bar(results, description=description, total=len(items), unit=unit)
-            yield from results
+            yield from progress(results, description=description, total=len(items), unit=unit)
     finally:
         cv2.setNumThreads(opencv_threads)
 
 
 def each_sample(
-    cases: Sequence[Case], function: Callable[[Sample], Result], *, description: str, progress: bool
+    cases: Sequence[Case], function: Callable[[Sample], Result], *, description: str
 ) -> Iterator[Result | InputError]:
     """Load every case and apply `function`, in the order of `cases`; a broken file gives its `InputError`."""
 
@@ -45,4 +43,4 @@ def each_sample(
             return error
         return function(sample)
 
-    yield from each(cases, one, description=description, unit="case", progress=progress)
+    yield from each(cases, one, description=description, unit="case")

@@ -22,7 +22,7 @@ def video_sizes(files: Sequence[Path]) -> dict[Path, VideoSize]:
     known = _read_index(index)
     unknown = [file for file in hashes if hashes[file] not in known]
     if unknown:
-        counted = each(unknown, video_size, description="counting frames", unit="video", progress=True)
+        counted = each(unknown, video_size, description="counting frames", unit="video")
         known |= {hashes[file]: size for file, size in zip(unknown, counted, strict=True)}
         with contextlib.suppress(InputError):  # not to remember costs time, nothing else
             write_json(index, {digest: astuple(size) for digest, size in (_read_index(index) | known).items()})

@@ -46,9 +46,7 @@ def groups_of_split(group_of: Mapping[str, str]) -> ResamplingGroups:
     return ResamplingGroups(group_of, "split", LEAK_GROUPS)
 
 
-def resampling_groups(
-    cases: Sequence[Case], *, rule: GroupRule | Path = "patient", progress: bool = True
-) -> ResamplingGroups:
+def resampling_groups(cases: Sequence[Case], *, rule: GroupRule | Path = "patient") -> ResamplingGroups:
     """`patient`: all cases of a patient, of unknown patients each file. `file`: each file; a video is one.
 
     `duplicates`: leak groups, for which all images are compared, which takes minutes; a path names an `audit.json`
@@ -57,7 +55,7 @@ def resampling_groups(
     if isinstance(rule, Path):
         return ResamplingGroups(_groups_of_audit(rule, cases), "audit", LEAK_GROUPS)
     if rule == "duplicates":
-        return ResamplingGroups(find_leak_groups(cases, progress=progress), rule, LEAK_GROUPS)
+        return ResamplingGroups(find_leak_groups(cases), rule, LEAK_GROUPS)
     if rule == "file":
         return _by_file(cases)
     if rule == "patient":

@@ -58,6 +58,8 @@ class Learner:
         self.base_lr = float(optimizer.defaults["lr"])
         decay = recipe.training.ema_decay
         self.average = None if decay is None else WeightAverage(network, decay=decay)
+        self.learning = refined(network, resolved)
+        self.judged = refined(self.judged_network, resolved)
         self.steps_per_epoch = len(batches.training(0))
 
     @property
@@ -94,10 +96,9 @@ class Learner:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr(self.base_lr, moment)
-        network = refined(self.network, self.resolved)
         update = partial(self._update, watch=watch, case_ids=batch.case_ids)
         with self.precision.autocast():
-            values = self.step(self._in_memory_format(batch), network=network, loss=self.loss, update=update)
+            values = self.step(self._in_memory_format(batch), network=self.learning, loss=self.loss, update=update)
         watch.add(values, case_ids=batch.case_ids)
 
     def _update(self, loss: Tensor, *, watch: LossWatch, case_ids: list[str]) -> None:
@@ -112,11 +113,11 @@ class Learner:
         if self.batches.validation is None:
             return None
         tally = ValidationTally(meaning=self.resolved.mask_meaning, classes=self.resolved.classes)
-        judged = refined(self.judged_network, self.resolved).eval()
+        self.judged.eval()
         self.loss.eval()
         with self.precision.autocast():
             for batch in map(self._in_memory_format, self.batches.validation):
-                output = judged(batch.image)
+                output = self.judged(batch.image)
                 tally.add(output, batch, loss=self.loss(output, batch).total)
         self.network.train()
         self.loss.train()

@@ -64,7 +64,7 @@ def test_a_mask_with_a_soft_edge_is_found(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_found(faulty: Path) -> None:
-    found = audit(folder.read(faulty, name="set", options={}), progress=False)
+    found = audit(folder.read(faulty, name="set", options={}))
     by_kind = kinds(found.findings)
     assert by_kind["unreadable"] == {"broken", "empty"}
     assert by_kind["near-duplicates"] == {"a", "copy", "b", "marked"}
@@ -82,7 +82,7 @@ def test_every_fault_is_found(faulty: Path) -> None:
 
 
 def test_the_json_has_the_promised_form(faulty: Path) -> None:
-    found = audit(folder.read(faulty, name="set", options={}), progress=False)
+    found = audit(folder.read(faulty, name="set", options={}))
     value = json.loads(json.dumps(to_mapping(audit_record(found)), allow_nan=False))
     assert value["cases"] == len(found.cases) == 13
     assert value["by_label"] == {"benign": 8, "malignant": 1, "normal": 1, "unlabelled": 3}
@@ -96,7 +96,7 @@ def test_the_json_has_the_promised_form(faulty: Path) -> None:
 
 
 def test_the_file_is_read_back_or_refused(faulty: Path, tmp_path: Path) -> None:
-    record = audit_record(audit(folder.read(faulty, name="set", options={}), progress=False))
+    record = audit_record(audit(folder.read(faulty, name="set", options={})))
     path = tmp_path / "audit.json"
     write_json(path, to_mapping(record))
     assert read_audit(path) == record
@@ -107,7 +107,7 @@ def test_the_file_is_read_back_or_refused(faulty: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_shows_the_pictures_of_every_finding(faulty: Path, tmp_path: Path) -> None:
-    found = audit(folder.read(faulty, name="set", options={}), progress=False)
+    found = audit(folder.read(faulty, name="set", options={}))
     write_audit_page(tmp_path / "audit.html", found)
     page = (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert "http" not in page.replace("http-equiv", "")
@@ -117,19 +117,19 @@ def test_the_page_shows_the_pictures_of_every_finding(faulty: Path, tmp_path: Pa
 
 
 def test_the_terminal_sums_up_findings_of_one_kind(faulty: Path) -> None:
-    record = audit_record(audit(folder.read(faulty, name="set", options={}), progress=False))
+    record = audit_record(audit(folder.read(faulty, name="set", options={})))
     lines = summary_lines(record)
     assert lines[1].split()[:3] == ["set", "13", "11"]
     assert ["near-duplicates", "2", "4"] in [line.split() for line in lines]
 
 
 def test_an_empty_collection_and_one_that_cannot_be_read_at_all(tmp_path: Path) -> None:
-    empty = audit(Collection(()), progress=False)
+    empty = audit(Collection(()))
     assert audit_record(empty).cases == 0
     write_audit_page(tmp_path / "empty.html", empty)
     (tmp_path / "set" / "images").mkdir(parents=True)
     (tmp_path / "set" / "images" / "a.png").write_bytes(b"no picture")
-    broken = audit(folder.read(tmp_path / "set", name="set", options={}), progress=False)
+    broken = audit(folder.read(tmp_path / "set", name="set", options={}))
     assert audit_record(broken).sources["set"].width is None
     write_audit_page(tmp_path / "broken.html", broken)
 
@@ -137,7 +137,7 @@ def test_an_empty_collection_and_one_that_cannot_be_read_at_all(tmp_path: Path) 
 def test_copies_under_two_patients_are_told() -> None:
     image = made.frame(1, 1)
     cases = (made.memory_case("0", image, patient="a"), made.memory_case("1", made.jpeg(image), patient="b"))
-    found = audit(Collection(cases), progress=False)
+    found = audit(Collection(cases))
     assert kinds(found.findings)["copies-across-patients"] == {"0", "1"}
     assert len(set(found.group_of.values())) == 1
 
@@ -171,7 +171,7 @@ def test_volumes_are_looked_at_by_one_slice_and_equal_only_as_a_whole(tmp_path: 
         write_volume(tmp_path / "masks" / f"{name}.nrrd", lesion, geometry=geometry)
     rows = ["case_id,label,patient_id", *(f"{name},benign,{number}" for number, name in enumerate(volumes))]
     (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
-    found = audit(folder.read(tmp_path, name="set", options={}), progress=False)
+    found = audit(folder.read(tmp_path, name="set", options={}))
     by_kind = kinds(found.findings)
     assert by_kind["identical-images"] == by_kind["copies-across-patients"] == {"a", "a again"}
     assert len(set(found.group_of.values())) == 4
@@ -186,7 +186,7 @@ def test_known_marks_of_busi(real_data: Path) -> None:
     wanted = {"benign (433)", "benign (240)", "benign (51)", "normal (97)", "benign (58)"}
     collection = busi.read(real_data / "busi" / "Dataset_BUSI_with_GT", name="busi", options={})
     cases = tuple(case for case in collection.cases if case.case_id[5:] in wanted)
-    by_kind = kinds(audit(Collection(cases), progress=False).findings)
+    by_kind = kinds(audit(Collection(cases)).findings)
     assert by_kind["burned-in-marks"] & {"benign (433)", "benign (51)", "normal (97)"} == {"benign (433)"}
     assert by_kind["colour-overlay"] == {"benign (240)"}
     assert "lesion-in-normal" not in by_kind

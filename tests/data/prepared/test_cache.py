@@ -68,7 +68,7 @@ def make_cases(
 
 
 def open_cache(cases, tmp_path, section=SECTION):
-    return CaseCache.open(cases, section=section, directory=tmp_path / "cache", progress=False)
+    return CaseCache.open(cases, section=section, directory=tmp_path / "cache")
 
 
 def decoded_while_opening(cases, tmp_path, section=SECTION):

@@ -212,7 +212,7 @@ def test_frames_of_one_file_have_cache_entries_of_their_own(spec: str, tmp_path:
     cases = open_sources([spec]).cases[:12]
 
     def shown(*chosen: Case) -> list[int]:
-        cache = CaseCache.open(chosen, section=section, directory=tmp_path / "cache", progress=False)
+        cache = CaseCache.open(chosen, section=section, directory=tmp_path / "cache")
         assert cache.case_ids == [case.case_id for case in chosen]
         assert cache.has_box.tolist() == [case.has_box for case in chosen]
         return [number_in(image) for image in cache.images]
@@ -259,7 +259,7 @@ def test_audit_finds_a_video_that_occurs_twice_and_compares_no_neighbours(
 ) -> None:
     monkeypatch.setattr(duplicates, "FRAMES_PER_VIDEO", 6)
     collection = open_sources([loops])
-    found = audit(collection, progress=False)
+    found = audit(collection)
     video_of = {case.case_id: case.video for case in collection.cases}
     assert found.pairs
     assert {frozenset((video_of[pair.first], video_of[pair.second])) for pair in found.pairs} == {
@@ -268,7 +268,7 @@ def test_audit_finds_a_video_that_occurs_twice_and_compares_no_neighbours(
     assert sum(pair.relation == "identical" for pair in found.pairs) == 16
     assert "copies-across-patients" in {finding.kind for finding in found.findings}
     assert len(set(found.group_of.values())) == 3
-    splits = make_splits(collection, protocol=load_protocol("strict"), track="strict", folds=3, progress=False)
+    splits = make_splits(collection, protocol=load_protocol("strict"), track="strict", folds=3)
     for fold in splits.folds:
         assert {video_of[name] for name in fold.train}.isdisjoint({video_of[name] for name in fold.test})
 
@@ -295,6 +295,6 @@ def test_pairs_are_remembered_by_frame_not_by_file(tmp_path: Path, monkeypatch: 
     cases = {case.case_id: case for case in open_sources([tables(tmp_path, "video\na.avi\nb.avi\n")]).cases}
     same = [cases["frames/a#2"], cases["frames/b#2"]]
     other = [cases["frames/a#2"], cases["frames/b#3"]]
-    assert [pair.relation for pair in related_frames(same, progress=False)] == ["identical"]
-    assert "identical" not in [pair.relation for pair in related_frames(other, progress=False)]
-    assert [pair.relation for pair in related_frames(same, progress=False)] == ["identical"]
+    assert [pair.relation for pair in related_frames(same)] == ["identical"]
+    assert "identical" not in [pair.relation for pair in related_frames(other)]
+    assert [pair.relation for pair in related_frames(same)] == ["identical"]

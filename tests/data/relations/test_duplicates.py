@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from bustle.core.types import Case
 from bustle.data.case_pass import each_sample
 from bustle.data.readers import busi, folder
 from bustle.data.relations import duplicates
-from bustle.data.relations.duplicates import compare_frames, find_duplicate_groups, groups_of_pairs, related_frames
+from bustle.data.relations.duplicates import compare_frames, groups_of_pairs, related_frames
 from bustle.data.relations.frame_features import frame_features
 from bustle.data.sources import open_sources
 
@@ -31,9 +32,13 @@ COPIES = {
 }
 
 
+def copy_groups(cases: Sequence[Case]) -> tuple[tuple[str, ...], ...]:
+    return groups_of_pairs(cases, related_frames(cases), relations=duplicates.COPIES)
+
+
 def groups_of(images: dict[str, np.ndarray]) -> set[frozenset[str]]:
     cases = [made.memory_case(name, image) for name, image in images.items()]
-    return {frozenset(n.split("/")[1] for n in group) for group in find_duplicate_groups(cases, progress=False)}
+    return {frozenset(n.split("/")[1] for n in group) for group in copy_groups(cases)}
 
 
 @pytest.mark.parametrize("kind", COPIES)
@@ -46,7 +51,7 @@ def test_a_copy_of_a_generated_frame_is_found(kind: str) -> None:
 def test_equal_pixels_are_identical_whatever_the_picture() -> None:
     blank = np.zeros((40, 50), np.uint8)
     cases = [made.memory_case("a", blank), made.memory_case("b", blank), made.memory_case("c", blank + 9)]
-    (pair,) = related_frames(cases, progress=False)
+    (pair,) = related_frames(cases)
     assert (pair.first, pair.second, pair.relation) == ("made/a", "made/b", "identical")
 
 
@@ -59,9 +64,9 @@ def test_the_next_frame_of_a_cine_loop_is_the_same_scene_but_no_copy() -> None:
     first, second = made.frame(3, 1).astype(float), made.frame(3, 2).astype(float)
     neighbour = np.clip(0.72 * first + 0.28 * second, 0, 255).astype(np.uint8)
     cases = [made.memory_case("a", first.astype(np.uint8)), made.memory_case("b", neighbour)]
-    relations = [pair.relation for pair in related_frames(cases, progress=False)]
+    relations = [pair.relation for pair in related_frames(cases)]
     assert relations == ["same-scene"]
-    assert find_duplicate_groups(cases, progress=False) == ()
+    assert copy_groups(cases) == ()
 
 
 def test_the_same_burned_in_marks_make_no_copies() -> None:
@@ -84,7 +89,7 @@ def test_results_are_remembered_by_the_content_of_the_files(tmp_path: Path, monk
     labels = dict.fromkeys(images, "benign")
     root = made.write_folder_set(tmp_path / "set", images, labels, {})
     cases = folder.read(root, name="set", options={}).cases
-    assert find_duplicate_groups(cases, progress=False) == (("set/a", "set/b"),)
+    assert copy_groups(cases) == (("set/a", "set/b"),)
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the frames were compared again")
@@ -92,33 +97,33 @@ def test_results_are_remembered_by_the_content_of_the_files(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(duplicates, "candidate_pairs", refuse)
         renamed = folder.read(root, name="renamed", options={}).cases
-        assert find_duplicate_groups(renamed, progress=False) == (("renamed/a", "renamed/b"),)
+        assert copy_groups(renamed) == (("renamed/a", "renamed/b"),)
         with pytest.raises(AssertionError):
-            find_duplicate_groups(cases[:2], progress=False)
+            copy_groups(cases[:2])
     made.write_folder_set(root, {"c": made.brighten(made.frame(1, 1))}, labels, {})
     cases = folder.read(root, name="set", options={}).cases
-    assert find_duplicate_groups(cases, progress=False) == (("set/a", "set/b", "set/c"),)
+    assert copy_groups(cases) == (("set/a", "set/b", "set/c"),)
 
 
 def test_generated_cases_are_remembered_by_their_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     def phantoms(seed: int) -> tuple[Case, ...]:
         return open_sources([f"phantom:?cases=3&size=64&seed={seed}"]).cases
 
-    expected = related_frames(phantoms(0), progress=False)
+    expected = related_frames(phantoms(0))
     monkeypatch.setattr(duplicates, "each_sample", lambda *_, **__: pytest.fail("the frames were looked at again"))
-    assert related_frames(phantoms(0), progress=False) == expected
+    assert related_frames(phantoms(0)) == expected
     with pytest.raises(pytest.fail.Exception):
-        related_frames(phantoms(1), progress=False)
+        related_frames(phantoms(1))
 
 
 def test_a_damaged_memory_is_replaced(tmp_path: Path) -> None:
     images = {"a": made.frame(1, 1), "b": made.frame(1, 1)}
     root = made.write_folder_set(tmp_path / "set", images, dict.fromkeys(images, "benign"), {})
     cases = folder.read(root, name="set", options={}).cases
-    expected = find_duplicate_groups(cases, progress=False)
+    expected = copy_groups(cases)
     for path in (cache_directory() / "related-frames").glob("*.json"):
         path.write_text('{"pairs": [[0, 99, "copy"]]}', encoding="utf-8")
-    assert find_duplicate_groups(cases, progress=False) == expected == (("set/a", "set/b"),)
+    assert copy_groups(cases) == expected == (("set/a", "set/b"),)
 
 
 def test_broken_files_are_passed_over() -> None:
@@ -127,9 +132,9 @@ def test_broken_files_are_passed_over() -> None:
 
     good = made.memory_case("a", made.frame(1, 1)), made.memory_case("b", made.frame(1, 1))
     bad = Case("made/c", "made", broken)  # type: ignore[arg-type]
-    assert find_duplicate_groups([bad, *good], progress=False) == (("made/a", "made/b"),)
-    assert find_duplicate_groups([bad], progress=False) == ()
-    assert find_duplicate_groups([], progress=False) == ()
+    assert copy_groups([bad, *good]) == (("made/a", "made/b"),)
+    assert copy_groups([bad]) == ()
+    assert copy_groups([]) == ()
 
 
 SAMPLE = [("benign", 433), ("malignant", 145), ("benign", 435), ("benign", 437), ("normal", 34), ("benign", 42)]
@@ -141,8 +146,8 @@ def test_known_groups_of_busi(real_data: Path) -> None:
     root = real_data / "busi" / "Dataset_BUSI_with_GT"
     wanted = {f"busi/{label} ({number})" for label, number in SAMPLE}
     cases = [case for case in busi.read(root, name="busi", options={}).cases if case.case_id in wanted]
-    features = list(each_sample(cases, lambda s: frame_features(s.image), description="", progress=False))
-    pairs = compare_frames(cases, features, progress=False)  # type: ignore[arg-type]
+    features = list(each_sample(cases, lambda s: frame_features(s.image), description=""))
+    pairs = compare_frames(cases, features)  # type: ignore[arg-type]
     copies = groups_of_pairs(cases, pairs, relations=duplicates.COPIES)
     assert {frozenset(group) for group in copies} == {
         frozenset({"busi/benign (433)", "busi/malignant (145)"}),
@@ -172,7 +177,7 @@ def test_degraded_copies_of_real_frames(real_data: Path) -> None:
 def test_all_of_busi(real_data: Path) -> None:
     root = real_data / "busi" / "Dataset_BUSI_with_GT"
     cases = busi.read(root, name="busi", options={}).cases
-    groups = find_duplicate_groups(cases, progress=False)
+    groups = copy_groups(cases)
     labels = {case.case_id: case.label for case in cases}
     conflicting = [group for group in groups if len({labels[name] for name in group}) > 1]
     assert (len(groups), sum(map(len, groups)), len(conflicting)) == (148, 327, 8)

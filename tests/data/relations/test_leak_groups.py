@@ -70,5 +70,5 @@ def test_the_frames_themselves_are_looked_at() -> None:
         made.memory_case("2", made.crop(image), patient="b"),
         made.memory_case("3", made.frame(3, 3), patient="c"),
     ]
-    groups = find_leak_groups(cases, progress=False)
+    groups = find_leak_groups(cases)
     assert groups == {"made/0": "made/0", "made/1": "made/0", "made/2": "made/0", "made/3": "made/3"}

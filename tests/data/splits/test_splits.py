@@ -23,16 +23,14 @@ from bustle.data.splits.splits import Fold, Splits, make_splits
 
 def split(cases: Sequence[Case], protocol: str = "strict", **settings) -> Splits:
     track = "strict" if protocol == "strict" else "published"
-    return make_splits(
-        Collection(tuple(cases)), protocol=load_protocol(protocol), track=track, progress=False, **settings
-    )
+    return make_splits(Collection(tuple(cases)), protocol=load_protocol(protocol), track=track, **settings)
 
 
 @pytest.fixture(autouse=True)
 def pairs(monkeypatch: pytest.MonkeyPatch) -> list[FramePair]:
     """The related frames of cases that have no pixels; a test adds what it needs."""
     related: list[FramePair] = []
-    monkeypatch.setattr(splits_module, "related_frames", lambda cases, *, progress: tuple(related))
+    monkeypatch.setattr(splits_module, "related_frames", lambda cases: tuple(related))
     return related
 
 

@@ -38,7 +38,7 @@ class Audit:
     findings: tuple[Finding, ...]
 
 
-def audit(collection: Collection, *, progress: bool = True) -> Audit:
+def audit(collection: Collection) -> Audit:
     """Decode and look at every case. A broken file becomes a finding `unreadable`, never an error."""
     cases = collection.cases
     facts: dict[str, CaseFacts] = {}
@@ -50,7 +50,7 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
         grey = any(map(_has_grey_levels, mask_files[sample.case_id]))
         return case_facts(sample, compared=sample.case_id in compared, grey_mask=grey)
 
-    looked = each_sample(cases, look, description="looking at cases", progress=progress)
+    looked = each_sample(cases, look, description="looking at cases")
     for case, result in zip(cases, looked, strict=True):
         if isinstance(result, InputError):
             unreadable.append(Finding("unreadable", (case.case_id,), result.in_results()))
@@ -59,7 +59,7 @@ def audit(collection: Collection, *, progress: bool = True) -> Audit:
     pairs = remembered_pairs(cases)
     if pairs is None:
         frames = [facts[case.case_id].features if case.case_id in facts else None for case in cases]
-        pairs = compare_frames(cases, frames, progress=progress)
+        pairs = compare_frames(cases, frames)
     duplicates = groups_of_pairs(cases, pairs, relations=COPIES)
     related = groups_of_pairs(cases, pairs, relations=RELATED)
     conflicting = conflicting_groups(cases, duplicates)

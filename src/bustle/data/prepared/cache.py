@@ -71,7 +71,6 @@ class CaseCache:
         *,
         section: ImageData | PatchData,
         directory: Path | None = None,
-        progress: bool = True,
     ) -> CaseCache:
         """Map the cache of these cases, and make it first where it is missing, stale or damaged.
 
@@ -84,7 +83,7 @@ class CaseCache:
         key = _key(cases, section=section, root=root)
         folder = root / f"prepared-{key[:24]}"
         opened = _open_mapped(folder, key=key, section=section)
-        return opened if opened is not None else _build(folder, cases, key=key, section=section, progress=progress)
+        return opened if opened is not None else _build(folder, cases, key=key, section=section)
 
     def save(self, directory: Path) -> None:
         """Write a compressed copy that `load` opens anywhere, without the original files."""
@@ -177,9 +176,7 @@ def _with_gland(index: CacheIndex, arrays: Mapping[str, NDArray[np.uint8]]) -> d
     return {"gland_masks": empty, **arrays}
 
 
-def _build(
-    folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData, progress: bool
-) -> CaseCache:
+def _build(folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData) -> CaseCache:
     """Decode all cases into a temporary folder, map it, and put it in place.
 
     Several processes may build the same cache at once: each works by itself and keeps what it has mapped.
@@ -190,7 +187,7 @@ def _build(
         with tempfile.TemporaryDirectory(dir=root, prefix=".preparing-", ignore_cleanup_errors=True) as name:
             building = Path(name) / "cache"
             building.mkdir()
-            index = write_arrays(building, cases, key=key, section=section, progress=progress)
+            index = write_arrays(building, cases, key=key, section=section)
             write_index(building, index)
             built = _open_mapped(building, key=key, section=section)
             if built is None:

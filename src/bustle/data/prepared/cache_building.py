@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.progress import progress as with_progress
+from bustle.core.progress import progress
 from bustle.core.types import Case
 from bustle.data.prepared.cache_index import FORMAT, CachedCase, CacheIndex
 from bustle.data.prepared.grid import boxes_to_network, grid_for
@@ -22,17 +22,14 @@ from bustle.data.prepared.grid import boxes_to_network, grid_for
 ARRAYS = ("images", "lesion_masks", "gland_masks")
 
 
-def write_arrays(
-    folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData, progress: bool
-) -> CacheIndex:
+def write_arrays(folder: Path, cases: Sequence[Case], *, key: str, section: ImageData | PatchData) -> CacheIndex:
     """Decode every case once. Arrays are written as streams: a full disk is then an error, not a crash."""
     described: list[CachedCase] = []
     channels: list[int] = []
-    items = with_progress(cases, description="preparing cases") if progress else cases
     raw = {name: folder / f"{name}.raw" for name in ARRAYS}
     with contextlib.ExitStack() as stack:
         streams = {name: stack.enter_context(path.open("wb")) for name, path in raw.items()}
-        for case in items:
+        for case in progress(cases, description="preparing cases"):
             prepared = _prepare(case, section=section)
             described.append(prepared.described)
             channels.append(prepared.image.shape[0])

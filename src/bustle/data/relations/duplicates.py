@@ -59,15 +59,10 @@ class FramePair:
     overlap: float
 
 
-def find_duplicate_groups(cases: Sequence[Case], *, progress: bool = True) -> tuple[tuple[str, ...], ...]:
-    """Case ids of frames that are copies of each other, across sources; each group has two members or more."""
-    return groups_of_pairs(cases, related_frames(cases, progress=progress), relations=COPIES)
-
-
 def groups_of_pairs(
     cases: Sequence[Case], pairs: Iterable[FramePair], *, relations: Sequence[Relation]
 ) -> tuple[tuple[str, ...], ...]:
-    """The connected components of the pairs of these relations, in the order of `cases`."""
+    """The connected components of the pairs of these relations, of two cases or more, in the order of `cases`."""
     return connected_groups(
         [case.case_id for case in cases], [(p.first, p.second) for p in pairs if p.relation in relations]
     )
@@ -88,7 +83,7 @@ def connected_groups(ids: Sequence[str], links: Iterable[tuple[str, str]]) -> tu
     return tuple(tuple(group) for group in members.values() if len(group) > 1)
 
 
-def related_frames(cases: Sequence[Case], *, progress: bool = True) -> tuple[FramePair, ...]:
+def related_frames(cases: Sequence[Case]) -> tuple[FramePair, ...]:
     """Every pair of related frames; remembered on disk for as long as the files' content stays the same.
 
     Cases whose files are broken are passed over.
@@ -103,9 +98,9 @@ def related_frames(cases: Sequence[Case], *, progress: bool = True) -> tuple[Fra
 
     features = [
         None if isinstance(result, InputError) else result
-        for result in each_sample(cases, look, description="looking at frames", progress=progress)
+        for result in each_sample(cases, look, description="looking at frames")
     ]
-    return compare_frames(cases, features, progress=progress)
+    return compare_frames(cases, features)
 
 
 def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
@@ -123,9 +118,7 @@ def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def compare_frames(
-    cases: Sequence[Case], features: Sequence[FrameFeatures | None], *, progress: bool = True
-) -> tuple[FramePair, ...]:
+def compare_frames(cases: Sequence[Case], features: Sequence[FrameFeatures | None]) -> tuple[FramePair, ...]:
     """As `related_frames`, from features that were computed before (None for a broken case)."""
     readable = [i for i, frame in enumerate(features) if frame is not None]
     frames = [frame for frame in features if frame is not None]
@@ -148,7 +141,7 @@ def compare_frames(
         i, j, mirror = candidate
         return match_frames(frames[i], mirrored(frames[j]) if mirror else frames[j])
 
-    matches = each(candidates, compare, description="comparing frames", unit="pair", progress=progress)
+    matches = each(candidates, compare, description="comparing frames", unit="pair")
     for (i, j, mirror), match in zip(candidates, matches, strict=True):
         relation = None if match is None else _relation(match, mirror=mirror)
         if match is not None and relation is not None and found.get((i, j), ("same-scene",))[0] == "same-scene":

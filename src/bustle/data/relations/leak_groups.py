@@ -25,9 +25,9 @@ def leak_groups(cases: Sequence[Case], *, duplicate_groups: Sequence[Sequence[st
     return _groups_of_links(ids, [*links, *_patient_links(cases), *_video_links(cases)])
 
 
-def find_leak_groups(cases: Sequence[Case], *, progress: bool = True) -> dict[str, str]:
+def find_leak_groups(cases: Sequence[Case]) -> dict[str, str]:
     """Look at the frames (or at what was remembered of them) and form the leak groups."""
-    pairs = related_frames(cases, progress=progress)
+    pairs = related_frames(cases)
     return leak_groups(cases, duplicate_groups=groups_of_pairs(cases, pairs, relations=RELATED))
 
 

@@ -68,7 +68,6 @@ def make_splits(
     seed: int | None = None,
     classes: tuple[str, ...] | None = None,
     multi_mask: str = "union",
-    progress: bool = True,
 ) -> Splits:
     """Split a collection by a protocol.
 
@@ -78,17 +77,10 @@ def make_splits(
     cases are balanced around them. Raises `InputError` for settings that contradict each other and for too few
     groups.
     """
-    if folds is not None and holdout is not None:
-        raise InputError("both folds and a holdout are asked for", remedy="give only one of them")
-    if folds is not None and folds < 2:
-        raise InputError(f"{folds} folds cannot be made", remedy="use at least 2, or --holdout with a fraction")
-    if holdout is not None and not 0 < holdout < 1:
-        raise InputError(f"the holdout is {holdout}", remedy="use a fraction between 0 and 1, such as 0.2")
-    if seed is not None and seed < 0:
-        raise InputError(f"the seed is {seed}", remedy="use 0 or more")
+    _check_numbers(folds=folds, holdout=holdout, seed=seed)
     drawing = Drawing(protocol, seed=protocol.seed if seed is None else seed)
     excluded = _unwanted(collection.cases, classes=classes, multi_mask=multi_mask)
-    group_of, conflicts = _groups(collection.cases, protocol, progress=progress)
+    group_of, conflicts = _groups(collection.cases, protocol)
     for name, reason in conflicts.items():
         excluded.setdefault(name, reason)
     cases = [case for case in collection.cases if case.case_id not in excluded]
@@ -121,6 +113,17 @@ def make_splits(
     )
 
 
+def _check_numbers(*, folds: int | None, holdout: float | None, seed: int | None) -> None:
+    if folds is not None and holdout is not None:
+        raise InputError("both folds and a holdout are asked for", remedy="give only one of them")
+    if folds is not None and folds < 2:
+        raise InputError(f"{folds} folds cannot be made", remedy="use at least 2, or --holdout with a fraction")
+    if holdout is not None and not 0 < holdout < 1:
+        raise InputError(f"the holdout is {holdout}", remedy="use a fraction between 0 and 1, such as 0.2")
+    if seed is not None and seed < 0:
+        raise InputError(f"the seed is {seed}", remedy="use 0 or more")
+
+
 def _unwanted(cases: Sequence[Case], *, classes: tuple[str, ...] | None, multi_mask: str) -> dict[str, str]:
     """Reason by case id for the cases that take no part."""
     known = list(dict.fromkeys([*CLASS_NAMES, *(case.label for case in cases if case.label is not None)]))
@@ -136,11 +139,11 @@ def _unwanted(cases: Sequence[Case], *, classes: tuple[str, ...] | None, multi_m
     return reasons
 
 
-def _groups(cases: Sequence[Case], protocol: Protocol, *, progress: bool) -> tuple[dict[str, str], dict[str, str]]:
+def _groups(cases: Sequence[Case], protocol: Protocol) -> tuple[dict[str, str], dict[str, str]]:
     """The group of every case, and the reason for every case of a conflicting duplicate group."""
     pairs = ()
     if protocol.group_by == "leak_group" or protocol.exclude_conflicts:
-        pairs = related_frames(cases, progress=progress)
+        pairs = related_frames(cases)
     conflicts: dict[str, str] = {}
     if protocol.exclude_conflicts:
         for group in conflicting_groups(cases, groups_of_pairs(cases, pairs, relations=COPIES)):
