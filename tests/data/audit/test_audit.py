@@ -58,7 +58,7 @@ def test_a_mask_with_a_soft_edge_is_found(tmp_path: Path) -> None:
     images = {name: made.frame(seed, seed) for seed, name in enumerate(["sharp", "soft"])}
     masks = {"sharp": disc((120, 160)), "soft": cv2.GaussianBlur(disc((120, 160)), (0, 0), 2)}
     root = made.write_folder_set(tmp_path / "set", images, dict.fromkeys(images, "benign"), masks)
-    found = audit(folder.read(root, name="set", options={}), progress=False)
+    found = audit(folder.read(root, name="set", options={}))
     assert kinds(found.findings)["grey-mask"] == {"soft"}
     assert abs(found.facts["set/soft"].lesion_area - found.facts["set/sharp"].lesion_area) < 15
 
