@@ -64,7 +64,7 @@ def load_encoder_weights(body: nn.Module, path: Path | str, *, weights: Mapping[
 
 
 def _copy(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path | str) -> None:
-    for key, tensor in weights.items():
+    for key, tensor in sorted(weights.items()):
         if tensor.shape != own[key].shape:
             problem = f"{key} has shape {_shape(tensor)}, the network's has {_shape(own[key])}"
             raise InputError(problem, remedy="take the weights of the same network and settings", path=path)
