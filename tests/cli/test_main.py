@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from bustle.cli import main as cli
 from bustle.core.errors import InputError
+from bustle.core.files import atomic_path
 
 HEAVY = ("torch", "lightning", "timm", "numpy", "cv2", "pandas", "matplotlib", "scipy", "skimage", "sklearn", "yaml")
 LIMIT_SECONDS = 0.5
@@ -110,6 +112,38 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     fake_verb(monkeypatch, failing_with(KeyboardInterrupt()))
     assert cli.main(["act"]) == 2
     assert capsys.readouterr().err.startswith("bustle: interrupted")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_is_answered_as_ctrl_c_and_leaves_no_temporary(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
+):
+    def run(arguments: argparse.Namespace) -> int:
+        with atomic_path(tmp_path / "mask.png") as temporary:
+            temporary.write_text("half")
+            signal.raise_signal(number)
+        return 0
+
+    fake_verb(monkeypatch, run)
+    assert cli.main(["act"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("bustle: interrupted")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_hangup_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch):
+    def run(arguments: argparse.Namespace) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    fake_verb(monkeypatch, run)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        assert cli.main(["act"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("words", [["--debug", "act"], ["act", "--debug"]])

@@ -212,3 +212,35 @@ def test_a_phantom_set_that_was_not_finished_is_refused_by_its_reader(phantoms: 
     assert command("data", "phantom", *again) == 0
     assert command(*split) == 0
     assert content(torn) == content(phantoms)
+
+
+@pytest.mark.parametrize(
+    "name", ["mask.png", "network_mask.png", "probability.png", "overlay.png", "prediction.json"]
+)
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_a_resumed_prediction_makes_anew_what_is_not_whole(
+    name: str, damage: str, model: Path, phantoms: Path, tmp_path: Path
+):
+    image, out = sorted((phantoms / "images").iterdir())[0], tmp_path / "out"
+    predict = ["predict", image, "--model", model, "--out", out, "--save-probability", "--resume"]
+    assert command(*predict) == 0
+    before = content(out)
+    file = out / image.stem / name
+    times = {path: path.stat().st_mtime_ns for path in file.parent.iterdir()}
+    assert command(*predict) == 0
+    assert {path: path.stat().st_mtime_ns for path in file.parent.iterdir()} == times
+    whole = file.read_bytes()
+    file.unlink()
+    if damage == "cut":
+        file.write_bytes(whole[: len(whole) // 2])
+    assert command(*predict) == 0
+    assert content(out) == before
+
+
+def test_an_input_that_cannot_be_read_any_more_keeps_no_earlier_answer(model: Path, phantoms: Path, tmp_path: Path):
+    image, out = tmp_path / "scan.png", tmp_path / "out"
+    shutil.copy(sorted((phantoms / "images").iterdir())[0], image)
+    assert command("predict", image, "--model", model, "--out", out) == 0
+    image.write_bytes(image.read_bytes()[:100])
+    assert command("predict", image, "--model", model, "--out", out) == 2
+    assert names(out) == set()

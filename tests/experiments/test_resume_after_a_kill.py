@@ -21,13 +21,13 @@ from bustle.experiments import run_summary, scored_method
 from bustle.experiments.train import SplitChoice, run_training
 
 TINY = Path(__file__).parents[1] / "training" / "tiny.yaml"
-FAST = ("training.epochs=2", "training.batch_size=2", "data.size=[32, 32]")
+FAST = ("training.monitor=loss", "training.epochs=2", "training.batch_size=2", "data.size=[32, 32]")
 STAGES = (
     "data.located_fraction=0.5",
     "training.ema_decay=null",
     "stages=[{name: located, cases: located, set: {training.epochs: 1}}, {name: all, set: {training.epochs: 2}}]",
 )
-VOLUME = ("data.size=[16, 16, 16]", "model.config.width=4", "training.epochs=2", "training.batch_size=2")
+VOLUME = ("data.size=[32, 32, 32]", "model.config.width=4", "training.epochs=2", "training.batch_size=2")
 
 Train = Callable[..., None]
 

@@ -13,8 +13,10 @@ from bustle.core.errors import InputError
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.lesion_measures import measure_lesions
-from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
+from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredImageMask
+from bustle.io.raster import write_png
+from bustle.io.volume import write_volume
 
 SIZE = (90, 120)
 
@@ -134,3 +136,19 @@ def test_broken_files_are_named(prediction: Prediction, tmp_path: Path):
     (folder / "mask.png").write_bytes(b"no png")
     with pytest.raises(InputError, match=r"mask\.png"):
         read_prediction(folder)
+
+
+def test_pictures_that_are_missing_or_cut_are_told(tmp_path: Path):
+    voxels = np.random.default_rng(0).integers(0, 255, (8, 16, 16), dtype=np.uint8)
+    write_png(tmp_path / "overlay.png", np.repeat(voxels[:3], 1, axis=0))
+    check_pictures(tmp_path, probability=False)
+    with pytest.raises(InputError, match="lacks the probability"):
+        check_pictures(tmp_path, probability=True)
+    write_volume(tmp_path / "probability.nrrd", voxels, geometry=Geometry((8, 16, 16), spacing=(1.0, 1.0, 1.0)))
+    check_pictures(tmp_path, probability=True)
+    for name in ("probability.nrrd", "overlay.png"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError):
+            check_pictures(tmp_path, probability=True)
+        (tmp_path / name).write_bytes(whole)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
+from bustle.cli.ending_signals import ending_as_ctrl_c
 from bustle.cli.lasting_output import lasting_output
 from bustle.core.cache_folder import give_libraries_their_caches
 from bustle.core.errors import InputError
@@ -99,7 +100,7 @@ def run_command(arguments: Sequence[str] | None) -> int:
         if parsed.verb is None:
             parser.print_help()
             return OK
-        with naming_the_extra():
+        with ending_as_ctrl_c(), naming_the_extra():
             return verb_module(parsed.verb).run(parsed)
     except InputError as error:
         if debug:

@@ -14,7 +14,7 @@ from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
 from bustle.inference.inputs import InputImage
-from bustle.inference.prediction_files import has_probability, prediction_folder, read_prediction
+from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, remove_prediction
 from bustle.inference.predictor import Item, Predictor
 from bustle.io.raster import picture_count
 from bustle.io.volume import is_volume
@@ -139,6 +139,8 @@ class _Work(Generic[Source]):
             try:
                 picture = self._fitting(source)
             except InputError as error:
+                if not self.resume:
+                    remove_prediction(prediction_folder(self.out, name))  # of what the input was before
                 self.failures.append((name, error))
                 if self.on_failure is not None:
                     self.on_failure(error)
@@ -156,14 +158,16 @@ class _Work(Generic[Source]):
         folder = prediction_folder(self.out, picture.name)
         try:
             stored = read_prediction(folder)
+            check_pictures(folder, probability=self.save_probability and self.predictor.outlines)
         except InputError:
+            return None
+        drawn = stored.segmentation
+        if self.predictor.outlines and (drawn is None or drawn.network is None):
             return None
         same_model = _without_runtime(stored.provenance) == _without_runtime(to_mapping(self.predictor.provenance))
         if not same_model or stored.input_sha256 != picture.digest() or stored.centre != picture.centre:
             return None
-        if self.save_probability and not has_probability(folder):
-            return None
-        lesions = None if stored.segmentation is None else stored.segmentation.lesion_count
+        lesions = None if drawn is None else drawn.lesion_count
         return _line(picture.name, stored.class_probabilities, stored.decision, lesions)
 
     def _fitting(self, source: Source) -> Picture:

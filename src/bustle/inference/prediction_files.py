@@ -22,7 +22,7 @@ from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
 from bustle.inference.stored_prediction import NetworkMask, StoredImageMask, StoredPrediction, StoredVolumeMask
-from bustle.io.raster import image_size, read_mask, read_predicted_mask, write_png
+from bustle.io.raster import image_size, read_image, read_mask, read_predicted_mask, write_png
 from bustle.io.volume import (
     WRITTEN_SUFFIXES,
     is_volume,
@@ -30,6 +30,7 @@ from bustle.io.volume import (
     read_mask_volume,
     read_numbers_volume,
     read_predicted_volume,
+    read_volume,
     write_volume,
 )
 
@@ -70,10 +71,7 @@ def write_prediction(
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
     """
-    names = (MASK, NETWORK_MASK, PROBABILITY)
-    remove_file(folder / RECORD)
-    for path in (folder / OVERLAY, *(path for name in names for path in map_files(folder, name))):
-        remove_file(path)  # of an earlier prediction
+    remove_prediction(folder)
     if overlay is not None:
         write_png(folder / OVERLAY, overlay)
     drawn = prediction.segmentation
@@ -85,6 +83,14 @@ def write_prediction(
         if save_probability:
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
     write_record(folder / RECORD, prediction, input_sha256=input_sha256)
+
+
+def remove_prediction(folder: Path) -> None:
+    """Remove the files of an earlier prediction, the record first."""
+    names = (MASK, NETWORK_MASK, PROBABILITY)
+    remove_file(folder / RECORD)
+    for path in (folder / OVERLAY, *(path for name in names for path in map_files(folder, name))):
+        remove_file(path)
 
 
 def _write_map(path: Path, values: NDArray[np.uint8] | NDArray[np.bool_], *, place: Geometry) -> None:
@@ -189,9 +195,20 @@ def foreign_volume(path: Path) -> Path | None:
     return mask if mask is not None and not own and is_volume(mask) else None
 
 
-def has_probability(folder: Path) -> bool:
-    """Whether a case's folder holds its lesion map."""
-    return existing_map(folder, PROBABILITY) is not None
+def check_pictures(folder: Path, *, probability: bool) -> None:
+    """Decode what `read_prediction` does not: a case's overlay and, where it is asked for, its lesion map.
+
+    Raises `InputError` for one that is missing or damaged.
+    """
+    read_image(folder / OVERLAY)
+    if probability:
+        file = existing_map(folder, PROBABILITY)
+        if file is None:
+            raise InputError(f"lacks the {Path(PROBABILITY).stem}", remedy="predict this case again", path=folder)
+        if is_volume(file):
+            read_volume(file)
+        else:
+            read_image(file)
 
 
 def existing_map(folder: Path, name: str) -> Path | None:
