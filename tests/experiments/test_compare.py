@@ -116,7 +116,7 @@ def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
     assert (entry.difference, entry.better) == (0.5, "lower")
     assert entry_of(found, "sensitivity_at_8", part="lesion_detection").family == "further lesions"
     (tmp_path / "b" / "detected.json").write_text('[{"group_id": "g0", "hit_scores": [0.9], "false_scores": []}]')
-    with pytest.raises(InputError, match=r"b/detected\.json: is of another version .*; delete it, or score"):
+    with pytest.raises(InputError, match=r"b/detected\.json: is damaged or of another version .*; score"):
         compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
     (tmp_path / "b" / "detected.json").unlink()
     alone = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")

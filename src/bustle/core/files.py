@@ -126,7 +126,11 @@ def read_json(path: Path) -> Any:
     path = Path(path)
     try:
         check_regular(path)
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # half of a pair is no character and cannot be written
+        return value
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
     except (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -19,6 +20,9 @@ from bustle.core.files import write_text
 
 PROBABILITY = "probability_"
 """Before the class's name, the header of a column of class probabilities."""
+
+LARGEST = 1e12
+"""No distance or size in pixels, voxels, mm or mm² is larger; none is negative."""
 
 LATER = ("box_iou", "volume_mm3")
 """Columns that the first version did not write: a table without them is read as if they were blank."""
@@ -98,8 +102,9 @@ def read_cases(path: Path) -> list[CaseRow]:
     """The rows of a `cases.csv`. Raises `InputError` for a table that is no such one or holds no case."""
     try:
         with path.open(encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            columns, table = list(reader.fieldnames or ()), list(reader)
+            text = handle.read()
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        columns, table = list(reader.fieldnames or ()), list(reader)
     except FileNotFoundError:
         raise InputError("no such file", remedy="evaluate the predictions first", path=path) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -109,8 +114,10 @@ def read_cases(path: Path) -> list[CaseRow]:
     if not table:
         raise InputError("holds no case", remedy="evaluate again", path=path)
     try:
+        if not text.endswith("\n"):
+            raise ValueError("the last row is cut off")
         return [_row(entry, classes) for entry in table]
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"holds a wrong value ({error})", remedy="evaluate again", path=path) from None
 
 
@@ -118,6 +125,9 @@ def _check_columns(columns: Sequence[str], *, expected: Sequence[str], path: Pat
     absent = [column for column in expected if column not in columns and column not in LATER]
     if absent:
         raise InputError(f"lacks the column {absent[0]}", remedy="evaluate again", path=path)
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(f"has the column {twice[0]} more than once", remedy="evaluate again", path=path)
     foreign = [column for column in columns if column not in expected]
     if foreign:
         raise InputError(f"has an unknown column {foreign[0]}", remedy="evaluate again", path=path)
@@ -151,6 +161,8 @@ def _written(value: Any) -> str:
 
 
 def _row(entry: Mapping[str, str | None], classes: Sequence[str]) -> CaseRow:
+    if None in entry:
+        raise ValueError("a row that is too long")
     values = {name: _read(kind, entry.get(name, "")) for name, kind in _kinds().items() if name != "probabilities"}
     for name in ("case_id", "group_id", "source"):
         if values[name] is None:
@@ -163,4 +175,9 @@ def _read(kind: Any, text: str | None) -> Any:
         raise ValueError("a row that is too short")
     if text == "":
         return None
-    return bool(int(text)) if kind is bool else kind(text_of_cell(text))
+    if kind is bool:
+        return {"0": False, "1": True}[text]
+    value = kind(text_of_cell(text))
+    if kind is not str and not 0 <= value <= LARGEST:
+        raise ValueError(f"{text} is no fraction, distance or size")
+    return value

@@ -87,6 +87,10 @@ class DetectedCase:
     lesion_mm3: tuple[float, ...]
     false_scores: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.hit_scores) != len(self.lesion_mm3):
+            raise ValueError(f"{len(self.hit_scores)} scores of {len(self.lesion_mm3)} lesions")
+
 
 def detect_lesions(
     instance_map: NDArray[np.integer],

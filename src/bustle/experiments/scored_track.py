@@ -102,15 +102,18 @@ class ScoredTrack:
 def read_detected(path: Path) -> list[DetectedCase]:
     """What `ScoredTrack.write` wrote; nothing where no lesions were sought.
 
-    Raises `InputError` for a file of another version.
+    Raises `InputError` for a damaged file, and one of another version.
     """
     if not path.exists():
         return []
+    content = read_json(path)
     try:
-        return [from_mapping(DetectedCase, entry, where=path.name) for entry in read_json(path)]
+        if not isinstance(content, list):
+            raise InputError("it holds no list", remedy="it must hold one")
+        return [from_mapping(DetectedCase, entry, where=path.name) for entry in content]
     except InputError as error:
         raise InputError(
-            f"is of another version ({error})", remedy="delete it, or score the predictions again", path=path
+            f"is damaged or of another version ({error})", remedy="score the predictions again", path=path
         ) from None
 
 
