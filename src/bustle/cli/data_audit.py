@@ -10,7 +10,7 @@ HELP = "Count, check and compare all cases; writes audit.json and audit.html wit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("specs", nargs="+", metavar="SPEC", help="data, READER:PATH[?key=value&...]")
+    parser.add_argument("specs", nargs="+", metavar="SPEC", help="data, READER:PATH[?key=value&...], or a path alone")
     parser.add_argument(
         "--out", type=given_path, required=True, metavar="DIR", help="folder for audit.json and audit.html"
     )

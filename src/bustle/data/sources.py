@@ -62,8 +62,10 @@ def reader_ids() -> list[str]:
 def parse_spec(text: str) -> DataSpec:
     """Parse one data spec; `name=` overrides the source's name, every other option belongs to the reader.
 
-    What exists as a path is one: with a `?` or `:` in it, and a Windows drive is no reader.
+    What exists as a path is one: with a `?` or `:` in it, and a Windows drive is no reader. A path alone is read by
+    `auto`.
     """
+    text = _with_reader(text)
     reader, colon, rest = text.partition(":")
     readers = ", ".join(reader_ids())
     if not colon or not reader:
@@ -84,6 +86,12 @@ def parse_spec(text: str) -> DataSpec:
 
 def _exists(text: str) -> bool:
     return os.path.exists(os.path.expanduser(text))  # noqa: PTH110, PTH111  (a Path refuses what is too long for one)
+
+
+def _with_reader(text: str) -> str:
+    path, _ = _path_and_query(text)
+    drive = _DRIVE.match(path)
+    return f"auto:{text}" if path and _exists(path) and (drive or ":" not in path) else text
 
 
 def _path_and_query(rest: str) -> tuple[str, str]:
