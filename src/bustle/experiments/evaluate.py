@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
-from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
@@ -16,7 +15,7 @@ from bustle.core.types import CLASS_NAMES, Case
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.results import TrackResult
 from bustle.experiments.own_outputs import EVALUATION
-from bustle.experiments.prediction_sets import predict_sets, set_folder, told_warnings
+from bustle.experiments.prediction_sets import is_resumed, predict_sets, set_folder, told_warnings
 from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, resampling_groups
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
@@ -69,8 +68,8 @@ def _claimed(out: Path, *, inputs: Sequence[Path]) -> Iterator[ClaimedFolder]:
 
 
 def _kept_predictions(predictor: Predictor, cases: Sequence[Case], *, out: Path) -> set[Path]:
-    """Those of volumes, which take minutes each: `predict_sets` keeps them if the same model made them."""
-    if not isinstance(predictor.data, PatchData):
+    """What `predict_sets` may leave as it is: it keeps those that the same model made."""
+    if not is_resumed(predictor.data):
         return set()
     sets = [ScoredFolder(out).predictions(located=located) for located in (False, True)]
     return {prediction_folder(predictions, case.case_id) for predictions in sets for case in cases}

@@ -19,6 +19,11 @@ def is_told(protocol: Protocol, *, data: DataSection, outlines: bool) -> bool:
     return data.needs_place and (protocol.located or not outlines)
 
 
+def is_resumed(data: DataSection) -> bool:
+    """Whether predictions of an earlier call are worth keeping: volumes take minutes each."""
+    return isinstance(data, PatchData)
+
+
 def set_folder(folder: Path, protocol: Protocol, *, data: DataSection, outlines: bool) -> Path:
     """Where the predictions are that the protocol scores."""
     return ScoredFolder(folder).predictions(located=is_told(protocol, data=data, outlines=outlines))
@@ -34,7 +39,7 @@ def predict_sets(
 ) -> None:
     """Write all predictions that the protocols score.
 
-    Volumes take minutes each: those that an interrupted run of the same model has done are not done again.
+    Those that an interrupted run of the same model has done are not done again where `is_resumed`.
     """
     data, outlines = predictor.data, predictor.outlines
     for told in sorted({is_told(protocol, data=data, outlines=outlines) for protocol in protocols}):
@@ -43,7 +48,7 @@ def predict_sets(
             cases,
             ScoredFolder(folder).predictions(located=told),
             located=told,
-            resume=isinstance(data, PatchData),
+            resume=is_resumed(data),
             on_failure=on_failure,
         )
 
