@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
-from bustle.core.types import Batch
+from bustle.core.types import Batch, Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.training.batch_sources import batch_sources
@@ -115,3 +118,15 @@ def test_validation_keeps_the_order(cache: CaseCache, recipe: Recipe) -> None:
 def test_a_case_that_the_data_lacks_is_named(cache: CaseCache) -> None:
     with pytest.raises(InputError, match="'busi/gone'"):
         positions_of(cache, [cache.case_ids[0], "busi/gone"])
+
+
+def test_a_cache_that_is_cut_off_while_training_is_one_line(
+    cases: Sequence[Case], recipe: Recipe, tmp_path: Path
+) -> None:
+    cache = CaseCache.open(cases, section=recipe.data, directory=tmp_path)
+    made = iter(batches(cache, recipe, epoch=0))
+    next(made)
+    (file,) = tmp_path.glob("prepared-*/images.npy")
+    os.truncate(file, 100)
+    with pytest.raises(InputError, match=r"images\.npy: was changed while it was in use"):
+        next(made)

@@ -49,6 +49,7 @@ class MemoryMapAssembly:
 
     def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
         cache = self.cache
+        cache.check()
         images = [np.asarray(cache.images[i]) for i in positions]
         lesions = [self.locations.mask(int(i)) for i in positions]
         glands = [np.asarray(cache.gland_masks[i]) for i in positions]

@@ -136,6 +136,7 @@ class PatchAssembly:
 
     def __call__(self, patches: Sequence[Patch], drawn: Sequence[DrawnVolumeTransform]) -> Batch:
         """A batch of the patches; `drawn` holds one transform each, or nothing."""
+        self.cache.check()
         cut = [
             cut_patch(
                 self.volumes[patch.position],

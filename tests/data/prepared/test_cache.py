@@ -6,6 +6,8 @@ import dataclasses
 import errno
 import json
 import multiprocessing
+import os
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -186,6 +188,15 @@ def flip_a_byte(folder):
     path.write_bytes(content)
 
 
+def flip_a_byte_in(path):
+    with path.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        last = stream.read(1)
+        stream.seek(-1, os.SEEK_END)
+        stream.write(bytes([last[0] ^ 1]))
+    os.utime(path, ns=(0, 0))  # a clock that stands still would not tell
+
+
 def cut_short(folder):
     path = folder / "images.npy"
     path.write_bytes(path.read_bytes()[:-5])
@@ -225,6 +236,30 @@ def test_damaged_caches_are_made_again(tmp_path, damage):
     assert decoded_while_opening(cases, tmp_path) == 0
     assert np.array_equal(open_cache(cases, tmp_path).images, before)
     assert not list((tmp_path / "cache").glob(".preparing-*"))
+
+
+@pytest.mark.parametrize("name", ["images", "lesion_masks"])
+@pytest.mark.parametrize("touch", [lambda file: os.truncate(file, 50), flip_a_byte_in], ids=["cut", "overwritten"])
+def test_a_cache_that_is_touched_while_it_is_in_use_is_told(tmp_path, name, touch):
+    cases = make_cases(tmp_path / "data")
+    cache = open_cache(cases, tmp_path)
+    cache.check()
+    touch(cache_folder(tmp_path) / f"{name}.npy")
+    with pytest.raises(InputError, match=rf"{name}\.npy: was changed while it was in use; keep other programs away"):
+        cache.check()
+    assert decoded_while_opening(cases, tmp_path) == 3
+    with pytest.raises(InputError, match="was changed"):
+        cache.check()  # its own files, not those that were made since
+
+
+def test_a_cache_that_is_made_anew_by_another_process_stays_in_use(tmp_path):
+    cases = make_cases(tmp_path / "data")
+    cache = open_cache(cases, tmp_path)
+    before = cache.images.copy()
+    shutil.rmtree(cache_folder(tmp_path))
+    open_cache(cases, tmp_path)
+    cache.check()
+    assert np.array_equal(cache.images, before)
 
 
 def generated(seed: int) -> Sample:

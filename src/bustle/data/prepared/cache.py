@@ -27,6 +27,7 @@ from bustle.core.types import Box, Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.prepared.cache_building import write_arrays
 from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, read_index, write_index
+from bustle.data.prepared.mapped_files import MappedFiles
 
 
 class CaseCache:
@@ -39,8 +40,16 @@ class CaseCache:
     `boxes[i]` are in network pixels, empty where there are none.
     """
 
-    def __init__(self, index: CacheIndex, arrays: Mapping[str, NDArray[np.uint8]], *, classes: Sequence[str]):
+    def __init__(
+        self,
+        index: CacheIndex,
+        arrays: Mapping[str, NDArray[np.uint8]],
+        *,
+        classes: Sequence[str],
+        files: MappedFiles | None = None,
+    ):
         self._index = index
+        self._files = files
         self.cases = index.cases
         self.case_ids = [case.case_id for case in index.cases]
         self._arrays = arrays
@@ -59,6 +68,11 @@ class CaseCache:
 
     def __len__(self) -> int:
         return len(self.case_ids)
+
+    def check(self) -> None:
+        """To be called before pixels are read: raises `InputError` where another program has touched the files."""
+        if self._files is not None:
+            self._files.check()
 
     def index_of(self, case_id: str) -> int:
         """The position of a case; raises KeyError when it is not in the cache."""
@@ -161,13 +175,15 @@ def _open_mapped(folder: Path, *, key: str, section: ImageData | PatchData) -> C
     index = read_index(folder / "index.json")
     if index is None or index.key != key:
         return None
+    paths = {name: folder / f"{name}.npy" for name in index.shapes}
     try:
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in index.shapes}
+        files = MappedFiles(paths.values())
+        arrays = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()}
     except (OSError, ValueError, EOFError):
         return None
     if not intact(index, arrays):
         return None
-    return CaseCache(index, _with_gland(index, arrays), classes=section.classes)
+    return CaseCache(index, _with_gland(index, arrays), classes=section.classes, files=files)
 
 
 def _with_gland(index: CacheIndex, arrays: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
