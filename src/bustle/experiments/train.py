@@ -63,11 +63,12 @@ def run_training(
     and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
     from bustle.training.checks import check_init, check_recipe, choose_device
+    from bustle.training.determinism import keeping_random_state
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
-    with claim_folder(out, RUN) as claim:
+    with keeping_random_state(), claim_folder(out, RUN) as claim:
         reopening = check_run_folder(claim, resume=resume)
         if init is not None:
             check_init(recipe, init)

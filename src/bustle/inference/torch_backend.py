@@ -68,10 +68,13 @@ def load_network(resolved: zoo.ResolvedNetwork, weights: Path) -> nn.Module:
 
     It is the plain network, without the recipe's refinements.
     """
+    import torch
+
     from bustle.models.weight_file import read_weights
 
     tensors = read_weights(weights)
-    network = resolved.build()
+    with torch.random.fork_rng(devices=[]):  # its random weights are not kept, nor is what was drawn for them
+        network = resolved.build()
     try:
         network.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 from bustle.core.extras import naming_the_extra
 from bustle.core.paths import given_path
+from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
     from bustle.core.recipe import Track
@@ -21,6 +22,7 @@ Data: TypeAlias = Union["Collection", str, Sequence[str]]
 
 
 @naming_the_extra()
+@as_a_guest()
 def open_data(*specs: str) -> Collection:
     """Read the cases of one or several data sets, without decoding a pixel.
 
@@ -52,6 +54,7 @@ def opened(data: Data) -> Collection:
 
 
 @naming_the_extra()
+@as_a_guest()
 def audit(data: Data, *, out: str | Path | None = None) -> Audit:
     """Look at every case: what is there, what is broken, what occurs twice.
 
@@ -76,6 +79,7 @@ def audit(data: Data, *, out: str | Path | None = None) -> Audit:
 
 
 @naming_the_extra()
+@as_a_guest()
 def split(
     data: Data,
     *,

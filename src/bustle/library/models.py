@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bustle.core.extras import naming_the_extra
 from bustle.core.paths import given_path
+from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @naming_the_extra()
+@as_a_guest()
 def load_model(
     path: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
 ) -> Predictor:
@@ -42,6 +44,7 @@ def load_model(
 
 
 @naming_the_extra()
+@as_a_guest()
 def predict(
     image: str | Path | ArrayLike,
     *,

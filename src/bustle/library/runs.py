@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bustle.core.extras import naming_the_extra
 from bustle.core.paths import given_path
 from bustle.library.data import Data, opened
+from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
     from bustle.core.recipe import Track
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @naming_the_extra()
+@as_a_guest()
 def train(
     recipe: str | Path,
     *,
@@ -84,6 +86,7 @@ def train(
 
 
 @naming_the_extra()
+@as_a_guest()
 def evaluate(
     method: Predictor | str | Path,
     *,
@@ -142,6 +145,7 @@ def evaluate(
 
 
 @naming_the_extra()
+@as_a_guest()
 def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
     """How far runs differ on the same test cases, and whether chance explains it.
 

@@ -41,6 +41,16 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
+def keeping_random_state() -> Iterator[None]:
+    """Within the block the global generators are ours to seed; afterwards the program draws on where it was."""
+    before = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(before)
+
+
+@contextlib.contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
     """Deterministic algorithms on the processor; on a GPU the fastest, some of which add in varying order."""
     before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled())
