@@ -34,6 +34,7 @@ becomes a finding, which `bustle data audit` shows:
 | `image-without-row` | the table says nothing about the image; its class is unknown |
 | `row-without-image` | the table lists an image that is not there |
 | `image-without-fold` | the publishers' folds leave the image out |
+| `crowd` | COCO annotations of crowds (`iscrowd`), which are left out unless `crowds=lesions` |
 | `lesion-without-outline` | a lesion has a box only, so the case counts as not outlined |
 | `alike-patients` | patient ids that differ only in case, separators or leading zeros; each counts as a patient |
 | `exif-orientation` | a photograph that lies on its side; it is used as it is stored, `bustle predict` turns it |

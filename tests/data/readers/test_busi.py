@@ -113,3 +113,11 @@ def test_a_class_folder_of_another_name_is_refused(tmp_path: Path, put):
     put("malign/malign (1).png")
     with pytest.raises(InputError, match="unknown class folder 'malign'; did you mean malignant"):
         open_sources([f"busi:{tmp_path}"])
+
+
+def test_masks_numbered_by_a_file_manager_are_masks(tmp_path: Path, put, block):
+    put("benign/benign (1).png")
+    put("benign/benign (1)_mask.png", block(5, 15, 5, 15))
+    put("benign/benign (1)_mask (1).png", block(20, 25, 5, 15))
+    (case,) = open_sources([f"busi:{tmp_path}"]).cases
+    assert (case.mask_files, case.load().lesion_mask.max()) == (2, 2)

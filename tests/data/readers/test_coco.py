@@ -118,6 +118,17 @@ def test_what_does_not_match_is_a_finding(tmp_path: Path, put):
             r"a\.json: none of its images exist in .*; give their folder with \?images=",
         ),
         ({"annotations": [annotation(0, 1, box=[1, 2, 3])]}, r"a\.json: the bbox \[1, 2, 3\] is not"),
+        (
+            {"annotations": [annotation(0, 1, box=[1, 2, -3, 4])]},
+            r"annotations\[0\] has the bbox \[1, 2, -3, 4\], which",
+        ),
+        ({"annotations": [annotation(0, 1, box=[-9, 2, 3, 4])]}, r"annotations\[0\] has the bbox \[-9, 2, 3, 4\]"),
+        ({"annotations": [annotation([0], 1)]}, r"annotations\[0\] has the image_id \[0\], which is not a"),
+        ({"annotations": [7]}, r"annotations\[0\] is no object"),
+        ({"annotations": {"a": 1}}, r"is not a COCO annotation file \('annotations'\)"),
+        ({"images": [{"id": [1], "file_name": "a.png"}]}, r"images\[0\] has the id \[1\]"),
+        ({"images": [{"id": 1, "file_name": 7}]}, r"images\[0\] has the file_name 7, which is not text"),
+        ({"categories": [{"id": 1, "name": 12}]}, r"categories\[0\] has the name 12, which is not text"),
         ({"annotations": [annotation(0, 1, box=["a", 2, 3, 4])]}, r"the bbox \['a', 2, 3, 4\] is not"),
     ],
 )
@@ -158,3 +169,16 @@ def test_box_without_area_is_no_box(tmp_path: Path, put):
     (case,) = open_sources([write(tmp_path, found, names=["a.png"])]).cases
     assert (case.has_mask, case.has_box) == (True, False)
     assert case.load().boxes is None
+
+
+def test_crowds_are_left_out_and_found_unless_asked_for(tmp_path: Path, put):
+    put("a.png")
+    found = [annotation(0, 1, segmentation=SQUARE), annotation(0, 2, segmentation=SQUARE) | {"iscrowd": 1}]
+    spec = write(tmp_path, found, names=["a.png"])
+    collection = open_sources([spec])
+    (case,) = collection.cases
+    (finding,) = collection.findings
+    assert (finding.kind, finding.case_ids) == ("crowd", ("coco/a",))
+    assert (case.label, len(case.load().lesion_labels)) == ("benign", 1)
+    (case,) = open_sources([f"{spec}?crowds=lesions"]).cases
+    assert case.label == "malignant"

@@ -34,7 +34,7 @@ Dataset_BUSI_with_GT/             (this folder, or the one that holds it)
     options={},
 )
 
-_MASK_STEM = re.compile(r"(?P<image>.*)_mask(?:_\d+)?")
+_MASK_STEM = re.compile(r"(?P<image>.*)_mask(?:_\d+|\s*\(\d+\))?")
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:

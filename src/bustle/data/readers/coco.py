@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,10 @@ annotations.json   images (file_name, width, height), annotations (bbox, segment
     licence="Your data's own",
     citation="Your data's own; the format: Lin TY et al. Microsoft COCO. ECCV 2014",
     obtain="Export from an annotation tool (CVAT, Label Studio, Roboflow, …)",
-    options={"images": "the folder of the images, relative to the JSON file's folder; default: that folder itself"},
+    options={
+        "crowds": "`lesions`: annotations with iscrowd count as lesions; default: they are left out, with a finding",
+        "images": "the folder of the images, relative to the JSON file's folder; default: that folder itself",
+    },
 )
 
 
@@ -68,25 +71,84 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     file = _json_file(path)
     content = read_json(file)
     folder = file.parent / options.get("images", "")
-    try:
-        categories = {entry["id"]: _category_label(entry["name"]) for entry in content["categories"]}
-        annotations = defaultdict(list)
-        for entry in content["annotations"]:
-            if entry["category_id"] not in categories:
-                raise InputError(
-                    f"an annotation has the category {entry['category_id']}, which is not in categories",
-                    remedy="export the annotations again",
-                    path=file,
-                )
-            annotations[entry["image_id"]].append((categories[entry["category_id"]], entry))
-        images = [(entry["id"], str(entry["file_name"]), entry) for entry in content["images"]]
-    except (KeyError, TypeError) as error:
+    items = {kind: _items(content, kind, file=file) for kind in ("images", "annotations", "categories")}
+    categories: dict[int | str, Label | None] = {
+        _id(entry, "id", where, file=file): _category_label(_text(entry, "name", where, file=file))
+        for where, entry in items["categories"].items()
+    }
+    annotations: dict[Any, list[tuple[Label | None, dict[str, Any]]]] = defaultdict(list)
+    crowds: set[Any] = set()
+    for where, entry in items["annotations"].items():
+        category = _id(entry, "category_id", where, file=file)
+        if category not in categories:
+            raise InputError(
+                f"an annotation has the category {category}, which is not in categories",
+                remedy="export the annotations again",
+                path=file,
+            )
+        _check_box(entry, where, file=file)
+        image_id = _id(entry, "image_id", where, file=file)
+        if entry.get("iscrowd") in (1, True) and options.get("crowds") != "lesions":
+            crowds.add(image_id)
+        else:
+            annotations[image_id].append((categories[category], entry))
+    images = [
+        (_id(entry, "id", where, file=file), _text(entry, "file_name", where, file=file), entry)
+        for where, entry in items["images"].items()
+    ]
+    return _collection(name, file, folder, images, annotations, crowds=crowds)
+
+
+def _items(content: Any, kind: str, *, file: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a list by where they stand, for messages."""
+    entries = content.get(kind) if isinstance(content, dict) else None
+    if not isinstance(entries, list):
         raise InputError(
-            f"is not a COCO annotation file ({error})",
+            f"is not a COCO annotation file ('{kind}')",
             remedy="it needs images, annotations and categories",
             path=file,
-        ) from None
-    return _collection(name, file, folder, images, annotations)
+        )
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise InputError(f"{kind}[{number}] is no object", remedy="export the annotations again", path=file)
+    return {f"{kind}[{number}]": entry for number, entry in enumerate(entries)}
+
+
+def _id(entry: Mapping[str, Any], key: str, where: str, *, file: Path) -> int | str:
+    value = entry.get(key)
+    if not isinstance(value, int | str) or isinstance(value, bool):
+        raise _wrong(where, key, value, "a whole number or text", file=file)
+    return value
+
+
+def _text(entry: Mapping[str, Any], key: str, where: str, *, file: Path) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(where, key, value, "text", file=file)
+    return value
+
+
+def _check_box(entry: Mapping[str, Any], where: str, *, file: Path) -> None:
+    """A box that starts outside by more than rounding, or has a negative size, is a mistake of its tool."""
+    box = entry.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(number, int | float) for number in box):
+        return  # absent, or told where the boxes are read
+    if min(box[:2]) < -1 or min(box[2:]) < 0 or max(box) > 1e9:
+        raise _wrong(where, "bbox", box, "[x, y, width, height] inside the image", file=file)
+
+
+def _wrong(where: str, key: str, value: Any, expected: str, *, file: Path) -> InputError:
+    if value is None:
+        return InputError(
+            f"is not a COCO annotation file ({where} has no '{key}')",
+            remedy="it needs images, annotations and categories",
+            path=file,
+        )
+    return InputError(
+        f"{where} has the {key} {str(value)[:60]}, which is not {expected}",
+        remedy="export the annotations again",
+        path=file,
+    )
 
 
 def _collection(
@@ -95,11 +157,14 @@ def _collection(
     folder: Path,
     images: Sequence[tuple[Any, str, dict[str, Any]]],
     annotations: Mapping[Any, list[tuple[Label | None, dict[str, Any]]]],
+    *,
+    crowds: Set[Any],
 ) -> Collection:
     builder = CollectionBuilder(name)
     absent: list[Path] = []
     bare: list[str] = []
     boxed: list[str] = []
+    crowded: list[str] = []
     for image_id, file_name, entry in images:
         image = folder / file_name
         if not is_file(image):
@@ -107,6 +172,8 @@ def _collection(
             continue
         found = annotations.get(image_id, [])
         lesions = _lesions(found, file)
+        if image_id in crowds:
+            crowded.append(image.stem)
         if not found:
             bare.append(image.stem)
         elif lesions is None:
@@ -125,6 +192,7 @@ def _collection(
     builder.note_files("row-without-image", "images of the JSON file do not exist", absent)
     builder.note_files("mask-without-image", "image ids of annotations are not in images", [Path(s) for s in strays])
     builder.note_cases("image-without-mask", "images have no annotation", bare)
+    builder.note_cases("crowd", "images have annotations of crowds (iscrowd), which are left out, in", crowded)
     builder.note_cases("lesion-without-outline", "images have a lesion with a box but no outline", boxed)
     collection = builder.collection()
     if not collection.cases:
