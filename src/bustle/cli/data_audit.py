@@ -21,10 +21,10 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.cli.audit_table import summary_lines
     from bustle.data.audit.record import audit_record
     from bustle.data.sources import open_sources
-    from bustle.experiments.audit import audit_into
+    from bustle.experiments.audit import PAGE, RECORD, audit_into
 
     out = arguments.out
     found = audit_into(out, collection=open_sources(arguments.specs))
     print("\n".join(summary_lines(audit_record(found))))
-    print(f"\nwritten: {out / 'audit.json'}\n         {out / 'audit.html'}")
+    print(f"\nwritten: {out / RECORD}\n         {out / PAGE}")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 
 HELP = "Split cases into folds so that no patient and no copied frame is in two parts; writes splits.json."
@@ -37,28 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from bustle.cli.split_table import split_lines
     from bustle.data.sources import open_sources
-    from bustle.data.splits.split_file import claim_splits, write_splits
-    from bustle.data.splits.splits import make_splits, protocol_of_split
-    from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.split import draw_split
 
-    protocol = protocol_of_split(arguments.track, arguments.protocol)
-    out = arguments.out
-    if out.is_dir():
-        raise InputError("is a folder", remedy="name the file, such as splits.json", path=out)
-    collection = open_sources(arguments.specs)
-    tell_findings(collection)
-    with claim_splits(out):
-        splits = make_splits(
-            collection,
-            protocol=protocol,
-            track=arguments.track,
-            folds=arguments.folds,
-            holdout=arguments.holdout,
-            seed=arguments.seed,
-            classes=None if arguments.classes is None else tuple(arguments.classes.split(",")),
-            multi_mask=arguments.multi_mask,
-        )
-        write_splits(out, splits)
-    print("\n".join(split_lines(splits, collection.cases)))
-    print(f"\nwritten: {out}")
+    drawn = draw_split(
+        lambda: open_sources(arguments.specs),
+        out=arguments.out,
+        track=arguments.track,
+        protocol=arguments.protocol,
+        folds=arguments.folds,
+        holdout=arguments.holdout,
+        seed=arguments.seed,
+        classes=None if arguments.classes is None else tuple(arguments.classes.split(",")),
+        multi_mask=arguments.multi_mask,
+    )
+    print("\n".join(split_lines(drawn.splits, drawn.cases)))
+    print(f"\nwritten: {arguments.out}")
     return 0

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 from bustle.core.run_layout import ScoredFolder
-
-if TYPE_CHECKING:
-    from bustle.core.types import Case
 
 HELP = "score a trained model, or masks made by any other tool, on annotated data"
 
@@ -68,34 +64,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.is_file():
         raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
     check_specs(arguments.data)  # before the imports that take seconds
-    from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
-    from bustle.experiments.reader_findings import tell_findings
-    from bustle.experiments.resampling_groups import group_rule
-    from bustle.experiments.run_folder import refuse_run_folder
+    from bustle.experiments.evaluate import evaluate
     from bustle.inference.predictor import Predictor
     from bustle.report.evaluation_page import headline_cards
     from bustle.report.wording import interval, resampled_groups, with_unit
 
-    refuse_run_folder(arguments.out)
-    groups = group_rule(arguments.groups)
-    collection = open_sources(arguments.data)
-    tell_findings(collection)
-    cases = collection.cases
     if arguments.challenge is not None:
-        return _score_challenge(arguments, cases)
-    shared = {
-        "cases": cases,
-        "out": arguments.out,
-        "track": arguments.track,
-        "protocol": arguments.protocol,
-        "groups": groups,
-    }
-    if arguments.model is not None:
-        if arguments.missing != "error":
-            raise InputError("--missing belongs to --predictions", remedy="leave it out")
-        result = evaluate_model(Predictor.open(arguments.model, device=arguments.device), **shared)
-    else:
-        result = evaluate_foreign_predictions(arguments.predictions, missing=arguments.missing, **shared)
+        return _score_challenge(arguments)
+    result = evaluate(
+        arguments.predictions or partial(Predictor.open, arguments.model, device=arguments.device),
+        load_data=lambda: open_sources(arguments.data),
+        out=arguments.out,
+        track=arguments.track,
+        protocol=arguments.protocol,
+        groups=arguments.groups,
+        missing=arguments.missing,
+    )
     for warning in result.warnings:
         print(f"warning: {warning}")
     print(f"{result.title}: {result.n_cases} cases, track {result.track}")
@@ -108,20 +92,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _score_challenge(arguments: argparse.Namespace, cases: Sequence[Case]) -> int:
+def _score_challenge(arguments: argparse.Namespace) -> int:
     from bustle.core.claimed_output import claim_folder
+    from bustle.data.sources import open_sources
     from bustle.experiments.own_outputs import CHALLENGE
+    from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.run_folder import refuse_run_folder
     from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT, score_submission
 
     if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
         raise InputError(
             "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
         )
+    refuse_run_folder(arguments.out)
+    collection = open_sources(arguments.data)
+    tell_findings(collection)
     with claim_folder(arguments.out, CHALLENGE) as claim:
         claim.refuse_inputs([arguments.predictions])
         claim.refuse_foreign()
         claim.begin(clear=False)
-        result = score_submission(arguments.predictions, cases=cases, out=arguments.out, missing=arguments.missing)
+        result = score_submission(
+            arguments.predictions, cases=collection.cases, out=arguments.out, missing=arguments.missing
+        )
     for warning in result.warnings:
         print(f"warning: {warning}")
     print(f"{result.challenge}: {result.n_cases} cases, official metrics")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
@@ -11,12 +11,14 @@ from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
-from bustle.core.types import CLASS_NAMES, Case
+from bustle.core.types import CLASS_NAMES, Case, Collection
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.results import TrackResult
 from bustle.experiments.own_outputs import EVALUATION
 from bustle.experiments.prediction_sets import is_resumed, predict_sets, set_folder, told_warnings
-from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, resampling_groups
+from bustle.experiments.reader_findings import tell_findings
+from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, group_rule, resampling_groups
+from bustle.experiments.run_folder import refuse_run_folder
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.training_overlap import training_overlap
@@ -25,6 +27,33 @@ from bustle.inference.prediction_search import find_predictions, read_class_prob
 from bustle.inference.predictor import Predictor
 
 DEFAULT_CLASSES = ("benign", "malignant")
+
+
+def evaluate(
+    method: Callable[[], Predictor] | Path,
+    *,
+    load_data: Callable[[], Collection],
+    out: Path,
+    track: Track,
+    protocol: str | None,
+    groups: str,
+    missing: Missing,
+) -> TrackResult:
+    """Score the model that `method` opens, or the folder of predictions that it is, on data that is opened for it.
+
+    `groups` is what `group_rule` takes. What is cheap to check is checked before the data is read, which is before
+    the model is.
+    """
+    if callable(method) and missing != "error":
+        raise InputError("--missing belongs to --predictions", remedy="leave it out")
+    refuse_run_folder(out)
+    rule = group_rule(groups)
+    collection = load_data()
+    tell_findings(collection)
+    shared = {"cases": collection.cases, "out": out, "track": track, "protocol": protocol, "groups": rule}
+    if callable(method):
+        return evaluate_model(method(), **shared)
+    return evaluate_foreign_predictions(method, missing=missing, **shared)
 
 
 def evaluate_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Union
@@ -110,26 +109,19 @@ def split(
         reason) and `groups` (by case id, the unit that is never divided).
 
     Raises:
-        InputError: for settings that contradict each other, and for too few groups.
+        InputError: for settings that contradict each other, for too few groups, and for an `out` that is anything but
+            an earlier split.
     """
-    from bustle.data.splits.split_file import claim_splits, write_splits
-    from bustle.data.splits.splits import make_splits, protocol_of_split
-    from bustle.experiments.reader_findings import tell_findings
+    from bustle.experiments.split import draw_split
 
-    chosen = protocol_of_split(track, protocol)
-    collection = opened(data)
-    tell_findings(collection)
-    with contextlib.nullcontext() if out is None else claim_splits(given_path(out)):
-        made = make_splits(
-            collection,
-            protocol=chosen,
-            track=track,
-            folds=folds,
-            holdout=holdout,
-            seed=seed,
-            classes=None if classes is None else (classes,) if isinstance(classes, str) else tuple(classes),
-            multi_mask=multi_mask,
-        )
-        if out is not None:
-            write_splits(given_path(out), made)
-    return made
+    return draw_split(
+        lambda: opened(data),
+        out=None if out is None else given_path(out),
+        track=track,
+        protocol=protocol,
+        folds=folds,
+        holdout=holdout,
+        seed=seed,
+        classes=None if classes is None else (classes,) if isinstance(classes, str) else tuple(classes),
+        multi_mask=multi_mask,
+    ).splits

@@ -116,30 +116,19 @@ def evaluate(
     Raises:
         InputError: for wrong input, missing or broken predictions, and an `out` that holds a training run.
     """
-    from bustle.core.errors import InputError
-    from bustle.experiments.evaluate import evaluate_foreign_predictions, evaluate_model
-    from bustle.experiments.reader_findings import tell_findings
-    from bustle.experiments.resampling_groups import group_rule
-    from bustle.experiments.run_folder import refuse_run_folder
+    from bustle.experiments.evaluate import evaluate as evaluated
     from bustle.inference.predictor import Predictor, is_model
 
-    refuse_run_folder(given_path(out))
-    rule = group_rule(str(groups))
-    collection = opened(data)
-    tell_findings(collection)
-    cases = collection.cases
-    if isinstance(method, Predictor) or is_model(given_path(method)):
-        if missing != "error":
-            raise InputError("missing belongs to predictions, not to a model", remedy="leave it out")
-        model = method if isinstance(method, Predictor) else Predictor.open(given_path(method))
-        return evaluate_model(model, cases=cases, out=given_path(out), track=track, protocol=protocol, groups=rule)
-    return evaluate_foreign_predictions(
-        given_path(method),
-        cases=cases,
+    def model() -> Predictor:
+        return method if isinstance(method, Predictor) else Predictor.open(given_path(method))
+
+    return evaluated(
+        model if isinstance(method, Predictor) or is_model(given_path(method)) else given_path(method),
+        load_data=lambda: opened(data),
         out=given_path(out),
         track=track,
         protocol=protocol,
-        groups=rule,
+        groups=str(groups),
         missing=missing,
     )
 
