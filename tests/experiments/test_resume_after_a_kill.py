@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 from tests.experiments.kill_states import KillStates, kill_states
 
+from bustle.cli.main import main
 from bustle.core.recipe import Recipe, Track, load_recipe
 from bustle.core.types import Collection
 from bustle.data.phantom.dataset import write_phantom_set
@@ -151,3 +156,54 @@ def test_a_run_is_resumed_after_a_kill_at_every_write(kind: str, phantoms: Path,
     assert len(states.moments) > 60
     every = range(len(states.moments))
     assert resumed_from(states, every, train=train, folder=tmp_path / "resumed") == []
+
+
+def command(phantoms: Path, out: Path) -> list[str]:
+    words = [
+        "train",
+        str(TINY),
+        "--data",
+        f"folder:{phantoms}",
+        "--track",
+        "published",
+        "--folds",
+        "2",
+        "--fold",
+        "0",
+    ]
+    return [*words, "--out", str(out), "--device", "cpu", "--set", *FAST]
+
+
+def started(words: Sequence[str]) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bustle", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.full
+def test_a_command_that_is_really_killed_is_resumed(phantoms: Path, tmp_path: Path) -> None:
+    assert main(command(phantoms, tmp_path / "whole")) == 0
+    for written in ("recipe.yaml", "fold-0/checkpoints/last.ckpt", "fold-0/cases.csv"):
+        out = tmp_path / Path(written).stem
+        with started(command(phantoms, out)) as process:
+            while not (out / written).exists():
+                assert process.poll() is None, f"it ended before it wrote {written}"
+                time.sleep(0.002)
+            process.kill()
+        assert main([*command(phantoms, out), "--resume"]) == 0
+        assert outcome(out) == outcome(tmp_path / "whole"), written
+        assert not list(out.rglob(".*"))
+
+
+@pytest.mark.full
+def test_of_two_trainings_at_once_the_second_is_refused(phantoms: Path, tmp_path: Path) -> None:
+    first, second = (started([*command(phantoms, tmp_path / "run"), f"training.seed={seed}"]) for seed in (1, 2))
+    errors = [process.communicate()[1] for process in (first, second)]
+    assert sorted([first.returncode, second.returncode]) == [0, 2]
+    refused = errors[[first.returncode, second.returncode].index(2)]
+    assert "another bustle command is writing there" in refused or "is not empty" in refused
