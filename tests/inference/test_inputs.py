@@ -147,3 +147,12 @@ def test_links_have_their_own_names_and_their_target_counts_once(suffix: str, tm
 def test_a_name_of_5000_characters_is_told_in_one_line():
     with pytest.raises(InputError, match="is too long for a path; use a shorter one"):
         find_images(["x" * 5000 + ".png"])
+
+
+def test_files_that_are_passed_over_are_counted_by_kind(tmp_path: Path, capsys):
+    for name in ("a.png", "a_mask.png", "a_mask (1).png", "b.dcm", "c.DCM", "d.gif", "README", ".hidden"):
+        (tmp_path / name).touch()
+    assert [image.name for image in find_images([str(tmp_path)])] == ["a"]
+    assert (
+        capsys.readouterr().err.strip().endswith("6 files are passed over: 2 mask, 2 .dcm, 1 without ending, 1 .gif")
+    )

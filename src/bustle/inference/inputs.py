@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from pathlib import Path
 from bustle.core.errors import InputError
 from bustle.core.folder_names import portable_name
 from bustle.core.paths import given_path
+from bustle.core.progress import announce
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
 
-MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+)?$")
+MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+|\s*\(\d+\))?$")
 """What follows an image's stem in the name of a mask that lies beside it."""
 
 
@@ -51,6 +53,7 @@ def _expand(text: str) -> list[Path]:
         return [path]
     if path.is_dir():
         found = _images_in(path)
+        _tell_passed_over(path, found)
         if not found:
             raise InputError(
                 "holds no images",
@@ -78,6 +81,19 @@ def _images_in(folder: Path) -> list[Path]:
     )
     stems = {volume_stem(path) for path in found}
     return [path for path in found if MASK_OF.sub("", volume_stem(path)) not in stems - {volume_stem(path)}]
+
+
+def _tell_passed_over(folder: Path, images: Sequence[Path]) -> None:
+    """One line on the files of a folder that are not taken for images, counted by kind."""
+    taken = set(images)
+    kinds = Counter(
+        "mask" if _is_image(path) else path.suffix.lower() or "without ending"
+        for path in sorted(folder.iterdir())
+        if path not in taken and not path.name.startswith(".") and not path.is_dir()
+    )
+    if kinds:
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        announce(f"bustle: {folder}: {sum(kinds.values())} files are passed over: {counts}")
 
 
 def _is_image(path: Path) -> bool:
