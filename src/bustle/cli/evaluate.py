@@ -95,10 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _score_challenge(arguments: argparse.Namespace) -> int:
     from bustle.core.claimed_output import claim_folder
     from bustle.data.sources import open_sources
-    from bustle.experiments.own_outputs import CHALLENGE
+    from bustle.experiments.own_outputs import CHALLENGE, CHALLENGE_CASES, CHALLENGE_RESULT
     from bustle.experiments.reader_findings import tell_findings
     from bustle.experiments.run_folder import refuse_run_folder
-    from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT, score_submission
+    from bustle.experiments.tdsc_abus import score_submission
 
     if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
         raise InputError(
@@ -129,5 +129,5 @@ def _score_challenge(arguments: argparse.Namespace) -> int:
     for board, place in (result.ranks or {}).items():
         if place is not None:
             print(f"  {board} board: score {place.score:.4f}, rank {place.rank} of {place.teams}")
-    print(f"files: {arguments.out / RESULT}, {arguments.out / CASE_TABLE}")
+    print(f"files: {arguments.out / CHALLENGE_RESULT}, {arguments.out / CHALLENGE_CASES}")
     return 0

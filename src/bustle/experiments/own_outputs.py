@@ -7,8 +7,9 @@ from pathlib import Path
 from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
 from bustle.core.run_layout import comparison_names, evaluation_names, run_names
-from bustle.experiments.tdsc_abus import CASE_TABLE, RESULT
 from bustle.inference.prediction_files import MASK, NETWORK_MASK, OVERLAY, PROBABILITY, RECORD, VOLUME_SUFFIX
+
+CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, PROBABILITY)
 _CASE_FILES = (RECORD, OVERLAY, *_MAPS, *(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS))
@@ -24,6 +25,10 @@ PREDICTION = OutputKind("predict", "a prediction", _CASE)
 
 PREDICTIONS = OutputKind("predict", "the predictions", _PREDICTIONS)
 EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
-CHALLENGE = OutputKind("evaluate --challenge", "a scored submission", OwnNames((RESULT, CASE_TABLE), {}, (RESULT,)))
+CHALLENGE = OutputKind(
+    "evaluate --challenge",
+    "a scored submission",
+    OwnNames((CHALLENGE_RESULT, CHALLENGE_CASES), {}, (CHALLENGE_RESULT,)),
+)
 COMPARISON = OutputKind("compare", "a comparison", comparison_names())
 RUN = OutputKind("train", "a run", run_names(_PREDICTIONS))

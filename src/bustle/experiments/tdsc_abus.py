@@ -39,10 +39,10 @@ from bustle.evaluation.tdsc_abus import (
     hausdorff_distance,
 )
 from bustle.evaluation.tdsc_abus_ranking import TEST_CASES, TeamFigures, boards, published_teams
+from bustle.experiments.own_outputs import CHALLENGE_CASES, CHALLENGE_RESULT
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.tdsc_abus_files import CLASSIFICATION, DETECTION, SEGMENTATION, case_number, read_submission
 
-RESULT, CASE_TABLE = "challenge.json", "challenge_cases.csv"
 OWN_NAME = "this submission"
 
 
@@ -97,8 +97,8 @@ def score_submission(
     )
     if set(numbered) == set(TEST_CASES):
         result = dataclasses.replace(result, ranks=_ranks(result))
-    _write_cases(out / CASE_TABLE, rows)
-    write_json(out / RESULT, to_mapping(result))
+    _write_cases(out / CHALLENGE_CASES, rows)
+    write_json(out / CHALLENGE_RESULT, to_mapping(result))
     return result
 
 
