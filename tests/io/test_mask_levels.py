@@ -98,6 +98,12 @@ def test_probabilities_below_one_half_are_no_lesion(tmp_path: Path):
     assert not read_predicted_mask(tmp_path / "a.png").any()
 
 
+@pytest.mark.parametrize(("value", "lesion"), [(0, False), (10, False), (1, True), (200, True), (255, True)])
+def test_one_probability_everywhere_is_lesion_from_one_half(tmp_path: Path, value: int, lesion: bool):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((20, 20), value, np.uint8))
+    assert (read_predicted_mask(tmp_path / "a.png") == lesion).all()
+
+
 @pytest.mark.parametrize("outside", [0.001, -1.0])
 def test_an_outside_that_is_not_zero_is_no_lesion(tmp_path: Path, outside: float):
     truth = np.zeros(GEOMETRY.original_size, bool)

@@ -64,6 +64,8 @@ def _read(values: NDArray[Any], *, path: Path, half: float | None) -> MaskReadin
         raise InputError("holds values that are no numbers", remedy="write it again with 0 and 255", path=path)
     levels = _levels(values)
     if levels is not None:
+        if levels.size == 1 and half is not None and levels[0] not in (0, 1):
+            return MaskReading(values >= half, cut=True)  # one probability everywhere
         if levels.size == 1 or (levels.size == 2 and levels[0] == 0 and levels[1] > 0):
             return MaskReading(values != 0)
         inside = levels[1:] if levels[0] == 0 else levels
