@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bustle.cli.main import main
 from bustle.core.run_layout import RunLayout
@@ -31,7 +32,7 @@ TINY = [
 
 
 def write_volumes(folder: Path, *, count: int) -> Path:
-    """Bright balls in dim noise: large ones are malignant. Two volumes of each patient, in oblique coordinates."""
+    """Bright balls in dim speckle: large ones are malignant. Two volumes of each patient, in oblique coordinates."""
     rng = np.random.default_rng(0)
     turn = np.radians(20)
     direction = (np.cos(turn), -np.sin(turn), 0, np.sin(turn), np.cos(turn), 0, 0, 0, 1)
@@ -43,7 +44,8 @@ def write_volumes(folder: Path, *, count: int) -> Path:
         centre = rng.uniform((11, 11, 11), (21, 21, 25))
         radius = 8.0 if malignant else 5.0
         lesion = sum((axis - place) ** 2 for axis, place in zip(axes, centre, strict=True)) < radius**2
-        voxels = rng.normal(60, 15, SIZE) + 120 * lesion
+        speckle = ndimage.gaussian_filter(rng.normal(0, 1, SIZE), 1)
+        voxels = 60 + 15 * speckle / speckle.std() + 120 * lesion
         write_volume(folder / "images" / f"v{number}.nrrd", voxels.clip(0, 255).astype(np.uint8), geometry=geometry)
         write_volume(folder / "masks" / f"v{number}.nrrd", lesion.astype(np.uint8), geometry=geometry)
         rows.append(f"v{number},{'malignant' if malignant else 'benign'},p{number // 2}")

@@ -16,12 +16,14 @@ from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import Tracks, both_tracks
 from bustle.core.types import Box, Case, Geometry, ImageSegmentation, Prediction, Sample
 from bustle.data.prepared.image_grid import ImageGrid
+from bustle.data.relations.seen_images import sketches_of
 from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import write_splits
 from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_track
 from bustle.experiments.evaluate import evaluate_foreign_predictions
+from bustle.experiments.known_images import write_known_images
 from bustle.experiments.resampling_groups import groups_of_split, resampling_groups
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.training_overlap import training_overlap
@@ -356,6 +358,24 @@ def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):
     assert "LEAK: 4 of 10 cases" in warning
     assert training_overlap(tmp_path / "fold-0", CASES[3:]) == []
     assert "LEAK: 3 of 4" in training_overlap(tmp_path / "fold-0", CASES[:4])[0]
+
+
+def test_images_are_known_under_other_names_and_names_are_not_images(tmp_path):
+    phantoms = open_sources(["phantom:?cases=6&seed=3&size=96"]).cases
+    trained, others = phantoms[:3], phantoms[3:]
+    fold = Fold(tuple(case.case_id for case in trained), (), (others[0].case_id,))
+    write_splits(tmp_path / "splits.json", Splits("strict", "strict", 0, (fold,), (), {}))
+    write_known_images(tmp_path / "images.json", sketches_of(phantoms))
+    renamed = [replace(case, case_id=f"mine/{number}") for number, case in enumerate(trained)]
+    (warning,) = training_overlap(tmp_path, [*renamed, *others])
+    assert warning.startswith(
+        "LEAK: 3 of 6 cases were used to train or to choose this model (mine/0, mine/1, mine/2)"
+    )
+    namesakes = [replace(case, case_id=old.case_id) for case, old in zip(others, trained, strict=True)]
+    assert training_overlap(tmp_path, namesakes) == []
+    (tmp_path / "images.json").write_text('{"format": 1, "images": {"a": 3}}')
+    with pytest.raises(InputError, match=r"images\.json: is damaged"):
+        training_overlap(tmp_path, others)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"folds": {}}', '{"folds": [{"train": 1}]}'])

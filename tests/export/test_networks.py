@@ -11,6 +11,8 @@ from bustle.models import zoo
 
 EXPORTED = [name for name in zoo.ids() if zoo.get(name).exports]
 
+NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+
 
 @pytest.mark.full
 @pytest.mark.parametrize("network", EXPORTED)
@@ -18,7 +20,13 @@ def test_every_network_can_be_packaged(network: str, make_weights: Callable, tmp
     """For any number of images at once: the check that belongs to every export takes several."""
     recipe, weights = make_weights(network)
     record = write_package(
-        tmp_path / "m.bustle", recipe=recipe, weights=weights, training=None, metrics=(), seen_cases=()
+        tmp_path / "m.bustle",
+        recipe=recipe,
+        weights=weights,
+        training=None,
+        metrics=(),
+        seen_cases=(),
+        seen_images=(),
     )
     assert record.parity.flipped_pixels <= 10
     assert [name.split(" 2")[0].split(" 1")[0] for name in record.parity.runtimes] == ["OpenVINO", "ONNX Runtime"]
@@ -28,5 +36,13 @@ def test_every_network_can_be_packaged(network: str, make_weights: Callable, tmp
 def test_a_network_that_cannot_be_exported_says_why(network: str, make_weights: Callable, tmp_path: Path):
     recipe, weights = make_weights(network)
     with pytest.raises(InputError, match=r"export.*; use the run folder itself"):
-        write_package(tmp_path / "m.bustle", recipe=recipe, weights=weights, training=None, metrics=(), seen_cases=())
+        write_package(
+            tmp_path / "m.bustle",
+            recipe=recipe,
+            weights=weights,
+            training=None,
+            metrics=(),
+            seen_cases=(),
+            seen_images=(),
+        )
     assert not list(tmp_path.iterdir())

@@ -22,7 +22,7 @@ from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
 
-NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": ()}
+NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
 Exported = tuple[Path, Recipe, Sequence[Path]]
 
 

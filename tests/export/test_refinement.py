@@ -15,6 +15,8 @@ from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
 
+NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+
 
 @pytest.mark.parametrize(
     ("network", "size"), [("unet", (64, 64)), pytest.param("cms_vnet", (32, 32, 32), marks=pytest.mark.full)]
@@ -22,7 +24,7 @@ from bustle.inference.torch_backend import TorchBackend
 def test_the_graph_makes_all_passes(network: str, size: tuple[int, ...], make_weights: Callable, tmp_path: Path):
     recipe, weights = make_weights(network, refinements=1)
     out = tmp_path / "m.bustle"
-    record = write_package(out, recipe=recipe, weights=weights, training=None, metrics=(), seen_cases=())
+    record = write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
     images = np.random.default_rng(0).normal(size=(3, recipe.data.channels, *size)).astype(np.float32)
     found = OnnxBackend(Package(out), device="cpu").run(images).mask_channels
     wanted = TorchBackend(recipe, weights=weights, device="cpu").run(images).mask_channels

@@ -83,6 +83,7 @@ def write_package(
         training=None,
         metrics=(),
         seen_cases=(case_digest("site/a"),),
+        seen_images=(),
         licence="none",
         parity=None,
         versions={"bustle": "0.1.0"},

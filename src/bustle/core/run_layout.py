@@ -1,8 +1,8 @@
 """Where everything stands in the folders that commands leave: a run, its folds and their stages, an evaluation.
 
-`RUN/{recipe.yaml, splits.json, provenance.json, summary.json, report.html}` and `RUN/fold-K/`, which is a training's
-folder and, once its test part is scored, an evaluation's. A fold of several stages keeps those before the last one in
-`fold-K/stages/NAME/`. Nothing else names these files, so that a rule about them stands here once.
+`RUN/{recipe.yaml, splits.json, images.json, provenance.json, summary.json, report.html}` and `RUN/fold-K/`, which is
+a training's folder and, once its test part is scored, an evaluation's. A fold of several stages keeps those before
+the last one in `fold-K/stages/NAME/`. Nothing else names these files, so that a rule about them stands here once.
 """
 
 from __future__ import annotations
@@ -146,6 +146,11 @@ class RunLayout:
         return self.path / "splits.json"
 
     @property
+    def images(self) -> Path:
+        """By what each case's image is known again."""
+        return self.path / "images.json"
+
+    @property
     def provenance(self) -> Path:
         return self.path / "provenance.json"
 
@@ -277,7 +282,7 @@ def run_names(predictions: OwnNames) -> OwnNames:
         folders={**training, "stages": stages, **_prediction_folders(predictions)},
     )
     return OwnNames(
-        files=("recipe.yaml", "splits.json", "provenance.json", "summary.json", "report.html"),
+        files=("recipe.yaml", "splits.json", "images.json", "provenance.json", "summary.json", "report.html"),
         folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
         signed_by=("recipe.yaml",),
     )

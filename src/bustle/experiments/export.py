@@ -14,7 +14,7 @@ from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
-from bustle.experiments.training_overlap import seen_case_ids
+from bustle.experiments.training_overlap import seen_case_ids, seen_images
 from bustle.inference.package import PackageRecord, TrainingRecord, TrainingSource, case_digest
 
 
@@ -26,6 +26,7 @@ def export_run(model: Path, out: Path) -> PackageRecord:
     folds, run = opened.finished_folds(), opened.run
     recipe = load_recipe(str(run.recipe))
     seen = set().union(*(seen_case_ids(fold.path) for fold in folds))
+    images = {sketch for fold in folds for sketch in seen_images(fold.path)}
     return write_package(
         out,
         recipe=recipe,
@@ -33,6 +34,7 @@ def export_run(model: Path, out: Path) -> PackageRecord:
         training=_training(run, recipe=recipe),
         metrics=_metrics(run, folds=folds),
         seen_cases=sorted(map(case_digest, seen)),
+        seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
     )
 
 

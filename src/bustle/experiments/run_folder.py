@@ -13,6 +13,7 @@ from bustle.core.claimed_output import ClaimedFolder
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
@@ -28,6 +29,7 @@ from bustle.core.types import Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.splits.split_file import read_splits, write_splits
 from bustle.data.splits.splits import Splits
+from bustle.experiments.known_images import write_known_images
 from bustle.models.device import hardware
 
 
@@ -56,7 +58,7 @@ def refuse_run_folder(out: Path) -> None:
 
 
 class RunFolder:
-    """`RUN/{recipe.yaml, splits.json, provenance.json}`; every command that works in it adds a session.
+    """`RUN/{recipe.yaml, splits.json, images.json, provenance.json}`; every command that works in it adds a session.
 
     `record` has the sessions before this one.
     """
@@ -67,11 +69,19 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Fingerprint], init: Path | None
+        cls,
+        path: Path,
+        *,
+        recipe: Recipe,
+        splits: Splits,
+        images: Mapping[str, ImageSketch],
+        fingerprints: Mapping[str, Fingerprint],
+        init: Path | None,
     ) -> RunFolder:
         layout = RunLayout(path)
         save_recipe(recipe, layout.recipe)
         write_splits(layout.splits, splits)
+        write_known_images(layout.images, images)
         return cls(path, RunProvenance(data=fingerprints, init=_starting_weights(init), sessions=()))
 
     @classmethod

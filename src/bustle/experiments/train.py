@@ -16,6 +16,7 @@ from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.class_groups import in_class_groups
 from bustle.data.prepared.cache import CaseCache
+from bustle.data.relations.seen_images import sketches_of
 from bustle.data.splits.split_file import read_splits
 from bustle.data.splits.split_warnings import split_warnings
 from bustle.data.splits.splits import Splits, make_splits
@@ -91,7 +92,7 @@ def run_training(
             claim.begin(clear=False)
         else:
             claim.begin(clear=True)
-            run = RunFolder.create(out, **about)
+            run = RunFolder.create(out, images=sketches_of(cases), **about)
         run.begin_session()
         work = _Folds(
             recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init, warnings=warnings

@@ -1,4 +1,4 @@
-"""Whether a model has seen the cases that it is tested on."""
+"""Whether a model has seen the cases that it is tested on: by their images where it knows these, else by the ids."""
 
 from __future__ import annotations
 
@@ -6,27 +6,46 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.run_layout import named_run
 from bustle.core.types import Case
+from bustle.data.relations.seen_images import SeenImages, sketches_of
 from bustle.data.splits.split_file import read_splits
+from bustle.experiments.known_images import read_known_images
 from bustle.inference.package import Package, case_digest, is_package
 
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
-    """Warnings for cases that stand in the training or validation part of a run's folds (of one for `fold-K`)."""
+    """Warnings for cases that were in the training or validation part of a run's folds (of one for `fold-K`).
+
+    A model knows the images that it has seen whatever they are called, and copies of them; one from before images
+    were remembered knows only the ids.
+    """
     if is_package(model):
-        digests = set(Package(model).record.seen_cases)
+        record = Package(model).record
+        digests, images = set(record.seen_cases), record.seen_images
     elif not named_run(model).run.splits.exists():
         return ["the run has no record of its split: whether it was trained on some of the cases is not known"]
     else:
         digests = {case_digest(case_id) for case_id in seen_case_ids(model)}
-    seen = [case.case_id for case in cases if case_digest(case.case_id) in digests]
+        images = seen_images(model)
+    if not images:
+        seen = [case.case_id for case in cases if case_digest(case.case_id) in digests]
+        return _leak(seen, of=len(cases), what="were used to train or to choose this model")
+    known = SeenImages(images)
+    relations = {case_id: known.relation(sketch) for case_id, sketch in sketches_of(cases).items()}
+    same, alike = ([name for name, found in relations.items() if found == kind] for kind in ("same", "alike"))
+    return [
+        *_leak(same, of=len(cases), what="were used to train or to choose this model"),
+        *_leak(alike, of=len(cases), what="look like copies of images that trained or chose this model"),
+    ]
+
+
+def _leak(seen: Sequence[str], *, of: int, what: str) -> list[str]:
     if not seen:
         return []
-    return [
-        f"LEAK: {len(seen)} of {len(cases)} cases were used to train or to choose this model "
-        f"({', '.join(seen[:3])}{', …' if len(seen) > 3 else ''}); these figures are too good"
-    ]
+    names = f"{', '.join(seen[:3])}{', …' if len(seen) > 3 else ''}"
+    return [f"LEAK: {len(seen)} of {of} cases {what} ({names}); these figures are too good"]
 
 
 def seen_case_ids(model: Path) -> set[str]:
@@ -38,3 +57,10 @@ def seen_case_ids(model: Path) -> set[str]:
         raise InputError(problem, remedy="restore the split of this run", path=run.splits)
     used = folds if fold is None else [folds[fold.number]]
     return {case_id for part in used for case_id in (*part.train, *part.val)}
+
+
+def seen_images(model: Path) -> tuple[ImageSketch, ...]:
+    """Those of the same cases, in order of content; none of a run from before images were remembered."""
+    images = read_known_images(named_run(model).run.images) or {}
+    found = {images[case_id] for case_id in seen_case_ids(model) if case_id in images}
+    return tuple(sorted(found, key=lambda sketch: (sketch.content, sketch.sketch)))

@@ -16,6 +16,7 @@ from bustle.core.claimed_output import claim_file
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
@@ -59,6 +60,7 @@ def write_package(
     training: TrainingRecord | None,
     metrics: Sequence[ReleasedFigures],
     seen_cases: Sequence[str],
+    seen_images: Sequence[ImageSketch],
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
@@ -95,6 +97,7 @@ def write_package(
             training=training,
             metrics=tuple(metrics),
             seen_cases=tuple(seen_cases),
+            seen_images=tuple(seen_images),
             licence=LICENCE,
             versions=versions(),
             files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},

@@ -18,6 +18,7 @@ from bustle.core.config import from_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular, sha256_of_file
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.memory import available_memory
 from bustle.core.run_provenance import Fingerprint, StartingWeights
 from bustle.core.types import MaskMeaning
@@ -97,8 +98,8 @@ class PackageRecord:
 
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
     recipe's data section. `training` and `parity` are None where nothing is recorded. `metrics` has one entry per
-    track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen on. `files`
-    maps names to SHA-256.
+    track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen on,
+    `seen_images` by what their images are known again. `files` maps names to SHA-256.
     """
 
     format_version: int
@@ -116,6 +117,7 @@ class PackageRecord:
     training: TrainingRecord | None
     metrics: tuple[ReleasedFigures, ...]
     seen_cases: tuple[str, ...]
+    seen_images: tuple[ImageSketch, ...]
     licence: str
     parity: Parity | None
     versions: Mapping[str, str]
@@ -245,7 +247,8 @@ class Package:
                 path=self.path,
             )
         if version != FORMAT_VERSION:  # which had no digest
-            mapping = (_from_format_1(mapping) if version == 1 else mapping) | {"format_version": FORMAT_VERSION}
+            mapping = _from_format_1(mapping) if version == 1 else mapping
+            mapping |= {"format_version": FORMAT_VERSION, "seen_images": []}
         elif mapping.pop(SEAL, None) != _digest(mapping):
             raise InputError(f"{RECORD} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
         try:

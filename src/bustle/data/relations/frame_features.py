@@ -61,14 +61,10 @@ def frame_features(image: NDArray[np.uint8], *, compared: bool = True) -> FrameF
     original = to_grey(image)
     if not compared:
         return FrameFeatures(*_NOTHING, pixel_hash(original))
-    height, width = original.shape
-    scale = LONG_SIDE / max(height, width)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    grey = cv2.resize(original, size, interpolation=interpolation).astype(np.uint8)
-    tissue = (grey > _BLACK) & (grey < _WHITE) & ~_overlay(image, original, size)
+    grey = _small_copy(original)
+    tissue = (grey > _BLACK) & (grey < _WHITE) & ~_overlay(image, original, grey.shape[::-1])
     points, descriptors = _local_features(grey, tissue)
-    return FrameFeatures(grey, tissue, points, descriptors, _thumbnail(grey), pixel_hash(original))
+    return FrameFeatures(grey, tissue, points, descriptors, _thumbnail_of_small(grey), pixel_hash(original))
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,7 +123,20 @@ def mirrored_descriptors(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cells[..., (-np.arange(8)) % 8].reshape(-1, 128)
 
 
-def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _small_copy(original: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = original.shape
+    scale = LONG_SIDE / max(height, width)
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(original, size, interpolation=interpolation).astype(np.uint8)
+
+
+def thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of a grey image `H W` its high-passed thumbnail as a vector of unit norm, 0 where there is nothing to see."""
+    return _thumbnail_of_small(_small_copy(grey))
+
+
+def _thumbnail_of_small(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     small = cv2.resize(grey, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
     detail = (small - cv2.GaussianBlur(small, (0, 0), 6)).ravel()
     norm = float(np.linalg.norm(detail))
