@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.experiments.kill_states import KillStates, kill_states
 
 from bustle.cli.main import main
 from bustle.core.recipe import Recipe, Track, load_recipe
-from bustle.core.types import Collection
+from bustle.core.types import Case, Collection
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.data.phantom.volume_dataset import write_volume_set
 from bustle.data.sources import open_sources
@@ -57,7 +58,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(recipe: Recipe, *, spec: str, track: Track, protocol: str) -> Train:
     """Train such a recipe into a folder: half of the cases, then a validation and a test part."""
     cases = open_sources([spec]).cases
-    ids = [case.case_id for case in cases]
+    ids = _classes_in_turn(cases)
     half = len(ids) // 2
     fold = Fold(tuple(ids[:half]), tuple(ids[half : half + 2]) if track == "strict" else (), tuple(ids[half + 2 :]))
     chosen = protocol if track == "published" else "strict"
@@ -70,6 +71,16 @@ def training(recipe: Recipe, *, spec: str, track: Track, protocol: str) -> Train
         )
 
     return train
+
+
+def _classes_in_turn(cases: Sequence[Case]) -> list[str]:
+    """The ids of the first case of every class, then of the second, so that a few cases hold every class."""
+    before: Counter[str | None] = Counter()
+    turn = {}
+    for case in cases:
+        turn[case.case_id] = before[case.label]
+        before[case.label] += 1
+    return sorted(turn, key=lambda case_id: turn[case_id])
 
 
 def of_kind(kind: str, phantoms: Path) -> Train:
