@@ -18,7 +18,7 @@ from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.figures import CaseFigures, estimates_of
 from bustle.evaluation.metrics import CLASSIFICATION, SEGMENTATION
-from bustle.evaluation.statistics import cluster_weights
+from bustle.evaluation.statistics import GroupResamples
 from bustle.evaluation.summary import Scoring, summarise_cases
 
 CLASSES = ("benign", "malignant")
@@ -42,7 +42,8 @@ TINY = Size(cases=40, patients=25, resamples=10, looped=5, repeats=1)
 
 def run(size: Size) -> list[Row]:
     rows = made_up_rows(size)
-    weights = cluster_weights([row.group_id for row in rows], resamples=size.looped, seed=0).astype(int)
+    drawn = GroupResamples.draw([row.group_id for row in rows], resamples=size.looped, seed=0)
+    weights = drawn.weights.astype(int)
     check(rows, weights)
     ratios = []
     for _ in range(size.repeats):
@@ -53,7 +54,7 @@ def run(size: Size) -> list[Row]:
         ratios.append(((middle - start) / size.looped) / ((time.process_time() - middle) / size.resamples))
     return [
         Row(
-            goal=f"9: clustered bootstrap of all metrics, {size.cases} cases",
+            goal=f"clustered bootstrap of all metrics, {size.cases} cases",
             peer="loop over resamples with scikit-learn and NumPy",
             ratio=Ratio.over(ratios),
         )

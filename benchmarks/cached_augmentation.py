@@ -32,7 +32,7 @@ from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.augmentation import Augmentation
 
-GOAL = "7 cached load and augmentation, image and mask"
+GOAL = "cached load and augmentation, image and mask"
 BATCH = 16
 ORIGINAL_SIZE = (471, 562)
 """Of a typical BUSI image."""

@@ -82,7 +82,7 @@ def operator_row(size: Size, channels: int, edge: int) -> Row:
     if difference > TOLERANCE:
         raise AssertionError(f"the operators differ by {difference:.1e} of the largest value")
     ratios = [backward(torchvisions)[0] / backward(OWN)[0] for _ in range(size.repeats)]
-    goal = f"3: deformable convolution, backward, {channels} x {edge} x {edge}, differs by {difference:.1e}"
+    goal = f"deformable convolution, backward, {channels} x {edge} x {edge}, differs by {difference:.1e}"
     return Row(goal=goal, peer=PEER, ratio=Ratio.over(ratios))
 
 
@@ -101,7 +101,7 @@ def network_row(size: Size) -> Row:
 
     step(OWN)
     ratios = [step(torchvisions) / step(OWN) for _ in range(size.network_repeats)]
-    goal = f"3: training step of ACSNet, {size.network_edge} x {size.network_edge}"
+    goal = f"training step of ACSNet, {size.network_edge} x {size.network_edge}"
     return Row(goal=goal, peer=PEER, ratio=Ratio.over(ratios))
 
 

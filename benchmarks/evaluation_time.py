@@ -49,7 +49,7 @@ def run(size: Size) -> list[Row]:
             ratios.append(LIMIT / (time.perf_counter() - start))
     return [
         Row(
-            goal=f"12: whole evaluation of {size.cases} cases, limit {LIMIT:.0f} s",
+            goal=f"whole evaluation of {size.cases} cases, limit {LIMIT:.0f} s",
             peer="the limit",
             ratio=Ratio.over(ratios),
         )

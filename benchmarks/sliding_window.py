@@ -54,8 +54,8 @@ def run(size: Size) -> list[Row]:
             fractions.append(operations / own["seconds"] / own["product_rate"])
     time, memory, fraction = Ratio.over(times), Ratio.over(memories), statistics.median(fractions)
     return [
-        Row(goal="6: sliding window, time", peer=PEER, ratio=time, roofline_fraction=fraction),
-        Row(goal="6: sliding window, memory", peer=PEER, ratio=memory),
+        Row(goal="sliding window, time", peer=PEER, ratio=time, roofline_fraction=fraction),
+        Row(goal="sliding window, memory", peer=PEER, ratio=memory),
     ]
 
 
@@ -97,7 +97,7 @@ def export(package: Path, *, volume: tuple[int, ...], patch: tuple[int, ...]) ->
     weights = RunLayout(package.parent).fold(0).weights
     weights.parent.mkdir()
     save_file(network().state_dict(), weights)
-    write_package(package, recipe=recipe, weights=[weights], training=None, metrics=(), seen_cases=())
+    write_package(package, recipe=recipe, weights=[weights], training=None, metrics=(), seen_cases=(), seen_images=())
     patches = math.prod(math.ceil((v - p) / (0.75 * p)) + 1 for v, p in zip(volume, patch, strict=True))
     return {"operations": patches * 2e9 * describe(recipe).gmacs}
 

@@ -41,7 +41,7 @@ def run(size: Size) -> list[Row]:
     """One row per peer and image size."""
     rows = []
     for name, shape in size.images:
-        goal = f"8: HD95 + ASD + ASSD, {name}"
+        goal = f"HD95 + ASD + ASSD, {name}"
         pairs = [lesion_pair(shape, seed=seed) for seed in range(size.pairs)]
         for peer, (package, measure) in PEERS.items():
             if importlib.util.find_spec(package) is None:

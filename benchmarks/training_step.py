@@ -41,7 +41,7 @@ def run(size: Size) -> list[Row]:
         fractions.append(own["roofline_fraction"])
     return [
         Row(
-            goal="4: r18 training step on CPU",
+            goal="r18 training step on CPU",
             peer="smp.Unet('resnet18'), plain eager loop",
             ratio=Ratio.over(ratios),
             roofline_fraction=statistics.median(fractions),
