@@ -43,11 +43,13 @@ def test_the_file_bears_the_runs_name_and_stands_in_results(run, capsys):
 
 
 def test_an_older_file_of_the_same_name_is_replaced(run):
-    older = run.parents[1] / "results" / "first.json"
-    older.parent.mkdir()
-    older.write_text("older")
     assert main(["results", "add", str(run)]) == 0
-    assert json.loads(older.read_text())["format"] == 1
+    older = run.parents[1] / "results" / "first.json"
+    written = older.read_text()
+    older.write_text(json.dumps(json.loads(written)))
+    assert older.read_text() != written
+    assert main(["results", "add", str(run)]) == 0
+    assert older.read_text() == written
     assert {path.name for path in older.parent.iterdir()} == {"first.json", "splits"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,5 +81,9 @@ def test_la_nets_repeats_print_the_half_width_and_say_so(capsys: pytest.CaptureF
 def test_one_fold_prints_its_interval(capsys: pytest.CaptureFixture[str]):
     print_run(run_result([0.438]), Path("run"))
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("Dice") and "[0.900 to 0.900]" in line for line in lines)
+    assert any(line.startswith("Dice") and "0.900 [–]" in line for line in lines), (
+        "all are alike: nothing to resample"
+    )
+    (accuracy,) = (line for line in lines if line.startswith("Accuracy"))
+    assert re.search(r"\d\.\d{3} \[\d\.\d{3} to \d\.\d{3}\]", accuracy)
     assert lines[-1].startswith("95 % interval in brackets; ")

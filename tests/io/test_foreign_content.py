@@ -60,7 +60,8 @@ def test_an_image_under_the_name_of_another_format_is_read(tmp_path: Path):
     write_png(tmp_path / "a.png", GREY)
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg")[0], GREY)
-    np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg"), GREY > 0)
+    write_png(tmp_path / "b.png", GREY)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.jpg"), read_mask(tmp_path / "b.png"))
 
 
 @pytest.fixture
@@ -119,8 +120,15 @@ def test_deep_colours_are_scaled_as_grey_values_are(
         cv2.imwrite(str(tmp_path / f"a{ending}"), pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
         capfd.readouterr()
         np.testing.assert_allclose(read_image(tmp_path / f"a{ending}"), expected, atol=1)
-        np.testing.assert_array_equal(read_mask(tmp_path / f"a{ending}"), rgb.max(axis=2) > 0)
         assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_a_mask_may_have_deep_colours(tmp_path: Path, ending: str):
+    drawn = np.zeros((24, 32), bool)
+    drawn[6:12, 5:20] = True
+    cv2.imwrite(str(tmp_path / f"m{ending}"), np.dstack([drawn, drawn, drawn * 0]).astype(np.uint16) * 4095)
+    np.testing.assert_array_equal(read_mask(tmp_path / f"m{ending}"), drawn)
 
 
 def test_pictures_in_one_file_are_counted(tmp_path: Path):
