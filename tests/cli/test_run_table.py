@@ -86,4 +86,4 @@ def test_one_fold_prints_its_interval(capsys: pytest.CaptureFixture[str]):
     )
     (accuracy,) = (line for line in lines if line.startswith("Accuracy"))
     assert re.search(r"\d\.\d{3} \[\d\.\d{3} to \d\.\d{3}\]", accuracy)
-    assert lines[-1].startswith("95 % interval in brackets; ")
+    assert lines[-1].startswith("95 % interval in brackets: 6 groups resampled; ")

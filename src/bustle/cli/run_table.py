@@ -9,7 +9,7 @@ from bustle.core.run_layout import RunLayout
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.metrics import CATALOGUES
 from bustle.evaluation.results import RunResult, RunTrack
-from bustle.report.wording import SPREADS, interval, mean_and_spread, number
+from bustle.report.wording import SPREADS, interval, mean_and_spread, number, resampled_groups
 
 LINES = (
     ("segmentation", "dice"),
@@ -47,7 +47,7 @@ def print_run(result: RunResult, out: Path) -> None:
     print(f"\n{result.title}: {result.pooled.n_cases} test cases of fold{'s' * several} {numbers}")
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    shown = "95 % interval in brackets"
+    shown = f"95 % interval in brackets: {resampled_groups(result.pooled.n_groups)}"
     if several:
         spreads = [f"{SPREADS[track.over_folds.spread]} ({track.track})" for track in tracks]
         shown = f"mean ± {', '.join(spreads)}"
