@@ -61,7 +61,7 @@ def test_prints_and_writes_the_comparison(results, capsys):
     [
         (["first"], "out", "at least two runs"),
         (["first", "third"], "out", "third: is no folder"),
-        (["first", "second"], "first", "first: holds an evaluation; choose another --out"),
+        (["first", "second"], "first", "first: lies in the folder"),
         (["first", "second"], "first/cases.csv", "is a file; give a folder for --out"),
     ],
 )

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bustle.core import files
 from bustle.core.errors import InputError
 from bustle.core.files import (
     atomic_path,
-    make_folder,
     read_json,
     remove_file,
     sha256_of_file,
@@ -155,23 +153,3 @@ def test_json_that_cannot_be_read(tmp_path: Path):
 def test_sha256_of_file(tmp_path: Path):
     (tmp_path / "w").write_bytes(b"weights" * 100_000)
     assert sha256_of_file(tmp_path / "w") == hashlib.sha256(b"weights" * 100_000).hexdigest()
-
-
-def test_a_folder_is_made_and_left_empty(tmp_path: Path):
-    make_folder(tmp_path / "a" / "b")
-    make_folder(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-def test_a_folder_that_takes_no_files_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_text(tmp_path / "file", "")
-    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="a file is in the way"):
-            make_folder(folder)
-
-    def read_only(**_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(files.tempfile, "TemporaryFile", read_only)
-    with pytest.raises(InputError, match="choose a folder that you may write to"):
-        make_folder(tmp_path)

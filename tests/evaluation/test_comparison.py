@@ -12,7 +12,7 @@ from bustle.core.recipe import load_protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.comparison import compare_classes, compare_masks, fold_values
 from bustle.evaluation.figures import estimates_of
-from bustle.evaluation.statistics import GroupResamples
+from bustle.evaluation.statistics import GroupResamples, exact_interval
 from bustle.evaluation.summary import Scoring, summarise
 
 CLASSES = ("benign", "malignant")
@@ -127,3 +127,35 @@ def test_the_values_of_folds_are_those_of_metrics_json():
             for name in names:
                 assert values[name][number] == pytest.approx(estimates_of(metrics, part)[name].mean)
     assert masks["hd95_mm"] == []
+
+
+def rare_rows(seed):
+    """Two malignant cases among thirty, of a patient each."""
+    return [
+        replace(row, group_id=row.case_id, label=CLASSES[int(row.case_id) < 2], dice=0.5 + 0.01 * seed)
+        for row in made_up_rows(seed)
+    ]
+
+
+def test_what_rests_on_two_patients_has_neither_interval_nor_p():
+    rows = [rare_rows(seed) for seed in (1, 2)]
+    resamples = GroupResamples.draw([row.group_id for row in rows[0]], resamples=40, seed=0)
+    found = compare_classes(*rows, resamples=resamples, protocol=STRICT, classes=CLASSES)
+    for name in ("auc", "sensitivity", "f1", "mcc", "average_precision"):
+        assert (found[name].ci95, found[name].tests.p_values()) == (None, {"bootstrap": None}), name
+    for name in ("accuracy", "specificity", "brier"):
+        assert found[name].ci95 is not None, name
+        assert found[name].tests.bootstrap.p is not None, name
+    scoring = Scoring(protocol=STRICT, classes=CLASSES, resamples=40)
+    alone = summarise(rows[0], scoring=scoring, track="strict").classification.estimates
+    assert alone["auc"].ci95 is None
+    assert alone["sensitivity"].ci95 == pytest.approx(exact_interval(alone["sensitivity"].mean, n=2))
+
+
+def test_a_constant_difference_has_no_p_but_none_at_all_has():
+    first, second = rare_rows(1), rare_rows(2)
+    resamples = GroupResamples.draw([row.group_id for row in first], resamples=40, seed=0)
+    dice = compare_masks(first, second, resamples=resamples)["dice"]
+    assert (dice.ci95, set(dice.tests.p_values().values())) == (None, {None})
+    same = compare_masks(first, first, resamples=resamples)["dice"]
+    assert (same.ci95, set(same.tests.p_values().values())) == (None, {1.0})

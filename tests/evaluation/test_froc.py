@@ -121,3 +121,13 @@ def test_small_and_large_lesions_by_hand():
     assert found.small.ci95 == pytest.approx(exact_interval(0.5, n=2))
     border = replace(HAND[1], lesion_mm3=(1000.0,))
     assert summarise_detection([border], least_iou=0.1, threshold=0.6, resamples=5).by_size.large is None
+
+
+def test_lesions_of_two_patients_say_nothing_of_others():
+    cases = [
+        replace(case, group_id=str(number), **({} if number < 2 else {"hit_scores": (), "lesion_mm3": ()}))
+        for number, case in enumerate(replace(HAND[0], case_id=str(number)) for number in range(12))
+    ]
+    found = summarise_detection(cases, least_iou=0.1, threshold=0.4, resamples=50).estimates
+    assert found["cpm"].ci95 is None
+    assert found["lesion_sensitivity"].ci95 == pytest.approx(exact_interval(found["lesion_sensitivity"].mean, n=2))

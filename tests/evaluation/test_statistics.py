@@ -72,7 +72,7 @@ def test_clusters_of_copies_widen_the_interval():
 def estimate_of(values, groups, metric):
     resamples = GroupResamples.draw(groups, resamples=200, seed=0)
     resampled = weighted_means(np.array(values, float)[:, None], weights=resamples.weights)[:, 0]
-    return mean_over_cases(np.array(values, float), resamples=resamples, resampled=resampled, metric=metric)
+    return mean_over_cases(np.array(values, float), groups=resamples.groups, resampled=resampled, metric=metric)
 
 
 def test_a_share_of_none_or_all_has_the_exact_interval_in_which_a_group_is_one_case():

@@ -350,10 +350,20 @@ def test_leak_groups_are_what_is_resampled(tmp_path):
     assert (metrics.groups, metrics.resampled) == ("split", "patients and near-duplicate images")
 
 
+def finish(fold: Path) -> None:
+    """What a fold has that is trained and scored."""
+    fold.mkdir()
+    (fold / "best.safetensors").touch()
+    (fold / "metrics.json").write_text("{}")
+
+
 def test_cases_that_a_model_was_trained_on_are_called_a_leak(tmp_path):
     folds = (Fold(("made/0", "made/1"), ("made/2",), ("made/3",)), Fold(("made/3",), (), ("made/0",)))
-    (tmp_path / "fold-0").mkdir()
+    finish(tmp_path / "fold-0")
     write_splits(tmp_path / "splits.json", Splits("strict", "strict", 0, folds, (), {}))
+    (warning,) = training_overlap(tmp_path, CASES)
+    assert "LEAK: 3 of 10 cases" in warning, "of the other fold there is no network yet"
+    finish(tmp_path / "fold-1")
     (warning,) = training_overlap(tmp_path, CASES)
     assert "LEAK: 4 of 10 cases" in warning
     assert training_overlap(tmp_path / "fold-0", CASES[3:]) == []
@@ -366,6 +376,7 @@ def test_images_are_known_under_other_names_and_names_are_not_images(tmp_path):
     fold = Fold(tuple(case.case_id for case in trained), (), (others[0].case_id,))
     write_splits(tmp_path / "splits.json", Splits("strict", "strict", 0, (fold,), (), {}))
     write_known_images(tmp_path / "images.json", sketches_of(phantoms))
+    finish(tmp_path / "fold-0")
     renamed = [replace(case, case_id=f"mine/{number}") for number, case in enumerate(trained)]
     (warning,) = training_overlap(tmp_path, [*renamed, *others])
     assert warning.startswith(

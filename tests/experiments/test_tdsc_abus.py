@@ -82,17 +82,24 @@ def write_submission(folder, numbers, *, without_mask=()):
     return folder
 
 
+def scored(folder, numbers):
+    submission = write_submission(folder / "s", numbers)
+    return score_submission(submission, cases=make_cases(numbers), out=folder / "out")
+
+
 def test_the_three_tasks(tmp_path):
     numbers = [4, 5, 6, 7]
-    result = score_submission(write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path)
-    assert json.loads((tmp_path / "challenge.json").read_text()) == to_mapping(result)
+    result = score_submission(
+        write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path / "out"
+    )
+    assert json.loads((tmp_path / "out" / "challenge.json").read_text()) == to_mapping(result)
     assert result.segmentation.dice == pytest.approx(3 / 4)
     assert result.segmentation.hd_voxels == 1
     assert result.segmentation.score == pytest.approx(-1 / 4)
     assert result.classification == ChallengeClassification(accuracy=1.0, auc=1.0, score=1.0)
     assert list(result.detection.sensitivities.values()) == pytest.approx([0, 0, *[3 / 4] * 5], abs=1e-6)
     assert result.ranks is None
-    with (tmp_path / "challenge_cases.csv").open() as handle:
+    with (tmp_path / "out" / "challenge_cases.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert [row["case_id"] for row in rows] == [f"tdsc-abus/DATA_00{number}" for number in numbers]
     assert rows[1]["hd"] == "1.0"
@@ -101,7 +108,9 @@ def test_the_three_tasks(tmp_path):
 
 def test_the_70_test_cases_give_a_rank(tmp_path):
     numbers = list(range(130, 200))
-    result = score_submission(write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path)
+    result = score_submission(
+        write_submission(tmp_path / "s", numbers), cases=make_cases(numbers), out=tmp_path / "out"
+    )
     assert {board: place.rank for board, place in result.ranks.items()} == dict.fromkeys(result.ranks, 1)
     assert result.ranks["segmentation"].teams == 11
     assert result.ranks["overall"].score == pytest.approx(3)
@@ -110,15 +119,15 @@ def test_the_70_test_cases_give_a_rank(tmp_path):
 def test_a_missing_mask_stops_or_is_infinite(tmp_path):
     folder = write_submission(tmp_path / "s", [4, 5, 6], without_mask=(5,))
     with pytest.raises(InputError, match=r"1 of 3 cases have no mask \(5\).*as-empty"):
-        score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path)
-    result = score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path, missing="as-empty")
+        score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path / "out")
+    result = score_submission(folder, cases=make_cases([4, 5, 6]), out=tmp_path / "out", missing="as-empty")
     assert to_mapping(result.segmentation) == {
         "dice": pytest.approx(0.5),
         "hd_voxels": None,
         "n_infinite": 1,
         "score": None,
     }
-    rows = (tmp_path / "challenge_cases.csv").read_text().splitlines()
+    rows = (tmp_path / "out" / "challenge_cases.csv").read_text().splitlines()
     assert rows[2].split(",")[3] == str(math.inf)
 
 
@@ -127,7 +136,7 @@ def test_parts_may_be_absent_and_other_cases_are_left_out(tmp_path):
     for path in (folder / "Segmentation").iterdir():
         path.unlink()
     (folder / "Segmentation").rmdir()
-    result = score_submission(folder, cases=make_cases([5, 6]), out=tmp_path)
+    result = score_submission(folder, cases=make_cases([5, 6]), out=tmp_path / "out")
     assert result.segmentation is None
     assert result.n_cases == 2
     assert result.warnings == (
@@ -151,22 +160,22 @@ def test_parts_may_be_absent_and_other_cases_are_left_out(tmp_path):
 def test_broken_tables_are_refused(tmp_path, file, columns, rows, message):
     write_table(tmp_path / "s" / file, columns, rows)
     with pytest.raises(InputError, match=message):
-        score_submission(tmp_path / "s", cases=make_cases([4, 5]), out=tmp_path)
+        score_submission(tmp_path / "s", cases=make_cases([4, 5]), out=tmp_path / "out")
 
 
 def test_other_folders_grids_and_data_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds none of the folders Segmentation"):
-        score_submission(tmp_path, cases=make_cases([4]), out=tmp_path)
+        score_submission(tmp_path, cases=make_cases([4]), out=tmp_path / "out")
     (tmp_path / "s" / "Detection").mkdir(parents=True)
     with pytest.raises(InputError, match="holds 0 CSV files"):
-        score_submission(tmp_path / "s", cases=make_cases([4]), out=tmp_path)
+        score_submission(tmp_path / "s", cases=make_cases([4]), out=tmp_path / "out")
     folder = write_submission(tmp_path / "t", [4])
     small = Geometry((8, 12, 9), spacing=(1.0, 1.0, 1.0), origin=GEOMETRY.origin, direction=GEOMETRY.direction)
     write_volume(folder / "Segmentation" / "MASK_004.nrrd", np.ones((8, 12, 9), bool), geometry=small)
     with pytest.raises(InputError, match=r"is \(8, 12, 9\) voxels"):
-        score_submission(folder, cases=make_cases([4]), out=tmp_path)
+        score_submission(folder, cases=make_cases([4]), out=tmp_path / "out")
     with pytest.raises(InputError, match="has no number of its own"):
-        score_submission(folder, cases=[*make_cases([4]), *make_cases([4])], out=tmp_path)
+        score_submission(folder, cases=[*make_cases([4]), *make_cases([4])], out=tmp_path / "out")
 
 
 def test_the_command_asks_for_predictions(tmp_path, capsys):

@@ -13,7 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.prediction_files import read_prediction, write_prediction
-from bustle.inference.prediction_search import find_predictions, read_class_probabilities, read_class_table
+from bustle.inference.prediction_search import find_predictions, read_class_table
 from bustle.inference.stored_prediction import StoredImageMask
 from bustle.io.raster import write_png
 
@@ -71,11 +71,11 @@ IDS = ["one/a", "one/b", "two/b", "two/c"]
 
 def probabilities(folder: Path, text: str) -> dict[str, dict[str, float]]:
     (folder / "probabilities.csv").write_bytes(text.encode())
-    return read_class_probabilities(folder, case_ids=IDS)
+    return read_class_table(folder, case_ids=IDS).probabilities
 
 
 def test_foreign_class_probabilities(tmp_path: Path):
-    assert read_class_probabilities(tmp_path, case_ids=IDS) == {}
+    assert read_class_table(tmp_path, case_ids=IDS) == ({}, (), None)
     text = "\ufeffcase_id, Benign,MALIGNANT\r\na,0.25,0.75\r\ntwo/b,1,0\r\nelsewhere,0.5,0.5\r\n"
     assert probabilities(tmp_path, text) == {
         "one/a": {"benign": 0.25, "malignant": 0.75},

@@ -46,7 +46,7 @@ def test_a_training_run_is_not_written_over(package: Path, tmp_path: Path):
     (tmp_path / "recipe.yaml").touch()
     with pytest.raises(InputError, match="holds a training run"):
         bustle.evaluate(package, data=SPEC, out=tmp_path)
-    with pytest.raises(InputError, match="holds a training run"):
+    with pytest.raises(InputError, match=r"holds recipe\.yaml, which is not of a comparison"):
         bustle.compare([package, package], out=tmp_path)
 
 

@@ -30,13 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("is a file", remedy="give a folder for --out", path=out)
     from bustle.cli.comparison_table import print_comparison
     from bustle.experiments.compare import compare_runs
-    from bustle.experiments.run_folder import refuse_run_folder
 
-    refuse_run_folder(out)
     print_comparison(compare_runs(arguments.runs, out=out))
     print(
         "\nreference, run: over the cases that both have; Holm p: corrected for all comparisons of the same kind; "
-        "p of cases and of DeLong takes the cases as independent, the interval keeps groups together"
+        "intervals and tests keep groups together"
     )
     written = ComparisonFolder(out)
     print(f"written to {written.record} and {written.report}")

@@ -93,27 +93,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _score_challenge(arguments: argparse.Namespace) -> int:
-    from bustle.core.claimed_output import claim_folder
     from bustle.data.sources import open_sources
-    from bustle.experiments.own_outputs import CHALLENGE, CHALLENGE_CASES, CHALLENGE_RESULT
+    from bustle.experiments.own_outputs import CHALLENGE_CASES, CHALLENGE_RESULT
     from bustle.experiments.reader_findings import tell_findings
-    from bustle.experiments.run_folder import refuse_run_folder
     from bustle.experiments.tdsc_abus import score_submission
 
     if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
         raise InputError(
             "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
         )
-    refuse_run_folder(arguments.out)
     collection = open_sources(arguments.data)
     tell_findings(collection)
-    with claim_folder(arguments.out, CHALLENGE) as claim:
-        claim.refuse_inputs([arguments.predictions])
-        claim.refuse_foreign()
-        claim.begin(clear=False)
-        result = score_submission(
-            arguments.predictions, cases=collection.cases, out=arguments.out, missing=arguments.missing
-        )
+    result = score_submission(
+        arguments.predictions, cases=collection.cases, out=arguments.out, missing=arguments.missing
+    )
     for warning in result.warnings:
         print(f"warning: {warning}")
     print(f"{result.challenge}: {result.n_cases} cases, official metrics")

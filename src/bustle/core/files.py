@@ -80,19 +80,6 @@ def write_error(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot be written ({error.strerror})", remedy="check the disk and the path", path=path)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and try to write there: to be called before long work whose result goes into it.
-
-    Raises `InputError` where that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise write_error(folder, error) from error
-
-
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8; the bytes of a file's name that are not UTF-8 become escapes, also JSON's own."""
     with atomic_path(path) as temporary:

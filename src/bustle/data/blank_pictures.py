@@ -17,11 +17,11 @@ MOST_SLICES = 16
 def nothing_in(image: NDArray[np.uint8]) -> str | None:
     """Why an image `C H W` or a volume `C D H W` cannot be ultrasound, in words; None where it may be.
 
-    Of a volume `MOST_SLICES` evenly spaced slices are looked at.
+    Of a volume at most `MOST_SLICES` evenly spaced slices are looked at.
     """
-    grey = image.mean(axis=0) if len(image) > 1 else image[0].astype(np.float64)
-    if grey.ndim == 3:
-        grey = grey[:: max(1, len(grey) // MOST_SLICES)]
+    if image.ndim == 4:
+        image = image[:, :: -(-image.shape[1] // MOST_SLICES)]
+    grey = image.mean(axis=0)
     darkest, brightest = np.percentile(grey, (1, 99))
     if brightest - darkest < LEAST_RANGE:
         return "everything in it has the same grey"

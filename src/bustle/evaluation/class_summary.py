@@ -18,11 +18,12 @@ from bustle.evaluation.classification import (
     counted_cases,
     decision_metrics,
     per_class_metrics,
+    share_metrics,
 )
 from bustle.evaluation.figures import ClassFigures, Estimate, OneClassFigures
-from bustle.evaluation.metrics import CLASSIFICATION
+from bustle.evaluation.metrics import CALIBRATION, CLASSIFICATION
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import GroupResamples
+from bustle.evaluation.statistics import GroupResamples, group_count, group_interval, share_interval
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def summarise_classes(
         return None
     truth, probability = class_arrays([rows[index] for index in used], classes)
     positive = list(classes).index(positive_class(classes, protocol=protocol))
-    decided = _decide(probability, positive)
+    decided = decided_classes(probability, positive)
 
     def values(weights: FloatArray) -> dict[str, FloatArray]:
         return class_metrics(truth, probability, positive=positive, average=protocol.class_average, weights=weights)
@@ -54,12 +55,15 @@ def summarise_classes(
     with np.errstate(invalid="ignore"):
         point, spread = values(everything), values(resampled.weights[resampled.weights.any(axis=1)])
     confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=everything)
-    shares = counted_cases(truth, decided, positive=positive, average=protocol.class_average)
+    groups = groups_counted(
+        truth, [decided], groups=resampled.groups, positive=positive, average=protocol.class_average
+    )
+    shares = share_metrics(protocol.class_average)
     estimates = {
         name: Estimate(
             mean=_number(point[name][0]),
             sd=None,
-            ci95=_interval(point[name][0], spread[name], resampled, shares.get(name)),
+            ci95=_interval(point[name][0], spread[name], groups=groups[name], is_share=name in shares),
             n=len(used),
             unit=metric.unit,
         )
@@ -77,14 +81,35 @@ def summarise_classes(
 
 
 def _interval(
-    point: float, spread: FloatArray, resamples: GroupResamples, counted: NDArray[np.bool_] | None
+    point: float, spread: FloatArray, *, groups: NDArray[np.int64], is_share: bool
 ) -> tuple[float, float] | None:
-    """Of a metric that is a share of the `counted` cases, or of one that is none (None)."""
     if np.isnan(point):
         return None
-    if counted is None:
-        return resamples.interval(spread)
-    return resamples.of(counted).share_interval(float(point), spread)
+    if is_share:
+        return share_interval(float(point), spread, groups=groups)
+    return group_interval(spread, groups=groups)
+
+
+def groups_counted(
+    truth: NDArray[np.int64],
+    decided: Sequence[NDArray[np.int64]],
+    *,
+    groups: NDArray[np.int64],
+    positive: int,
+    average: ClassAverage,
+) -> dict[str, NDArray[np.int64]]:
+    """By metric of `CLASSIFICATION`, the groups on which it rests, for one or several methods' decided classes.
+
+    A share rests on the cases that it counts, a calibration on all; any other metric needs cases of every class (of
+    both sides where one class is positive), so that it rests on no more groups than the rarest of them has.
+    """
+    sides = [truth == positive, truth != positive] if average == "binary" else [truth == k for k in np.unique(truth)]
+    rarest = min((groups[side] for side in sides), key=group_count)
+    found = {name: groups if name in CALIBRATION else rarest for name in CLASSIFICATION}
+    for name in share_metrics(average):
+        counted = [counted_cases(name, truth, one, positive=positive) for one in decided]
+        found[name] = groups[np.logical_or.reduce(counted)]
+    return found
 
 
 def _per_class(
@@ -118,7 +143,8 @@ def class_metrics(
 ) -> dict[str, FloatArray]:
     """The metrics of `CLASSIFICATION`, one value per row of `weights` (`R x cases`); NaN where undefined."""
     class_count = probability.shape[1]
-    confusion = confusion_matrices(truth, _decide(probability, positive), class_count=class_count, weights=weights)
+    decided = decided_classes(probability, positive)
+    confusion = confusion_matrices(truth, decided, class_count=class_count, weights=weights)
     one_vs_rest = [
         areas_under_roc(truth == k, probability[:, k], weights=weights)
         for k in ([positive] if class_count == 2 else range(class_count))
@@ -139,7 +165,7 @@ def class_metrics(
     return found
 
 
-def _decide(probability: FloatArray, positive: int) -> NDArray[np.int64]:
+def decided_classes(probability: FloatArray, positive: int) -> NDArray[np.int64]:
     """The most probable class; the positive class wins a tie."""
     decided = probability.argmax(axis=1)
     decided[probability[:, positive] >= probability.max(axis=1)] = positive

@@ -65,20 +65,26 @@ def decision_metrics(confusion: FloatArray, *, positive: int, average: ClassAver
     }
 
 
+def share_metrics(average: ClassAverage) -> tuple[str, ...]:
+    """Those metrics that are the share of some cases: an average over classes is none."""
+    of_one_class = ("sensitivity", "specificity", "fpr", "precision", "npv") if average == "binary" else ()
+    return ("accuracy", *of_one_class)
+
+
 def counted_cases(
-    truth: NDArray[np.int64], decided: NDArray[np.int64], *, positive: int, average: ClassAverage
-) -> dict[str, NDArray[np.bool_]]:
-    """By metric that is a share of cases, which cases those are; an average over classes is no share."""
-    found = {"accuracy": np.ones(len(truth), bool)}
-    if average == "binary":
-        found |= {
-            "sensitivity": truth == positive,
-            "specificity": truth != positive,
-            "fpr": truth != positive,
-            "precision": decided == positive,
-            "npv": decided != positive,
-        }
-    return found
+    name: str, truth: NDArray[np.int64], decided: NDArray[np.int64], *, positive: int
+) -> NDArray[np.bool_]:
+    """Of which cases one of the `share_metrics` is the share."""
+    match name:
+        case "sensitivity":
+            return truth == positive
+        case "specificity" | "fpr":
+            return truth != positive
+        case "precision":
+            return decided == positive
+        case "npv":
+            return decided != positive
+    return np.ones(len(truth), bool)
 
 
 def areas_under_roc(positive: NDArray[np.bool_], score: FloatArray, *, weights: FloatArray) -> FloatArray:

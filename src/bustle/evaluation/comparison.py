@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result
+from bustle.evaluation.class_summary import (
+    class_arrays,
+    class_metrics,
+    decided_classes,
+    groups_counted,
+    has_class_result,
+)
 from bustle.evaluation.comparison_results import BootstrapTest, DeLongTest, MetricDifference, MetricTests, PairedTTest
 from bustle.evaluation.delong import DeLong, delong_test
 from bustle.evaluation.detection import DetectedCase
-from bustle.evaluation.froc import detection_values, lesion_count
+from bustle.evaluation.froc import detection_values, lesion_count, lesion_groups
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples, weighted_means
+from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples, group_count, group_interval, weighted_means
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +61,7 @@ def compare_masks(
             metric,
             values,
             resampled[:, column],
-            resamples.of(both),
+            resamples.groups[both],
             n=int(both.sum()),
             n_unpaired=int(one_sided[:, column].sum()),
             paired_t=(
@@ -81,7 +87,7 @@ def compare_classes(
     truth, first = class_arrays([reference[index] for index in used], classes)
     _, second = class_arrays([other[index] for index in used], classes)
     positive = list(classes).index(positive_class(classes, protocol=protocol))
-    points, spreads = [], []
+    points, spreads, decided = [], [], []
     drawn = resamples.of(used)
     resampled = drawn.weights[drawn.weights.any(axis=1)]
     with np.errstate(invalid="ignore"):
@@ -89,6 +95,8 @@ def compare_classes(
             settings = {"positive": positive, "average": protocol.class_average}
             points.append(class_metrics(truth, probability, **settings, weights=np.ones((1, len(used)))))
             spreads.append(class_metrics(truth, probability, **settings, weights=resampled))
+            decided.append(decided_classes(probability, positive))
+    groups = groups_counted(truth, decided, groups=drawn.groups, positive=positive, average=protocol.class_average)
     delong = None
     if len(classes) == 2 or protocol.class_average == "binary":
         test = delong_test(truth == positive, first[:, positive], second[:, positive], groups=drawn.groups)
@@ -100,7 +108,7 @@ def compare_classes(
             metric,
             (float(points[0][name][0]), float(points[1][name][0])),
             spreads[1][name] - spreads[0][name],
-            drawn,
+            groups[name],
             n=len(used),
             n_unpaired=n_unpaired,
             delong=delong if name == "auc" else None,
@@ -135,7 +143,7 @@ def compare_detection(
             metric,
             (float(points[0][column]), float(points[1][column])),
             spreads[1][:, column] - spreads[0][:, column],
-            resamples,
+            lesion_groups(name, reference, resamples),
             n=len(reference) if name == "false_positives_per_case" else lesions,
             n_unpaired=n_unpaired,
         )
@@ -192,18 +200,20 @@ def _difference(
     metric: Metric,
     values: tuple[float, float],
     resampled: FloatArray,
-    resamples: GroupResamples,
+    groups: NDArray[np.int64],
     *,
     n: int,
     n_unpaired: int,
     paired_t: PairedTTest | None = None,
     delong: DeLongTest | None = None,
 ) -> MetricDifference:
-    """Without any test where there are too few groups for one."""
-    if resamples.n_groups < FEWEST_GROUPS:
+    """Without any test where the metric rests on too few `groups` for one."""
+    interval = group_interval(resampled, groups=groups)
+    if group_count(groups) < FEWEST_GROUPS:
         tests = MetricTests(bootstrap=BootstrapTest(p=None))
     else:
-        bootstrap = BootstrapTest(p=bootstrap_p_value(resampled))
+        judged = interval is not None or not np.nan_to_num(resampled).any()  # a constant difference is not, but 0 is
+        bootstrap = BootstrapTest(p=bootstrap_p_value(resampled) if judged else None)
         tests = MetricTests(bootstrap=bootstrap, paired_t=paired_t, delong=delong)
     return MetricDifference(
         title=metric.title,
@@ -213,7 +223,7 @@ def _difference(
         reference=values[0],
         value=values[1],
         difference=values[1] - values[0],
-        ci95=resamples.interval(resampled),
+        ci95=interval,
         tests=tests,
         n_unpaired=n_unpaired,
     )

@@ -32,7 +32,7 @@ def summarise_consistency(
     resampled = weighted_means(table, weights=resamples.weights)
     return {
         name: replace(
-            mean_over_cases(table[:, column], resamples=resamples, resampled=resampled[:, column], metric=metric),
+            mean_over_cases(table[:, column], groups=resamples.groups, resampled=resampled[:, column], metric=metric),
             count=int(np.nansum(table[:, column])),
         )
         for column, (name, metric) in enumerate(CONSISTENCY.items())

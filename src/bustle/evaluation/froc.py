@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import DetectionBySize, DetectionFigures, Estimate, FrocPoints
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
-from bustle.evaluation.statistics import GroupResamples
+from bustle.evaluation.statistics import GroupResamples, group_interval, share_interval
 from bustle.evaluation.strata import VOLUME_BORDER
 
 FloatArray = NDArray[np.float64]
@@ -65,7 +65,6 @@ def summarise_detection(
     drawn = GroupResamples.draw([case.group_id for case in cases], resamples=resamples, seed=seed)
     point = detection_values(cases, weights=np.ones((1, len(cases))), threshold=threshold)[0]
     resampled = detection_values(cases, weights=drawn.weights, threshold=threshold)
-    with_lesions = drawn.of([bool(case.hit_scores) for case in cases])
     lesions = lesion_count(cases)
     curve = froc_curve(cases)
     estimates = {
@@ -73,9 +72,9 @@ def summarise_detection(
             mean=float(point[column]),
             sd=None,
             ci95=(
-                with_lesions.share_interval(float(point[column]), resampled[:, column])
+                share_interval(float(point[column]), resampled[:, column], groups=lesion_groups(name, cases, drawn))
                 if metric.is_share
-                else drawn.interval(resampled[:, column])
+                else group_interval(resampled[:, column], groups=lesion_groups(name, cases, drawn))
             ),
             n=len(cases) if name == "false_positives_per_case" else lesions,
             unit=metric.unit,
@@ -121,10 +120,17 @@ def _sensitivity(
     return Estimate(
         mean=share,
         sd=None,
-        ci95=resamples.of(lesions > 0).share_interval(share, resampled),
+        ci95=share_interval(share, resampled, groups=resamples.groups[lesions > 0]),
         n=int(lesions.sum()),
         unit=LESION_DETECTION["lesion_sensitivity"].unit,
     )
+
+
+def lesion_groups(name: str, cases: Sequence[DetectedCase], resamples: GroupResamples) -> NDArray[np.int64]:
+    """The groups of the cases that a metric of `LESION_DETECTION` counts: those with a lesion, or all."""
+    if name == "false_positives_per_case":
+        return resamples.groups
+    return resamples.groups[[bool(case.hit_scores) for case in cases]]
 
 
 def lesion_count(cases: Sequence[DetectedCase]) -> int:

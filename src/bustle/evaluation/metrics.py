@@ -125,6 +125,9 @@ CLASSIFICATION = {
         False,
     ),
 }
+CALIBRATION = ("brier", "ece_equal_width_15", "ece_equal_mass_10")
+"""The class metrics that every case counts in, whatever its class."""
+
 CATALOGUES = {
     "segmentation": SEGMENTATION | DETECTION,
     "classification": CLASSIFICATION,

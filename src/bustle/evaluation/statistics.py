@@ -18,7 +18,10 @@ FloatArray = NDArray[np.float64]
 FEWEST_GROUPS = 5
 """Of fewer groups nothing can be said about others: neither resampling nor a test over groups knows their spread."""
 
-RESAMPLING = "percentile, whole groups resampled; Clopper-Pearson with a group as one case where a share is 0 or 1"
+RESAMPLING = (
+    "percentile, whole groups resampled; Clopper-Pearson with a group as one case for a share of 0 or 1, or of fewer "
+    "than five groups"
+)
 """How intervals are made, as the files say it."""
 
 
@@ -48,29 +51,31 @@ class GroupResamples:
         chosen = np.asarray(cases)
         return GroupResamples(self.groups[chosen], self.weights[:, chosen])
 
-    @property
-    def n_groups(self) -> int:
-        return len(np.unique(self.groups))
 
-    def interval(self, resampled: FloatArray) -> tuple[float, float] | None:
-        """The 95 % interval of a statistic of these cases from its values in the resamples.
+def group_interval(resampled: FloatArray, *, groups: NDArray[np.int64]) -> tuple[float, float] | None:
+    """The 95 % interval of a statistic from its values in the resamples; `groups` are those of the cases it counts.
 
-        None for fewer than `FEWEST_GROUPS` groups, and where all resamples agree: a constant has no known spread.
-        """
-        known = resampled[~np.isnan(resampled)]
-        if self.n_groups < FEWEST_GROUPS or not known.size:
-            return None
-        low, high = known.min(), known.max()
-        return None if high - low <= 1e-12 * max(abs(low), abs(high)) else percentile_interval(known)
+    None for fewer than `FEWEST_GROUPS` groups, and where all resamples agree: a constant has no known spread.
+    """
+    known = resampled[~np.isnan(resampled)]
+    if group_count(groups) < FEWEST_GROUPS or not known.size:
+        return None
+    low, high = known.min(), known.max()
+    return None if high - low <= 1e-12 * max(abs(low), abs(high)) else percentile_interval(known)
 
-    def share_interval(self, share: float, resampled: FloatArray) -> tuple[float, float]:
-        """As `interval`, of a share of these cases, which always has one.
 
-        Where resampling says nothing, the exact interval (Clopper & Pearson 1934) in which every group counts as one
-        case: so wide that it holds even where the cases of a group are all alike (the effective sample size of Korn
-        & Graubard 1998 at its lower end).
-        """
-        return self.interval(resampled) or exact_interval(share, n=self.n_groups)
+def share_interval(share: float, resampled: FloatArray, *, groups: NDArray[np.int64]) -> tuple[float, float]:
+    """As `group_interval`, of a share of the cases, which always has one.
+
+    Where resampling says nothing, the exact interval (Clopper & Pearson 1934) in which every group counts as one
+    case: so wide that it holds even where the cases of a group are all alike (the effective sample size of Korn &
+    Graubard 1998 at its lower end).
+    """
+    return group_interval(resampled, groups=groups) or exact_interval(share, n=group_count(groups))
+
+
+def group_count(groups: NDArray[np.int64]) -> int:
+    return len(np.unique(groups))
 
 
 def weighted_means(values: FloatArray, *, weights: FloatArray) -> FloatArray:
@@ -102,18 +107,22 @@ def exact_interval(share: float, *, n: int, level: float = 0.95) -> tuple[float,
 
 
 def mean_over_cases(
-    values: FloatArray, *, resamples: GroupResamples, resampled: FloatArray, metric: Metric
+    values: FloatArray, *, groups: NDArray[np.int64], resampled: FloatArray, metric: Metric
 ) -> Estimate:
-    """The mean of a metric over cases (NaN = left out); `resampled` are its values in the `resamples`."""
+    """The mean of a metric over cases (NaN = left out) of these groups; `resampled` are its values in resamples."""
     known = ~np.isnan(values)
     if not known.any():
         return Estimate(mean=None, sd=None, median=None, ci95=None, n=0, unit=metric.unit)
-    counted, mean = resamples.of(known), float(values[known].mean())
+    mean, counted = float(values[known].mean()), groups[known]
     return Estimate(
         mean=mean,
         sd=float(values[known].std(ddof=1)) if known.sum() > 1 else None,
         median=float(np.median(values[known])),
-        ci95=counted.share_interval(mean, resampled) if metric.is_share else counted.interval(resampled),
+        ci95=(
+            share_interval(mean, resampled, groups=counted)
+            if metric.is_share
+            else group_interval(resampled, groups=counted)
+        ),
         n=int(known.sum()),
         unit=metric.unit,
     )

@@ -116,7 +116,9 @@ def _summarise_masks(rows: Sequence[CaseRow], *, resamples: GroupResamples, prot
     table = mask_values(rows)
     resampled = weighted_means(table, weights=resamples.weights)
     found = {
-        name: mean_over_cases(table[:, column], resamples=resamples, resampled=resampled[:, column], metric=metric)
+        name: mean_over_cases(
+            table[:, column], groups=resamples.groups, resampled=resampled[:, column], metric=metric
+        )
         for column, (name, metric) in enumerate((SEGMENTATION | DETECTION).items())
     }
     with_policy = {

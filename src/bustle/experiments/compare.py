@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import claim_folder
-from bustle.core.errors import InputError
 from bustle.core.paths import place_in_results
 from bustle.core.provenance import provenance
-from bustle.core.run_layout import ComparisonFolder, ScoredFolder
+from bustle.core.run_layout import ComparisonFolder
 from bustle.evaluation.comparison_results import Comparison, RunSummary, write_comparison
 from bustle.experiments.compared_runs import ComparedRun, TrackResults, aligned_rows, open_runs, row_keys
 from bustle.experiments.compared_track import compare_track
@@ -21,10 +20,8 @@ def compare_runs(paths: Sequence[Path], *, out: Path, resamples: int = 2000, see
     """Compare the results in the folders `paths` with the first one's and write both files into `out`.
 
     Returns the content of `comparison.json`. Raises `InputError` for results that cannot be compared, and for an
-    `out` that holds an evaluation.
+    `out` that holds anything else than an earlier comparison.
     """
-    if ScoredFolder(out).main.cases.exists():
-        raise InputError("holds an evaluation", remedy="choose another --out, so that its report stays", path=out)
     with claim_folder(out, COMPARISON) as claim:
         claim.refuse_inputs(paths)
         claim.refuse_foreign()

@@ -22,8 +22,8 @@ from bustle.experiments.run_folder import refuse_run_folder
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.training_overlap import training_overlap
-from bustle.inference.prediction_files import PROBABILITIES, prediction_folder, read_prediction
-from bustle.inference.prediction_search import find_predictions, read_class_probabilities
+from bustle.inference.prediction_files import prediction_folder, read_prediction
+from bustle.inference.prediction_search import find_predictions, read_class_table
 from bustle.inference.predictor import Predictor
 
 DEFAULT_CLASSES = ("benign", "malignant")
@@ -167,11 +167,10 @@ def evaluate_foreign_predictions(
 
 
 def _foreign_classes(predictions: Path, case_ids: Sequence[str]) -> tuple[str, ...]:
-    """The classes of `probabilities.csv`, else those that prediction files in bustle's own form name."""
-    table = read_class_probabilities(predictions, case_ids=case_ids)
+    """The classes of the table of probabilities, else those that prediction files in bustle's own form name."""
+    table, _, path = read_class_table(predictions, case_ids=case_ids)
     if not table:
         return _named_classes(find_predictions(predictions, case_ids=case_ids).values())
-    path = predictions / PROBABILITIES
     names = next(iter(table.values()))
     for name in names:
         if name not in CLASS_NAMES:

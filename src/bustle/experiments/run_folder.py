@@ -14,6 +14,7 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.image_sketch import ImageSketch
+from bustle.core.learning_curve import LearningCurve, read_learning_curve
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
@@ -47,8 +48,20 @@ def check_run_folder(claim: ClaimedFolder, *, resume: bool) -> bool:
         raise InputError(
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
+    for fold in run.folds():
+        if not fold.is_begun and not fold.is_finished and fold.history.exists() and len(_epochs(fold.history)) > 1:
+            problem = f"holds {fold.name}, trained for several epochs, without its checkpoint or its results"
+            raise InputError(problem, remedy="restore them, or move that folder away", path=out)
     # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
     return run.provenance.exists() and any(fold.is_begun or fold.is_finished for fold in run.folds())
+
+
+def _epochs(history: Path) -> LearningCurve:
+    """Of a damaged file none: what a kill leaves of the first epoch."""
+    try:
+        return read_learning_curve(history)
+    except InputError:
+        return ()
 
 
 def refuse_run_folder(out: Path) -> None:

@@ -75,7 +75,7 @@ def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missin
     """
     case_ids = [case.case_id for case in cases]
     paths = find_predictions(directory, case_ids=case_ids)
-    probabilities, surplus_rows = read_class_table(directory, case_ids=case_ids)
+    probabilities, surplus_rows, _ = read_class_table(directory, case_ids=case_ids)
     if not paths and not probabilities:
         raise InputError(
             "holds no prediction of these cases",

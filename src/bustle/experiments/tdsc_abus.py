@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bustle.core.claimed_output import claim_folder
 from bustle.core.config import to_mapping
 from bustle.core.csv_cells import cell_of_text
 from bustle.core.errors import InputError
@@ -39,7 +40,7 @@ from bustle.evaluation.tdsc_abus import (
     hausdorff_distance,
 )
 from bustle.evaluation.tdsc_abus_ranking import TEST_CASES, TeamFigures, boards, published_teams
-from bustle.experiments.own_outputs import CHALLENGE_CASES, CHALLENGE_RESULT
+from bustle.experiments.own_outputs import CHALLENGE, CHALLENGE_CASES, CHALLENGE_RESULT
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.tdsc_abus_files import CLASSIFICATION, DETECTION, SEGMENTATION, case_number, read_submission
 
@@ -54,8 +55,21 @@ def score_submission(
     Over all of the given cases, which need a mask and a class. With `missing` "as-empty" a case without a mask has
     an empty one: Dice 0 and an infinite HD, as the challenge counted it. `ranks` says where the submission would
     stand among the challenge's teams, and is None unless the cases are the 70 of its test part. Raises `InputError`
-    for a broken submission.
+    for a broken submission, and an `out` that holds anything else than an earlier score.
     """
+    with claim_folder(out, CHALLENGE) as claim:
+        claim.refuse_inputs([submission, *(file for case in cases for file in case.files)])
+        claim.refuse_foreign()
+        rows, result = _scored(submission, cases=cases, missing=missing)
+        claim.begin(clear=True)
+        _write_cases(out / CHALLENGE_CASES, rows)
+        write_json(out / CHALLENGE_RESULT, to_mapping(result))
+    return result
+
+
+def _scored(
+    submission: Path, *, cases: Sequence[Case], missing: Missing
+) -> tuple[list[ChallengeRow], ChallengeResult]:
     numbered = _numbered(cases)
     read = read_submission(submission)
     masks, classes, boxes = read.masks, read.probabilities, read.boxes
@@ -97,9 +111,7 @@ def score_submission(
     )
     if set(numbered) == set(TEST_CASES):
         result = dataclasses.replace(result, ranks=_ranks(result))
-    _write_cases(out / CHALLENGE_CASES, rows)
-    write_json(out / CHALLENGE_RESULT, to_mapping(result))
-    return result
+    return rows, result
 
 
 class _Overlap(NamedTuple):

@@ -91,8 +91,10 @@ def run_training(
             _check_begun(out, recipe=recipe, numbers=numbers)
             claim.begin(clear=False)
         else:
+            claim.refuse_inputs(_starting_files(recipe, init=init))
+            images = sketches_of(cases)
             claim.begin(clear=True)
-            run = RunFolder.create(out, images=sketches_of(cases), **about)
+            run = RunFolder.create(out, images=images, **about)
         run.begin_session()
         work = _Folds(
             recipe, cases=cases, splits=splits, out=out, rules=rules, device=device, init=init, warnings=warnings
@@ -102,6 +104,12 @@ def run_training(
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
         run.end_session()
     return result
+
+
+def _starting_files(recipe: Recipe, *, init: Path | None) -> list[Path]:
+    """The weights that a new training starts from, which must not be removed before it does."""
+    named = (init, recipe.model.encoder_weights)
+    return [Path(file) for file in named if file is not None and Path(file).exists()]
 
 
 def _numbers(

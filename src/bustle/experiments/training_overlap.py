@@ -16,13 +16,13 @@ from bustle.inference.package import Package, case_digest, is_package
 
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
-    """Warnings for cases that were in the training or validation part of a run's folds (of one for `fold-K`).
+    """Warnings for cases that were in the training or validation part of a run's finished folds (or of `fold-K`).
 
     A model knows the images that it has seen whatever they are called, and copies of them; one from before images
     were remembered knows only the ids.
     """
     if is_package(model):
-        record = Package(model).record
+        record = Package(model).record  # without its files, which whoever opened the model has compared
         digests, images = set(record.seen_cases), record.seen_images
     elif not named_run(model).run.splits.exists():
         return ["the run has no record of its split: whether it was trained on some of the cases is not known"]
@@ -49,14 +49,19 @@ def _leak(seen: Sequence[str], *, of: int, what: str) -> list[str]:
 
 
 def seen_case_ids(model: Path) -> set[str]:
-    """The cases that a run's folds, or the one fold `fold-K`, were trained or chosen on. Raises `InputError`."""
+    """The cases that a run's finished folds, or the one fold `fold-K`, were trained or chosen on.
+
+    Raises `InputError` for a damaged split, and one that lacks a fold.
+    """
     run, fold = named_run(model)
     folds = read_splits(run.splits).folds
-    if fold is not None and fold.number >= len(folds):
-        problem = f"has {len(folds)} folds, none of them {fold.name}"
-        raise InputError(problem, remedy="restore the split of this run", path=run.splits)
-    used = folds if fold is None else [folds[fold.number]]
-    return {case_id for part in used for case_id in (*part.train, *part.val)}
+    used = [each for each in run.folds() if each.is_finished] if fold is None else [fold]
+    for each in used:
+        if each.number >= len(folds):
+            problem = f"has {len(folds)} folds, none of them {each.name}"
+            raise InputError(problem, remedy="restore the split of this run", path=run.splits)
+    parts = [folds[each.number] for each in used]
+    return {case_id for part in parts for case_id in (*part.train, *part.val)}
 
 
 def seen_images(model: Path) -> tuple[ImageSketch, ...]:

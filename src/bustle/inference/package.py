@@ -198,11 +198,9 @@ class Package:
     """A package on the disk; its files are read when they are asked for."""
 
     def __init__(self, path: Path):
-        """Raises `InputError` for a package that is incomplete, damaged, unreadable or of another format."""
+        """Raises `InputError` for a package whose record is missing, damaged or of another format."""
         self.path = path
         self.record = self._record()
-        for name in self.record.files:
-            self.checked(name)
 
     def checked(self, name: str) -> Path | bytes:
         """One of the record's files: where it is in a folder, or its content in a zip.

@@ -72,15 +72,11 @@ def _find(directory: Path, case_id: str) -> Path | None:
 
 
 class ClassTable(NamedTuple):
-    """Class probabilities by case id, and the names in the table that belong to none of the cases."""
+    """Class probabilities by case id, the names in the table that belong to none of the cases, and its file."""
 
     probabilities: dict[str, dict[str, float]]
     surplus: tuple[str, ...]
-
-
-def read_class_probabilities(directory: Path, *, case_ids: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The probabilities of `read_class_table`."""
-    return read_class_table(directory, case_ids=case_ids).probabilities
+    path: Path | None
 
 
 def read_class_table(directory: Path, *, case_ids: Sequence[str]) -> ClassTable:
@@ -91,7 +87,7 @@ def read_class_table(directory: Path, *, case_ids: Sequence[str]) -> ClassTable:
     """
     path = table_named(directory, Path(PROBABILITIES).stem)
     if path is None:
-        return ClassTable({}, ())
+        return ClassTable({}, (), None)
     table = read_table(path, optional=("case_id",), blank_missing=False)
     classes = [column for column in table.columns if column != "case_id"]
     if "case_id" not in table.columns or not classes:
@@ -117,7 +113,7 @@ def read_class_table(directory: Path, *, case_ids: Sequence[str]) -> ClassTable:
             remedy=f"write case ids or stems into case_id, such as '{case_ids[0]}'",
             path=path,
         )
-    return ClassTable(result, tuple(surplus))
+    return ClassTable(result, tuple(surplus), path)
 
 
 def _probability(cell: Any, *, path: Path, line: int) -> float:

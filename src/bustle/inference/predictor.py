@@ -20,7 +20,7 @@ from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
 from bustle.inference.image_prediction import ImagePipeline
-from bustle.inference.package import MODEL, Package, is_package
+from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
 from bustle.inference.package_backend import open_package
 from bustle.inference.pipeline import Item, Pipeline
 from bustle.inference.torch_backend import TorchBackend
@@ -121,6 +121,7 @@ class Predictor:
     @classmethod
     def _of_package(cls, package: Package, *, device: str) -> Predictor:
         record = package.record
+        package.checked(WEIGHTS)  # which nothing else looks at; the graph is compared when it is loaded
         return cls(
             open_package(package, device=device),
             path=package.path,

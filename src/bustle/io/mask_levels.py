@@ -69,7 +69,9 @@ def _read(values: NDArray[Any], *, path: Path, half: float | None) -> MaskReadin
         if levels.size == 1 or (levels.size == 2 and levels[0] == 0 and levels[1] > 0):
             return MaskReading(values != 0)
         inside = levels[1:] if levels[0] == 0 else levels
-        numbered = inside.size <= MAX_NUMBERED and np.array_equal(inside, np.arange(1, inside.size + 1))
+        numbered = (
+            levels[0] == 0 and inside.size <= MAX_NUMBERED and np.array_equal(inside, np.arange(1, inside.size + 1))
+        )
         if numbered and (inside.size <= _TRUSTED_NUMBERS or 2 * _areas(values, inside) >= inside.size):
             return MaskReading(values != 0, numbered=True)
         few = half is None and levels[0] == 0 and inside.size <= _TRUSTED_NUMBERS

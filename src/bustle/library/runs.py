@@ -150,7 +150,5 @@ def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
         InputError: for results that cannot be compared, and for an `out` that holds other results.
     """
     from bustle.experiments.compare import compare_runs
-    from bustle.experiments.run_folder import refuse_run_folder
 
-    refuse_run_folder(given_path(out))
     return compare_runs([given_path(run) for run in runs], out=given_path(out))

@@ -36,9 +36,10 @@ class ClassWords:
             word, colon, label = part.rpartition(":")
             if not colon or not word.strip():
                 raise InputError(f"labels={text} is no mapping", remedy="write labels=B:benign,M:malignant")
-            if label.strip().lower() not in CLASS_NAMES:
+            meant: Label | None = next((known for known in CLASS_NAMES if known == label.strip().lower()), None)
+            if meant is None:
                 raise unknown_name("class name", label.strip(), CLASS_NAMES)
-            told |= {_folded(word): known for known in CLASS_NAMES if known == label.strip().lower()}
+            told[_folded(word)] = meant
         return cls(told)
 
     def meaning(self, word: Any) -> Label | None:

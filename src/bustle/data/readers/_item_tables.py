@@ -34,10 +34,10 @@ class ItemTable:
         """'' also where no column says it."""
         return cell_text(row[self.columns[what]]) if what in self.columns else ""
 
-    def fitting(self, stems: Sequence[str]) -> int:
-        """How many of the rows name one of the images."""
+    def fits(self, stems: Sequence[str]) -> bool:
+        """Whether a row names one of the images."""
         index = NameIndex(stems)
-        return sum(bool(index.find(self.cell(row, "image"))) for row in self.table.rows)
+        return any(index.find(self.cell(row, "image")) for row in self.table.rows)
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -46,7 +46,7 @@ def read_yolo(path: Path, *, size: tuple[int, int], names: dict[int, str], words
         sound = kind.is_integer() and all(-0.01 <= place <= 1.01 for place in places)
         if not sound or (len(places) != 4 and (len(places) < 6 or len(places) % 2)):
             raise InputError(f"line {number} is no YOLO annotation", remedy=_LINE, path=path)
-        labels.append(words.meaning(names.get(int(kind), "")))
+        labels.append(words.meaning(names.get(int(kind), str(int(kind)))))
         if len(places) == 4:
             x, y, w, h = places
             places = [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
@@ -92,7 +92,9 @@ def _lines(path: Path) -> list[str]:
 
 def _box(xs: list[float], ys: list[float], *, size: tuple[int, int]) -> Box:
     height, width = size
-    top, left = max(0, math.floor(min(ys) * height)), max(0, math.floor(min(xs) * width))
+    top, left = (
+        min(max(0, math.floor(min(values) * side)), side - 1) for values, side in ((ys, height), (xs, width))
+    )
     bottom, right = min(height, math.ceil(max(ys) * height)), min(width, math.ceil(max(xs) * width))
     return Box(top, left, max(bottom, top + 1), max(right, left + 1))
 

@@ -51,16 +51,22 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if path is None:
         raise InputError("the reader auto needs a path", remedy="write auto:PATH, or the path alone")
     words = ClassWords.of_option(options.get("labels", ""))
+    whole = path.resolve().parent
+    reader = _named_reader(whole)
+    if reader is not None:
+        raise InputError(f"is a part of a data set that {reader}: reads", remedy=f"give {whole}", path=path)
     if path.is_file():
         return _read_file(path, name=name, words=words)
     root = _unwrapped(path, words=words)
     reader = _named_reader(root)
     if reader is not None:
+        if words.told:
+            raise InputError(f"is read as {reader}:, which knows its classes", remedy="leave labels= out", path=path)
         collection = reader_module(reader).read(root, name=_source(name, reader), options={})
         return _told(path, f"{reader}:{root}", collection)
     annotations = _coco_files(root)
     if annotations:
-        return _told(path, "COCO annotations", _read_coco(annotations, name=_source(name, "coco")))
+        return _told(path, "COCO annotations", _read_coco(annotations, name=_source(name, "coco"), words=words))
     layout = find_layout(root, words=words)
     tables = [table for file in _tables(path, root) if (table := read_item_table(file)) is not None]
     if layout is None:
@@ -86,7 +92,7 @@ def _read_file(path: Path, *, name: str, words: ClassWords) -> Collection:
     if suffix in (".zip", ".tar", ".gz", ".7z", ".rar"):
         raise InputError("is an archive", remedy="unpack it and give the folder", path=path)
     if suffix == ".json":
-        return _told(path, "COCO annotations", _read_coco([path], name=_source(name, "coco")))
+        return _told(path, "COCO annotations", _read_coco([path], name=_source(name, "coco"), words=words))
     table = read_item_table(path) if suffix in TABLE_SUFFIXES else None
     if table is None:
         raise InputError(
@@ -169,12 +175,11 @@ def _is_coco(file: Path) -> bool:
     return isinstance(content, dict) and {"images", "annotations"} <= set(content)
 
 
-def _read_coco(files: Sequence[Path], *, name: str) -> Collection:
+def _read_coco(files: Sequence[Path], *, name: str, words: ClassWords) -> Collection:
     collections = []
     for file in files:
         folder = _images_of_coco(file)
-        options = {} if folder is None else {"images": str(folder.resolve())}
-        collections.append(coco.read(file, name=name, options=options))
+        collections.append(coco.read_annotations(file, name=name, folder=folder or file.parent, words=words))
     cases = tuple(case for collection in collections for case in collection.cases)
     twice = [case_id for case_id, times in Counter(case.case_id for case in cases).items() if times > 1]
     if twice:
@@ -204,7 +209,7 @@ def _tables(path: Path, root: Path) -> list[Path]:
 def _fitting(tables: Sequence[ItemTable], items: Sequence[Item], *, path: Path) -> ItemTable | None:
     """The one table that is about these images. Raises `InputError` where several are."""
     stems = [_stem(item) for item in items]
-    fitting = [table for table in tables if table.fitting(stems)]
+    fitting = [table for table in tables if table.fits(stems)]
     if len(fitting) > 1:
         raise InputError(
             f"has several tables about its images ({', '.join(table.table.path.name for table in fitting)})",

@@ -12,8 +12,9 @@ from typing import Any
 from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.paths import is_file
-from bustle.core.types import CLASS_NAMES, Box, Collection, Label
+from bustle.core.types import Box, Collection, Label
 from bustle.data.readers._cases import CollectionBuilder
+from bustle.data.readers._class_words import OPTION, ClassWords
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import Lesions, LesionSource, paint_instances
 from bustle.data.readers._outlines import mask_from_segmentation
@@ -32,6 +33,7 @@ annotations.json   images (file_name, width, height), annotations (bbox, segment
     options={
         "crowds": "`lesions`: annotations with iscrowd count as lesions; default: they are left out, with a finding",
         "images": "the folder of the images, relative to the JSON file's folder; default: that folder itself",
+        "labels": OPTION,
     },
 )
 
@@ -65,15 +67,28 @@ class Outlines:
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `coco/<stem of file_name>`; every annotation is a lesion.
 
-    A category named benign or malignant is the lesion's class, `normal` says that there is none; other names leave
-    the class open. A case is malignant if any of its lesions is. Images without annotations count as not annotated.
+    A category that means benign or malignant is the lesion's class, one that means normal says that there is none;
+    other names leave the class open. A case is malignant if any of its lesions is. Images without annotations count
+    as not annotated.
     """
     file = _json_file(path)
+    return read_annotations(
+        file,
+        name=name,
+        folder=file.parent / options.get("images", ""),
+        words=ClassWords.of_option(options.get("labels", "")),
+        crowds_count=options.get("crowds") == "lesions",
+    )
+
+
+def read_annotations(
+    file: Path, *, name: str, folder: Path, words: ClassWords, crowds_count: bool = False
+) -> Collection:
+    """As `read`, of images in `folder`; annotations of crowds are left out unless they count as lesions."""
     content = read_json(file)
-    folder = file.parent / options.get("images", "")
     items = {kind: _items(content, kind, file=file) for kind in ("images", "annotations", "categories")}
     categories: dict[int | str, Label | None] = {
-        _id(entry, "id", where, file=file): _category_label(_text(entry, "name", where, file=file))
+        _id(entry, "id", where, file=file): words.meaning(_text(entry, "name", where, file=file))
         for where, entry in items["categories"].items()
     }
     annotations: dict[Any, list[tuple[Label | None, dict[str, Any]]]] = defaultdict(list)
@@ -88,7 +103,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             )
         _check_box(entry, where, file=file)
         image_id = _id(entry, "image_id", where, file=file)
-        if entry.get("iscrowd") in (1, True) and options.get("crowds") != "lesions":
+        if entry.get("iscrowd") in (1, True) and not crowds_count:
             crowds.add(image_id)
         else:
             annotations[image_id].append((categories[category], entry))
@@ -207,11 +222,6 @@ def _json_file(path: Path | None) -> Path:
     if path.is_dir():
         raise InputError("is a folder", remedy="give the annotation file itself, a .json", path=path)
     return path
-
-
-def _category_label(category: str) -> Label | None:
-    text = str(category).strip().lower()
-    return next((label for label in CLASS_NAMES if text == label), None)
 
 
 def _case_label(labels: Sequence[Label | None]) -> Label | None:

@@ -92,8 +92,8 @@ def read_stored(path: Path) -> StoredVolume:
     if len(sizes) >= _VALUES_AXIS:
         values *= sizes.pop(_VALUES_AXIS - 1)
     to_mm = _MM.get(header.units & 7, 1.0)
-    stated = [*header.steps[1 : len(sizes) + 1]]
-    spacing = tuple(step * to_mm for step in stated)
+    stated = header.steps[1 : min(len(sizes), 3) + 1]  # further axes have no place in space
+    spacing = (*(step * to_mm for step in stated), *[1.0] * (len(sizes) - len(stated)))
     known = all(math.isfinite(step) and step > 0 for step in stated)
     origin, direction = (0.0, 0.0, 0.0), IDENTITY
     if known and len(sizes) > 2 and max(header.qform_code, header.sform_code) > 0:

@@ -1,0 +1,57 @@
+"""What `--resume` begins anew, and what it would lose and therefore leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bustle.cli.main import main
+from bustle.core.claimed_output import claim_folder
+from bustle.core.learning_curve import write_learning_curve
+from bustle.core.recipe import load_recipe
+from bustle.core.run_layout import RunLayout
+from bustle.experiments.own_outputs import RUN
+from bustle.experiments.run_folder import check_run_folder
+from bustle.models import zoo
+from bustle.models.weight_file import write_weights
+
+RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
+
+
+def begun(folder: Path, *, epochs: int) -> RunLayout:
+    """A run whose checkpoint is not there."""
+    run = RunLayout(folder)
+    fold = run.fold(0)
+    fold.path.mkdir(parents=True)
+    run.recipe.write_bytes(RECIPE.read_bytes())
+    run.provenance.write_text("{}")
+    fold.weights.write_bytes(b"weights")
+    write_learning_curve(fold.history, [{"epoch": number + 1, "seconds": 1.0} for number in range(epochs)])
+    return run
+
+
+def test_what_a_kill_in_the_first_epoch_leaves_is_begun_anew(tmp_path: Path):
+    run = begun(tmp_path / "run", epochs=1)
+    with claim_folder(run.path, RUN) as claim:
+        assert check_run_folder(claim, resume=True) is False
+    run.fold(0).history.write_text("epoch,sec")
+    with claim_folder(run.path, RUN) as claim:
+        assert check_run_folder(claim, resume=True) is False
+
+
+def test_weights_of_several_epochs_are_not_lost_with_their_checkpoint(tmp_path: Path, capsys):
+    run = begun(tmp_path / "run", epochs=3)
+    words = ["train", str(RECIPE), "--data", "phantom:?cases=8&size=64", "--out", str(run.path), "--resume"]
+    assert main([*words, "--set", "training.epochs=1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds fold-0, trained for several epochs, without its checkpoint or its results" in line
+    assert run.fold(0).weights.read_bytes() == b"weights"
+
+
+def test_weights_to_start_from_are_not_removed_before(tmp_path: Path, capsys):
+    run = begun(tmp_path / "run", epochs=1)
+    network = zoo.resolve(load_recipe(str(RECIPE))).build()
+    write_weights(run.fold(0).weights, network.state_dict())
+    words = ["train", str(RECIPE), "--data", "phantom:?cases=8&size=64", "--out", str(run.path), "--resume"]
+    assert main([*words, "--holdout", "0.5", "--init", str(run.fold(0).weights)]) == 2
+    assert "best.safetensors: lies in the folder" in capsys.readouterr().err.splitlines()[-1]
+    assert run.fold(0).weights.exists()
