@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.types import Geometry, ImageMapping, ImageSegmentation, Prediction
 from bustle.drawing.outlines import PREDICTED, TRUTH
@@ -19,6 +20,7 @@ def prediction_of(mask: np.ndarray | None, classes: dict[str, float] | None = CL
         segmentation=None if mask is None else ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=()),
         class_probabilities=classes,
         decision=None,
+        provenance=MADE_MODEL,
     )
 
 

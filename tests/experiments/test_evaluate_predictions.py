@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
+from bustle.core.model_provenance import ForeignProvenance
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import Tracks, both_tracks
 from bustle.core.types import Box, Case, Geometry, ImageSegmentation, Prediction, Sample
@@ -97,7 +99,7 @@ def write_own(folder):
             ),
             class_probabilities={"benign": 0.4, "malignant": 0.6},
             decision="malignant",
-            provenance={"model": "made_up"},
+            provenance=MADE_MODEL,
         )
         write_prediction(prediction, prediction_folder(folder, case.case_id))
     return folder
@@ -141,7 +143,7 @@ def test_both_tracks_from_own_files(tmp_path):
     other = json.loads((tmp_path / "out" / "metrics_published.json").read_text())
     assert metrics.resolution == "native"
     assert other["resolution"] == "network"
-    assert metrics.model == {"model": "made_up"}
+    assert metrics.model == MADE_MODEL
     native, network = (read_cases(tmp_path / "out" / name)[0] for name in ("cases.csv", "cases_published.csv"))
     assert native.area == 20 * 40
     grid = ImageGrid.of(Geometry((64, 96)), section=SECTION)
@@ -150,6 +152,24 @@ def test_both_tracks_from_own_files(tmp_path):
     assert native.hd95_mm == pytest.approx(0.4)
     assert network.hd95_mm == pytest.approx(0.4, abs=0.3)
     assert other["classification"]["positive_class"] == "benign"
+
+
+def test_a_result_tells_the_model_that_all_its_predictions_share(tmp_path):
+    folder, out = write_own(tmp_path / "own"), tmp_path / "out"
+    score(folder, out)
+    assert read_track(out / "metrics.json").model == MADE_MODEL
+    assert "<dd>fold-0 ab</dd>" in (out / "report.html").read_text()
+    records = [prediction_folder(folder, case.case_id) / "prediction.json" for case in CASES]
+    for record in records:
+        record.write_text(
+            json.dumps(json.loads(record.read_text()) | {"provenance": {"tool": "another", "epochs": 9}})
+        )
+    score(folder, out)
+    assert read_track(out / "metrics.json").model == ForeignProvenance({"tool": "another", "epochs": 9})
+    assert "<dt>epochs</dt>\n<dd>9</dd>" in (out / "report.html").read_text()
+    for nothing in ({"tool": "a second"}, {}):
+        records[0].write_text(json.dumps(json.loads(records[0].read_text()) | {"provenance": nothing}))
+        assert score(folder, out).model is None
 
 
 def test_the_published_track_of_foreign_masks_is_refused_or_left_out(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.errors import InputError
 from bustle.core.types import Case, Geometry, ImageMapping, ImageSegmentation, Prediction, Sample
@@ -37,7 +38,7 @@ class Everywhere:
             mask = np.ones(size, bool)
             mapping = ImageMapping(size, (0, 0), size)
             drawn = ImageSegmentation(mask.astype(np.float32), mask, mask, lesions=())
-            yield Prediction(item.case_id, item.geometry, mapping, drawn, LABELS, "benign")
+            yield Prediction(item.case_id, item.geometry, mapping, drawn, LABELS, "benign", MADE_MODEL)
 
 
 def load_sample(case_id: str) -> Sample:

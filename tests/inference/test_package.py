@@ -23,6 +23,7 @@ from bustle.cli.main import main
 from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
+from bustle.core.model_provenance import NetworkWeights
 from bustle.core.types import Geometry
 from bustle.inference import package_backend
 from bustle.inference.backend import Backend
@@ -112,9 +113,9 @@ def test_a_package_predicts_on_the_original_grid(make_package: Callable[..., Pat
     mean = float((image[0].mean() / 255 - 0.5) / 0.5)
     assert prediction.class_probabilities is not None
     assert prediction.class_probabilities["malignant"] == pytest.approx(1 / (1 + np.exp(-mean)), abs=0.01)
-    assert prediction.provenance["package"] == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
-    assert prediction.provenance["weights"] == [{"fold": "fold-0", "sha256": "ab"}]
-    assert {"model", "recipe", "title", "bustle"} <= prediction.provenance.keys()
+    assert prediction.provenance.package == hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    assert prediction.provenance.weights == (NetworkWeights(fold="fold-0", sha256="ab"),)
+    assert (prediction.provenance.recipe, prediction.provenance.model) == ("hand", "by_hand")
 
 
 def test_many_images_equal_one_by_one(make_package: Callable[..., Path]):
@@ -219,9 +220,9 @@ def test_a_model_that_onnx_runtime_does_not_know(make_package: Callable[..., Pat
 
 def test_the_library_that_runs_a_package_is_named(make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     package = make_package()
-    assert Predictor.open(package, device="cpu").provenance["runtime"].startswith("OpenVINO 20")
+    assert Predictor.open(package, device="cpu").provenance.runtime.startswith("OpenVINO 20")
     monkeypatch.setattr(package_backend, "is_installed", lambda: False)
-    assert Predictor.open(package, device="cpu").provenance["runtime"].startswith("ONNX Runtime 1")
+    assert Predictor.open(package, device="cpu").provenance.runtime.startswith("ONNX Runtime 1")
 
 
 def test_a_model_that_only_onnx_runtime_loads(make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
@@ -229,7 +230,7 @@ def test_a_model_that_only_onnx_runtime_loads(make_package: Callable[..., Path],
         raise RuntimeError("an operation that it does not know")
 
     monkeypatch.setattr(package_backend, "OpenVinoBackend", refuses)
-    assert Predictor.open(make_package(), device="cpu").provenance["runtime"].startswith("ONNX Runtime 1")
+    assert Predictor.open(make_package(), device="cpu").provenance.runtime.startswith("ONNX Runtime 1")
 
 
 @pytest.mark.parametrize(("value", "threads"), [(None, 0), ("1", 1), ("", 0), ("2,1", 0)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
@@ -40,7 +41,7 @@ def prediction() -> Prediction:
         ),
         class_probabilities={"benign": 0.25, "malignant": 0.75},
         decision="malignant",
-        provenance={"recipe": "rmtl_net", "weights": [{"fold": "fold-0", "sha256": "ab"}]},
+        provenance=MADE_MODEL,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
@@ -22,7 +23,7 @@ from bustle.io.raster import write_png
 SHARED = {
     "class_probabilities": {"benign": 0.25, "malignant": 0.75},
     "decision": "malignant",
-    "provenance": {"model": "made_up"},
+    "provenance": MADE_MODEL,
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
@@ -29,6 +30,7 @@ def own_prediction(case_id: str) -> Prediction:
         segmentation=None,
         class_probabilities={"benign": 0.25, "malignant": 0.75},
         decision="malignant",
+        provenance=MADE_MODEL,
     )
 
 

@@ -76,9 +76,9 @@ def test_the_folds_of_a_run_are_averaged_as_probabilities(make_run: MakeRun):
     assert mean.class_probabilities is not None
     expected = np.mean([one.class_probabilities["malignant"] for one in single])  # type: ignore[index]
     assert mean.class_probabilities["malignant"] == pytest.approx(expected, abs=ROUNDING)
-    assert [weights["fold"] for weights in mean.provenance["weights"]] == ["fold-0", "fold-1", "fold-2"]
+    assert [weights.fold for weights in mean.provenance.weights] == ["fold-0", "fold-1", "fold-2"]
     digest = hashlib.sha256((run / "fold-1" / "best.safetensors").read_bytes()).hexdigest()
-    assert mean.provenance["weights"][1]["sha256"] == digest
+    assert mean.provenance.weights[1].sha256 == digest
     assert Predictor.open(run, fold=1).predict(scene(64, 64), case_id="a").class_probabilities == (
         single[1].class_probabilities
     )
@@ -88,13 +88,13 @@ def test_only_finished_folds_of_a_run_count_but_a_fold_may_be_named_itself(make_
     run = make_run({}, {})
     (run / "fold-0" / "metrics.json").unlink()
     finished = Predictor.open(run)
-    assert len(finished.predict(scene(64, 64), case_id="a").provenance["weights"]) == 1
+    assert len(finished.predict(scene(64, 64), case_id="a").provenance.weights) == 1
     assert finished.warnings == ()
-    assert "unfinished" not in finished.provenance
+    assert finished.provenance.unfinished == ()
     for unfinished in (Predictor.open(run / "fold-0"), Predictor.open(run, fold=0)):
         (warning,) = unfinished.warnings
         assert warning.startswith("UNFINISHED: fold-0 is not trained and scored to its end")
-        assert unfinished.predict(scene(64, 64), case_id="a").provenance["unfinished"] == ["fold-0"]
+        assert unfinished.predict(scene(64, 64), case_id="a").provenance.unfinished == ("fold-0",)
     assert Predictor.of_trained_fold(RunLayout(run), 0).warnings == (), "which is on its way to be finished"
     (run / "fold-1" / "best.safetensors").unlink()
     with pytest.raises(InputError, match="has no finished fold; finish its training with --resume"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
+from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
@@ -64,7 +65,7 @@ GEOMETRY = Geometry(SIZE, spacing=SPACING, origin=(1.0, 2.0, 3.0), direction=(1.
 
 
 def predicted(volume: NDArray[np.uint8], centre=None, backend: BrightIsLesion | None = None) -> Prediction:
-    pipeline = VolumePipeline(backend or BrightIsLesion(), DATA, provenance={"model": "made"})
+    pipeline = VolumePipeline(backend or BrightIsLesion(), DATA, provenance=MADE_MODEL)
     return pipeline.predict(Item("made/1", volume, GEOMETRY, centre))
 
 
@@ -188,7 +189,7 @@ def test_what_is_drawn_lies_in_the_world_where_it_lay_in_the_file(tmp_path):
     lesion = sum((axis - c) ** 2 for axis, c in zip(axes, (12.0, 9.1, 8.4), strict=True)) < 4.0**2
     write_volume(tmp_path / "scan.nrrd", np.where(lesion, 230, 20).astype(np.uint8), geometry=geometry)
     voxels, read = read_volume(tmp_path / "scan.nrrd")
-    prediction = VolumePipeline(BrightIsLesion(), DATA, provenance={}).predict(Item("a", voxels[None], read))
+    prediction = VolumePipeline(BrightIsLesion(), DATA, provenance=MADE_MODEL).predict(Item("a", voxels[None], read))
     write_prediction(prediction, tmp_path / "out", save_probability=True)
     scan = SimpleITK.ReadImage(str(tmp_path / "scan.nrrd"))
     for name in ("mask", "probability"):
@@ -220,7 +221,7 @@ def test_a_volume_stored_with_other_axes_is_the_same_volume():
     last = (1.0 + 0.5 * (SIZE[2] - 1), 2.0 + 0.25 * (SIZE[1] - 1), 3.0)
     geometry = Geometry((70, 60, 100), spacing=(0.5, 0.5, 0.25), origin=last, direction=ras)
     item = Item("made/1", np.ascontiguousarray(turned), geometry)
-    found = VolumePipeline(BelowTheBright(), DATA, provenance={}).predict(item)
+    found = VolumePipeline(BelowTheBright(), DATA, provenance=MADE_MODEL).predict(item)
     drawn, as_drawn = drawn_in(found), drawn_in(expected)
     np.testing.assert_array_equal(np.flip(drawn.mask.transpose(0, 2, 1), (1, 2)), as_drawn.mask)
     np.testing.assert_array_equal(drawn.network_mask, as_drawn.network_mask)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.made_model import MADE_MODEL
 
 import bustle
 from bustle.cli.main import main
@@ -154,7 +155,7 @@ class BrightIsLesion:
 
 def test_a_volume_as_an_array(tmp_path: Path):
     data = PatchData(size=(32, 32, 32), spacing_mm=0.5, channels=1, mean=(0.5,), std=(0.5,))
-    model = Predictor(BrightIsLesion(), path=tmp_path, title="", protocol="strict", data=data, provenance={})
+    model = Predictor(BrightIsLesion(), path=tmp_path, protocol="strict", data=data, provenance=MADE_MODEL)
     volume = np.full((40, 50, 60), 20, np.uint8)
     volume[10:20, 10:20, 30:45] = 235
     prediction = bustle.predict(volume, model=model, spacing=0.5)

@@ -34,8 +34,8 @@ class Component:
 INLINE: Mapping[str, Any] = MappingProxyType({"inline": True})
 """Metadata of a field, a mapping or a dataclass, whose entries are written beside the dataclass's own keys."""
 
-LEFT_OUT_IF_NONE: Mapping[str, Any] = MappingProxyType({"left out if None": True})
-"""Metadata of a field that is None by default, and then not written."""
+LEFT_OUT_AT_DEFAULT: Mapping[str, Any] = MappingProxyType({"left out at default": True})
+"""Metadata of a field with a default, which is not written where it has it."""
 
 _EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers such as 1e-4, which YAML 1.1 reads as text."""
@@ -75,7 +75,7 @@ def _fields_to_mapping(settings: Any) -> dict[str, Any]:
         value = getattr(settings, f.name)
         if f.metadata == INLINE:
             mapping |= to_mapping(value)
-        elif value is not None or f.metadata != LEFT_OUT_IF_NONE:
+        elif f.metadata != LEFT_OUT_AT_DEFAULT or value != f.default:
             mapping[f.name] = to_mapping(value)
     return mapping
 
@@ -121,11 +121,7 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
     for key in value:
         if key not in fields:
             raise _inside(unknown_name("key", str(key), fields), where)
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in value and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
+    missing = [name for name in fields if name in _needed(expected) and name not in value]
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}", remedy="add it")
     places = {key: where if key == collecting else f"{where}.{key}" for key in value}
@@ -134,6 +130,16 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
         return expected(**converted)
     except ValueError as error:  # a dataclass may check its own values
         raise InputError(f"{where}: {error}", remedy="change the value") from None
+
+
+@cache
+def _needed(expected: Any) -> frozenset[str]:
+    """The keys without a default."""
+    return frozenset(
+        f.name
+        for f in dataclasses.fields(expected)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    )
 
 
 def _component(value: Any, where: str) -> Component:
@@ -165,10 +171,15 @@ def _union(arguments: Sequence[Any], value: Any, where: str) -> Any:
 def _chosen(members: Sequence[Any], value: Mapping[str, Any], where: str) -> Any:
     """The one of several dataclasses that the value's tag names: a field that is a Literal of other values in each.
 
-    Where the value leaves the tag out, the first whose own has a default.
+    Where the value leaves the tag out, the first whose own has a default. Of dataclasses without a tag the first
+    whose needed keys the value has.
     """
-    hints = [typing.get_type_hints(member) for member in members]
-    tag = next(name for name in hints[0] if all(typing.get_origin(hint.get(name)) is Literal for hint in hints))
+    hints = [_hints(member) for member in members]
+    tag = next(
+        (name for name in hints[0] if all(typing.get_origin(hint.get(name)) is Literal for hint in hints)), None
+    )
+    if tag is None:
+        return next((member for member in members if _needed(member) <= value.keys()), members[-1])
     names = [typing.get_args(hint[tag]) for hint in hints]
     if tag not in value:
         of_defaults = [member for member in members if hasattr(member, tag)]  # where a dataclass keeps them

@@ -51,6 +51,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def installed_version() -> str | None:
+    """Of bustle; None of a source tree that is not installed."""
+    return versions().get("bustle")
+
+
 def code_revision() -> str | None:
     """The git commit of a source checkout (with `+changes` when it is modified), None for an installed wheel."""
     here = Path(__file__).resolve().parent

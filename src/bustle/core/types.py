@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.model_provenance import ModelProvenance
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -362,7 +364,8 @@ class Prediction:
 
     `mapping` says how the network saw it. `segmentation` is None for a network without a mask.
     `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the class
-    that they lead to. `centre` is the place, in voxels, at which the model was told to look for a volume's lesion.
+    that they lead to. `provenance` is the model's, `centre` the place, in voxels, at which it was told to look for a
+    volume's lesion.
     """
 
     case_id: str
@@ -371,5 +374,5 @@ class Prediction:
     segmentation: ImageSegmentation | VolumeSegmentation | None
     class_probabilities: Mapping[str, float] | None
     decision: str | None
+    provenance: ModelProvenance
     centre: tuple[float, ...] | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bustle.core.config import LEFT_OUT_IF_NONE, from_mapping, to_mapping
+from bustle.core.config import LEFT_OUT_AT_DEFAULT, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.provenance import Provenance
@@ -64,9 +64,9 @@ class MetricTests:
     """The tests of one metric of two runs, None for those that do not fit it."""
 
     bootstrap: BootstrapTest
-    paired_t: PairedTTest | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
-    delong: DeLongTest | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
-    pooled_t: PooledTTest | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    paired_t: PairedTTest | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    delong: DeLongTest | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    pooled_t: PooledTTest | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
     def p_values(self) -> dict[TestName, float | None]:
         """The p of every test that was made."""

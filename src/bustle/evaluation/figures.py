@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bustle.core.config import INLINE, LEFT_OUT_IF_NONE
+from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT
 from bustle.evaluation.metrics import (
     CATALOGUES,
     CLASSIFICATION,
@@ -31,13 +31,13 @@ class Estimate:
 
     mean: float | None
     sd: float | None
-    median: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    median: float | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     ci95: tuple[float, float] | None
     n: int
     unit: str
-    count: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
-    n_undefined: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
-    empty_policy: str | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    count: int | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    n_undefined: int | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    empty_policy: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
 
 Estimates = Mapping[str, Estimate]

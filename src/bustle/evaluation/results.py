@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from bustle.core.config import INLINE, LEFT_OUT_IF_NONE
+from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT
+from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.provenance import Provenance
 from bustle.evaluation.figures import (
     CaseFigures,
@@ -51,7 +52,7 @@ class TrackFigures(MaskFigures):
     n_groups: int
     bootstrap: Bootstrap
     classification: ClassFigures | None
-    lesion_detection: DetectionFigures | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    lesion_detection: DetectionFigures | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Circumstances:
     """
 
     title: str
-    model: Mapping[str, Any] | None
+    model: PredictionProvenance | None
     warnings: tuple[str, ...]
     groups: str | None
     resampled: str

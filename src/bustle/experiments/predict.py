@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
@@ -164,7 +163,7 @@ class _Work(Generic[Source]):
         drawn = stored.segmentation
         if self.predictor.outlines and (drawn is None or drawn.network is None):
             return None
-        same_model = _without_runtime(stored.provenance) == _without_runtime(to_mapping(self.predictor.provenance))
+        same_model = self.predictor.provenance.same_answers_as(stored.provenance)
         if not same_model or stored.input_sha256 != picture.digest() or stored.centre != picture.centre:
             return None
         lesions = None if drawn is None else drawn.lesion_count
@@ -185,11 +184,6 @@ class _Work(Generic[Source]):
         write_files(prediction, picture, self.out, save_probability=self.save_probability)
         lesions = None if prediction.segmentation is None else prediction.segmentation.lesion_count
         return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
-
-
-def _without_runtime(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """What says which model it was: another library, or version of it, gives the same answers."""
-    return {name: value for name, value in provenance.items() if name != "runtime"}
 
 
 def _line(

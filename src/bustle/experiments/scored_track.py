@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
+from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.run_layout import TrackFiles
 from bustle.core.tracks import TrackRules
 from bustle.evaluation.case_table import CaseRow, write_cases
@@ -37,14 +37,14 @@ class ScoredTrack:
         self.rules = rules
         self._classes = classes
         self._rows: list[CaseRow] = []
-        self._models: list[Mapping[str, Any]] = []
+        self._models: list[PredictionProvenance | None] = []
         self._detected: list[DetectedCase] | None = [] if not rules.protocol.located else None
 
     @property
-    def model(self) -> Mapping[str, Any] | None:
+    def model(self) -> PredictionProvenance | None:
         """The provenance of the predictions; None unless they have one and share it."""
         first = self._models[0]
-        return first if first and all(entry == first for entry in self._models) else None
+        return first if all(entry == first for entry in self._models) else None
 
     def can_score(self, pair: Pair) -> bool:
         """Whether the files have what the protocol scores: a mask on the network's grid, where it asks for that."""
@@ -55,7 +55,7 @@ class ScoredTrack:
         protocol = self.rules.protocol
         truth, predicted = pair.on_grid(protocol.resolution, group_id=group_id)
         self._rows.append(score_case(truth, predicted, protocol=protocol, classes=self._classes))
-        self._models.append(dict(pair.stored.provenance))
+        self._models.append(pair.stored.provenance)
         self._detect(pair, group_id=truth.cluster)
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:

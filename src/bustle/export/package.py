@@ -17,6 +17,7 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
+from bustle.core.model_provenance import NetworkWeights
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
@@ -31,7 +32,6 @@ from bustle.inference.package import (
     MODEL,
     RECORD,
     WEIGHTS,
-    NetworkWeights,
     Package,
     PackageRecord,
     TrainingRecord,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData
+from bustle.core.model_provenance import ModelProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
@@ -26,7 +26,7 @@ class ImagePipeline:
 
     backend: Backend
     data: ImageData
-    provenance: Mapping[str, Any]
+    provenance: ModelProvenance
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` for a volume. A `centre` means nothing of an image, which is seen as a whole."""

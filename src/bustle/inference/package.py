@@ -20,6 +20,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import check_regular, sha256_of_file
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.memory import available_memory
+from bustle.core.model_provenance import NetworkWeights
 from bustle.core.run_provenance import Fingerprint, StartingWeights
 from bustle.core.types import MaskMeaning
 from bustle.evaluation.result_files import completed_figures
@@ -48,14 +49,6 @@ class TensorRecord:
     name: str
     shape: tuple[str | int, ...]
     channels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkWeights:
-    """The weights file of one fold that takes part in the mean."""
-
-    fold: str
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.files import remove_file
 from bustle.core.folder_names import portable_name
+from bustle.core.model_provenance import ForeignProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
@@ -121,7 +122,7 @@ def read_prediction(path: Path) -> StoredPrediction:
         decision=record.decision,
         centre=record.centre,
         input_sha256=record.input_sha256,
-        provenance=record.provenance,
+        provenance=None if record.provenance == ForeignProvenance({}) else record.provenance,
     )
 
 

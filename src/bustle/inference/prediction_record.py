@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bustle.core.config import INLINE, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
+from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.types import (
     ImageSegmentation,
     Lesion,
@@ -106,7 +107,7 @@ class PredictionRecord:
     class_probabilities: Mapping[str, float] | None
     drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
     geometry: GeometryRecord
-    provenance: Mapping[str, Any]
+    provenance: PredictionProvenance
     input_sha256: str | None = None
 
     @property
@@ -116,7 +117,6 @@ class PredictionRecord:
 
     def __post_init__(self) -> None:
         _check_classes("class_probabilities", self.class_probabilities)
-        _check_finite(self.provenance, place="provenance")
         if self.decision is not None and self.decision not in (self.class_probabilities or {self.decision}):
             raise ValueError(f"decision {self.decision[:40]!r} is none of class_probabilities")
         geometry = self.geometry
@@ -180,15 +180,6 @@ def read_record(path: Path) -> ImageRecord | VolumeRecord:
     except InputError as error:
         error.path = path
         raise
-
-
-def _check_finite(value: Any, *, place: str) -> None:
-    """JSON has neither NaN nor infinity, but Python reads both; they could not be written into a result."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} {value} must be a finite number")
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, entry in entries:
-        _check_finite(entry, place=f"{place}.{name}")
 
 
 def _check_candidate(candidate: LesionCandidate, *, place: str) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import ArrayError, InputError
 from bustle.core.files import sha256_of_file
-from bustle.core.provenance import versions
+from bustle.core.model_provenance import ModelProvenance, NetworkWeights
+from bustle.core.provenance import installed_version
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.types import Geometry, Prediction
@@ -41,10 +41,9 @@ class Predictor:
         backend: Backend,
         *,
         path: Path,
-        title: str,
         protocol: str,
         data: ImageData | PatchData,
-        provenance: Mapping[str, Any],
+        provenance: ModelProvenance,
         device: str = "auto",
         warnings: Sequence[str] = (),
     ):
@@ -52,17 +51,11 @@ class Predictor:
         self._device = device
         self._process = os.getpid()
         self.warnings = tuple(warnings)
-        self.title = title
         self.protocol = protocol
         self.data = data
+        self.provenance = provenance
         self._backend = backend
-        self.provenance = {
-            **provenance,
-            "title": title,
-            "runtime": backend.runtime,
-            "bustle": versions().get("bustle"),
-        }
-        self._pipeline = _pipeline(data, backend=backend, provenance=self.provenance)
+        self._pipeline = _pipeline(data, backend=backend, provenance=provenance)
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
@@ -99,19 +92,23 @@ class Predictor:
         cls, folds: Sequence[FoldLayout], *, run: RunLayout, path: Path, device: str, unfinished: Sequence[str]
     ) -> Predictor:
         recipe = load_recipe(str(run.recipe))
-        provenance = {
-            "model": recipe.model.id,
-            "recipe": recipe.id,
-            "weights": [{"fold": each.name, "sha256": sha256_of_file(each.weights)} for each in folds],
-        }
+        backend = TorchBackend(recipe, weights=[each.weights for each in folds], device=device)
+        provenance = ModelProvenance(
+            model=recipe.model.id,
+            recipe=recipe.id,
+            weights=tuple(NetworkWeights(fold=each.name, sha256=sha256_of_file(each.weights)) for each in folds),
+            unfinished=tuple(unfinished),
+            title=recipe.title,
+            runtime=backend.runtime,
+            bustle=installed_version(),
+        )
         return cls(
-            TorchBackend(recipe, weights=[each.weights for each in folds], device=device),
+            backend,
             path=path,
             device=device,
-            title=recipe.title,
             protocol=recipe.protocol,
             data=recipe.data,
-            provenance=provenance | ({"unfinished": list(unfinished)} if unfinished else {}),
+            provenance=provenance,
             warnings=[
                 f"UNFINISHED: {name} is not trained and scored to its end; its weights are the best so far"
                 for name in unfinished
@@ -122,20 +119,28 @@ class Predictor:
     def _of_package(cls, package: Package, *, device: str) -> Predictor:
         record = package.record
         package.checked(WEIGHTS)  # which nothing else looks at; the graph is compared when it is loaded
+        backend = open_package(package, device=device)
+        provenance = ModelProvenance(
+            model=record.network,
+            recipe=record.recipe,
+            weights=record.weights,
+            package=record.files[MODEL],
+            title=record.title,
+            runtime=backend.runtime,
+            bustle=installed_version(),
+        )
         return cls(
-            open_package(package, device=device),
+            backend,
             path=package.path,
             device=device,
-            title=record.title,
             protocol=record.protocol,
             data=record.preprocessing,
-            provenance={
-                "model": record.network,
-                "recipe": record.recipe,
-                "weights": to_mapping(record.weights),
-                "package": record.files[MODEL],
-            },
+            provenance=provenance,
         )
+
+    @property
+    def title(self) -> str:
+        return self.provenance.title
 
     @property
     def outlines(self) -> bool:
@@ -177,8 +182,7 @@ class Predictor:
             yield item
 
     def __reduce__(self) -> tuple[Any, ...]:
-        weights, package = self.provenance["weights"], self.provenance.get("package")
-        return _opened_again, (self.path.absolute(), self._device, weights, package)
+        return _opened_again, (self.path.absolute(), self._device, self.provenance)
 
 
 def check_pixels(image: Any, *, dims: int) -> None:
@@ -192,15 +196,15 @@ def check_pixels(image: Any, *, dims: int) -> None:
         raise ArrayError(f"the array has the shape {shape}", remedy=f"give {wanted} with 1 or 3 channels")
 
 
-def _opened_again(path: Path, device: str, weights: Any, package: str | None) -> Predictor:
+def _opened_again(path: Path, device: str, expected: ModelProvenance) -> Predictor:
     """In another process: raises `InputError` where another model stands there by now."""
     predictor = Predictor.open(path, device=device)
-    if predictor.provenance["weights"] != weights or predictor.provenance.get("package") != package:
+    if not predictor.provenance.same_files_as(expected):
         raise InputError("holds another model than it did", remedy="open it again", path=path)
     return predictor
 
 
-def _pipeline(data: ImageData | PatchData, *, backend: Backend, provenance: Mapping[str, Any]) -> Pipeline:
+def _pipeline(data: ImageData | PatchData, *, backend: Backend, provenance: ModelProvenance) -> Pipeline:
     if isinstance(data, PatchData):
         from bustle.inference.volume_prediction import VolumePipeline  # needs SciPy, which images do not
 

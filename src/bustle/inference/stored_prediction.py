@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.types import LesionCandidate
 from bustle.data.prepared.grid import Grid
 
@@ -63,7 +63,8 @@ class StoredVolumeMask:
 class StoredPrediction:
     """A prediction read back from files; `segmentation` is None where no mask was written.
 
-    `input_sha256` is the digest of what was predicted, `centre` the place that the model was told.
+    `input_sha256` is the digest of what was predicted, `centre` the place that the model was told. `provenance` is
+    None where nothing is said about the model.
     """
 
     segmentation: StoredImageMask | StoredVolumeMask | None
@@ -71,7 +72,7 @@ class StoredPrediction:
     decision: str | None = None
     centre: tuple[float, ...] | None = None
     input_sha256: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: PredictionProvenance | None = None
 
 
 def empty_mask(size: tuple[int, ...]) -> StoredImageMask | StoredVolumeMask:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.memory import available_memory
+from bustle.core.model_provenance import ModelProvenance
 from bustle.core.types import Geometry, LesionCandidate, MaskMeaning, Prediction, VolumeSegmentation
 from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
@@ -41,7 +41,7 @@ class VolumePipeline:
 
     backend: Backend
     data: PatchData
-    provenance: Mapping[str, Any]
+    provenance: ModelProvenance
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` as `check_volume` does."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bustle.core.config import to_mapping
 from bustle.core.recipe import Protocol
 from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
@@ -69,6 +70,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
     found = None if detected is None else detected.lesion_detection
     return {
         "metrics": metrics,
+        "model": to_mapping(metrics.model),
         "protocol": reported.protocols.main,
         "companion": companion,
         "companion_protocol": reported.protocols.companion,
