@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.types import Box, Case, Collection, Finding, Geometry, Label, Sample
+from bustle.core.types import Case, Collection, Finding, Geometry, Sample
 from bustle.data.case_ids import check_case_id
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._folders import named
-from bustle.data.readers._lesions import LesionSource, checked_size
+from bustle.data.readers._lesions import checked_size
 from bustle.data.relations.alike_patients import alike_message, alike_patients
 from bustle.io.raster import image_size, orientation, picture_count, read_image, read_mask
 from bustle.io.tables import Table
@@ -45,26 +45,16 @@ class CollectionBuilder:
         stem: str,
         *,
         image: Path,
-        lesions: LesionSource | None,
-        gland_mask: Path | None = None,
-        other_masks: Mapping[str, Path] | None = None,
-        boxes: tuple[Box, ...] | None = None,
-        label: Label | None = None,
-        patient_id: str | None = None,
+        annotations: Annotations,
+        origin: Origin | None = None,
         spacing: tuple[float, ...] | None = None,
-        official_fold: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        tables: tuple[Path, ...] = (),
         resizes_masks: bool = False,
-        video: str | None = None,
-        frame: int | None = None,
         decode: Callable[[Path], NDArray[np.uint8]] = read_image,
     ) -> None:
         """Add one case; a file whose own name cannot be a case's is left out, with a finding.
 
         Raises `InputError` for an id that is taken, and for one that a table gives and that cannot name a folder.
 
-        `lesions` is None where lesions are not annotated; `tables` are further files that say something about it.
         `decode` makes the pixels `C H W` of the file `image`; it must be picklable. Where `image` is a volume, it is
         not used, and the file's own header says the spacing unless `spacing` does.
         """
@@ -79,14 +69,8 @@ class CollectionBuilder:
             raise InputError(
                 f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
             )
-        volume = is_volume(image)
-        own_spacing = spacing
-        if volume and spacing is None:
-            with contextlib.suppress(InputError):  # loading the case says what is wrong with the file
-                spacing = read_header(image).spacing
-        others = dict(other_masks or {})
-        lesion_files = () if lesions is None else lesions.files
-        masks = (*lesion_files, *([gland_mask] if gland_mask else []), *others.values())
+        origin = origin or Origin()
+        masks = annotations.mask_files
         self._cases[case_id] = Case(
             case_id=case_id,
             source=self.source,
@@ -95,31 +79,25 @@ class CollectionBuilder:
                 case_id=case_id,
                 source=self.source,
                 image_file=image,
-                decode=None if volume else decode,
-                lesions=lesions,
-                gland_file=gland_mask,
-                other_files=others,
-                boxes=boxes,
-                label=label,
-                patient_id=patient_id,
-                spacing=own_spacing,
+                decode=None if is_volume(image) else decode,
+                annotations=annotations,
+                patient_id=origin.patient_id,
+                spacing=spacing,
             ),
-            files=(image, *masks, *tables, *_voxels_of((image, *masks))),
-            patient_id=patient_id,
-            label=label,
-            has_mask=lesions is not None,
-            mask_files=len(lesion_files),
-            has_gland=gland_mask is not None,
-            has_box=boxes is not None,
-            spacing=spacing,
-            official_fold=official_fold,
-            video=video,
-            frame=frame,
-            metadata=dict(metadata or {}),
+            files=(image, *masks, *origin.tables, *_voxels_of((image, *masks))),
+            patient_id=origin.patient_id,
+            label=annotations.label,
+            has_mask=annotations.lesions is not None,
+            mask_files=len(annotations.lesion_files),
+            has_gland=annotations.gland_mask is not None,
+            has_box=annotations.boxes is not None,
+            spacing=spacing or _stated_spacing(image),
+            official_fold=origin.official_fold,
+            video=origin.video,
+            frame=origin.frame,
+            metadata=origin.metadata,
         )
-        self._compare_sizes(
-            case_id, image, masks, resized=resizes_masks, outlined=lesions is not None or boxes is not None
-        )
+        self._compare_sizes(case_id, image, masks, resized=resizes_masks, outlined=annotations.outlined)
 
     def note(self, kind: str, message: str, *, stems: list[str] | None = None) -> None:
         """Record a finding about the cases of `stems`, or about the source as a whole."""
@@ -225,17 +203,21 @@ def _voxels_of(files: Iterable[Path]) -> Iterator[Path]:
             yield from detached_files(file)
 
 
+def _stated_spacing(image: Path) -> tuple[float, ...] | None:
+    """What a volume's own header says; None for an image."""
+    if is_volume(image):
+        with contextlib.suppress(InputError):  # loading the case says what is wrong with the file
+            return read_header(image).spacing
+    return None
+
+
 def load_sample(
     *,
     case_id: str,
     source: str,
     image_file: Path,
     decode: Callable[[Path], NDArray[np.uint8]] | None,
-    lesions: LesionSource | None,
-    gland_file: Path | None,
-    other_files: Mapping[str, Path],
-    boxes: tuple[Box, ...] | None,
-    label: Label | None,
+    annotations: Annotations,
     patient_id: str | None,
     spacing: tuple[float, ...] | None,
 ) -> Sample:
@@ -244,20 +226,18 @@ def load_sample(
     Raises `InputError` for a damaged file or a mask of another size, or at another place than its volume.
     """
     if decode is None:
-        voxels, geometry = read_volume(image_file)
-        image = voxels[None]
-        masks = (*(() if lesions is None else lesions.files), gland_file, *other_files.values())
-        for mask in masks:
-            if mask is not None:
-                check_same_grid(mask, like=geometry)
-        if spacing is not None:
-            geometry = dataclasses.replace(geometry, spacing=spacing)
+        image, geometry = _read_scan(image_file, masks=annotations.mask_files, spacing=spacing)
         read_other: Callable[[Path], NDArray[np.bool_]] = read_mask_volume
     else:
         image = decode(image_file)
         geometry = Geometry(original_size=(image.shape[1], image.shape[2]), spacing=spacing)
         read_other = read_mask
     size = geometry.original_size
+
+    def structure(file: Path) -> NDArray[np.bool_]:
+        return checked_size(read_other(file), size, path=file)
+
+    lesions, gland = annotations.lesions, annotations.gland_mask
     lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size)
     return Sample(
         case_id=case_id,
@@ -265,14 +245,21 @@ def load_sample(
         image=image,
         geometry=geometry,
         patient_id=patient_id,
-        label=label,
+        label=annotations.label,
         lesion_mask=lesion_mask,
         lesion_labels=lesion_labels,
-        gland_mask=None if gland_file is None else checked_size(read_other(gland_file), size, path=gland_file),
-        other_masks={name: checked_size(read_other(file), size, path=file) for name, file in other_files.items()},
-        boxes=boxes,
-        provenance={
-            "image": image_file.name,
-            "masks": [] if lesions is None else [file.name for file in lesions.files],
-        },
+        gland_mask=None if gland is None else structure(gland),
+        other_masks={name: structure(file) for name, file in annotations.other_masks.items()},
+        boxes=annotations.boxes,
+        provenance={"image": image_file.name, "masks": [file.name for file in annotations.lesion_files]},
     )
+
+
+def _read_scan(
+    file: Path, *, masks: Iterable[Path], spacing: tuple[float, ...] | None
+) -> tuple[NDArray[np.uint8], Geometry]:
+    """A volume `1 D H W`, once all `masks` are known to lie where it does; `spacing` replaces its header's."""
+    voxels, geometry = read_volume(file)
+    for mask in masks:
+        check_same_grid(mask, like=geometry)
+    return voxels[None], geometry if spacing is None else dataclasses.replace(geometry, spacing=spacing)

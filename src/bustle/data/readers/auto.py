@@ -12,6 +12,7 @@ from bustle.core.files import read_json
 from bustle.core.progress import announce
 from bustle.core.types import CLASS_NAMES, Collection
 from bustle.data.readers import coco
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._class_words import OPTION, ClassWords
 from bustle.data.readers._fields import parse_spacing
@@ -248,13 +249,17 @@ def _add_items(
         builder.add(
             stem,
             image=item.image,
-            lesions=lesions,
-            boxes=None if item.yolo is None else item.yolo.boxes,
-            label=item.label,
-            patient_id=(table.cell(row, "patient_id") or None) if table is not None and row else None,
+            annotations=Annotations(
+                lesions=lesions,
+                label=item.label,
+                boxes=None if item.yolo is None else item.yolo.boxes,
+            ),
+            origin=Origin(
+                patient_id=(table.cell(row, "patient_id") or None) if table is not None and row else None,
+                metadata={"part": item.part} if item.part else {},
+                tables=tuple(file for file in (item.annotation, table and table.table.path) if file is not None),
+            ),
             spacing=None if is_volume(item.image) else parse_spacing(spacing, path=table and table.table.path),
-            metadata={"part": item.part} if item.part else {},
-            tables=tuple(file for file in (item.annotation, table and table.table.path) if file is not None),
         )
     if len(without_mask) < len(items):
         builder.note_cases("image-without-mask", "images have no mask", without_mask)

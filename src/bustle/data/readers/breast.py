@@ -10,6 +10,7 @@ from typing import Any
 
 from bustle.core.errors import InputError
 from bustle.core.types import Collection
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label, parse_spacing
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
@@ -73,13 +74,13 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=image,
-            lesions=UnitedMasks(tumours, label) if tumours or label == "normal" else None,
-            other_masks={key: file for key, file in structures.items() if key.startswith("other")},
-            label=label,
-            patient_id=stem,
+            annotations=Annotations(
+                lesions=UnitedMasks(tumours, label) if tumours or label == "normal" else None,
+                label=label,
+                other_masks={key: file for key, file in structures.items() if key.startswith("other")},
+            ),
+            origin=Origin(patient_id=stem, metadata={} if row is None else _metadata(row), tables=(table,)),
             spacing=None if row is None else _spacing(row, table),
-            metadata={} if row is None else _metadata(row),
-            tables=(table,),
         )
     builder.note_cases("image-without-mask", "images have no lesion mask and are not normal", without_mask)
     builder.note_cases("image-without-row", f"images are not in {table.name}", without_row)

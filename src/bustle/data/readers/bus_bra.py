@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import Box, Collection
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_id, parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
@@ -66,13 +67,17 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=image,
-            lesions=None if mask is None else UnitedMasks((mask,), label),
-            boxes=None if row is None else _boxes(row, table),
-            label=label,
-            patient_id=None if row is None else parse_id(row["Case"]),
-            official_fold=folds.get(stem),
-            metadata={} if row is None else _metadata(row),
-            tables=(table,),
+            annotations=Annotations(
+                lesions=None if mask is None else UnitedMasks((mask,), label),
+                label=label,
+                boxes=None if row is None else _boxes(row, table),
+            ),
+            origin=Origin(
+                patient_id=None if row is None else parse_id(row["Case"]),
+                official_fold=folds.get(stem),
+                metadata={} if row is None else _metadata(row),
+                tables=(table,),
+            ),
         )
     builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_cases("image-without-row", f"images are not in {table.name}", without_row)

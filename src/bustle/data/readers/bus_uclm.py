@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
@@ -95,11 +96,15 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=image,
-            lesions=None if mask is None else ColouredMask(mask),
-            label=_label(row, mask, table),
-            patient_id=stem.partition("_")[0],
-            metadata={key.lower(): value for key, value in row.items() if key not in ("Image", "Label")},
-            tables=(table,) if table.is_file() else (),
+            annotations=Annotations(
+                lesions=None if mask is None else ColouredMask(mask),
+                label=_label(row, mask, table),
+            ),
+            origin=Origin(
+                patient_id=stem.partition("_")[0],
+                metadata={key.lower(): value for key, value in row.items() if key not in ("Image", "Label")},
+                tables=(table,) if table.is_file() else (),
+            ),
             resizes_masks=True,
         )
     builder.note_cases("image-without-mask", "images have no mask", without_mask)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import CLASS_NAMES, Collection, Label
+from bustle.data.readers._annotations import Annotations
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
@@ -83,5 +84,5 @@ def _read_class(
         if not files:
             without_mask.append(stem)
         lesions = UnitedMasks(files, label) if files or label == "normal" else None
-        builder.add(stem, image=image, lesions=lesions, label=label)
+        builder.add(stem, image=image, annotations=Annotations(lesions=lesions, label=label))
     orphans += [file for files in masks.values() for file in files]

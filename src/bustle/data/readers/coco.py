@@ -13,6 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json
 from bustle.core.paths import is_file
 from bustle.core.types import Box, Collection, Label
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._class_words import OPTION, ClassWords
 from bustle.data.readers._folders import named
@@ -196,10 +197,12 @@ def _collection(
         builder.add(
             image.stem,
             image=image,
-            lesions=lesions,
-            boxes=_boxes(found, file),
-            label=_case_label([label for label, _ in found]),
-            tables=(file,),
+            annotations=Annotations(
+                lesions=lesions,
+                label=_case_label([label for label, _ in found]),
+                boxes=_boxes(found, file),
+            ),
+            origin=Origin(tables=(file,)),
         )
         _check_size(builder, image, entry)
     known = {image_id for image_id, _, _ in images}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.types import Collection, Label
 from bustle.data.phantom.claimed_set import check_finished
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import (
@@ -71,13 +72,13 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=image,
-            lesions=lesions,
-            gland_mask=glands.pop(stem, None),
-            label=label,
-            patient_id=parse_id(cells.get("patient_id", "")),
+            annotations=Annotations(lesions=lesions, label=label, gland_mask=glands.pop(stem, None)),
+            origin=Origin(
+                patient_id=parse_id(cells.get("patient_id", "")),
+                metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
+                tables=() if table is None else (table,),
+            ),
             spacing=None if is_volume(image) else parse_spacing(cells.get("spacing_mm", ""), path=table),
-            metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
-            tables=() if table is None else (table,),
         )
     if unfinished is not None:
         builder.note("unfinished-set", unfinished)

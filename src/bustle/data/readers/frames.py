@@ -11,6 +11,7 @@ from typing import Any
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.types import Box, Collection, Label
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import image_files, no_images
@@ -107,15 +108,19 @@ def _add_frames(
         builder.add(
             f"{video.name}#{number}",
             image=file,
-            lesions=UnitedMasks((), video.label) if video.label == "normal" else None,
-            boxes=tuple(boxes[number]) if number in boxes else None,
-            label=video.label,
-            patient_id=video.patient_id,
+            annotations=Annotations(
+                lesions=UnitedMasks((), video.label) if video.label == "normal" else None,
+                label=video.label,
+                boxes=tuple(boxes[number]) if number in boxes else None,
+            ),
+            origin=Origin(
+                patient_id=video.patient_id,
+                video=video.name,
+                frame=number,
+                metadata=video.metadata,
+                tables=tables,
+            ),
             spacing=video.spacing,
-            metadata=video.metadata,
-            tables=tables,
-            video=video.name,
-            frame=number,
             decode=read_image if size is None else partial(read_video_frame, number=number),
         )
 

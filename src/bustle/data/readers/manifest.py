@@ -8,6 +8,7 @@ from pathlib import Path
 from bustle.core.errors import InputError
 from bustle.core.paths import is_file
 from bustle.core.types import Collection
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import named
@@ -90,14 +91,18 @@ def _add(
     builder.add(
         stem,
         image=image,
-        lesions=no_lesion if mask is None else NumberedMask(mask, label),
-        gland_mask=gland,
-        boxes=boxes,
-        label=label,
-        patient_id=parse_id(row.get("patient_id", "")),
+        annotations=Annotations(
+            lesions=no_lesion if mask is None else NumberedMask(mask, label),
+            label=label,
+            boxes=boxes,
+            gland_mask=gland,
+        ),
+        origin=Origin(
+            patient_id=parse_id(row.get("patient_id", "")),
+            metadata={key: value for key, value in row.items() if key not in ("image", *_OPTIONAL)},
+            tables=(table,),
+        ),
         spacing=None if is_volume(image) else parse_spacing(row.get("spacing_mm", ""), path=table),
-        metadata={key: value for key, value in row.items() if key not in ("image", *_OPTIONAL)},
-        tables=(table,),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.types import Collection, Label
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import (
     by_stem,
@@ -75,11 +76,9 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=volume,
-            lesions=None if mask is None else NumberedMask(mask, label),
-            label=label,
+            annotations=Annotations(lesions=None if mask is None else NumberedMask(mask, label), label=label),
+            origin=Origin(metadata={} if box is None else _box(box, path=boxes_file), tables=tables),
             spacing=_stated_spacing(volume),
-            metadata={} if box is None else _box(box, path=boxes_file),
-            tables=tables,
         )
     if labels_file.is_file():
         builder.note_cases("image-without-row", "volumes are not in labels.csv", without_row)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bustle.core.types import Collection, Label
+from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
@@ -61,9 +62,11 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         builder.add(
             stem,
             image=image,
-            lesions=None if mask is None else UnitedMasks((mask,), label),
-            label=label,
-            tables=(table,) if table.is_file() else (),
+            annotations=Annotations(
+                lesions=None if mask is None else UnitedMasks((mask,), label),
+                label=label,
+            ),
+            origin=Origin(tables=(table,) if table.is_file() else ()),
         )
     builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_cases("image-without-row", f"images have no class in {_TABLE}", without_row)
