@@ -66,3 +66,28 @@ def test_the_froc_curve_marks_the_working_point_and_the_seven_rates():
     assert rates.get_xdata().tolist() == [0.125, 0.25, 0.5, 1, 2, 4, 8]
     assert rates.get_ydata() == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3, 2 / 3])
     assert working.get_xydata()[0] == pytest.approx([0.5, 1 / 3])
+
+
+def test_long_names_leave_the_plot_its_room():
+    names = [f"fold {fold}{stage}" for fold in range(5) for stage in ("", ", stage located")]
+    histories = {name: [{"epoch": 1.0, "val_dice": 0.5}] for name in names}
+    longer = {name + " of a very long name" * 3: rows for name, rows in histories.items()}
+    for shown in (histories, longer):
+        figure = plots.curves_figure(shown, columns=["val_dice"])
+        plots.as_svg_uri(figure)
+        plot = figure.axes[0].get_position()
+        assert plot.width > 0.19
+        assert plot.height > 0.19
+    figure = plots.curves_figure(histories, columns=["val_dice"])
+    plots.as_svg_uri(figure)
+    legend = figure.axes[0].get_legend().get_window_extent()
+    assert figure.bbox.x0 <= legend.x0
+    assert legend.x1 <= figure.bbox.x1
+
+
+def test_labels_stand_inside_the_figure(rows, metrics):
+    for figure in figures(rows, metrics):
+        plots.as_svg_uri(figure)
+        whole = figure.get_tightbbox().get_points() * figure.dpi
+        assert (whole[0] >= figure.bbox.p0).all()
+        assert (whole[1] <= figure.bbox.p1 + 1).all()

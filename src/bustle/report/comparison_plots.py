@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 
 from bustle.evaluation.case_table import CaseRow, column_values
 from bustle.evaluation.class_curves import roc_curve
-from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE, UNKNOWN
-
-SIZE = (4.2, 3.4)
+from bustle.report.plots import ACCENT, COLOURS, FOLD_COLOURS, INK, SOFT, STYLE, UNKNOWN, empty_figure
 
 
 @mpl.rc_context(STYLE)
@@ -20,8 +18,7 @@ def scatter_figure(
     reference: Sequence[CaseRow], other: Sequence[CaseRow], *, column: str, title: str, names: tuple[str, str]
 ) -> Figure:
     """One dot per case: the reference's value across, the other's upwards, with the line where both are equal."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = empty_figure()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     across, upwards = column_values(reference, column), column_values(other, column)
     label_of = np.array([row.label or UNKNOWN for row in reference])
@@ -46,8 +43,7 @@ def scatter_figure(
 @mpl.rc_context(STYLE)
 def differences_figure(reference: Sequence[CaseRow], other: Sequence[CaseRow], *, column: str, title: str) -> Figure:
     """Every case's difference, from the largest loss to the largest gain."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = empty_figure()
     differences = column_values(other, column) - column_values(reference, column)
     differences = np.sort(differences[~np.isnan(differences)])
     place = np.arange(1, len(differences) + 1)
@@ -69,8 +65,7 @@ def roc_curves_figure(
     rows: Mapping[str, Sequence[CaseRow]], *, positive_class: str, areas: Mapping[str, float | None]
 ) -> Figure:
     """The ROC curves of all methods in one picture; every row has a class result."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = empty_figure()
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     for number, (name, own) in enumerate(rows.items()):
         outcome = np.array([row.label == positive_class for row in own])
