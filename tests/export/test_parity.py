@@ -5,7 +5,7 @@ import pytest
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.export import parity
 from bustle.export.parity import compare
 from bustle.inference.backend import NetworkOutput

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component
 from bustle.core.data_section import ImageData
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.core.recipe import ModelSection, Recipe, save_recipe
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models import zoo
 
 

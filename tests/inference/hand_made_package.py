@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData
 from bustle.core.model_provenance import NetworkWeights
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.inference.package import (
     FORMAT_VERSION,
     PackageRecord,

@@ -4,7 +4,8 @@ import numpy as np
 from tests.rounding import sum_tolerance
 
 from bustle.core.data_section import ImageData
-from bustle.core.types import Geometry, MaskMeaning
+from bustle.core.network import MaskMeaning
+from bustle.core.types import Geometry
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
 

@@ -12,7 +12,8 @@ from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry, MaskMeaning, Prediction, VolumeSegmentation
+from bustle.core.network import MaskMeaning
+from bustle.core.types import Geometry, Prediction, VolumeSegmentation
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.pipeline import Item
 from bustle.inference.prediction_files import read_prediction, write_prediction

@@ -16,7 +16,7 @@ import bustle
 from bustle.cli.main import main
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.inference.backend import NetworkOutput
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import write_png

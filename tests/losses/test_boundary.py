@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from scipy.special import expit
 
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.boundary import Boundary, Options
 from bustle.losses.setting import LossSetting
 

@@ -7,8 +7,9 @@ import torch
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe, load_recipe
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.build import LOSSES, build_loss
 from bustle.losses.setting import LossSetting
 

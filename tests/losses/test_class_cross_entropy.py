@@ -6,7 +6,7 @@ import torch
 from scipy.special import log_softmax
 
 from bustle.core.errors import InputError
-from bustle.core.types import MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
 from bustle.losses.class_cross_entropy import ClassCrossEntropy, Options
 from bustle.losses.setting import LossSetting
 

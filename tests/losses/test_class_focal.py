@@ -9,7 +9,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
-from bustle.core.types import MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
 from bustle.losses.class_focal import ClassFocal, Options, class_weights
 from bustle.losses.setting import LossSetting
 

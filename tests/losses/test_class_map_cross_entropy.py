@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.class_map_cross_entropy import ClassMapCrossEntropy, Options
 from bustle.losses.setting import LossSetting
 

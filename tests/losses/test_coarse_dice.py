@@ -6,7 +6,8 @@ import torch
 from scipy.special import softmax
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.coarse_dice import CoarseDice, Options
 from bustle.losses.setting import LossSetting
 

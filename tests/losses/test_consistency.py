@@ -6,7 +6,7 @@ import torch
 from scipy.special import logsumexp, softmax
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.consistency import Consistency, Options
 from bustle.losses.setting import LossSetting
 

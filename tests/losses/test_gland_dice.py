@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit, softmax
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.gland_dice import GlandDice, Options
 from bustle.losses.setting import LossSetting
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.losses.lesion_map import channels_of, lesion_logit
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.location_cross_entropy import LocationCrossEntropy, Options, soft_truth
 from bustle.losses.setting import LossSetting
 

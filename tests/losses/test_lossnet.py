@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import load_recipe
-from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.losses.build import build_loss
 from bustle.losses.lossnet import LossNet, Options
 from bustle.losses.setting import LossSetting

@@ -6,7 +6,7 @@ import torch
 from scipy.special import expit, softmax
 from torchvision.ops import sigmoid_focal_loss
 
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.mask_cross_entropy import MaskCrossEntropy
 from bustle.losses.mask_cross_entropy import Options as CrossEntropyOptions
 from bustle.losses.mask_focal import MaskFocal, Options

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.special import log_softmax
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.region_cross_entropy import Options, RegionCrossEntropy
 from bustle.losses.setting import LossSetting
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.losses.setting import LossSetting
 
 ONE = MaskMeaning(("lesion",), "sigmoid", (0,))

@@ -9,8 +9,8 @@ import torch
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import load_recipe
-from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.losses.build import LOSSES, build_loss
 from bustle.losses.dice import Dice, Options
 from bustle.losses.setting import LossSetting

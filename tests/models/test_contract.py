@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component, to_mapping
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.core.recipe import load_recipe, recipe_ids
-from bustle.core.types import Batch, MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.data.phantom.cases import phantom_case
 from bustle.inference.runtimes import import_onnxruntime
 from bustle.losses.build import build_loss

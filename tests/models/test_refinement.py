@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe, load_recipe
-from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.models import zoo
 from bustle.models.description import describe
 from bustle.models.refinement import Refined, refined

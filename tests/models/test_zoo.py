@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning
 from bustle.core.recipe import load_recipe
-from bustle.core.types import MaskMeaning
 from bustle.models import zoo
 
 

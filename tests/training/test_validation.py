@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.training.validation import ValidationTally, area_under_roc, dice_per_case
 
 REGIONS = MaskMeaning(channels=("tumour", "peritumoral", "background"), activation="softmax", lesion_channels=(0,))

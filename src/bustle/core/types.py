@@ -1,4 +1,4 @@
-"""The central types that every layer shares.
+"""Cases, their grids and what is predicted of them: the types that every layer shares.
 
 Arrays are NumPy here; tensors appear only as annotations, so that this module never imports torch. Axis order is
 always `B C (D) H W`; spacing is in millimetres in the same order as the spatial axes.
@@ -6,12 +6,10 @@ always `B C (D) H W`; spacing is in millimetres in the same order as the spatial
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +17,12 @@ from numpy.typing import NDArray
 from bustle.core.model_provenance import ModelProvenance
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 Label = Literal["benign", "malignant", "normal"]
 
 CLASS_NAMES: tuple[Label, ...] = ("benign", "malignant", "normal")
 """The class names that readers may give a case; `normal` means that no lesion is visible."""
-
-Task = Literal["seg", "cls", "joint"]
 
 
 class Box(NamedTuple):
@@ -187,99 +183,6 @@ class Batch:
     has_label: Tensor
     boxes: list[list[Box]] = field(default_factory=list)
     mask_weight: Tensor | None = None
-
-
-class MultiTaskOutput(NamedTuple):
-    """What every network returns, in training and in evaluation: logits only.
-
-    `mask_logits` `B K *S` always has the input's spatial size; `class_logits` `B N`. `aux_masks` and `extras` are
-    named intermediate tensors for a loss that the recipe names.
-    """
-
-    mask_logits: Tensor | None
-    class_logits: Tensor | None
-    aux_masks: dict[str, Tensor] = {}  # noqa: RUF012  (a NamedTuple default; never written to)
-    extras: dict[str, Tensor] = {}  # noqa: RUF012
-
-
-@dataclass(frozen=True)
-class MaskMeaning:
-    """How mask logits become a lesion probability map and a lesion mask; nothing else in the toolkit decides it.
-
-    `softmax` or `sigmoid` over the K `channels` gives their probabilities, of which `lesion_channels` are the lesion.
-    The two rules take the probabilities of all channels in order, one array or tensor of any shape each: an array
-    `K *S` as it is, a tensor `B K *S` by `unbind(dim=1)`.
-    """
-
-    channels: tuple[str, ...]
-    activation: Literal["softmax", "sigmoid"]
-    lesion_channels: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        known = range(len(self.channels))
-        if len(set(self.lesion_channels)) < len(self.lesion_channels) or not set(self.lesion_channels) <= {*known}:
-            raise ValueError(f"lesion_channels must be some of 0 to {len(self.channels) - 1}, each only once")
-
-    def channel_probabilities(self, mask_logits: Tensor) -> Tensor:
-        """The probabilities, float32 or better, of the channels of mask logits `B K *S`."""
-        logits = mask_logits if mask_logits.dtype.itemsize >= 4 else mask_logits.float()
-        return logits.softmax(dim=1) if self.activation == "softmax" else logits.sigmoid()
-
-    def lesion_map(self, mask_logits: Tensor) -> Tensor:
-        """The lesion probability `B *S`, float32 or better, of mask logits `B K *S`."""
-        return self.lesion_probability(self.channel_probabilities(mask_logits).unbind(dim=1))
-
-    @overload
-    def lesion_probability(self, channels: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    @overload
-    def lesion_probability(self, channels: Sequence[Tensor]) -> Tensor: ...
-    def lesion_probability(self, channels: Any) -> Any:
-        """The sum of the lesion channels, which rounding may leave a little above 1."""
-        return reduce(operator.add, [channels[lesion] for lesion in self.lesion_channels])
-
-    @overload
-    def lesion_mask(self, channels: NDArray[np.float32]) -> NDArray[np.bool_]: ...
-    @overload
-    def lesion_mask(self, channels: Sequence[Tensor]) -> Tensor: ...
-    def lesion_mask(self, channels: Any) -> Any:
-        """Where a lesion channel exceeds all others (`softmax`), or the lesion probability 0.5 (`sigmoid`)."""
-        if self.activation == "sigmoid":
-            return self.lesion_probability(channels) > 0.5
-        others = [channel for channel in range(len(self.channels)) if channel not in self.lesion_channels]
-        greatest = [
-            reduce(operator.and_, [channels[lesion] > channels[other] for other in others])
-            for lesion in self.lesion_channels
-        ]
-        return reduce(operator.or_, greatest)
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """All that the toolkit needs to know about a network; every zoo file defines one as `SPEC`.
-
-    `config_type` is a frozen dataclass; `tiny` an instance of it that is small enough for fast tests.
-    `build(config, in_channels=…, class_count=…)` returns a module that maps float `B C *S` to `MultiTaskOutput`. With
-    `takes_encoder_weights` it has a further argument `encoder_weights`, from which its encoder starts: None (random),
-    "imagenet" or the path of a safetensors file; networks of which nobody has published any go without.
-    `mask_meaning(config)` is None for a network without a mask; `map_meanings(config)` are the meanings of its
-    `aux_masks` by name. `without_gradient` lists parameter name prefixes that are declared never to receive one
-    (a kept but unused layer). `exports` False: the network cannot be exported, for a reason among `deviations`.
-    """
-
-    id: str
-    title: str
-    citation: str
-    dims: Literal[2, 3]
-    task: Task
-    config_type: type
-    tiny: Any
-    build: Callable[..., nn.Module]
-    mask_meaning: Callable[[Any], MaskMeaning | None]
-    deviations: tuple[str, ...] = ()
-    map_meanings: Callable[[Any], Mapping[str, MaskMeaning]] = lambda config: {}
-    without_gradient: Callable[[Any], tuple[str, ...]] = lambda config: ()
-    takes_encoder_weights: bool = False
-    exports: bool = True
 
 
 @dataclass(frozen=True)

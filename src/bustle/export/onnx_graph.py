@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
 from bustle.inference.torch_backend import mean_probabilities
 

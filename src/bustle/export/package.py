@@ -18,10 +18,10 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.model_provenance import NetworkWeights
+from bustle.core.network import ModelSpec
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
-from bustle.core.types import ModelSpec
 from bustle.evaluation.results import ReleasedFigures
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.data.phantom.cases import phantom_case
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise

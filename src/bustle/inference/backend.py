@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 
 
 class NetworkOutput(NamedTuple):

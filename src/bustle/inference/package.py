@@ -21,8 +21,8 @@ from bustle.core.files import check_regular, sha256_of_file
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.memory import available_memory
 from bustle.core.model_provenance import NetworkWeights
+from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights
-from bustle.core.types import MaskMeaning
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 

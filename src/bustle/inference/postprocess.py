@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.data.prepared.grid import Grid
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe
-from bustle.core.types import MaskMeaning, MultiTaskOutput
 from bustle.inference.backend import NetworkOutput, finite
 from bustle.models import zoo
 from bustle.models.device import channels_last_format, find_device

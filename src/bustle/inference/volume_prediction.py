@@ -13,7 +13,8 @@ from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.memory import available_memory
 from bustle.core.model_provenance import ModelProvenance
-from bustle.core.types import Geometry, LesionCandidate, MaskMeaning, Prediction, VolumeSegmentation
+from bustle.core.network import MaskMeaning
+from bustle.core.types import Geometry, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
 from bustle.inference.backend import Backend, NetworkOutput

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.inference.postprocess import bounded_lesion_probability
 from bustle.inference.sliding_window import Window, blended, cut, overlap_of
 

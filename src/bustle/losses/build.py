@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component, from_component
 from bustle.core.errors import InputError
+from bustle.core.network import MultiTaskOutput
 from bustle.core.recipe import Recipe
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.boundary import Boundary
 from bustle.losses.class_cross_entropy import ClassCrossEntropy
 from bustle.losses.class_focal import ClassFocal

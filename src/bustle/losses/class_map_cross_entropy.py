@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import channels_of
 from bustle.losses.lesion_truth import lesion_truth

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of

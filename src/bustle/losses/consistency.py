@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.outputs import class_logits_of, map_logits_of
 from bustle.losses.precision import at_least_float32
 from bustle.losses.setting import MAIN_MAP, LossSetting

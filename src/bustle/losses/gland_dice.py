@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import channels_of
 from bustle.losses.outputs import map_logits_of

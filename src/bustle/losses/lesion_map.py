@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 from bustle.losses.precision import at_least_float32
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from bustle.core.errors import InputError
+from bustle.core.network import MultiTaskOutput
 from bustle.core.paths import given_path
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of

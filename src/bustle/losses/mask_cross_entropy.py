@@ -8,7 +8,8 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.lesion_map import lesion_logit
 from bustle.losses.lesion_truth import lesion_truth

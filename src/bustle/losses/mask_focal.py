@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bustle.core.types import Batch, MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
 from bustle.losses.focusing import focused
 from bustle.losses.lesion_map import lesion_logit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from bustle.core.errors import InputError
-from bustle.core.types import MultiTaskOutput
+from bustle.core.network import MultiTaskOutput
 from bustle.losses.setting import MAIN_MAP
 
 

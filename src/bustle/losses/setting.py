@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 
 MAIN_MAP = "mask"
 """The name of `mask_logits` among the maps of a network; the others are the keys of `aux_masks`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bustle.core.network import Task
 from bustle.core.recipe import Recipe
-from bustle.core.types import Task
 from bustle.models import zoo
 from bustle.models.counts import Counts
 from bustle.models.refinement import refined

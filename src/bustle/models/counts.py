@@ -12,8 +12,8 @@ from functools import cache
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.files import read_json
+from bustle.core.network import Task
 from bustle.core.recipe import CONFIGS, Recipe
-from bustle.core.types import Task
 
 COUNTS = CONFIGS / "counts.json"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bustle.core.network import Task
 from bustle.core.recipe import Recipe
-from bustle.core.types import Task
 from bustle.models.counts import Counts
 from bustle.models.spec_text import read_spec_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 
 
 def one_lesion_channel(config: Any) -> MaskMeaning:

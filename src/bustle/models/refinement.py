@@ -14,7 +14,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.models.zoo import ResolvedNetwork
 
 

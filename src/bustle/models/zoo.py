@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.network import MaskMeaning, ModelSpec
 from bustle.core.paths import given_path
 from bustle.core.recipe import Recipe
-from bustle.core.types import MaskMeaning, ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.losses.setting import LossSetting
 
 

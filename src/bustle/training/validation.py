@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.network import MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.evaluation.positive_class import positive_class
 
 

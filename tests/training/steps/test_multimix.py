@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import load_recipe
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.build import LossValues, build_loss
 from bustle.losses.setting import LossSetting
 from bustle.training.steps.build import build_step

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
+from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import load_recipe
-from bustle.core.types import Batch, MaskMeaning, MultiTaskOutput
+from bustle.core.types import Batch
 from bustle.losses.build import CombinedLoss, build_loss
 from bustle.losses.setting import LossSetting
 from bustle.training.both_tasks import BothTasks

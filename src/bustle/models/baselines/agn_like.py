@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.attention_gate import GateLogits
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder

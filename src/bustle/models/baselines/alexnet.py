@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.core.paths import given_path
-from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.weights import load_encoder_weights
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import pad_to_multiple
 from bustle.models.blocks.vnet import DEEPEST, STRIDE, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.pyramid_pool import pyramid_pool

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.pyramid_pool import pyramid_pool
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion

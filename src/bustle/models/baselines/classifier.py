@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.timm_body import create_body, load_body_weights, timm_name
 
 IMAGENET_CLASSES = 1000

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.aspp import AtrousPyramid
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder

@@ -17,7 +17,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.attention_gate import AttentionGate
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.unet import UNetDecoder, UNetEncoder

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
 from bustle.models.mask_meanings import background_and_lesion
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
 from bustle.models.blocks.regional_attention import RegionFusion

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.class_maps import log_class_means, with_largest_lesion
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder

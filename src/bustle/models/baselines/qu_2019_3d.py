@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.class_maps import log_class_means, with_largest_lesion
 from bustle.models.blocks.vnet import VNet, VNetConfig
 

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.encoder import build_encoder
 from bustle.models.mask_meanings import one_lesion_channel
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.core.paths import given_path
-from bustle.core.types import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to, pad_to_multiple
 from bustle.models.mask_meanings import one_lesion_channel
 from bustle.models.weights import load_encoder_weights

@@ -12,7 +12,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.unet import ConvStyle, UNetDecoder, UNetEncoder
 from bustle.models.mask_meanings import one_lesion_channel
 

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
 from bustle.models.blocks.unet import UNetDecoder, UNetEncoder

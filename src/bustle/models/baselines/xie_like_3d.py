@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from bustle.core.types import ModelSpec, MultiTaskOutput
+from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.vnet import DEEPEST, LAST, VNet, VNetConfig
 
 EPSILON = 1e-12

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.types import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.aspp import AtrousPyramid
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import Encoder, build_encoder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bustle.core.types import MaskMeaning
+from bustle.core.network import MaskMeaning
 
 REGIONS = MaskMeaning(("tumour", "ring", "background"), "softmax", (0,))
 PER_CLASS = MaskMeaning(("background", "benign", "malignant"), "softmax", (1, 2))
