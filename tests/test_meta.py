@@ -105,6 +105,7 @@ def test_every_protocol_loads(name: str):
     [
         ("generate_systems_table", "systems.md"),
         ("generate_reader_docs", "readers.md"),
+        ("generate_descriptors_page", "descriptors.md"),
         ("generate_losses_page", "losses.md"),
         ("generate_results_page", "results.md"),
     ],
