@@ -24,7 +24,8 @@ from bustle.data.phantom.volume_dataset import write_volume_set
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold, Splits
 from bustle.experiments import run_summary, scored_method
-from bustle.experiments.train import SplitChoice, run_training
+from bustle.experiments.planned_run import SplitChoice
+from bustle.experiments.train import run_training
 
 TINY = Path(__file__).parents[1] / "training" / "tiny.yaml"
 FAST = ("training.monitor=loss", "training.epochs=2", "training.batch_size=2", "data.size=[32, 32]")

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
     from bustle.cli.run_table import print_run
-    from bustle.experiments.train import SplitChoice, run_training
+    from bustle.experiments.planned_run import SplitChoice
+    from bustle.experiments.train import run_training
 
     split = SplitChoice(
         track=arguments.track,

@@ -64,7 +64,8 @@ def train(
     """
     from bustle.core.config import assignment
     from bustle.core.recipe import load_recipe
-    from bustle.experiments.train import SplitChoice, run_training
+    from bustle.experiments.planned_run import SplitChoice
+    from bustle.experiments.train import run_training
 
     changed = [assignment(path, value) for path, value in (changes or {}).items()]
     return run_training(
