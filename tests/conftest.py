@@ -51,3 +51,10 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are written as if Matplotlib was not installed: plots take most of the time of a tiny evaluation."""
+    for page in ("page", "evaluation_page", "run_page", "comparison_page"):
+        monkeypatch.setattr(f"bustle.report.{page}.can_draw_plots", lambda: False)

@@ -20,6 +20,8 @@ from bustle.inference.package import Package, TrainingSource
 from bustle.io.raster import read_image, read_mask
 from bustle.report.wording import interval
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 
 

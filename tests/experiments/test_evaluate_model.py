@@ -21,6 +21,8 @@ from bustle.evaluation.case_table import read_cases
 from bustle.io.raster import write_png
 from bustle.models import zoo
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 
 @pytest.fixture
 def run(tmp_path):

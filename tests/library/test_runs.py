@@ -12,6 +12,8 @@ from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 SPEC = "phantom:?cases=8&seed=0&size=64"
 
 
