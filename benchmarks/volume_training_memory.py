@@ -22,7 +22,7 @@ class Size:
 
 
 FULL = Size()
-TINY = Size(overrides=("data.size=[32, 32, 32]", "training.batch_size=1"), own_process=False)
+TINY = Size(overrides=("data.size=[32, 32, 32]", "training.batch_size=1", "model.config.width=2"), own_process=False)
 
 
 def run(size: Size) -> list[Row]:
