@@ -42,6 +42,28 @@ def test_loads_what_it_promised_also_from_another_process() -> None:
         np.testing.assert_array_equal(sample.image, case.load().image)
 
 
+def test_a_case_is_made_once_and_every_reader_may_change_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    (case,) = open_sources(["phantom:?cases=1&seed=77&size=48"]).cases
+    first = case.load()
+    wanted = [first.image.copy(), first.lesion_mask.copy(), first.gland_mask.copy()]
+    for array in (first.image, first.lesion_mask, first.gland_mask):
+        array[:] = 1
+    monkeypatch.setattr(phantom, "phantom_case", None)
+    again = case.load()
+    for found, array in zip((again.image, again.lesion_mask, again.gland_mask), wanted, strict=True):
+        np.testing.assert_array_equal(found, array)
+
+
+def test_large_cases_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    case_of = phantom.phantom_case
+    monkeypatch.setattr(phantom, "phantom_case", lambda *a, **k: made.append(a) or case_of(*a, **(k | {"size": 48})))
+    (case,) = open_sources([f"phantom:?cases=1&size={phantom.KEPT_SIZE + 1}"]).cases
+    case.load()
+    case.load()
+    assert len(made) == 2
+
+
 def test_metadata_tells_apart_all_that_changes_the_pixels() -> None:
     specs = ["phantom:?cases=30", "phantom:?cases=30&seed=1&name=b", "phantom:?cases=30&size=64&name=c"]
     cases = open_sources(specs).cases

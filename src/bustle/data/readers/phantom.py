@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from bustle.core.errors import InputError
@@ -41,6 +41,9 @@ phantom:?volumes=8&coarse=2    ABUS volumes with lesion masks
 DEFAULTS = {"cases": 200, "cine": 8, "volumes": 8, "seed": 0, "size": 256, "coarse": 1}
 
 WHAT = ("cases", "cine", "volumes")
+
+KEPT_CASES, KEPT_SIZE = 64, 256
+"""How many cases are kept, and up to which size: 12 MB at most."""
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
@@ -116,7 +119,20 @@ def _volumes(volumes: int, *, seed: int, coarse: int, name: str) -> tuple[Case, 
 
 
 def load_phantom(index: int, *, seed: int, size: int, name: str) -> Sample:
-    return _renamed(phantom_case(index, seed=seed, size=size), name)
+    """The case, in arrays of its own.
+
+    A trial of a few cases reads each of them many times, and making one takes a hundred times as long as a copy.
+    """
+    if size > KEPT_SIZE:
+        return _renamed(phantom_case(index, seed=seed, size=size), name)
+    kept = _kept_case(index, seed=seed, size=size)
+    own = {field: getattr(kept, field).copy() for field in ("image", "lesion_mask", "gland_mask")}
+    return _renamed(replace(kept, **own), name)
+
+
+@lru_cache(maxsize=KEPT_CASES)
+def _kept_case(index: int, *, seed: int, size: int) -> Sample:
+    return phantom_case(index, seed=seed, size=size)
 
 
 def load_cine_frame(video: int, frame: int, *, seed: int, size: int, name: str) -> Sample:
