@@ -86,6 +86,7 @@ def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metri
         assert row.case_id in text
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
     other = made_up_metrics(made_up_rows(protocol="rmtl"), protocol="rmtl", track="published")
     text = write(tmp_path / "report.html", rows, metrics, companion=other)
@@ -95,6 +96,7 @@ def test_both_tracks_stand_side_by_side(tmp_path, rows, metrics, made_up_rows, m
     assert f"{other.segmentation['dice'].mean:.3f}" in text
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path, rows, metrics):
     text = write(tmp_path / "report.html", rows, metrics)
     by_class, by_size = text[text.index("By class") :].split("By lesion size")
@@ -105,6 +107,7 @@ def test_tables_of_subsets_name_the_distance_and_show_no_empty_columns(tmp_path,
     assert "IoU HD95, pooled, px HD95, pooled, mm" in write(tmp_path / "report.html", rows, pooled)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
     cuts, surface = np.zeros((3, 20, 60), np.uint8), np.zeros((3, 20, 24), np.uint8)
     pictures = {WORST: [ShownVolume(rows[0], cuts, surface), ShownVolume(rows[1], cuts, None)]}
@@ -130,6 +133,7 @@ def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):
     assert "Lesions found, above 1000 mm³ fraction 0.000 0.000 to 0.975 1" in text
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
     strata = {"small": metrics.by_size.strata["small"], "large": metrics.by_size.strata["large"]}
     by_size = SizeFigures(unit="mm³", borders=(1000.0,), strata=strata)
@@ -139,6 +143,7 @@ def test_strata_of_volumes_name_their_border(tmp_path, rows, metrics):
     assert "thirds" not in text.split("By lesion size")[1]
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_path, rows, metrics, made_up_metrics):
     text = write(tmp_path / "report.html", rows, metrics)
     section = text[text.index("Do class and outline agree?") : text.index("By class")]
@@ -155,6 +160,7 @@ def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_pat
     )
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_ctg_nets_two_false_positive_rates_stand_beside_each_other(tmp_path, made_up_rows, made_up_metrics):
     rows = made_up_rows(protocol="ctg")
     metrics = made_up_metrics(rows, protocol="ctg", track="published")
@@ -163,6 +169,7 @@ def test_ctg_nets_two_false_positive_rates_stand_beside_each_other(tmp_path, mad
     assert {"tfpr", "fpr_union"} <= set(metrics.segmentation)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_model_is_named_in_words(tmp_path, rows, metrics):
     model = {"recipe": "demo", "weights": [{"fold": "fold-0", "sha256": "aa"}, {"fold": "fold-1", "sha256": "bb"}]}
     text = write(tmp_path / "report.html", rows, replace(metrics, model=model))

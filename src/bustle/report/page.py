@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from bustle.report.wording import interval, mean_and_spread, number, p_value, si
 
 def render(template: str, **content: Any) -> str:
     """Fill a template of this package; every value is escaped, an unknown name is an error."""
+    return _environment().get_template(template).render(can_draw_plots=can_draw_plots, **content)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """It keeps the compiled templates, whose compilation takes longer than to fill them."""
     environment = Environment(
         loader=PackageLoader("bustle.report"),
         autoescape=True,
@@ -29,8 +36,7 @@ def render(template: str, **content: Any) -> str:
         "signed_number": signed_number,
         "p_value": p_value,
     }
-    environment.globals["can_draw_plots"] = can_draw_plots
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:
