@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Task = Literal["seg", "cls", "joint"]
 
+Head = Literal["mask", "class"]
+"""A part of a network with an answer of its own."""
+
 
 class MultiTaskOutput(NamedTuple):
     """What every network returns, in training and in evaluation: logits only.

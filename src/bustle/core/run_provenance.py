@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bustle.core.config import from_mapping, to_mapping
+from bustle.core.config import LEFT_OUT_AT_DEFAULT, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
+from bustle.core.network import Head
 from bustle.core.provenance import Provenance
+from bustle.core.run_layout import FoldLayout, RunLayout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,21 @@ class Session(Provenance):
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class UntrainedHead:
+    """A head of one fold's network that no training case taught anything."""
+
+    fold: int
+    head: Head
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunProvenance:
-    """`data` by source, `sessions` in their order."""
+    """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing."""
 
     data: Mapping[str, Fingerprint]
     init: StartingWeights | None
+    untrained: tuple[UntrainedHead, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     sessions: tuple[Session, ...]
 
 
@@ -66,3 +77,14 @@ def read_run_provenance(path: Path) -> RunProvenance:
         return from_mapping(RunProvenance, content, where=path.name)
     except InputError as error:
         raise InputError(f"is not the record of a run ({error})", remedy="restore it", path=path) from None
+
+
+def untrained_heads_of(run: RunLayout, folds: Iterable[FoldLayout]) -> frozenset[Head]:
+    """The heads that nothing trained in one of the folds; raises `InputError` for a damaged record.
+
+    Of a run without its record, or of an older bustle, nothing is known.
+    """
+    if not run.provenance.exists():
+        return frozenset()
+    numbers = {fold.number for fold in folds}
+    return frozenset(each.head for each in read_run_provenance(run.provenance).untrained if each.fold in numbers)

@@ -17,22 +17,23 @@ from bustle.models import zoo
 def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: Recipe, protocol: Protocol) -> None:
     """Raises `InputError` for a fold that teaches nothing or whose validation part cannot choose an epoch.
 
-    Also for one that tests a network without a mask on volumes of which nobody knows where to look.
+    Also for one that tests a network that learns no mask on volumes of which nobody knows where to look.
 
     A training part of one class only is said, since such a model's class probabilities mean nothing.
     """
     by_id = {case.case_id: case for case in cases}
-    if recipe.data.needs_place and zoo.resolve(recipe).mask_meaning is None:
+    train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
+    located = any(is_located(case, recipe.data) for case in train)
+    if recipe.data.needs_place and (zoo.resolve(recipe).mask_meaning is None or not located):
         unplaced = [i for i in fold.test if not by_id[i].has_mask or by_id[i].label == "normal"]
         if unplaced:
             raise InputError(
                 f"{len(unplaced)} test volumes of {title} have no lesion to look at, such as '{unplaced[0]}', and a "
                 "network that outlines nothing cannot search",
-                remedy="leave them out, or train a network with a mask",
+                remedy="leave them out, or train a network with a mask on cases with masks",
             )
-    train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
     labels = {case.label for case in train if case.label is not None}
-    if not labels and not any(_is_located(case, recipe.data) for case in train):
+    if not labels and not located:
         raise InputError(
             f"none of the {len(train)} training cases of {title} has a mask or a class",
             remedy="train on annotated data",
@@ -48,7 +49,7 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
         )
 
 
-def _is_located(case: Case, section: DataSection) -> bool:
+def is_located(case: Case, section: DataSection) -> bool:
     """Whether training knows where the case's lesion is: by a mask, or a box where boxes count."""
     return case.has_mask or (section.location == "box" and case.has_box)
 
@@ -57,7 +58,7 @@ def _measurable(cases: Sequence[Case], section: DataSection) -> set[str]:
     """The values of `training.monitor` that these cases may define."""
     positive = positive_class(section.classes)
     found = {"loss"}
-    if any(_is_located(case, section) and case.label != "normal" for case in cases):
+    if any(is_located(case, section) and case.label != "normal" for case in cases):
         found |= {"dice", "score"}
     if any(case.label is not None for case in cases):
         found.add("accuracy")

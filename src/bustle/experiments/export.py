@@ -9,7 +9,7 @@ from bustle.core.errors import InputError
 from bustle.core.paths import word_in_results
 from bustle.core.recipe import Recipe, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
-from bustle.core.run_provenance import read_run_provenance
+from bustle.core.run_provenance import read_run_provenance, untrained_heads_of
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.result_files import read_run, read_track
@@ -35,6 +35,7 @@ def export_run(model: Path, out: Path) -> PackageRecord:
         metrics=_metrics(run, folds=folds),
         seen_cases=sorted(map(case_digest, seen)),
         seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
+        untrained=untrained_heads_of(run, folds),
     )
 
 

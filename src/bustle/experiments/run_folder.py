@@ -23,6 +23,7 @@ from bustle.core.run_provenance import (
     RunProvenance,
     Session,
     StartingWeights,
+    UntrainedHead,
     read_run_provenance,
     write_run_provenance,
 )
@@ -90,12 +91,14 @@ class RunFolder:
         images: Mapping[str, ImageSketch],
         fingerprints: Mapping[str, Fingerprint],
         init: Path | None,
+        untrained: Sequence[UntrainedHead] = (),
     ) -> RunFolder:
         layout = RunLayout(path)
         save_recipe(recipe, layout.recipe)
         write_splits(layout.splits, splits)
         write_known_images(layout.images, images)
-        return cls(path, RunProvenance(data=fingerprints, init=_starting_weights(init), sessions=()))
+        about = {"data": fingerprints, "init": _starting_weights(init), "untrained": tuple(untrained)}
+        return cls(path, RunProvenance(**about, sessions=()))
 
     @classmethod
     def reopen(

@@ -10,6 +10,7 @@ from bustle.core.errors import InputError
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
+from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.tracks import TrackRules, Tracks
 from bustle.core.types import Case
 from bustle.evaluation.case_table import CaseRow
@@ -69,7 +70,7 @@ def write_run_summary(
     write_result(run.summary, result)
     tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(scored.main))
     together = _together([fold.result for fold in scored.main], recipe=recipe, folds=folds)
-    index_of = _prediction_indexes(folds, cases, recipe=recipe, protocol=rules.main.protocol)
+    index_of = _prediction_indexes(run, folds, cases, recipe=recipe, protocol=rules.main.protocol)
     reported = ReportedTracks(
         results=tracks.map(lambda track: TrackResult.of(track.pooled, together)),
         protocols=rules.map(lambda one: one.protocol),
@@ -155,12 +156,13 @@ def _fold_result(number: int, training: FoldTraining) -> FoldResult:
 
 
 def _prediction_indexes(
-    folds: Sequence[_Fold], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
+    run: RunLayout, folds: Sequence[_Fold], cases: Mapping[str, Case], *, recipe: Recipe, protocol: Protocol
 ) -> dict[str, PredictionIndex]:
     """By case id, where the prediction of the fold that tested the case is."""
     indexes = {}
-    outlines = zoo.resolve(recipe).mask_meaning is not None
+    has_mask_head = zoo.resolve(recipe).mask_meaning is not None
     for fold in folds:
+        outlines = has_mask_head and "mask" not in untrained_heads_of(run, [fold.layout])
         tested = [cases[row.case_id] for row in fold.main.cases]
         predictions = set_folder(fold.layout.path, protocol, data=recipe.data, outlines=outlines)
         index = index_predictions(predictions, cases=tested, missing="error")

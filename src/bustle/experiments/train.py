@@ -10,6 +10,7 @@ from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
 from bustle.core.run_layout import RunLayout
+from bustle.core.run_provenance import UntrainedHead
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.prepared.cache import CaseCache
@@ -23,6 +24,7 @@ from bustle.experiments.resampling_groups import groups_of_split, resampling_gro
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import write_run_summary
 from bustle.experiments.scored_fold import read_scored, read_training
+from bustle.experiments.untrained_heads import tell_untrained, untrained_heads
 from bustle.inference.predictor import Predictor
 
 
@@ -59,8 +61,13 @@ def run_training(
         for number in planned.numbers:
             for warning in planned.warnings[number]:
                 announce(f"bustle: warning: {warning}")
+        untrained = untrained_heads(planned, init=init)
+        tell_untrained(untrained, numbers=planned.numbers)
         CaseCache.open(planned.cases, section=recipe.data)  # decodes all images: a broken one leaves no run behind
-        run = (_reopened if reopening else _created)(claim, planned, init=init)
+        if reopening:
+            run = _reopened(claim, planned, init=init)
+        else:
+            run = _created(claim, planned, init=init, untrained=untrained)
         run.begin_session()
         work = _Folds(planned, out=out, device=device, init=init)
         for number in planned.numbers:
@@ -70,14 +77,22 @@ def run_training(
     return result
 
 
-def _created(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None) -> RunFolder:
+def _created(
+    claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, untrained: Sequence[UntrainedHead]
+) -> RunFolder:
     """A new run's folder; what an earlier one left there goes only when all is known to be right."""
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
     claim.refuse_inputs(_starting_files(recipe, init=init))
     images = sketches_of(planned.cases)
     claim.begin(clear=True)
     return RunFolder.create(
-        claim.path, recipe=recipe, splits=planned.splits, images=images, fingerprints=fingerprints, init=init
+        claim.path,
+        recipe=recipe,
+        splits=planned.splits,
+        images=images,
+        fingerprints=fingerprints,
+        init=init,
+        untrained=untrained,
     )
 
 
@@ -147,12 +162,13 @@ class _Folds:
     def _score(self, folder: Path, cases: Sequence[Case], number: int) -> None:
         # A split by images takes every image for its own group; patients stay together in intervals.
         by_groups = self.rules.main.protocol.group_by == "leak_group"
+        predictor = Predictor.of_trained_fold(RunLayout(self.out), number, device=self.device)
         score_model(
-            Predictor.of_trained_fold(RunLayout(self.out), number, device=self.device),
+            predictor,
             cases=cases,
             out=folder,
             rules=self.rules,
             groups=groups_of_split(self.splits.groups) if by_groups else resampling_groups(cases),
             title=f"{self.recipe.title}, fold {number}",
-            warnings=self.warnings[number],
+            warnings=(*self.warnings[number], *predictor.warnings),
         )

@@ -17,13 +17,15 @@ from bustle.inference.torch_backend import mean_probabilities
 class MeanProbabilities(nn.Module):
     """`image B C h w` to the mean probabilities of several networks; what they do not give is left out."""
 
-    def __init__(self, networks: Sequence[nn.Module], *, meaning: MaskMeaning | None):
+    def __init__(self, networks: Sequence[nn.Module], *, meaning: MaskMeaning | None, gives_classes: bool):
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.meaning = meaning
+        self.gives_classes = gives_classes
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        means = mean_probabilities([network(image) for network in self.networks], self.meaning)
+        outputs = [network(image) for network in self.networks]
+        means = mean_probabilities(outputs, self.meaning, gives_classes=self.gives_classes)
         return tuple(mean for mean in means if mean is not None)
 
 
@@ -32,12 +34,16 @@ def write_onnx(
     networks: Sequence[nn.Module],
     *,
     meaning: MaskMeaning | None,
-    classes: Sequence[str],
+    classes: Sequence[str] | None,
     channels: int,
     size: Sequence[int],
 ) -> tuple[TensorRecord, tuple[TensorRecord, ...]]:
-    """Write the graph for any number of images of one size `h w`; returns its input and its outputs."""
-    module = MeanProbabilities(networks, meaning=meaning).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    """Write the graph for any number of images of one size `h w`; returns its input and its outputs.
+
+    Without a `meaning` or `classes` (None) the graph leaves that answer of the networks out.
+    """
+    module = MeanProbabilities(networks, meaning=meaning, gives_classes=classes is not None).eval()
+    module = module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     images = torch.zeros(2, channels, *size)  # two, because torch.export takes a single one for a constant
     program = torch.export.export(module, (images,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
     outputs = _outputs(program, meaning=meaning, classes=classes)
@@ -54,7 +60,7 @@ def write_onnx(
 
 
 def _outputs(
-    program: torch.export.ExportedProgram, *, meaning: MaskMeaning | None, classes: Sequence[str]
+    program: torch.export.ExportedProgram, *, meaning: MaskMeaning | None, classes: Sequence[str] | None
 ) -> tuple[TensorRecord, ...]:
     """The outputs in the graph's order: maps have four axes, class probabilities two."""
     (values,) = (node.args[0] for node in program.graph.nodes if node.op == "output")
@@ -65,6 +71,7 @@ def _outputs(
             assert meaning is not None
             name, names = MASK_PROBS, meaning.channels
         else:
+            assert classes is not None
             name, names = CLASS_PROBS, tuple(classes)
         records.append(TensorRecord(name=name, shape=("batch", *map(int, shape)), channels=names))
     return tuple(records)

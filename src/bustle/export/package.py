@@ -7,7 +7,7 @@ import dataclasses
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -18,7 +18,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.model_provenance import NetworkWeights
-from bustle.core.network import ModelSpec
+from bustle.core.network import Head, ModelSpec
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
@@ -61,22 +61,24 @@ def write_package(
     metrics: Sequence[ReleasedFigures],
     seen_cases: Sequence[str],
     seen_images: Sequence[ImageSketch],
+    untrained: Collection[Head] = (),
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
-    The other arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError`
-    for a network that cannot be exported, an `out` that exists or that another command is writing, and a graph that
-    differs from its networks.
+    The other arguments are as in `PackageRecord`; what `untrained` heads answer is left out. Nothing is left behind
+    where something fails. Raises `InputError` for a network that cannot be exported, an `out` that exists or that
+    another command is writing, and a graph that differs from its networks.
     """
     resolved = zoo.resolve(recipe)
+    meaning = None if "mask" in untrained else resolved.mask_meaning
     _check(out, spec=resolved.spec, weights=weights)
     with claim_file(out), _new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
         graph_input, outputs = write_onnx(
             folder / MODEL,
             [refined(network, resolved) for network in networks],
-            meaning=resolved.mask_meaning,
-            classes=recipe.data.classes,
+            meaning=meaning,
+            classes=None if "class" in untrained else recipe.data.classes,
             channels=recipe.data.channels,
             size=recipe.data.size,
         )
@@ -91,7 +93,7 @@ def write_package(
             input=graph_input,
             outputs=outputs,
             preprocessing=recipe.data,
-            mask_meaning=resolved.mask_meaning,
+            mask_meaning=meaning,
             protocol=recipe.protocol,
             weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
             training=training,
@@ -105,7 +107,7 @@ def write_package(
         )
         write_json(folder / RECORD, sealed(to_mapping(unchecked)))
         parity = compare(
-            TorchBackend(recipe, weights=weights, device="cpu"),
+            TorchBackend(recipe, weights=weights, device="cpu", untrained=untrained),
             cpu_backends(Package(folder)),
             section=recipe.data,
         )

@@ -17,6 +17,7 @@ from bustle.core.model_provenance import ModelProvenance, NetworkWeights
 from bustle.core.provenance import installed_version
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
+from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
 from bustle.inference.image_prediction import ImagePipeline
@@ -92,7 +93,8 @@ class Predictor:
         cls, folds: Sequence[FoldLayout], *, run: RunLayout, path: Path, device: str, unfinished: Sequence[str]
     ) -> Predictor:
         recipe = load_recipe(str(run.recipe))
-        backend = TorchBackend(recipe, weights=[each.weights for each in folds], device=device)
+        untrained = untrained_heads_of(run, folds)
+        backend = TorchBackend(recipe, weights=[each.weights for each in folds], device=device, untrained=untrained)
         provenance = ModelProvenance(
             model=recipe.model.id,
             recipe=recipe.id,
@@ -112,6 +114,10 @@ class Predictor:
             warnings=[
                 f"UNFINISHED: {name} is not trained and scored to its end; its weights are the best so far"
                 for name in unfinished
+            ]
+            + [
+                f"the {head} head was never trained, because no training case has a {head}: it gives no answer"
+                for head in sorted(untrained)
             ],
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.network import MaskMeaning, MultiTaskOutput
+from bustle.core.network import Head, MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe
 from bustle.inference.backend import NetworkOutput, finite
 from bustle.models import zoo
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 
 class TorchBackend:
-    """One network, or several of one recipe (the folds) whose probabilities are averaged."""
+    """One network, or several of one recipe (the folds) whose probabilities are averaged.
 
-    def __init__(self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto"):
+    The answers of heads that are `untrained` are left out.
+    """
+
+    def __init__(
+        self, recipe: Recipe, *, weights: Sequence[Path], device: str = "auto", untrained: Collection[Head] = ()
+    ):
         """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
         import torch
 
@@ -32,7 +37,8 @@ class TorchBackend:
 
         self.runtime = f"PyTorch {torch.__version__}"
         resolved = zoo.resolve(recipe)
-        self.mask_meaning = resolved.mask_meaning
+        self.mask_meaning = None if "mask" in untrained else resolved.mask_meaning
+        self._gives_classes = "class" not in untrained
         self._device = find_device(device)
         self._networks = [refined(load_network(resolved, path), resolved).to(self._device) for path in weights]
 
@@ -42,19 +48,23 @@ class TorchBackend:
 
         with torch.inference_mode():
             batch = torch.from_numpy(images).to(self._device, memory_format=channels_last_format(images.ndim))
-            masks, classes = mean_probabilities([network(batch) for network in self._networks], self.mask_meaning)
+            outputs = [network(batch) for network in self._networks]
+            masks, classes = mean_probabilities(outputs, self.mask_meaning, gives_classes=self._gives_classes)
         return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
 
 
 def mean_probabilities(
-    outputs: Sequence[MultiTaskOutput], meaning: MaskMeaning | None
+    outputs: Sequence[MultiTaskOutput], meaning: MaskMeaning | None, *, gives_classes: bool
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Of the mask channels `B K h w` and of the classes `B N`: the mean over several networks of one recipe."""
+    """Of the mask channels `B K h w` and of the classes `B N`: the mean over several networks of one recipe.
+
+    None where the networks have no such head, and where nothing trained it: no `meaning`, or not `gives_classes`.
+    """
     masks, classes = [], []
     for output in outputs:
         if output.mask_logits is not None and meaning is not None:
             masks.append(meaning.channel_probabilities(output.mask_logits))
-        if output.class_logits is not None:
+        if output.class_logits is not None and gives_classes:
             classes.append(output.class_logits.float().softmax(dim=1))
     return _mean(masks), _mean(classes)
 

@@ -25,7 +25,7 @@ def load_model_weights(model: nn.Module, path: Path | str) -> None:
     """
     weights = read_weights(path)
     own = model.state_dict()
-    if own.keys() & weights.keys():
+    if holds_whole_model(model, path, weights=weights):
         missing, unexpected = own.keys() - weights.keys(), weights.keys() - own.keys()
         if missing or unexpected:
             raise _other_network(path, missing, unexpected)
@@ -35,6 +35,11 @@ def load_model_weights(model: nn.Module, path: Path | str) -> None:
     if encoder is None:
         raise _other_network(path, own.keys(), weights.keys())
     load_encoder_weights(encoder.body, path, weights=weights)
+
+
+def holds_whole_model(model: nn.Module, path: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> bool:
+    """Whether the file has weights under the names of `model` itself, and not of an encoder alone."""
+    return bool(model.state_dict().keys() & (read_weights(path) if weights is None else weights).keys())
 
 
 def load_encoder_weights(body: nn.Module, path: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> None:
