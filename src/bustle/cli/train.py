@@ -9,9 +9,14 @@ from bustle.core.paths import given_path
 
 HELP = "Train a recipe on data, predict the test part of each fold and score it."
 
+DESCRIPTORS = "descriptors"
+"""In place of a recipe: the model on measured descriptors, which is no network."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe (`bustle models list`) or a YAML file")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a shipped recipe (`bustle models list`), a YAML file, or `descriptors`"
+    )
     parser.add_argument(
         "--data", required=True, nargs="+", action="extend", metavar="SPEC", help="READER:PATH, one or several"
     )
@@ -47,12 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHTS",
         help="safetensors file to start from: a whole model, or a timm encoder",
     )
+    parser.add_argument(
+        "--predictions",
+        type=given_path,
+        metavar="DIR",
+        help="with `descriptors`: predictions of the same cases, whose outlines are measured too",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bustle.core.recipe import load_recipe
     from bustle.data.sources import check_specs, open_sources
 
+    if arguments.recipe == DESCRIPTORS:
+        return _train_descriptors(arguments)
+    if arguments.predictions is not None:
+        raise InputError("--predictions goes with `bustle train descriptors`", remedy="leave it out")
     out = arguments.out
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
@@ -83,4 +98,41 @@ def run(arguments: argparse.Namespace) -> int:
             "interrupted; what was finished is saved", remedy="go on with the same command and --resume", path=out
         ) from None
     print_run(summary, out)
+    return 0
+
+
+def _train_descriptors(arguments: argparse.Namespace) -> int:
+    from bustle.data.sources import check_specs, open_sources
+
+    of_networks = {
+        "--fold": arguments.fold is not None,
+        "--protocol": arguments.protocol is not None,
+        "--set": bool(arguments.overrides),
+        "--resume": arguments.resume,
+        "--init": arguments.init is not None,
+    }
+    unwanted = next((option for option, given in of_networks.items() if given), None)
+    if unwanted is not None:
+        raise InputError(f"{unwanted} is for networks, not for `descriptors`", remedy="leave it out")
+    check_specs(arguments.data)
+    from bustle.experiments.train_descriptors import train_descriptors
+    from bustle.report.wording import interval
+
+    result = train_descriptors(
+        lambda: open_sources(arguments.data),
+        out=arguments.out,
+        track=arguments.track,
+        folds=arguments.folds,
+        holdout=arguments.holdout,
+        made=arguments.splits,
+        predictions=arguments.predictions,
+    )
+    print(
+        f"model on {len(result.descriptors)} measured descriptors: {result.n_cases} cases of {result.n_groups} "
+        f"groups, {result.n_malignant} malignant, out of fold, track {result.track}"
+    )
+    for score in result.scores.values():
+        missed = f", {score.n_without_outline} without an outline" if score.n_without_outline else ""
+        print(f"  {score.title:<42} AUC {score.auc:.3f}   95 % {interval(score.ci95, 'fraction')}{missed}")
+    print(f"files: {arguments.out}")
     return 0

@@ -32,6 +32,7 @@ EXTRAS: Mapping[str, Extra] = {
             "segmentation_models_pytorch": "segmentation-models-pytorch",
             "einops": "einops",
             "safetensors": "safetensors",
+            "sklearn": "scikit-learn",
             "tensorboard": "TensorBoard",
             "onnx": "ONNX",
             "onnxscript": "onnxscript",
