@@ -70,3 +70,14 @@ def test_exactly_one_method_is_scored(arguments, tmp_path):
     with pytest.raises(SystemExit) as caught:
         main(["evaluate", *arguments, "--data", "folder:x", "--out", str(tmp_path)])
     assert caught.value.code == 2
+
+
+def test_cases_that_cannot_be_read_are_left_out_of_the_scores_of_other_tools(scans, capsys):
+    (scans / "data" / "masks" / "s5.png").write_bytes(b"no picture")
+    assert evaluate(scans) == 2
+    assert "(case 'folder/s5'); " in capsys.readouterr().err
+    assert evaluate(scans, "--skip-damaged") == 0
+    assert "warning: 1 of 6 cases cannot be read and are left out: folder/s5" in capsys.readouterr().out
+    metrics = json.loads((scans / "out" / "metrics.json").read_text())
+    assert metrics["n_cases"] == 5
+    assert metrics["segmentation"]["dice"]["mean"] == pytest.approx(4 / 5)

@@ -117,3 +117,24 @@ def test_prediction_files_of_a_run_can_be_scored_again(run, data, tmp_path):
     assert main(["evaluate", "--predictions", str(first / "predictions"), "--data", data, *options]) == 0
     for name in ("cases.csv", "cases_published.csv"):
         assert (first / name).read_text() == (again / name).read_text()
+
+
+def test_a_bad_mask_is_told_before_anything_is_predicted(run, data, tmp_path, capsys):
+    (tmp_path / "data" / "masks" / "s1.png").write_bytes(b"no picture")
+    write_png(tmp_path / "data" / "masks" / "s2.png", np.zeros((30, 40), bool))
+    out = tmp_path / "out"
+    arguments = ["evaluate", "--model", str(run), "--data", data, "--out", str(out)]
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert "2 of 4 cases cannot be read, such as 'folder/s1'; leave such cases out with --skip-damaged" in told
+    assert "s2.png: the mask is 40 x 30 pixels, its image 80 x 60" in told
+    assert not out.exists() or not any(out.iterdir())
+
+    assert main([*arguments, "--skip-damaged"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["n_cases"] == 2
+    (warning,) = [text for text in metrics["warnings"] if "left out" in text]
+    assert "2 of 4 cases cannot be read and are left out: folder/s1 (s1.png: " in warning
+    assert "folder/s2 (s2.png: the mask is 40 x 30" in warning
+    assert "2 of 4 cases cannot be read and are left out" in (out / "report.html").read_text()
+    assert not (out / "predictions" / "folder" / "s1").exists()

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --predictions: what a case without a prediction is (default: error)",
     )
     parser.add_argument(
+        "--skip-damaged",
+        action="store_true",
+        help="leave out cases whose image or mask cannot be read or does not fit, and name them in the result "
+        "(default: refuse them before anything is predicted)",
+    )
+    parser.add_argument(
         "--challenge",
         choices=("tdsc-abus",),
         help="with --predictions: score a submission (DIR/Segmentation/MASK_*.nrrd, DIR/Classification/*.csv, "
@@ -79,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         protocol=arguments.protocol,
         groups=arguments.groups,
         missing=arguments.missing,
+        skip_damaged=arguments.skip_damaged,
     )
     for warning in result.warnings:
         print(f"warning: {warning}")
@@ -98,9 +105,11 @@ def _score_challenge(arguments: argparse.Namespace) -> int:
     from bustle.experiments.reader_findings import tell_findings
     from bustle.experiments.tdsc_abus import score_submission
 
-    if arguments.predictions is None or arguments.protocol is not None or arguments.groups != "patient":
+    others = arguments.protocol is not None or arguments.groups != "patient" or arguments.skip_damaged
+    if arguments.predictions is None or others:
         raise InputError(
-            "--challenge goes with --predictions and without --protocol and --groups", remedy="change the options"
+            "--challenge goes with --predictions and without --protocol, --groups and --skip-damaged",
+            remedy="change the options",
         )
     collection = open_sources(arguments.data)
     tell_findings(collection)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
-from bustle.core.types import CLASS_NAMES, Case, Collection
+from bustle.core.types import CLASS_NAMES, Case, Collection, Sample
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.results import TrackResult
 from bustle.experiments.own_outputs import EVALUATION
 from bustle.experiments.prediction_sets import is_resumed, predict_sets, set_folder, told_warnings
+from bustle.experiments.readable_cases import readable_cases
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, group_rule, resampling_groups
 from bustle.experiments.run_folder import refuse_run_folder
@@ -38,11 +41,12 @@ def evaluate(
     protocol: str | None,
     groups: str,
     missing: Missing,
+    skip_damaged: bool = False,
 ) -> TrackResult:
     """Score the model that `method` opens, or the folder of predictions that it is, on data that is opened for it.
 
-    `groups` is what `group_rule` takes. What is cheap to check is checked before the data is read, which is before
-    the model is.
+    `groups` is what `group_rule` takes; `skip_damaged` leaves out cases that cannot be read. What is cheap to check
+    is checked before the data is read, which is before the model is.
     """
     if callable(method) and missing != "error":
         raise InputError("--missing belongs to --predictions", remedy="leave it out")
@@ -50,7 +54,8 @@ def evaluate(
     rule = group_rule(groups)
     collection = load_data()
     tell_findings(collection)
-    shared = {"cases": collection.cases, "out": out, "track": track, "protocol": protocol, "groups": rule}
+    shared: dict[str, Any] = {"cases": collection.cases, "out": out, "track": track, "protocol": protocol}
+    shared |= {"groups": rule, "skip_damaged": skip_damaged}
     if callable(method):
         return evaluate_model(method(), **shared)
     return evaluate_foreign_predictions(method, missing=missing, **shared)
@@ -64,8 +69,12 @@ def evaluate_model(
     track: Track,
     protocol: str | None = None,
     groups: GroupRule | Path = "patient",
+    skip_damaged: bool = False,
 ) -> TrackResult:
     """Predict all cases into `out/predictions`, then score those files.
+
+    Every case is read before the first is predicted: what cannot be read is refused, or left out and told in the
+    result (`skip_damaged`).
 
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. `groups` are what the intervals resample, as `resampling_groups` takes them. A case that the run was trained
@@ -74,6 +83,8 @@ def evaluate_model(
     cases = in_class_groups(cases, predictor.data.class_groups)
     rules = both_tracks(track, published=protocol or predictor.protocol)
     with _claimed(out, inputs=[file for case in cases for file in case.files]) as claim:
+        readable = readable_cases(cases, skip_damaged=skip_damaged, check=partial(_check_taken, predictor))
+        cases = readable.cases
         resampled = resampling_groups(cases, rule=groups)
         overlap = training_overlap(predictor.path, cases)
         claim.begin(clear=True, keep=_kept_predictions(predictor, cases, out=out))
@@ -84,8 +95,14 @@ def evaluate_model(
             rules=rules,
             groups=resampled,
             title=predictor.title,
-            warnings=(*predictor.warnings, *overlap),
+            warnings=(*predictor.warnings, *readable.warnings, *overlap),
         )
+
+
+def _check_taken(predictor: Predictor, sample: Sample) -> None:
+    """Raises `InputError` for a sample that the model does not take, wherever in it the model is told to look."""
+    if predictor.outlines or not predictor.data.needs_place:
+        predictor.check(sample.geometry)
 
 
 @contextlib.contextmanager
@@ -139,21 +156,26 @@ def evaluate_foreign_predictions(
     protocol: str | None = None,
     missing: Missing = "error",
     groups: GroupRule | Path = "patient",
+    skip_damaged: bool = False,
 ) -> TrackResult:
     """Score prediction files of any tool; the classes are the columns of its `probabilities.csv`.
 
     `protocol` names the published track's protocol, which the files do not tell: without it only `strict` is scored.
-    `groups` as in `evaluate_model`.
+    `groups` and `skip_damaged` as in `evaluate_model`.
     """
     if protocol is None and track == "published":
         published_ids = ", ".join(name for name in protocol_ids() if name != "strict")
         raise InputError("the published track needs a protocol", remedy=f"add --protocol, one of {published_ids}")
     rules = both_tracks(track, published=protocol or "strict")
     with _claimed(out, inputs=[predictions, *(file for case in cases for file in case.files)]) as claim:
+        classes = _foreign_classes(predictions, [case.case_id for case in cases])
+        readable = readable_cases(cases, skip_damaged=skip_damaged)
+        cases = readable.cases
         method = Method(
             title=f"Predictions of {predictions.resolve().name}",
-            classes=_foreign_classes(predictions, [case.case_id for case in cases]),
+            classes=classes,
             predictions=Tracks(predictions, predictions),
+            warnings=readable.warnings,
         )
         return score_method(
             method,

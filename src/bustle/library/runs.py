@@ -97,6 +97,7 @@ def evaluate(
     protocol: str | None = None,
     groups: str | Path = "patient",
     missing: Missing = "error",
+    skip_damaged: bool = False,
 ) -> TrackResult:
     """Score a model, or the masks of any other tool, on annotated data.
 
@@ -110,6 +111,8 @@ def evaluate(
         groups: what the intervals resample as a whole: `"patient"`, `"file"`, `"duplicates"`, or the path of an
             `audit.json`.
         missing: of predictions, what a case without one is: an `"error"`, or `"as-empty"`.
+        skip_damaged: leaves out cases whose image or mask cannot be read or does not fit, and names them among the
+            result's warnings; otherwise they are refused before anything is predicted.
 
     Returns:
         The scores with their intervals, which `out/metrics.json` holds too.
@@ -131,6 +134,7 @@ def evaluate(
         protocol=protocol,
         groups=str(groups),
         missing=missing,
+        skip_damaged=skip_damaged,
     )
 
 
