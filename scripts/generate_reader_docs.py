@@ -29,7 +29,7 @@ becomes a finding, which `bustle data audit` shows:
 | `unusable-name` | a name that cannot be a case id (`..`, a line break, not UTF-8, over 200 bytes): left out |
 | `mask-size-mismatch` | mask and image differ in size, or mask and volume in their grid; loading the case fails |
 | `several-pictures` | an image or mask file holds several pictures (TIFF pages, animation): only the first counts |
-| `mask-resized` | mask and image differ in size, known for this data set: the mask is resized to the image |
+| `mask-resized` | mask and image differ in size: with `masks=resize`, or in BUS-UCLM, it is resized to the image |
 | `size-mismatch` | the table gives another size than the image has; the image is used as it is |
 | `image-without-row` | the table says nothing about the image; its class is unknown |
 | `row-without-image` | the table lists an image that is not there |

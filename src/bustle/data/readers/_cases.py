@@ -17,7 +17,7 @@ from bustle.core.types import Case, Collection, Finding, Geometry, Sample
 from bustle.data.case_ids import check_case_id
 from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._folders import named
-from bustle.data.readers._lesions import checked_size
+from bustle.data.readers._mask_sizes import OtherSize, fitted
 from bustle.data.relations.alike_patients import alike_message, alike_patients
 from bustle.io.raster import image_size, orientation, picture_count, read_image, read_mask
 from bustle.io.tables import Table
@@ -32,8 +32,10 @@ class CollectionBuilder:
     never decodes pixels.
     """
 
-    def __init__(self, source: str):
+    def __init__(self, source: str, *, other_size: OtherSize = "refuse"):
+        """`other_size` is what becomes of an image's mask that has another size."""
         self.source = source
+        self.other_size: OtherSize = other_size
         self._cases: dict[str, Case] = {}
         self._findings: list[Finding] = []
 
@@ -48,7 +50,6 @@ class CollectionBuilder:
         annotations: Annotations,
         origin: Origin | None = None,
         spacing: tuple[float, ...] | None = None,
-        resizes_masks: bool = False,
         decode: Callable[[Path], NDArray[np.uint8]] = read_image,
     ) -> None:
         """Add one case; a file whose own name cannot be a case's is left out, with a finding.
@@ -75,6 +76,7 @@ class CollectionBuilder:
                 annotations=annotations,
                 patient_id=origin.patient_id,
                 spacing=spacing,
+                other_size=self.other_size,
             ),
             files=(image, *masks, *origin.tables, *_voxels_of((image, *masks))),
             patient_id=origin.patient_id,
@@ -89,7 +91,7 @@ class CollectionBuilder:
             frame=origin.frame,
             metadata=origin.metadata,
         )
-        self._compare_sizes(case_id, image, masks, resized=resizes_masks, outlined=annotations.outlined)
+        self._compare_sizes(case_id, image, masks, outlined=annotations.outlined)
 
     def _free_id(self, stem: str, *, image: Path) -> str | None:
         """The case's id; None, with a finding, where the file's own name cannot be one."""
@@ -149,9 +151,7 @@ class CollectionBuilder:
             message = alike_message(self.source, groups, cases_of)
             self._findings.append(Finding("alike-patients", hit, message))
 
-    def _compare_sizes(
-        self, case_id: str, image: Path, masks: tuple[Path, ...], *, resized: bool, outlined: bool
-    ) -> None:
+    def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, outlined: bool) -> None:
         if is_volume(image):
             self._compare_grids(case_id, image, masks)
             return
@@ -164,6 +164,7 @@ class CollectionBuilder:
             except InputError:
                 continue  # loading the case says what is wrong with the file
             if (height, width) != (mask_height, mask_width):
+                resized = self.other_size == "resize"
                 kind, what = ("mask-resized", "resized") if resized else ("mask-size-mismatch", "refused")
                 message = (
                     f"{mask.name} is {mask_width} x {mask_height} pixels, its image {width} x {height}; "
@@ -227,6 +228,7 @@ def load_sample(
     annotations: Annotations,
     patient_id: str | None,
     spacing: tuple[float, ...] | None,
+    other_size: OtherSize,
 ) -> Sample:
     """Decode the files of one case, of a volume if `decode` is None.
 
@@ -242,10 +244,10 @@ def load_sample(
     size = geometry.original_size
 
     def structure(file: Path) -> NDArray[np.bool_]:
-        return checked_size(read_other(file), size, path=file)
+        return fitted(read_other(file), size, other=other_size, path=file)
 
     lesions, gland = annotations.lesions, annotations.gland_mask
-    lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size)
+    lesion_mask, lesion_labels = (None, ()) if lesions is None else lesions.read(size, other=other_size)
     return Sample(
         case_id=case_id,
         source=source,

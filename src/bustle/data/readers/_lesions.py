@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.types import Label
+from bustle.data.readers._mask_sizes import OtherSize, fitted
 from bustle.io.raster import read_instance_map, read_mask
 from bustle.io.volume import is_volume, read_instance_volume
 
 MAX_LESIONS = 254
 
-Mask = TypeVar("Mask", bound=NDArray[Any])
 Lesions = tuple[NDArray[np.uint8], tuple[Label | None, ...]]
 
 
@@ -32,8 +32,8 @@ class LesionSource(Protocol):
     @property
     def files(self) -> tuple[Path, ...]: ...
 
-    def read(self, size: tuple[int, ...]) -> Lesions:
-        """Decode for an image or a volume of `size`. Raises `InputError` for a mask of another size."""
+    def read(self, size: tuple[int, ...], *, other: OtherSize = "refuse") -> Lesions:
+        """Decode for an image or a volume of `size`. Raises `InputError` for a mask whose size is refused."""
         ...
 
 
@@ -44,8 +44,8 @@ class UnitedMasks:
     files: tuple[Path, ...]
     label: Label | None
 
-    def read(self, size: tuple[int, ...]) -> Lesions:
-        masks = [checked_size(read_mask(file), size, path=file) for file in self.files]
+    def read(self, size: tuple[int, ...], *, other: OtherSize = "refuse") -> Lesions:
+        masks = [fitted(read_mask(file), size, other=other, path=file) for file in self.files]
         instances, kept = paint_instances(masks, size=size)
         return instances, lesion_labels(self.label, count=len(kept))
 
@@ -61,25 +61,10 @@ class NumberedMask:
     def files(self) -> tuple[Path, ...]:
         return (self.file,)
 
-    def read(self, size: tuple[int, ...]) -> Lesions:
+    def read(self, size: tuple[int, ...], *, other: OtherSize = "refuse") -> Lesions:
         decode = read_instance_volume if is_volume(self.file) else read_instance_map
-        instances = checked_size(decode(self.file), size, path=self.file)
+        instances = fitted(decode(self.file), size, other=other, path=self.file)
         return instances, lesion_labels(self.label, count=int(instances.max()))
-
-
-def checked_size(mask: Mask, size: tuple[int, ...], *, path: Path) -> Mask:
-    if mask.shape != size:
-        raise size_mismatch(path, mask.shape, size)
-    return mask
-
-
-def size_mismatch(path: Path, mask_size: tuple[int, ...], size: tuple[int, ...]) -> InputError:
-    found, expected = (" x ".join(map(str, reversed(sides))) for sides in (mask_size, size))
-    return InputError(
-        f"the mask is {found} pixels, its image {expected}",
-        remedy="give image and mask the same size, or leave the case out",
-        path=path,
-    )
 
 
 def lesion_labels(case_label: Label | None, *, count: int) -> tuple[Label | None, ...]:

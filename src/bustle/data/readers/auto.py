@@ -20,6 +20,7 @@ from bustle.data.readers._folders import folders_with_images, image_files, image
 from bustle.data.readers._item_tables import ItemTable, read_item_table, tables_in
 from bustle.data.readers._layouts import Item, find_layout, parts_of, subfolders
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, OtherSize, other_size_of
 from bustle.data.readers._pairing import IMAGE_FOLDERS, named_folder
 from bustle.data.sources import ReaderDescription, reader_module
 from bustle.io.names import NameIndex, file_below, normal_form
@@ -43,7 +44,7 @@ It says what it understood, and refuses what could be meant in two ways.
     licence="Your data's own",
     citation="Your data's own",
     obtain="Give the path of what you have",
-    options={"labels": OPTION},
+    options={"labels": OPTION, **OTHER_SIZES},
 )
 
 
@@ -51,19 +52,21 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     """Cases `<reader>/…` of a data set that has a reader of its own, else `auto/<stem>`."""
     if path is None:
         raise InputError("the reader auto needs a path", remedy="write auto:PATH, or the path alone")
-    words = ClassWords.of_option(options.get("labels", ""))
+    words, other_size = ClassWords.of_option(options.get("labels", "")), other_size_of(options)
     whole = path.resolve().parent
     reader = _named_reader(whole)
     if reader is not None:
         raise InputError(f"is a part of a data set that {reader}: reads", remedy=f"give {whole}", path=path)
     if path.is_file():
-        return _read_file(path, name=name, words=words)
+        return _read_file(path, name=name, words=words, other_size=other_size)
     root = _unwrapped(path, words=words)
     reader = _named_reader(root)
     if reader is not None:
         if words.told:
             raise InputError(f"is read as {reader}:, which knows its classes", remedy="leave labels= out", path=path)
-        collection = reader_module(reader).read(root, name=_source(name, reader), options={})
+        found = reader_module(reader)
+        passed = {option: value for option, value in options.items() if option in found.DESCRIPTION.options}
+        collection = found.read(root, name=_source(name, reader), options=passed)
         return _told(path, f"{reader}:{root}", collection)
     annotations = _coco_files(root)
     if annotations:
@@ -72,13 +75,14 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     tables = [table for file in _tables(path, root) if (table := read_item_table(file)) is not None]
     if layout is None:
         if len(tables) == 1:
-            return _told(path, f"the table {tables[0].table.path.name}", _of_table(tables[0], name=name, words=words))
+            collection = _of_table(tables[0], name=name, words=words, other_size=other_size)
+            return _told(path, f"the table {tables[0].table.path.name}", collection)
         raise InputError(
             "is no data set whose form is known",
             remedy="its layouts are in docs/reference/readers.md; folder: and manifest: read any data",
             path=path,
         )
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size)
     table = _fitting(tables, layout.items, path=path)
     what = layout.what if table is None else f"{layout.what}, with {table.table.path.name}"
     _add_items(builder, layout.items, table, words=words)
@@ -88,7 +92,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     return _told(path, what, builder.collection())
 
 
-def _read_file(path: Path, *, name: str, words: ClassWords) -> Collection:
+def _read_file(path: Path, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
     suffix = path.suffix.lower()
     if suffix in (".zip", ".tar", ".gz", ".7z", ".rar"):
         raise InputError("is an archive", remedy="unpack it and give the folder", path=path)
@@ -101,7 +105,7 @@ def _read_file(path: Path, *, name: str, words: ClassWords) -> Collection:
             remedy="give the folder of the data set",
             path=path,
         )
-    return _told(path, "a table", _of_table(table, name=name, words=words))
+    return _told(path, "a table", _of_table(table, name=name, words=words, other_size=other_size))
 
 
 def _source(name: str, reader: str) -> str:
@@ -309,7 +313,7 @@ def _lesions(item: Item) -> LesionSource | None:
     return UnitedMasks(item.masks, item.label) if item.masks or item.label == "normal" else None
 
 
-def _of_table(table: ItemTable, *, name: str, words: ClassWords) -> Collection:
+def _of_table(table: ItemTable, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
     """The images that a table names by their paths, or by names that are unique below its folder."""
     folder = table.table.path.parent
     files = [file for file in sorted(folder.rglob("*")) if file.parent.name[:1] != "." and _is_picture(file)]
@@ -331,7 +335,7 @@ def _of_table(table: ItemTable, *, name: str, words: ClassWords) -> Collection:
             remedy="put the table beside the images, or their folder",
             path=table.table.path,
         )
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size)
     _add_items(builder, items, table, words=words)
     builder.note_files("row-without-image", f"files that {table.table.path.name} names do not exist", absent)
     return builder.collection()

@@ -15,6 +15,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label, parse_spacing
 from bustle.data.readers._folders import by_stem, data_folder, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.names import normal_form
@@ -35,7 +36,7 @@ BrEaST-Lesions_USG-images_and_masks/
         "lesion analysis. Scientific Data 11, 148 (2024). doi:10.1038/s41597-024-02984-z"
     ),
     obtain="The Cancer Imaging Archive, collection Breast-Lesions-USG, doi:10.7937/9WKK-Q141",
-    options={},
+    options=OTHER_SIZES,
 )
 
 _IMAGE_FOLDER = "BrEaST-Lesions_USG-images_and_masks"
@@ -59,7 +60,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     table = _clinical_table(root)
     content = read_table(table, required=("Image_filename", "Pixel_size", "Classification"))
     rows, surplus = rows_of_stems(content, column="Image_filename", stems=images)
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     builder.note_table(content)
     without_mask, without_row = [], []
     for stem, image in images.items():

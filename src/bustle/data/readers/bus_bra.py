@@ -12,6 +12,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_id, parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.raster import image_size
@@ -32,7 +33,7 @@ bus_data.csv       ID, Case, Histology, Pathology, BIRADS, Device, Width, Height
         "for assessing computer-aided diagnosis systems. Medical Physics 51, 3110-3123 (2024). doi:10.1002/mp.16812"
     ),
     obtain="Zenodo, doi:10.5281/zenodo.8231412",
-    options={"folds": "`official` or `official10`: the publishers' 5 or 10 folds, by patient"},
+    options={"folds": "`official` or `official10`: the publishers' 5 or 10 folds, by patient", **OTHER_SIZES},
 )
 
 _FOLD_TABLES = {"official": "5-fold-cv.csv", "official10": "10-fold-cv.csv"}
@@ -51,7 +52,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     rows, surplus = rows_of_stems(content, column="ID", stems=images)
     folds = _official_folds(root, options["folds"], stems=list(images)) if "folds" in options else {}
 
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     builder.note_table(content)
     without_mask, without_row = [], []
     for stem, image in images.items():

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -19,6 +18,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import Lesions, paint_instances
+from bustle.data.readers._mask_sizes import OtherSize, fitted
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.raster import read_colours
@@ -55,11 +55,8 @@ class ColouredMask:
     def files(self) -> tuple[Path, ...]:
         return (self.file,)
 
-    def read(self, size: tuple[int, ...]) -> Lesions:
-        colours = read_colours(self.file)
-        if colours.shape[:2] != size:  # a few images are published smaller than their masks
-            resized = cv2.resize(colours, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-            colours = np.asarray(resized, np.uint8)
+    def read(self, size: tuple[int, ...], *, other: OtherSize = "refuse") -> Lesions:
+        colours = fitted(read_colours(self.file), size, other=other, path=self.file)
         masks: list[NDArray[np.bool_]] = []
         labels: list[Label] = []
         for label, region in _regions(colours, file=self.file).items():
@@ -78,7 +75,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(root / "images", reader="bus-uclm")
     table = root / _TABLE
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size="resize")  # a few images are published smaller than their masks
     rows, surplus = {}, []
     if table.is_file():
         content = read_table(table, required=("Image",), optional=("Label",))
@@ -105,7 +102,6 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
                 metadata={key.lower(): value for key, value in row.items() if key not in ("Image", "Label")},
                 tables=(table,) if table.is_file() else (),
             ),
-            resizes_masks=True,
         )
     builder.note_cases("image-without-mask", "images have no mask", without_mask)
     builder.note_files("mask-without-image", "masks belong to no image", list(masks.values()))

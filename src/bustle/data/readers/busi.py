@@ -13,6 +13,7 @@ from bustle.data.readers._annotations import Annotations
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images
 from bustle.data.readers._lesions import UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.sources import ReaderDescription
 from bustle.io.names import normal_form
 
@@ -32,7 +33,7 @@ Dataset_BUSI_with_GT/             (this folder, or the one that holds it)
         "(2020). doi:10.1016/j.dib.2019.104863"
     ),
     obtain="The web page named in the article; the archive unpacks to `Dataset_BUSI_with_GT`",
-    options={},
+    options=OTHER_SIZES,
 )
 
 _MASK_STEM = re.compile(r"(?P<image>.*)_mask(?:_\d+|\s*\(\d+\))?")
@@ -52,7 +53,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         )
     for unread in folders_with_images(root, besides=CLASS_NAMES):
         raise unknown_name("class folder", unread.name, CLASS_NAMES, path=root)
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     without_mask: list[str] = []
     orphans: list[Path] = []
     for label, folder in folders:

@@ -18,6 +18,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._class_words import OPTION, ClassWords
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import Lesions, LesionSource, paint_instances
+from bustle.data.readers._mask_sizes import OtherSize
 from bustle.data.readers._outlines import mask_from_segmentation
 from bustle.data.sources import ReaderDescription
 from bustle.io.raster import image_size
@@ -51,7 +52,8 @@ class Outlines:
     def files(self) -> tuple[Path, ...]:
         return ()
 
-    def read(self, size: tuple[int, ...]) -> Lesions:
+    def read(self, size: tuple[int, ...], *, other: OtherSize = "refuse") -> Lesions:
+        """Outlines are in the image's own pixels, whatever becomes of masks of another size."""
         height, width = size
         try:
             masks = [

@@ -19,6 +19,7 @@ from bustle.data.readers._folders import (
     subfolder,
 )
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription
 from bustle.io.tables import read_table, table_named
@@ -35,7 +36,7 @@ labels.csv               optional (or .tsv, .xlsx, .parquet): case_id,label[,pat
     licence="Your data's own",
     citation="Your data's own",
     obtain="Your own data, or `bustle data phantom`, which writes this layout",
-    options={},
+    options=OTHER_SIZES,
 )
 
 
@@ -52,7 +53,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     unfinished = check_finished(root, images=len(images))
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
     table = table_named(root, "labels")
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     rows, surplus = {}, []
     if table is not None:
         content = read_table(table, required=("case_id", "label"), optional=("patient_id", "spacing_mm"))

@@ -13,6 +13,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_boxes, parse_id, parse_label, parse_spacing
 from bustle.data.readers._folders import named
 from bustle.data.readers._lesions import NumberedMask, UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.sources import ReaderDescription
 from bustle.io.names import file_below, normal_form
 from bustle.io.tables import Row, Table, read_table
@@ -35,7 +36,7 @@ manifest.csv or manifest.parquet, one row per image; paths are relative to the m
     licence="Your data's own",
     citation="Your data's own",
     obtain="Write the table with a spreadsheet or pandas",
-    options={},
+    options=OTHER_SIZES,
 )
 
 _OPTIONAL = ("mask", "gland", "label", "patient_id", "case_id", "spacing_mm", "box")
@@ -44,7 +45,7 @@ _OPTIONAL = ("mask", "gland", "label", "patient_id", "case_id", "spacing_mm", "b
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `manifest/<case_id>`. Empty cells are absent annotations; files that do not exist are findings."""
     table = read_table(_manifest_file(path), required=("image",), optional=_OPTIONAL)
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     builder.note_table(table)
     absent_images: list[Path] = []
     absent_masks: list[str] = []

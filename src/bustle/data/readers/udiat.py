@@ -11,6 +11,7 @@ from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._fields import parse_label
 from bustle.data.readers._folders import by_stem, data_folder, folders_with_images, image_files, no_images, subfolder
 from bustle.data.readers._lesions import UnitedMasks
+from bustle.data.readers._mask_sizes import OTHER_SIZES, other_size_of
 from bustle.data.readers._rows import no_row_fits
 from bustle.data.sources import ReaderDescription
 from bustle.io.tables import Table, cell_text, read_table
@@ -29,7 +30,7 @@ DatasetB.xlsx      Image (1, 2, …), Type (Benign, Malignant)
         "doi:10.1109/JBHI.2017.2731873"
     ),
     obtain="Ask the authors for the agreement (M. H. Yap, Manchester Metropolitan University)",
-    options={},
+    options=OTHER_SIZES,
 )
 
 _TABLE = "DatasetB.xlsx"
@@ -43,7 +44,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if not images:
         raise no_images(root / "original", reader="udiat")
     table = root / _TABLE
-    builder = CollectionBuilder(name)
+    builder = CollectionBuilder(name, other_size=other_size_of(options))
     labels: dict[str, Label | None] = {}
     if table.is_file():
         content = read_table(table, required=("Image", "Type"))
