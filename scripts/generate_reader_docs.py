@@ -39,6 +39,7 @@ becomes a finding, which `bustle data audit` shows:
 | `alike-patients` | patient ids that differ only in case, separators or leading zeros; each counts as a patient |
 | `exif-orientation` | a photograph that lies on its side; it is used as it is stored, `bustle predict` turns it |
 | `unread-folder` | a folder holds images and is not part of the layout; BUSI refuses class folders of other names |
+| `unread-table` | a table beside the images cannot be read; `auto` takes nothing from it |
 | `missing-values` | cells of a table say NA, nan or the like and count as absent |
 | `missing-folder`, `missing-table` | an optional part of the layout is not there |
 | `unfinished-set` | a phantom set lacks its labels.csv, which is written last |
