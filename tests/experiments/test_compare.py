@@ -21,6 +21,8 @@ from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
 from bustle.experiments.run_record_file import read_record, write_record
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 CLASSES = ("benign", "malignant")
 NOTHING = dict.fromkeys(CLASSES)
 SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu.json"
