@@ -152,7 +152,7 @@ def test_the_page_says_how_often_class_and_outline_contradict_each_other(tmp_pat
     assert undrawn == 1
     assert f"{undrawn} of {len(lesions)}" in section
     assert "Called a lesion, yet nothing is drawn fraction 0.062" in section
-    assert "cases decided another class in which nothing is drawn / cases decided another class" in section
+    assert "cases called a lesion with nothing drawn / all cases called a lesion" in section
     assert "Called normal" not in section  # the model has no such class
     outlines_only = [replace(row, decision=None) for row in rows]
     assert "Do class and outline agree?" not in write(

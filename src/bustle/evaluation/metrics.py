@@ -86,21 +86,21 @@ CONSISTENCY = {
     "normal_but_drawn": Metric(
         "Called normal, yet a lesion is drawn",
         "fraction",
-        "cases decided normal in which a lesion is drawn / cases decided normal",
+        "cases called normal with a lesion drawn / all cases called normal",
         False,
         is_share=True,
     ),
     "lesion_but_not_drawn": Metric(
         "Called a lesion, yet nothing is drawn",
         "fraction",
-        "cases decided another class in which nothing is drawn / cases decided another class",
+        "cases called a lesion with nothing drawn / all cases called a lesion",
         False,
         is_share=True,
     ),
 }
 CLASSIFICATION = {
     "auc": Metric("AUC", "fraction", "area under the ROC curve, ties counted half"),
-    "accuracy": Metric("Accuracy", "fraction", "cases decided rightly / all cases"),
+    "accuracy": Metric("Accuracy", "fraction", "correctly classified cases / all cases"),
     "sensitivity": Metric("Sensitivity (recall)", "fraction", "TP / (TP + FN)"),
     "specificity": Metric("Specificity", "fraction", "TN / (TN + FP)"),
     "precision": Metric("Precision (PPV)", "fraction", "TP / (TP + FP)"),

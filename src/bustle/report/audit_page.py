@@ -52,9 +52,12 @@ class Entry(NamedTuple):
 
 
 class Section(NamedTuple):
+    """All findings of one kind; `cases` is how many different cases they name, 0 where they are about a source."""
+
     kind: str
     title: str
     entries: list[Entry]
+    cases: int
 
 
 def write_audit_page(path: Path, found: Audit) -> None:
@@ -71,14 +74,16 @@ def write_audit_page(path: Path, found: Audit) -> None:
 def _sections(found: Audit) -> list[Section]:
     labels = {case.case_id: case.label or "no class" for case in found.cases}
     by_kind: dict[str, list[Entry]] = {}
+    named: dict[str, set[str]] = {}
     for finding in found.findings:
         seen = [name for name in finding.case_ids if name in found.facts]
         shown = [] if finding.kind in WITHOUT_PICTURES else seen[:SHOWN]
         pictures = [Thumbnail(name, labels[name], _uri(found, name)) for name in shown]
         more = [] if finding.kind in WITHOUT_PICTURES else [name for name in finding.case_ids if name not in shown]
         by_kind.setdefault(finding.kind, []).append(Entry(finding.message, pictures, more))
+        named.setdefault(finding.kind, set()).update(finding.case_ids)
     order = [*TITLES, *sorted(set(by_kind) - set(TITLES))]
-    return [Section(kind, _title(kind), by_kind[kind]) for kind in order if kind in by_kind]
+    return [Section(kind, _title(kind), by_kind[kind], len(named[kind])) for kind in order if kind in by_kind]
 
 
 def _title(kind: str) -> str:

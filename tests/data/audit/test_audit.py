@@ -114,6 +114,8 @@ def test_the_page_shows_the_pictures_of_every_finding(faulty: Path, tmp_path: Pa
     assert page.count("data:image/jpeg;base64,") >= 12
     for name in ("set/copy", "set/marked", "set/coloured", "set/broken"):
         assert name in page
+    assert '<a href="#near-duplicates">Cropped, rescaled or re-annotated copies</a> (4 cases)' in page
+    assert '<a href="#colour-overlay">Colour in the picture</a> (1 case)' in page
 
 
 def test_the_terminal_sums_up_findings_of_one_kind(faulty: Path) -> None:
