@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_error
 from bustle.core.types import Box, Case
 from bustle.data.content_hashes import content_hashes
+from bustle.data.prepared.building_folder import building_folder
 from bustle.data.prepared.cache_building import write_arrays
 from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, read_index, write_index
 from bustle.data.prepared.mapped_files import MappedFiles
@@ -200,15 +200,15 @@ def _build(folder: Path, cases: Sequence[Case], *, key: str, section: ImageData 
     root = folder.parent
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix=".preparing-", ignore_cleanup_errors=True) as name:
-            building = Path(name) / "cache"
+        with building_folder(root) as own:
+            building = own / "cache"
             building.mkdir()
             index = write_arrays(building, cases, key=key, section=section)
             write_index(building, index)
             built = _open_mapped(building, key=key, section=section)
             if built is None:
                 raise InputError("was damaged while it was made", remedy="check the disk", path=folder)
-            _put_in_place(building, folder, spare=Path(name))
+            _put_in_place(building, folder, spare=own)
             return built
     except OSError as error:
         told = write_error(folder, error)

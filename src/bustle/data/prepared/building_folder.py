@@ -1,0 +1,48 @@
+"""The folder in which a cache is built before it is put in place, and the removal of those of killed processes."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bustle.core.file_lock import FileLock
+
+_PREFIX = ".preparing-"
+_LOCK = "lock"
+_YOUNG = 60.0
+"""Seconds in which a folder is left alone: its process may not have locked it yet."""
+
+
+@contextlib.contextmanager
+def building_folder(root: Path) -> Iterator[Path]:
+    """A folder of a name of its own in `root`, which is removed at the end.
+
+    Those that killed processes left are removed first. Raises OSError where it cannot be made.
+    """
+    _sweep(root)
+    with tempfile.TemporaryDirectory(dir=root, prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+        lock = FileLock(Path(name) / _LOCK)
+        lock.take()
+        try:
+            yield Path(name)
+        finally:
+            lock.release(remove=False)
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders whose lock nobody holds; it is in nobody's way where that is not possible."""
+    for folder in root.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - (folder / _LOCK).stat().st_mtime < _YOUNG:
+                continue
+            lock = FileLock(folder / _LOCK)
+            answer = lock.take()
+            if answer == "busy":
+                continue
+            lock.release(remove=False)
+            if answer == "taken":
+                shutil.rmtree(folder, ignore_errors=True)
