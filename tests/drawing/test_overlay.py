@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.made_model import MADE_MODEL
 
+from bustle.core.answer import Answer
 from bustle.core.types import Geometry, ImageMapping, ImageSegmentation, Prediction
 from bustle.drawing.outlines import PREDICTED, TRUTH
 from bustle.drawing.overlay import captions, draw_overlay
@@ -49,8 +52,27 @@ def test_without_mask_and_class_the_image_is_unchanged():
 
 
 def test_captions_from_full_to_short():
-    assert captions(CLASSES) == ("malignant 0.87, benign 0.13", "malignant 0.87", "M 0.87")
-    assert captions(None) == ()
+    assert captions(prediction_of(None)) == ("malignant 0.87, benign 0.13", "malignant 0.87", "M 0.87")
+    assert captions(prediction_of(None, None)) == ()
+
+
+def test_an_answer_that_names_no_class_is_said_before_its_probabilities():
+    answer = Answer(
+        decision="refer", probabilities={"benign": 0.4, "malignant": 0.6}, possible=("benign", "malignant")
+    )
+    said = dataclasses.replace(prediction_of(None), answer=answer, decision="refer")
+    assert captions(said) == ("refer: malignant 0.60, benign 0.40", "refer")
+
+
+def test_a_suspected_lesion_has_a_dashed_contour():
+    image = np.full((1, 400, 500), 90, np.uint8)
+    mask = box_mask((400, 500), y=slice(100, 300), x=slice(100, 400))
+    firm = prediction_of(mask, None)
+    answer = Answer(decision="lesion possible", probabilities={"benign": 1.0}, possible=("benign",))
+    suspected = dataclasses.replace(firm, answer=answer)
+    count = [int((draw_overlay(image, said)[0, 100, 100:400] == PREDICTED[0]).sum()) for said in (firm, suspected)]
+    assert count[0] == 300
+    assert 100 < count[1] < 200
 
 
 def written(size: tuple[int, int], mask: np.ndarray | None = None) -> np.ndarray:

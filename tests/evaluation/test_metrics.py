@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bustle.evaluation.metrics import CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION
+from bustle.evaluation.metrics import ANSWERS, CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION
 from bustle.evaluation.segmentation import metric_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -22,6 +22,7 @@ def test_the_catalogue_names_what_is_computed():
         (SEGMENTATION | DETECTION, "## Masks"),
         (CLASSIFICATION, "## Classes"),
         (CONSISTENCY, "## Do class and outline agree?"),
+        (ANSWERS, "## Answers"),
         (LESION_DETECTION, "## Lesions found"),
     ],
 )

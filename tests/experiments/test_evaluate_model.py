@@ -138,3 +138,53 @@ def test_a_bad_mask_is_told_before_anything_is_predicted(run, data, tmp_path, ca
     assert "folder/s2 (s2.png: the mask is 40 x 30" in warning
     assert "2 of 4 cases cannot be read and are left out" in (out / "report.html").read_text()
     assert not (out / "predictions" / "folder" / "s1").exists()
+
+
+RULE = {
+    "domain": None,
+    "presence": None,
+    "malignancy": {
+        "intercept": 0.0,
+        "weights": [1.0],
+        "least_yes": 0.3,
+        "least_no": 0.4,
+        "coverage_yes": 0.9,
+        "coverage_no": 0.9,
+        "cases_yes": 20,
+        "cases_no": 20,
+    },
+    "smallest_part": 0.3,
+}
+
+
+def test_answers_are_written_and_scored_beside_the_networks_own_outputs(run, data, tmp_path, capsys):
+    plain, answered = tmp_path / "plain", tmp_path / "answered"
+    assert main(["evaluate", "--model", str(run), "--data", data, "--out", str(plain)]) == 0
+    (run / "fold-0" / "decision.json").write_text(json.dumps({"format_version": 1, "rule": RULE}))
+    assert main(["evaluate", "--model", str(run), "--data", data, "--out", str(answered)]) == 0
+
+    # The network's own figures are what they were.
+    before, after = (json.loads((folder / "metrics.json").read_text()) for folder in (plain, answered))
+    assert (before["segmentation"], before["classification"]) == (after["segmentation"], after["classification"])
+    assert "answers" not in before
+    assert not (plain / "cases_answers.csv").exists()
+
+    record = json.loads((answered / "predictions" / "folder" / "s1" / "prediction.json").read_text())
+    assert record["decision"] == record["answer"]["decision"]
+    assert record["decision"] in ("benign", "malignant", "refer")
+    rows = read_cases(answered / "cases_answers.csv")
+    assert [row.case_id for row in rows] == [f"folder/s{index}" for index in range(4)]
+    figures = after["answers"]
+    assert figures["segmentation"]["missed_lesions"]["n"] == 3
+    assert figures["consistency"]["lesion_but_not_drawn"]["count"] == 0  # an answer contradicts itself never
+    assert figures["left_open"]["n"] == 4
+    assert figures["left_open"]["count"] == sum(row.decision == "refer" for row in rows)
+    assert "Answers" in (answered / "report.html").read_text()
+
+
+def test_a_damaged_rule_is_told_in_one_line(run, data, tmp_path, capsys):
+    for content in ("{}", json.dumps({"format_version": 1, "rule": RULE | {"smallest_part": 3}}), "not json"):
+        (run / "fold-0" / "decision.json").write_text(content)
+        assert main(["evaluate", "--model", str(run), "--data", data, "--out", str(tmp_path / "out")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "decision.json" in line

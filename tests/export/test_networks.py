@@ -11,7 +11,7 @@ from bustle.models import zoo
 
 EXPORTED = [name for name in zoo.ids() if zoo.get(name).exports]
 
-NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+NOTHING_KNOWN = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
 
 
 @pytest.mark.full

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import load_file
 
@@ -21,8 +22,9 @@ from bustle.inference.openvino_backend import OpenVinoBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
+from bustle.models.weights import load_model_weights
 
-NOTHING_KNOWN = {"training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+NOTHING_KNOWN = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
 Exported = tuple[Path, Recipe, Sequence[Path]]
 
 
@@ -84,12 +86,44 @@ def test_the_graph_names_no_folder_of_this_machine(joint: Exported):
 
 
 def test_a_zip_of_one_fold(masks_only: Exported):
-    out, _, weights = masks_only
+    out, _, _ = masks_only
     with zipfile.ZipFile(out) as archive:
-        assert len(archive.namelist()) == 4
-        assert archive.read("weights.safetensors") == weights[0].read_bytes()
+        assert sorted(archive.namelist()) == ["MODEL_CARD.md", "model.onnx", "package.json"]
     assert [output.name for output in Package(out).record.outputs] == ["mask_probs"]
     assert Package(out).record.parity.largest_class_difference is None
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_graph_of_one_network_holds_its_weights_by_name(make_weights: Callable, tmp_path: Path, half: bool):
+    recipe, weights = make_weights("rmtl_net")
+    out = tmp_path / "m.bustle"
+    record = write_package(out, recipe=recipe, weights=weights, half=half, **NOTHING_KNOWN)
+    assert (set(record.files), record.half) == ({"model.onnx"}, half)
+    network = zoo.resolve(recipe).build()
+    load_model_weights(network, out / "model.onnx")
+    found = network.state_dict()
+    for name, tensor in load_file(weights[0]).items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        rounded = half and tensor.ndim >= 2
+        wanted = tensor.astype(np.float16).astype(np.float32) if rounded else tensor
+        assert np.array_equal(found[name].numpy(), wanted), name
+
+
+def test_half_precision_halves_the_file_and_says_so(make_weights: Callable, tmp_path: Path):
+    recipe, weights = make_weights("lesion_pooled_unet")
+    sizes = []
+    for half in (False, True):
+        out = tmp_path / f"{half}.bustle"
+        record = write_package(out, recipe=recipe, weights=weights, half=half, **NOTHING_KNOWN)
+        assert record.parity is not None  # against the network with rounded weights
+        sizes.append(sum(parameter_bytes(out / "model.onnx").values()))
+        assert ("rounded to half precision" in (out / "MODEL_CARD.md").read_text()) == half
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def parameter_bytes(path: Path) -> dict[str, int]:
+    return {tensor.name: len(tensor.raw_data) for tensor in onnx.load(path).graph.initializer}
 
 
 @pytest.mark.parametrize("exported", ["joint", "masks_only"])

@@ -78,6 +78,7 @@ def write_package(
         ),
         preprocessing=ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
+        decision=None,
         protocol="rmtl",
         weights=(NetworkWeights(fold="fold-0", sha256="ab"),),
         training=None,
@@ -86,6 +87,7 @@ def write_package(
         seen_images=(),
         licence="none",
         parity=None,
+        half=False,
         versions={"bustle": "0.1.0"},
         files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     )

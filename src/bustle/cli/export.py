@@ -20,13 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PACKAGE",
         help="folder to write, such as model.bustle; a zip if it ends in .zip",
     )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="store the large weights in half precision: half of the size, computed with as before",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.export import export_run
 
     out = arguments.out
-    record = export_run(arguments.run, out)
+    record = export_run(arguments.run, out, half=arguments.half)
     networks = "1 network" if len(record.weights) == 1 else f"the mean of {len(record.weights)} networks"
     print(f"{record.title}: {networks}, written to {out}")
     parity = record.parity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 HELP = "list the shipped recipes and describe their networks"
 
@@ -32,6 +33,8 @@ def _list(*, variants: bool, as_json: bool) -> int:
 
     from bustle.core.config import to_mapping
     from bustle.core.recipe import load_recipe, recipe_ids
+    from bustle.inference.package import Package
+    from bustle.inference.shipped import named_model, shipped_names
     from bustle.models.counts import shipped_counts
     from bustle.models.description import describe
 
@@ -54,6 +57,9 @@ def _list(*, variants: bool, as_json: bool) -> int:
             f"{gmacs:>{widths[4]}}  {deviations:>{widths[5]}}  {title:<{widths[6]}}  {citation}"
         )
         print(line[:room])
+    for name in shipped_names():
+        title = Package(named_model(Path(name))).record.title
+        print(f"\nready to use, without a training: --model {name} ({title})")
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from bustle.core.paths import given_path
+from bustle.inference.shipped import REFERENCE
 
 HELP = "Outline and classify lesions in images or volumes with a trained model."
 
@@ -15,15 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, a folder "
-        "(those directly in it), or a pattern ('scans/**/*.png')",
+        help="PNG, JPEG, BMP or TIFF image, NRRD, NIfTI or MHA volume, a folder (those directly in it), or a pattern "
+        "('scans/**/*.png')",
     )
     parser.add_argument(
         "--model",
         type=given_path,
-        required=True,
+        default=Path(REFERENCE),
         metavar="RUN|PACKAGE",
-        help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export`",
+        help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export` (default: the "
+        "reference model that comes with bustle)",
     )
     parser.add_argument(
         "--out", type=given_path, required=True, metavar="DIR", help="where DIR/<image name>/ is written"
@@ -94,11 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
             on_failure=skip,
         )
     for image in done.predicted:
-        finding = [] if image.decision is None else [f"{image.decision} {image.probability:.2f}"]
-        if image.lesions is not None:
-            finding.append("1 lesion" if image.lesions == 1 else f"{image.lesions} lesions")
-        print(f"{image.name}: {', '.join(finding)}")
-    print(f"{len(done.predicted)} of {len(images)} images predicted, written to {out}")
+        print(f"{image.name}: {image.finding}")
+    print(f"{len(done.predicted)} of {len(images)} images predicted by '{predictor.title}', written to {out}")
     if done.failures:
         print(f"bustle: {len(done.failures)} of {len(images)} images could not be read", file=sys.stderr)
         return 2

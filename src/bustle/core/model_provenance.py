@@ -22,15 +22,17 @@ class NetworkWeights:
 class ModelProvenance:
     """A model of bustle, and what ran it.
 
-    `model` and `recipe` are ids, `package` is the SHA-256 of a package's graph. `runtime` names the library that ran
-    it, with its version; None where an older bustle did not record it. `bustle` is the version, None of a source tree
-    that is not installed. `unfinished` names the folds whose training had not ended.
+    `model` and `recipe` are ids, `package` is the SHA-256 of a package's graph, `decision_rule` that of the rule by
+    which outputs become answers. `runtime` names the library that ran it, with its version; None where an older
+    bustle did not record it. `bustle` is the version, None of a source tree that is not installed. `unfinished` names
+    the folds whose training had not ended.
     """
 
     model: str
     recipe: str
     weights: tuple[NetworkWeights, ...]
     package: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    decision_rule: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     unfinished: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     title: str
     runtime: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
@@ -41,8 +43,8 @@ class ModelProvenance:
         return isinstance(other, ModelProvenance) and replace(self, runtime=None) == replace(other, runtime=None)
 
     def same_files_as(self, other: ModelProvenance) -> bool:
-        """Whether both were opened from the same weights and graph."""
-        return (self.weights, self.package) == (other.weights, other.package)
+        """Whether both were opened from the same weights, graph and rule."""
+        return (self.weights, self.package, self.decision_rule) == (other.weights, other.package, other.decision_rule)
 
 
 @dataclass(frozen=True)

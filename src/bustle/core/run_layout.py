@@ -56,6 +56,11 @@ class ScoredFolder:
         return TrackFiles(*(self.path / name for name in names))
 
     @property
+    def answers(self) -> Path:
+        """One row per case as it was answered, of models that have a decision rule."""
+        return self.path / "cases_answers.csv"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
@@ -107,6 +112,11 @@ class FoldLayout(TrainingFolder, ScoredFolder):
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def decision(self) -> Path:
+        """The rule by which the network's outputs become answers."""
+        return self.path / "decision.json"
 
     @property
     def number(self) -> int:
@@ -278,7 +288,7 @@ def run_names(predictions: OwnNames) -> OwnNames:
     trained = ("best.safetensors", "metrics.csv")
     stages = OwnNames(folders={"*": OwnNames(files=trained, folders=training)})
     fold = OwnNames(
-        files=(*trained, *_scoring_files(), "report.html"),
+        files=(*trained, "decision.json", *_scoring_files(), "report.html"),
         folders={**training, "stages": stages, **_prediction_folders(predictions)},
     )
     return OwnNames(

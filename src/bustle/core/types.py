@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.answer import Answer
 from bustle.core.model_provenance import ModelProvenance
 
 if TYPE_CHECKING:
@@ -224,13 +225,15 @@ class LesionCandidate:
 class ImageSegmentation:
     """What a network draws on an image: lesion probability, float32 `H W` in 0..1, mask and the mask's `lesions`.
 
-    `network_mask` bool `h w` is the mask on the network's grid, for protocols that score there.
+    `network_mask` bool `h w` is the network's own mask on its grid, for protocols that score there. `raw_mask` is its
+    own on the image's grid where an answer changed the mask; None where `mask` is that.
     """
 
     probability: NDArray[np.float32]
     mask: NDArray[np.bool_]
     network_mask: NDArray[np.bool_]
     lesions: tuple[Lesion, ...]
+    raw_mask: NDArray[np.bool_] | None = None
 
     @property
     def lesion_count(self) -> int:
@@ -266,8 +269,10 @@ class Prediction:
     """What a model says about one case, on its ORIGINAL grid, which `geometry` describes.
 
     `mapping` says how the network saw it. `segmentation` is None for a network without a mask.
-    `class_probabilities` maps class name to probability, None for a network without classes; `decision` is the class
-    that they lead to. `provenance` is the model's, `centre` the place, in voxels, at which it was told to look for a
+    `class_probabilities` maps class name to the network's own probability, None for a network without classes.
+    `answer` is what the model's decision rule makes of all this, None without a rule. `decision` is the answer's, or
+    without one the most probable class. `provenance` is the model's, `centre` the place, in voxels, at which it was
+    told to look for a
     volume's lesion.
     """
 
@@ -278,4 +283,5 @@ class Prediction:
     class_probabilities: Mapping[str, float] | None
     decision: str | None
     provenance: ModelProvenance
+    answer: Answer | None = None
     centre: tuple[float, ...] | None = None

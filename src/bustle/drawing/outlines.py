@@ -31,9 +31,18 @@ def draw_outline(
     colour: tuple[int, int, int],
     thickness: int = 1,
     smooth: bool = True,
+    dash: int | None = None,
 ) -> None:
-    """Draw the border of a mask `H W` and of its holes on a canvas `H W 3` of the same size."""
+    """Draw the border of a mask `H W` and of its holes on a canvas `H W 3` of the same size.
+
+    With `dash`, dashes and gaps of that many pixels instead of a line.
+    """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if dash is not None:
+        for contour in contours:
+            for start in range(0, len(contour), 2 * dash):
+                cv2.polylines(canvas, [contour[start : start + dash]], False, colour, thickness, cv2.LINE_8)
+        return
     cv2.drawContours(canvas, contours, -1, colour, thickness, cv2.LINE_AA if smooth else cv2.LINE_8)
 
 

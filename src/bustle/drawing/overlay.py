@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.types import Prediction
 from bustle.drawing.outlines import FONT, PREDICTED, TRUTH, as_canvas, draw_outline
+
+DASH = 5
+"""Dashes are so many times as long as they are thick."""
 
 SMALLEST_LEGIBLE, LARGEST = 0.32, 4.0
 """Bounds of the font's scale; a scale of 1 makes capitals 22 pixels high."""
@@ -20,8 +21,9 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """Draw on an image `C H W`; returns RGB `3 H W` of the same size.
 
-    The predicted contour is yellow, that of `truth` (`H W`) green. Line and text grow with the image; on an image
-    too small for it the text is shortened, and left out where even that would not be legible.
+    The predicted contour is yellow, dashed where a lesion is only suspected, that of `truth` (`H W`) green. Line and
+    text grow with the image; on an image too small for it the text is shortened, and left out where even that would
+    not be legible.
     """
     canvas = as_canvas(image)
     thickness = max(1, round(min(canvas.shape[:2]) / 300))
@@ -29,22 +31,28 @@ def draw_overlay(
         draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
     mask = None if prediction.segmentation is None else prediction.segmentation.mask
     if mask is not None:
-        draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False)
-    _write(canvas, captions(prediction.class_probabilities), avoid=mask)
+        suspected = prediction.answer is not None and prediction.answer.is_suspected
+        dash = DASH * thickness if suspected else None
+        draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False, dash=dash)
+    _write(canvas, captions(prediction), avoid=mask)
     return np.ascontiguousarray(canvas.transpose(2, 0, 1))
 
 
-def captions(class_probabilities: Mapping[str, float] | None) -> tuple[str, ...]:
-    """What may be written, the fullest first: `malignant 0.87, benign 0.13`; `malignant 0.87`; `M 0.87`."""
-    if not class_probabilities:
+def captions(prediction: Prediction) -> tuple[str, ...]:
+    """What may be written, the fullest first: `malignant 0.87, benign 0.13`; `malignant 0.87`; `M 0.87`.
+
+    Of an answer its decision stands before the calibrated probabilities where that names no class.
+    """
+    answer = prediction.answer
+    probabilities = prediction.class_probabilities if answer is None else answer.probabilities
+    if not probabilities:
         return ()
-    ranked = sorted(class_probabilities.items(), key=lambda item: -item[1])
-    name, probability = ranked[0]
-    return (
-        ", ".join(f"{label} {value:.2f}" for label, value in ranked),
-        f"{name} {probability:.2f}",
-        f"{name[0].upper()} {probability:.2f}",
-    )
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    full = ", ".join(f"{label} {value:.2f}" for label, value in ranked)
+    if answer is not None and answer.decision not in probabilities:
+        return (f"{answer.decision}: {full}", answer.decision)
+    name = prediction.decision or ranked[0][0]
+    return (full, f"{name} {probabilities[name]:.2f}", f"{name[0].upper()} {probabilities[name]:.2f}")
 
 
 def _write(canvas: NDArray[np.uint8], texts: tuple[str, ...], *, avoid: NDArray[np.bool_] | None) -> None:

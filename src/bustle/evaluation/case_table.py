@@ -24,7 +24,7 @@ PROBABILITY = "probability_"
 LARGEST = 1e12
 """No distance or size in pixels, voxels, mm or mm² is larger; none is negative."""
 
-LATER = ("box_iou", "volume_mm3")
+LATER = ("box_iou", "volume_mm3", "possible")
 """Columns that the first version did not write: a table without them is read as if they were blank."""
 
 
@@ -34,7 +34,8 @@ class CaseRow:
 
     `group_id` is the unit of resampling. `probabilities` holds every class of the method; `decision` is the method's
     word. Fractions are 0..1, areas are in pixels (voxels) of the scored grid; `area_mm2` is for images, `volume_mm3`
-    for volumes. `truth_empty` and `prediction_empty` are None where the mask is unknown.
+    for volumes. `possible` are the classes that an answer leaves possible, joined by `|`. `truth_empty` and
+    `prediction_empty` are None where the mask is unknown.
     """
 
     case_id: str
@@ -69,6 +70,7 @@ class CaseRow:
     false_positive_area: int | None = None
     box_iou: float | None = None
     volume_mm3: float | None = None
+    possible: str | None = None
 
     def value(self, column: str) -> float | None:
         """The number in a column, by its name: a metric of `SEGMENTATION`, or a size."""

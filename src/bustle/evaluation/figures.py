@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT
 from bustle.evaluation.metrics import (
+    ANSWERS,
     CATALOGUES,
     CLASSIFICATION,
     CONSISTENCY,
@@ -128,6 +129,17 @@ class CaseFigures(MaskFigures):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_complete(self.consistency, CONSISTENCY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerFigures(CaseFigures):
+    """The outlines, calibrated classes and agreement of answers, and what they promise."""
+
+    estimates: Estimates = field(metadata=INLINE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_complete(self.estimates, ANSWERS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,37 @@ CONSISTENCY = {
         is_share=True,
     ),
 }
+ANSWERS = {
+    "left_open": Metric(
+        "Left open",
+        "fraction",
+        'cases answered "refer", "lesion possible" or "no breast ultrasound" / all cases',
+        False,
+        is_share=True,
+    ),
+    "decided_wrongly": Metric(
+        "Decided wrongly",
+        "fraction",
+        "cases answered benign, malignant or no lesion that are another / all that are answered so",
+        False,
+        is_share=True,
+    ),
+    "coverage_lesions": Metric(
+        "Coverage of lesions", "fraction", "lesion cases in which a lesion is possible / lesion cases", is_share=True
+    ),
+    "coverage_normals": Metric(
+        "Coverage of normals",
+        "fraction",
+        "cases without a lesion in which none is possible / cases without a lesion",
+        is_share=True,
+    ),
+    "coverage_classes": Metric(
+        "Coverage of classes",
+        "fraction",
+        "lesion cases whose class is possible / lesion cases in which a lesion is possible",
+        is_share=True,
+    ),
+}
 CLASSIFICATION = {
     "auc": Metric("AUC", "fraction", "area under the ROC curve, ties counted half"),
     "accuracy": Metric("Accuracy", "fraction", "correctly classified cases / all cases"),

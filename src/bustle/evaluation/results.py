@@ -13,6 +13,7 @@ from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT
 from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.provenance import Provenance
 from bustle.evaluation.figures import (
+    AnswerFigures,
     CaseFigures,
     ClassFigures,
     DetectionFigures,
@@ -41,7 +42,8 @@ class TrackFigures(MaskFigures):
     """The figures of one track by its protocol, with the rules that a reader of them needs.
 
     `resolution` is the grid on which masks were compared, `empty_policy` what an empty mask scores,
-    `headline_distance` the form of HD95 that leads. `lesion_detection` is None where no lesions were sought.
+    `headline_distance` the form of HD95 that leads. `lesion_detection` is None where no lesions were sought,
+    `answers` unless it is the strict track and the predictions have answers.
     """
 
     track: str
@@ -53,6 +55,7 @@ class TrackFigures(MaskFigures):
     bootstrap: Bootstrap
     classification: ClassFigures | None
     lesion_detection: DetectionFigures | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    answers: AnswerFigures | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)

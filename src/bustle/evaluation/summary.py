@@ -12,7 +12,14 @@ from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import summarise_classes
 from bustle.evaluation.consistency import summarise_consistency
-from bustle.evaluation.figures import CaseFigures, DetectionFigures, Estimates, MaskFigures, SizeFigures
+from bustle.evaluation.figures import (
+    AnswerFigures,
+    CaseFigures,
+    DetectionFigures,
+    Estimates,
+    MaskFigures,
+    SizeFigures,
+)
 from bustle.evaluation.metrics import DETECTION, SEGMENTATION
 from bustle.evaluation.results import Bootstrap, TrackScores
 from bustle.evaluation.statistics import RESAMPLING, GroupResamples, mean_over_cases, weighted_means
@@ -42,7 +49,12 @@ class Scoring:
 
 
 def summarise(
-    rows: Sequence[CaseRow], *, scoring: Scoring, track: str, lesion_detection: DetectionFigures | None = None
+    rows: Sequence[CaseRow],
+    *,
+    scoring: Scoring,
+    track: str,
+    lesion_detection: DetectionFigures | None = None,
+    answers: AnswerFigures | None = None,
 ) -> TrackScores:
     """Every metric with SD over cases and clustered 95 % interval.
 
@@ -66,6 +78,7 @@ def summarise(
         classification=whole.classification,
         consistency=whole.consistency,
         lesion_detection=lesion_detection,
+        answers=answers,
         by_source={
             name: whole if len(sources) == 1 else summarise_cases(part, scoring=scoring)
             for name, part in by_source.items()

@@ -15,11 +15,15 @@ from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
 from bustle.experiments.training_overlap import seen_case_ids, seen_images
+from bustle.inference.decision_file import rule_of
 from bustle.inference.package import PackageRecord, TrainingRecord, TrainingSource, case_digest
 
 
-def export_run(model: Path, out: Path) -> PackageRecord:
-    """Export a run's finished folds, or one `RUN/fold-K`, to the package `out`. Raises `InputError`."""
+def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
+    """Export a run's finished folds, or one `RUN/fold-K`, to the package `out`. Raises `InputError`.
+
+    With `half` the large weights are rounded to half precision.
+    """
     from bustle.export.package import write_package
 
     opened = named_run(model).opened()
@@ -31,11 +35,13 @@ def export_run(model: Path, out: Path) -> PackageRecord:
         out,
         recipe=recipe,
         weights=[fold.weights for fold in folds],
+        decision=rule_of(folds),
         training=_training(run, recipe=recipe),
         metrics=_metrics(run, folds=folds),
         seen_cases=sorted(map(case_digest, seen)),
         seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
         untrained=untrained_heads_of(run, folds),
+        half=half,
     )
 
 

@@ -7,11 +7,19 @@ from pathlib import Path
 from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
 from bustle.core.run_layout import comparison_names, evaluation_names, run_names
-from bustle.inference.prediction_files import MASK, NETWORK_MASK, OVERLAY, PROBABILITY, RECORD, VOLUME_SUFFIX
+from bustle.inference.prediction_files import (
+    MASK,
+    NETWORK_MASK,
+    OVERLAY,
+    PROBABILITY,
+    RAW_MASK,
+    RECORD,
+    VOLUME_SUFFIX,
+)
 
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
-_MAPS = (MASK, NETWORK_MASK, PROBABILITY)
+_MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY)
 _CASE_FILES = (RECORD, OVERLAY, *_MAPS, *(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS))
 _SIGNED_BY = (RECORD, OVERLAY)
 """The overlay is written first; a `mask.png` alone may be that of any other tool."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,6 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
+from bustle.inference.finding import finding
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, remove_prediction
 from bustle.inference.predictor import Item, Predictor
@@ -24,12 +25,10 @@ Source = TypeVar("Source")
 
 @dataclass(frozen=True)
 class PredictedImage:
-    """The line that a person reads about one image; `lesions` None for a network that draws no mask."""
+    """The line that a person reads about one image."""
 
     name: str
-    decision: str | None
-    probability: float | None
-    lesions: int | None
+    finding: str
 
 
 @dataclass(frozen=True)
@@ -166,8 +165,7 @@ class _Work(Generic[Source]):
         same_model = self.predictor.provenance.same_answers_as(stored.provenance)
         if not same_model or stored.input_sha256 != picture.digest() or stored.centre != picture.centre:
             return None
-        lesions = None if drawn is None else drawn.lesion_count
-        return _line(picture.name, stored.class_probabilities, stored.decision, lesions)
+        return PredictedImage(picture.name, finding(stored))
 
     def _fitting(self, source: Source) -> Picture:
         """The decoded input; raises `InputError` for a damaged one, and for one that the model does not take."""
@@ -182,16 +180,4 @@ class _Work(Generic[Source]):
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
         write_files(prediction, picture, self.out, save_probability=self.save_probability)
-        lesions = None if prediction.segmentation is None else prediction.segmentation.lesion_count
-        return _line(prediction.case_id, prediction.class_probabilities, prediction.decision, lesions)
-
-
-def _line(
-    name: str, probabilities: Mapping[str, float] | None, decision: str | None, lesions: int | None
-) -> PredictedImage:
-    return PredictedImage(
-        name=name,
-        decision=decision,
-        probability=None if probabilities is None else max(probabilities.values()),
-        lesions=lesions,
-    )
+        return PredictedImage(prediction.case_id, finding(prediction))

@@ -73,6 +73,8 @@ def score_method(
     folder = ScoredFolder(out)
     remove_file(folder.main.metrics)  # of an earlier evaluation: it is written last
     scored.main.write(folder.main)
+    for track in scored.each:
+        track.write_answers(folder)
     if scored.companion is not None and results.companion is not None:
         beside = folder.companion(scored.companion.rules.track)
         scored.companion.write(beside)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.progress import announce, progress
-from bustle.core.types import Case, Sample
+from bustle.core.types import Box, Case, Sample
 from bustle.data.prepared.grid import boxes_to_network, mapped_grid
 from bustle.evaluation.cases import PredictedCase, TruthCase
-from bustle.inference.decision import decide
+from bustle.inference.decision import most_probable
 from bustle.inference.prediction_files import MASK, check_prediction, foreign_volume, read_prediction
 from bustle.inference.prediction_search import find_predictions, predictions_below, read_class_table
 from bustle.inference.stored_prediction import StoredPrediction, empty_mask
@@ -46,7 +46,7 @@ class PredictionIndex:
             return StoredPrediction(
                 segmentation=empty_mask(size) if self.paths else None,
                 class_probabilities=probabilities,
-                decision=decide(probabilities),
+                decision=most_probable(probabilities),
             )
         stored = read_prediction(path)
         foreign = foreign_volume(path)
@@ -60,7 +60,9 @@ class PredictionIndex:
                 path=path,
             )
         probabilities = self.class_probabilities.get(case.case_id, stored.class_probabilities)
-        decision = decide(probabilities) if stored.decision is None else stored.decision
+        # The tracks score what the network itself says; an answer is scored beside them.
+        raw = stored.decision is None or stored.answer is not None
+        decision = most_probable(probabilities) if raw else stored.decision
         return dataclasses.replace(stored, class_probabilities=probabilities, decision=decision)
 
 
@@ -169,10 +171,10 @@ class Pair:
     ) -> tuple[TruthCase, PredictedCase]:
         """Truth and prediction at the image's own size, or on the grid of the network that predicted."""
         mask, boxes, drawn = true_mask(self.sample), self.sample.boxes, self.stored.segmentation
-        spacing = self.sample.geometry.spacing or self.case.spacing
+        spacing = self._spacing
         predicted = None
         if drawn is not None and resolution == "native":
-            predicted = drawn.mask
+            predicted = drawn.raw_mask
         elif drawn is not None:
             if drawn.network is None:
                 raise InputError(
@@ -184,7 +186,38 @@ class Pair:
             mask = None if mask is None else grid.mask_to_network(mask)
             boxes = boxes_to_network(boxes, grid=grid)
             spacing = grid.network.spacing
-        truth = TruthCase(
+        return self._truth(mask, boxes=boxes, spacing=spacing, group_id=group_id), PredictedCase(
+            case_id=self.case.case_id,
+            mask=predicted,
+            class_probabilities=self.stored.class_probabilities,
+            decision=self.stored.decision,
+        )
+
+    def answered(self, *, group_id: str | None) -> tuple[TruthCase, PredictedCase]:
+        """Truth and answer at the image's own size; only of a prediction that has an answer."""
+        answer, drawn = self.stored.answer, self.stored.segmentation
+        assert answer is not None
+        truth = self._truth(true_mask(self.sample), boxes=self.sample.boxes, spacing=self._spacing, group_id=group_id)
+        return truth, PredictedCase(
+            case_id=self.case.case_id,
+            mask=None if drawn is None else drawn.mask,
+            class_probabilities=answer.probabilities,
+            decision=answer.decision,
+        )
+
+    @property
+    def _spacing(self) -> tuple[float, ...] | None:
+        return self.sample.geometry.spacing or self.case.spacing
+
+    def _truth(
+        self,
+        mask: NDArray[np.bool_] | None,
+        *,
+        boxes: tuple[Box, ...] | None,
+        spacing: tuple[float, ...] | None,
+        group_id: str | None,
+    ) -> TruthCase:
+        return TruthCase(
             case_id=self.case.case_id,
             source=self.case.source,
             patient_id=self.case.patient_id,
@@ -193,12 +226,6 @@ class Pair:
             mask=mask,
             boxes=boxes,
             spacing=spacing,
-        )
-        return truth, PredictedCase(
-            case_id=self.case.case_id,
-            mask=predicted,
-            class_probabilities=self.stored.class_probabilities,
-            decision=self.stored.decision,
         )
 
 

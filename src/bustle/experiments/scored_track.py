@@ -10,7 +10,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.model_provenance import PredictionProvenance
-from bustle.core.run_layout import TrackFiles
+from bustle.core.run_layout import ScoredFolder, TrackFiles
 from bustle.core.tracks import TrackRules
 from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.cases import score_case
@@ -20,6 +20,7 @@ from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.results import TrackScores
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import Scoring, summarise
+from bustle.experiments.scored_answers import ScoredAnswers
 from bustle.experiments.scored_pairs import Pair
 from bustle.inference.stored_prediction import StoredVolumeMask
 
@@ -39,6 +40,7 @@ class ScoredTrack:
         self._rows: list[CaseRow] = []
         self._models: list[PredictionProvenance | None] = []
         self._detected: list[DetectedCase] | None = [] if not rules.protocol.located else None
+        self._answers = ScoredAnswers(rules.protocol, classes=classes) if rules.track == "strict" else None
 
     @property
     def model(self) -> PredictionProvenance | None:
@@ -57,6 +59,8 @@ class ScoredTrack:
         self._rows.append(score_case(truth, predicted, protocol=protocol, classes=self._classes))
         self._models.append(pair.stored.provenance)
         self._detect(pair, group_id=truth.cluster)
+        if self._answers is not None:
+            self._answers.add(pair, group_id=group_id)
 
     def _detect(self, pair: Pair, *, group_id: str) -> None:
         """Only candidates with scores can be counted; a model that was told where the lesion is has found none."""
@@ -88,7 +92,13 @@ class ScoredTrack:
             scoring=scoring,
             track=self.rules.track,
             lesion_detection=detection_figures(self._detected or [], resamples=resamples),
+            answers=None if self._answers is None else self._answers.figures(resamples=resamples),
         )
+
+    def write_answers(self, folder: ScoredFolder) -> None:
+        """Write the cases as they were answered, where this track scores answers."""
+        if self._answers is not None:
+            self._answers.write(folder)
 
     def write(self, files: TrackFiles) -> None:
         """Write the cases, and which lesions were found where lesions of volumes were sought."""

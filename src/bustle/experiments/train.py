@@ -9,7 +9,7 @@ from pathlib import Path
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
-from bustle.core.run_layout import RunLayout
+from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.run_provenance import UntrainedHead
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case, Collection
@@ -17,6 +17,8 @@ from bustle.data.prepared.cache import CaseCache
 from bustle.data.relations.seen_images import sketches_of
 from bustle.evaluation.results import RunResult
 from bustle.experiments.evaluate import score_model
+from bustle.experiments.fit_decision import fit_decision
+from bustle.experiments.initial_weights import weights_of
 from bustle.experiments.own_outputs import RUN
 from bustle.experiments.planned_run import PlannedRun, SplitChoice, plan_run
 from bustle.experiments.reader_findings import tell_findings
@@ -25,6 +27,7 @@ from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fing
 from bustle.experiments.run_summary import write_run_summary
 from bustle.experiments.scored_fold import read_scored, read_training
 from bustle.experiments.untrained_heads import tell_untrained, untrained_heads
+from bustle.inference.decision_file import write_decision_rule
 from bustle.inference.predictor import Predictor
 
 
@@ -53,6 +56,7 @@ def run_training(
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
     with keeping_random_state(), claim_folder(out, RUN) as claim:
         reopening = check_run_folder(claim, resume=resume)
+        init = None if init is None else weights_of(init)
         if init is not None:
             check_init(recipe, init)
         collection = load_data()
@@ -157,12 +161,23 @@ class _Folds:
             title=f"fold {number}",
         )
         if not folder.is_scored:
-            self._score(folder.path, [self.by_id[case_id] for case_id in fold.test], number)
+            predictor = self._deciding(folder, [self.by_id[case_id] for case_id in fold.val])
+            self._score(predictor, folder.path, [self.by_id[case_id] for case_id in fold.test], number)
 
-    def _score(self, folder: Path, cases: Sequence[Case], number: int) -> None:
+    def _deciding(self, folder: FoldLayout, cases: Sequence[Case]) -> Predictor:
+        """The fold's model with the rule for its answers, which is fitted on its validation part and kept."""
+        predictor = Predictor.of_trained_fold(RunLayout(self.out), folder.number, device=self.device)
+        if folder.decision.exists():
+            return predictor
+        rule = fit_decision(predictor, cases)
+        write_decision_rule(folder.decision, rule)
+        if rule is None:
+            return predictor
+        return Predictor.of_trained_fold(RunLayout(self.out), folder.number, device=self.device)
+
+    def _score(self, predictor: Predictor, folder: Path, cases: Sequence[Case], number: int) -> None:
         # A split by images takes every image for its own group; patients stay together in intervals.
         by_groups = self.rules.main.protocol.group_by == "leak_group"
-        predictor = Predictor.of_trained_fold(RunLayout(self.out), number, device=self.device)
         score_model(
             predictor,
             cases=cases,

@@ -8,7 +8,7 @@ from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.package import CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
-from bustle.report.evaluation_page import headline_cards
+from bustle.report.evaluation_page import answer_lines, headline_cards
 from bustle.report.wording import NOTHING, interval, with_unit
 
 
@@ -19,6 +19,7 @@ def model_card(record: PackageRecord, *, name: str) -> str:
         "Use": f"```bash\nbustle predict scans/ --model {name} --out predictions\n```",
         "Training": _training(record),
         "Figures": _figures(record),
+        "Answers": _answers(record),
         "Deviations from the paper": f"{record.citation}\n\n{_list(record.deviations)}",
         "Export": _export(record),
         "Licence": record.licence,
@@ -41,7 +42,8 @@ def _purpose(record: PackageRecord) -> str:
     section = record.preprocessing
     gives = {
         MASK_PROBS: "a mask of lesions",
-        CLASS_PROBS: f"the probabilities of {', '.join(section.classes)} (not calibrated)",
+        CLASS_PROBS: f"the probabilities of {', '.join(section.classes)}"
+        + (" (not calibrated)" if record.decision is None else ", and an answer with calibrated ones"),
     }
     answers = " and ".join(gives[output.name] for output in record.outputs)
     size = " × ".join(map(str, section.size))
@@ -85,6 +87,33 @@ def _figures(record: PackageRecord) -> str:
     return "\n\n".join([text, *(_track_table(metrics) for metrics in record.metrics)])
 
 
+def _answers(record: PackageRecord) -> str:
+    """What the answers promise, and what of it they kept on the test cases."""
+    rule = record.decision
+    if rule is None:
+        return "The model has no decision rule: its decision is the most probable class."
+    questions = [("malignant lesions", "benign lesions", rule.malignancy)]
+    if rule.presence is not None:
+        questions.insert(0, ("cases with a lesion", "cases without one", rule.presence))
+    lines = ["| stays possible in at least | fitted on |", "|---|---|"]
+    for yes, no, question in questions:
+        lines.append(f"| {question.coverage_yes:.0%} of {yes} | {question.cases_yes} cases |")
+        lines.append(f"| {question.coverage_no:.0%} of {no} | {question.cases_no} cases |")
+    kept = next(filter(None, map(answer_lines, record.metrics)), None)
+    if kept is not None:
+        lines += [
+            "",
+            "| on the test cases | value | 95 % interval | n | the network itself |",
+            "|---|---|---|---|---|",
+        ]
+        for line in kept:
+            unit = line.metric.unit
+            value, bounds = with_unit(line.main.mean, unit), interval(line.main.ci95, unit)
+            own = NOTHING if line.other is None else with_unit(line.other.mean, unit)
+            lines.append(f"| {line.metric.title} | {value} | {bounds} | {line.main.n} | {own} |")
+    return "\n".join(lines)
+
+
 def _track_table(figures: ReleasedFigures) -> str:
     protocol = figures.protocol
     lines = [
@@ -104,7 +133,7 @@ def _track_table(figures: ReleasedFigures) -> str:
 def _export(record: PackageRecord) -> str:
     made, parity = f"Made by bustle {record.versions.get('bustle')}.", record.parity
     if parity is None:
-        return f"{made} `{WEIGHTS}` holds the networks' own weights."
+        return f"{made} {_weights(record)}"
     masks, classes = (
         NOTHING if largest is None else f"{largest:.1e}"
         for largest in (parity.largest_mask_difference, parity.largest_class_difference)
@@ -112,9 +141,16 @@ def _export(record: PackageRecord) -> str:
     return (
         f"{made} `model.onnx` in {' and '.join(parity.runtimes)} against the networks in PyTorch on "
         f"{sum(parity.batches)} generated images: largest difference of a mask probability {masks}, of a class "
-        f"probability {classes}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. `{WEIGHTS}` holds "
-        "the networks' own weights."
+        f"probability {classes}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. "
+        f"{_weights(record)}"
     )
+
+
+def _weights(record: PackageRecord) -> str:
+    place = (
+        f"`{WEIGHTS}` holds the networks' own weights" if WEIGHTS in record.files else "It holds its weights by name"
+    )
+    return place + (", the large ones rounded to half precision." if record.half else ".")
 
 
 def _cell(text: str) -> str:

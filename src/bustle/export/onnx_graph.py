@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from torch import Tensor, nn
 
 from bustle.core.network import MaskMeaning
+from bustle.export.half_weights import store_in_half
 from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
 from bustle.inference.torch_backend import mean_probabilities
 
@@ -37,26 +39,36 @@ def write_onnx(
     classes: Sequence[str] | None,
     channels: int,
     size: Sequence[int],
+    half: bool = False,
 ) -> tuple[TensorRecord, tuple[TensorRecord, ...]]:
     """Write the graph for any number of images of one size `h w`; returns its input and its outputs.
 
+    Its initialisers bear the names of the networks' weights. With `half` the large ones are stored in half precision.
     Without a `meaning` or `classes` (None) the graph leaves that answer of the networks out.
     """
     module = MeanProbabilities(networks, meaning=meaning, gives_classes=classes is not None).eval()
     module = module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    module.requires_grad_(False)  # otherwise torch traces for a training too, which takes a fifth longer
     images = torch.zeros(2, channels, *size)  # two, because torch.export takes a single one for a constant
     program = torch.export.export(module, (images,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
     outputs = _outputs(program, meaning=meaning, classes=classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torch's own use of its interfaces
         exported = torch.onnx.export(
-            program, (), input_names=[IMAGE], output_names=[output.name for output in outputs], verbose=False
+            program,
+            (),
+            input_names=[IMAGE],
+            output_names=[output.name for output in outputs],
+            verbose=False,
+            optimize=False,  # which would merge norms into convolutions, as whoever loads the graph does
         )
-    assert exported is not None
+        assert exported is not None
+        fold_constants(exported.model)
+        remove_unused_nodes(exported.model)
     for node in exported.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, which name folders of this machine
     exported.save(path, external_data=False)
+    if half:
+        store_in_half(path, [name for name, _ in module.named_parameters()])
     return TensorRecord(name=IMAGE, shape=("batch", channels, *size)), outputs
 
 

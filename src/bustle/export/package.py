@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from bustle.core.claimed_output import claim_file
@@ -23,9 +24,11 @@ from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
 from bustle.evaluation.results import ReleasedFigures
+from bustle.export.half_weights import round_to_half
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
 from bustle.export.parity import compare
+from bustle.inference.decision import DecisionRule
 from bustle.inference.package import (
     CARD,
     FORMAT_VERSION,
@@ -40,6 +43,7 @@ from bustle.inference.package import (
 from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network
 from bustle.models import zoo
+from bustle.models.onnx_weights import read_onnx_weights, weights_named
 from bustle.models.refinement import refined
 from bustle.models.weight_file import write_weights
 
@@ -57,23 +61,27 @@ def write_package(
     *,
     recipe: Recipe,
     weights: Sequence[Path],
+    decision: DecisionRule | None,
     training: TrainingRecord | None,
     metrics: Sequence[ReleasedFigures],
     seen_cases: Sequence[str],
     seen_images: Sequence[ImageSketch],
     untrained: Collection[Head] = (),
+    half: bool = False,
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
-    The other arguments are as in `PackageRecord`; what `untrained` heads answer is left out. Nothing is left behind
-    where something fails. Raises `InputError` for a network that cannot be exported, an `out` that exists or that
-    another command is writing, and a graph that differs from its networks.
+    With `half` the large weights are rounded to half precision; what `untrained` heads answer is left out. The other
+    arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError` for a
+    network that cannot be exported, an `out` that exists or that another command is writing, and a graph that differs
+    from its networks.
     """
     resolved = zoo.resolve(recipe)
     meaning = None if "mask" in untrained else resolved.mask_meaning
     _check(out, spec=resolved.spec, weights=weights)
     with claim_file(out), _new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
+        packed = _rounded(networks, weights=weights, folder=folder) if half else weights
         graph_input, outputs = write_onnx(
             folder / MODEL,
             [refined(network, resolved) for network in networks],
@@ -81,8 +89,10 @@ def write_package(
             classes=None if "class" in untrained else recipe.data.classes,
             channels=recipe.data.channels,
             size=recipe.data.size,
+            half=half,
         )
-        _write_weights(folder / WEIGHTS, networks, weights=weights)
+        if not _can_be_read_back(folder / MODEL, networks):
+            _write_weights(folder / WEIGHTS, networks, weights=packed)
         unchecked = PackageRecord(
             format_version=FORMAT_VERSION,
             title=recipe.title,
@@ -94,6 +104,7 @@ def write_package(
             outputs=outputs,
             preprocessing=recipe.data,
             mask_meaning=meaning,
+            decision=decision,
             protocol=recipe.protocol,
             weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
             training=training,
@@ -102,12 +113,13 @@ def write_package(
             seen_images=tuple(seen_images),
             licence=LICENCE,
             versions=versions(),
-            files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS)},
+            half=half,
+            files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS) if (folder / name).exists()},
             parity=None,
         )
         write_json(folder / RECORD, sealed(to_mapping(unchecked)))
         parity = compare(
-            TorchBackend(recipe, weights=weights, device="cpu", untrained=untrained),
+            TorchBackend(recipe, weights=packed, device="cpu", untrained=untrained),
             cpu_backends(Package(folder)),
             section=recipe.data,
         )
@@ -153,6 +165,25 @@ def _zip(folder: Path, archive: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as writing:
         for path in sorted(folder.iterdir()):
             writing.write(path, path.name)
+
+
+def _rounded(networks: Sequence[nn.Module], *, weights: Sequence[Path], folder: Path) -> list[Path]:
+    """Round the networks to half precision; where their weights then stand, beside the package's folder."""
+    packed = []
+    for network, path in zip(networks, weights, strict=True):
+        round_to_half(network)
+        packed.append(folder.parent / path.parent.name / path.name)
+        write_weights(packed[-1], network.state_dict())
+    return packed
+
+
+def _can_be_read_back(graph: Path, networks: Sequence[nn.Module]) -> bool:
+    """Whether the graph holds the very weights of the network, by name; several networks' would be mixed up."""
+    if len(networks) != 1:
+        return False
+    own = networks[0].state_dict()
+    stored = weights_named(own, read_onnx_weights(graph))
+    return stored is not None and all(torch.equal(tensor, own[name]) for name, tensor in stored.items())
 
 
 def _write_weights(path: Path, networks: Sequence[nn.Module], *, weights: Sequence[Path]) -> None:

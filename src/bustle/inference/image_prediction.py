@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,24 +10,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.answer import Answer
 from bustle.core.data_section import ImageData
 from bustle.core.model_provenance import ModelProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend
-from bustle.inference.decision import decide, named
+from bustle.inference.decided_outline import decided_outline
+from bustle.inference.decision import DecisionRule, most_probable, named
+from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
 
 
 @dataclass(frozen=True)
 class ImagePipeline:
-    """Predicts images as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction."""
+    """Predicts images as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction.
+
+    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify.
+    """
 
     backend: Backend
     data: ImageData
     provenance: ModelProvenance
+    rule: DecisionRule | None = None
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` for a volume. A `centre` means nothing of an image, which is seen as a whole."""
@@ -41,17 +49,36 @@ class ImagePipeline:
             masks, classes = self.backend.run(images)
             for i, (item, grid) in enumerate(zip(batch, grids, strict=True)):
                 class_probabilities = named(None if classes is None else classes[i], classes=self.data.classes)
+                drawn = None if masks is None else self._drawn(masks[i], grid)
+                answer = None
+                if self.rule is not None and drawn is not None and class_probabilities is not None:
+                    answer = self.rule.answer(
+                        class_probabilities,
+                        peak=float(drawn.probability.max()),
+                        statistics=picture_statistics(item.image),
+                    )
+                    drawn = self._agreeing(drawn, answer, grid)
                 yield Prediction(
                     case_id=item.case_id,
                     geometry=grid.geometry,
                     mapping=grid.mapping,
-                    segmentation=None if masks is None else self._segmentation(masks[i], grid),
+                    segmentation=drawn,
                     class_probabilities=class_probabilities,
-                    decision=decide(class_probabilities),
+                    decision=most_probable(class_probabilities) if answer is None else answer.decision,
+                    answer=answer,
                     provenance=self.provenance,
                 )
 
-    def _segmentation(self, channels: NDArray[np.float32], grid: ImageGrid) -> ImageSegmentation | None:
+    def _agreeing(self, drawn: ImageSegmentation, answer: Answer, grid: ImageGrid) -> ImageSegmentation:
+        """What is drawn as the answer has it; the network's own mask is kept where that is another."""
+        assert self.rule is not None
+        mask = decided_outline(drawn.mask, drawn.probability, answer=answer, smallest_part=self.rule.smallest_part)
+        if np.array_equal(mask, drawn.mask):
+            return drawn
+        lesions = grid.measure(mask, drawn.probability)
+        return dataclasses.replace(drawn, mask=mask, raw_mask=drawn.mask, lesions=lesions)
+
+    def _drawn(self, channels: NDArray[np.float32], grid: ImageGrid) -> ImageSegmentation | None:
         """What the mask channels `K h w` mean; None where their meaning is not known."""
         meaning = self.backend.mask_meaning
         if meaning is None:

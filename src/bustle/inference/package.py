@@ -1,7 +1,8 @@
 """Model packages: a folder, or a zip of the same files, that holds all that is needed to predict.
 
 `package.json` is a `PackageRecord`; what it says about the training is for people, the rest is what a predictor
-needs. `model.onnx` maps normalised images to probabilities, `weights.safetensors` holds the networks' own weights.
+needs. `model.onnx` maps normalised images to probabilities and holds the network's weights by name;
+`weights.safetensors` holds them where that is not so, as of several networks.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
+from bustle.inference.decision import DecisionRule
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
 """The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
@@ -38,6 +40,9 @@ MOST_PACKED, PACKED_AT_WILL = 50, 1 << 26
 """By how much a file in a zip may be compressed if it has more bytes than the second number: weights hardly are."""
 SEAL = "sha256"
 """The key of `package.json` that holds the digest of the others."""
+
+SEALED_SINCE = 3
+"""The first format with that key."""
 
 COPY_AGAIN = "copy or export it again"
 
@@ -90,9 +95,10 @@ class PackageRecord:
     """The content of `package.json`.
 
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
-    recipe's data section. `training` and `parity` are None where nothing is recorded. `metrics` has one entry per
-    track. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen on,
-    `seen_images` by what their images are known again. `files` maps names to SHA-256.
+    recipe's data section, `decision` the rule by which outputs become answers, None without one. `training` and
+    `parity` are None where nothing is recorded. `metrics` has one entry per track. `seen_cases` are digests
+    (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
+    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256.
     """
 
     format_version: int
@@ -105,6 +111,7 @@ class PackageRecord:
     outputs: tuple[TensorRecord, ...]
     preprocessing: ImageData | PatchData
     mask_meaning: MaskMeaning | None
+    decision: DecisionRule | None
     protocol: str
     weights: tuple[NetworkWeights, ...]
     training: TrainingRecord | None
@@ -113,6 +120,7 @@ class PackageRecord:
     seen_images: tuple[ImageSketch, ...]
     licence: str
     parity: Parity | None
+    half: bool
     versions: Mapping[str, str]
     files: Mapping[str, str]
 
@@ -133,8 +141,8 @@ class PackageRecord:
             raise ValueError("no channel of the mask is the lesion")
         if self.input.name != IMAGE or self.input.shape[1:] != (section.channels, *section.size):
             raise ValueError(f"the input must be {IMAGE}, of the channels and size of the preprocessing")
-        if not {MODEL, WEIGHTS} <= self.files.keys() or any(Path(name).name != name for name in self.files):
-            raise ValueError(f"files must name {MODEL} and {WEIGHTS}, without folders")
+        if not {MODEL} <= self.files.keys() <= {MODEL, WEIGHTS}:
+            raise ValueError(f"files must name {MODEL}, and nothing but {WEIGHTS} beside it")
 
 
 GraphShape = Sequence[int | None]
@@ -231,17 +239,19 @@ class Package:
         except (ValueError, RecursionError) as error:  # neither UTF-8 nor JSON, or nested without end
             raise InputError(f"{RECORD} is not JSON ({error})", remedy=COPY_AGAIN, path=self.path) from None
         version = mapping.get("format_version") if isinstance(mapping, dict) else None
-        if version not in range(1, FORMAT_VERSION + 1):
+        if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise InputError(
                 f"is a package of format {version}; this bustle reads formats 1 to {FORMAT_VERSION}",
                 remedy="install the bustle that made it" if version else COPY_AGAIN,
                 path=self.path,
             )
-        if version != FORMAT_VERSION:  # which had no digest
+        if version < SEALED_SINCE:
             mapping = _from_format_1(mapping) if version == 1 else mapping
-            mapping |= {"format_version": FORMAT_VERSION, "seen_images": []}
+            mapping |= {"seen_images": []}
         elif mapping.pop(SEAL, None) != _digest(mapping):
             raise InputError(f"{RECORD} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
+        if version < FORMAT_VERSION:
+            mapping |= {"format_version": FORMAT_VERSION, "decision": None, "half": False}
         try:
             return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)
         except InputError as error:

@@ -1,15 +1,15 @@
 """Predictions as files: written by bustle, and read back for scoring whoever made them.
 
-Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`; the
-maps of a volume are NRRD files of the same stems, because NIfTI keeps its place in the world in single precision
-only; its mask numbers the candidates of `prediction.json` from 1. Foreign form: `DIR/<stem>.png` or
-`DIR/<case_id>/mask.png` (0 and another value, or probabilities of 0..255, which are lesion from half), for volumes
-ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and `DIR/probabilities.csv`.
+Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`, and
+`raw_mask.png` where the answer changed the network's own mask; the maps of a volume are NRRD files of the same stems,
+because NIfTI keeps its place in the world in single precision only; its mask numbers the candidates of
+`prediction.json` from 1. Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (0 and another value, or
+probabilities of 0..255, which are lesion from half), for volumes ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and
+`DIR/probabilities.csv`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from bustle.core.folder_names import portable_name
 from bustle.core.model_provenance import ForeignProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
-from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
 from bustle.inference.stored_prediction import NetworkMask, StoredImageMask, StoredPrediction, StoredVolumeMask
 from bustle.io.raster import image_size, read_image, read_mask, read_predicted_mask, write_png
@@ -38,6 +37,8 @@ from bustle.io.volume import (
 )
 
 MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
+RAW_MASK = "raw_mask.png"
+"""What the network itself drew on an image, where the answer has another mask."""
 PICTURE_SUFFIX, VOLUME_SUFFIX = ".png", ".nrrd"
 MAP_SUFFIXES = (PICTURE_SUFFIX, *WRITTEN_SUFFIXES)
 """Endings of the maps that are read."""
@@ -66,12 +67,10 @@ def write_prediction(
     overlay: NDArray[np.uint8] | None = None,
     save_probability: bool = False,
     input_sha256: str | None = None,
-    descriptors: Sequence[LesionDescriptors] = (),
 ) -> None:
     """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
 
-    `input_sha256` goes into the record, so that a later run can tell what was predicted, and so do the `descriptors`
-    of an image's lesions in their order.
+    `input_sha256` goes into the record, so that a later run can tell what was predicted.
 
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
@@ -85,14 +84,16 @@ def write_prediction(
         mask = drawn.mask if isinstance(drawn, ImageSegmentation) else drawn.parts
         _write_map(folder / MASK, mask, place=grid.geometry)
         _write_map(folder / NETWORK_MASK, drawn.network_mask, place=grid.network)
+        if isinstance(drawn, ImageSegmentation) and drawn.raw_mask is not None:
+            _write_map(folder / RAW_MASK, drawn.raw_mask, place=grid.geometry)
         if save_probability:
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
-    write_record(folder / RECORD, prediction, input_sha256=input_sha256, descriptors=descriptors)
+    write_record(folder / RECORD, prediction, input_sha256=input_sha256)
 
 
 def remove_prediction(folder: Path) -> None:
     """Remove the files of an earlier prediction, the record first."""
-    names = (MASK, NETWORK_MASK, PROBABILITY)
+    names = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY)
     remove_file(folder / RECORD)
     for path in (folder / OVERLAY, *(path for name in names for path in map_files(folder, name))):
         remove_file(path)
@@ -121,9 +122,10 @@ def read_prediction(path: Path) -> StoredPrediction:
         assert mask is not None
         return StoredPrediction(_foreign_mask(mask))
     return StoredPrediction(
-        segmentation=None if mask is None else _own_mask(mask, record, network=_network_mask(path, record)),
+        segmentation=None if mask is None else _own_mask(mask, record, folder=path),
         class_probabilities=record.class_probabilities,
         decision=record.decision,
+        answer=record.answer,
         centre=record.centre,
         input_sha256=record.input_sha256,
         provenance=None if record.provenance == ForeignProvenance({}) else record.provenance,
@@ -154,7 +156,11 @@ def _opened(path: Path) -> _Opened:
         _size_of(mask)
         return _Opened(mask, None)
     record = read_record(path / RECORD)
-    stated = {mask: record.geometry.original_size, existing_map(path, NETWORK_MASK): record.geometry.network_size}
+    stated = {
+        mask: record.geometry.original_size,
+        existing_map(path, RAW_MASK): record.geometry.original_size,
+        existing_map(path, NETWORK_MASK): record.geometry.network_size,
+    }
     for file, size in stated.items():
         if file is not None and size is not None and _size_of(file) != size:
             raise InputError(
@@ -178,13 +184,17 @@ def _network_mask(folder: Path, record: ImageRecord | VolumeRecord) -> NetworkMa
     return NetworkMask(_read_mask(file), mapped_grid(record.geometry.geometry, mapping))
 
 
-def _own_mask(
-    file: Path, record: ImageRecord | VolumeRecord, *, network: NetworkMask | None
-) -> StoredImageMask | StoredVolumeMask:
+def _own_mask(file: Path, record: ImageRecord | VolumeRecord, *, folder: Path) -> StoredImageMask | StoredVolumeMask:
+    network = _network_mask(folder, record)
     if isinstance(record, VolumeRecord):
         return StoredVolumeMask(read_numbers_volume(file), candidates=record.drawn.candidates, network=network)
-    lesions = record.drawn.lesions
-    return StoredImageMask(read_mask(file), lesion_count=None if lesions is None else len(lesions), network=network)
+    lesions, raw = record.drawn.lesions, existing_map(folder, RAW_MASK)
+    return StoredImageMask(
+        read_mask(file),
+        lesion_count=None if lesions is None else len(lesions),
+        network=network,
+        raw=None if raw is None else read_mask(raw),
+    )
 
 
 def _foreign_mask(file: Path) -> StoredImageMask | StoredVolumeMask:

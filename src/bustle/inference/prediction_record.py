@@ -5,14 +5,14 @@ Its form is that of the first prediction that was written; it is read strictly, 
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from bustle.core.config import INLINE, from_mapping, to_mapping
+from bustle.core.answer import Answer
+from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT, from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.model_provenance import PredictionProvenance
@@ -24,7 +24,6 @@ from bustle.core.types import (
     VolumeMapping,
     VolumeSegmentation,
 )
-from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
 from bustle.inference.geometry_record import GeometryRecord
 
 MOST_CANDIDATES = 255
@@ -44,21 +43,8 @@ class BoxRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescriptorsRecord:
-    """See `LesionDescriptors`; `values` by the names in `bustle.inference.descriptors.definitions`."""
-
-    touches_edge: bool
-    words: BiradsWords
-    values: Mapping[str, float | None]
-
-    @classmethod
-    def of(cls, found: LesionDescriptors) -> DescriptorsRecord:
-        return cls(touches_edge=found.touches_edge, words=found.words, values=found.values())
-
-
-@dataclass(frozen=True, kw_only=True)
 class LesionRecord:
-    """See `Lesion`; its unit is the record's. `descriptors` are None for all but the largest lesions."""
+    """See `Lesion`; its unit is the record's."""
 
     area: float
     long_axis: float
@@ -66,10 +52,9 @@ class LesionRecord:
     probability: float
     box: BoxRecord
     contour: tuple[tuple[float, float], ...]
-    descriptors: DescriptorsRecord | None = None
 
     @classmethod
-    def of(cls, lesion: Lesion, *, descriptors: LesionDescriptors | None = None) -> LesionRecord:
+    def of(cls, lesion: Lesion) -> LesionRecord:
         return cls(
             area=lesion.area,
             long_axis=lesion.long_axis,
@@ -77,7 +62,6 @@ class LesionRecord:
             probability=lesion.probability,
             box=BoxRecord(*lesion.box),
             contour=lesion.contour,
-            descriptors=None if descriptors is None else DescriptorsRecord.of(descriptors),
         )
 
     def __post_init__(self) -> None:
@@ -114,7 +98,10 @@ class DrawnInVolume:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionRecord:
-    """What the records of images and volumes share; lengths are in `unit`, which is mm where the spacing is known."""
+    """What the records of images and volumes share; lengths are in `unit`, which is mm where the spacing is known.
+
+    `class_probabilities` are the network's own; `decision` is that of the `answer`, where the model has a rule.
+    """
 
     case_id: str | None = None
     image_size: tuple[int, ...] | None = None
@@ -122,6 +109,7 @@ class PredictionRecord:
     unit: Literal["mm", "px"] | None = None
     decision: str | None
     class_probabilities: Mapping[str, float] | None
+    answer: Answer | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
     geometry: GeometryRecord
     provenance: PredictionProvenance
@@ -134,7 +122,11 @@ class PredictionRecord:
 
     def __post_init__(self) -> None:
         _check_classes("class_probabilities", self.class_probabilities)
-        if self.decision is not None and self.decision not in (self.class_probabilities or {self.decision}):
+        if self.answer is not None:
+            _check_classes("answer.probabilities", self.answer.probabilities or None)
+            if self.decision != self.answer.decision:
+                raise ValueError("decision must be that of the answer")
+        elif self.decision is not None and self.decision not in (self.class_probabilities or {self.decision}):
             raise ValueError(f"decision {self.decision[:40]!r} is none of class_probabilities")
         geometry = self.geometry
         if self.image_size not in (None, geometry.original_size) or self.spacing_mm not in (None, geometry.spacing):
@@ -157,17 +149,12 @@ class VolumeRecord(PredictionRecord):
         return self.drawn.centre
 
 
-def write_record(
-    path: Path, prediction: Prediction, *, input_sha256: str | None, descriptors: Sequence[LesionDescriptors] = ()
-) -> None:
+def write_record(path: Path, prediction: Prediction, *, input_sha256: str | None) -> None:
     """Write `prediction.json`; raises `InputError` where that is not possible."""
-    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256, descriptors=descriptors)))
+    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256)))
 
 
-def record_of(
-    prediction: Prediction, *, input_sha256: str | None = None, descriptors: Sequence[LesionDescriptors] = ()
-) -> ImageRecord | VolumeRecord:
-    """The record of a prediction; `descriptors` are those of an image's lesions, in their order."""
+def record_of(prediction: Prediction, *, input_sha256: str | None = None) -> ImageRecord | VolumeRecord:
     geometry = prediction.geometry
     shared: dict[str, Any] = {
         "case_id": prediction.case_id,
@@ -176,6 +163,7 @@ def record_of(
         "unit": geometry.unit,
         "decision": prediction.decision,
         "class_probabilities": prediction.class_probabilities,
+        "answer": prediction.answer,
         "geometry": GeometryRecord.of(geometry, prediction.mapping),
         "provenance": prediction.provenance,
         "input_sha256": input_sha256,
@@ -187,9 +175,7 @@ def record_of(
         in_volume = DrawnInVolume(mask_volume=size, candidates=candidates, centre=_place(prediction.centre))
         return VolumeRecord(**shared, drawn=in_volume)
     lesions = drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
-    paired = itertools.zip_longest(lesions, descriptors[: len(lesions)])
-    records = tuple(LesionRecord.of(lesion, descriptors=found) for lesion, found in paired)
-    on_image = DrawnOnImage(mask_area=size, lesions=records)
+    on_image = DrawnOnImage(mask_area=size, lesions=tuple(map(LesionRecord.of, lesions)))
     return ImageRecord(**shared, drawn=on_image)
 
 

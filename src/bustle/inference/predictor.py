@@ -20,18 +20,22 @@ from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
+from bustle.inference.decision import DecisionRule
+from bustle.inference.decision_file import rule_digest, rule_of
 from bustle.inference.image_prediction import ImagePipeline
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
 from bustle.inference.package_backend import open_package
 from bustle.inference.pipeline import Item, Pipeline
+from bustle.inference.shipped import named_model
 from bustle.inference.torch_backend import TorchBackend
 
 
 class Predictor:
     """A trained model, ready to predict. Several folds of one run are averaged as probabilities.
 
-    `path` is where it was opened, `data` says how images become inputs, `protocol` is the recipe's for the published
-    track, `provenance` what goes into every prediction about the model, `warnings` what a reader of them must know.
+    `path` is where it was opened, `data` says how images become inputs, `rule` how its outputs become answers (None:
+    the most probable class is the decision), `protocol` is the recipe's for the published track, `provenance` what
+    goes into every prediction about the model, `warnings` what a reader of them must know.
 
     Threads may share one. Another process gets it by its path and digests and opens it there (`spawn`, joblib); a
     process that was forked may not use its parent's, whose threads it lacks.
@@ -45,6 +49,7 @@ class Predictor:
         protocol: str,
         data: ImageData | PatchData,
         provenance: ModelProvenance,
+        rule: DecisionRule | None = None,
         device: str = "auto",
         warnings: Sequence[str] = (),
     ):
@@ -56,16 +61,17 @@ class Predictor:
         self.data = data
         self.provenance = provenance
         self._backend = backend
-        self._pipeline = _pipeline(data, backend=backend, provenance=provenance)
+        self.rule = rule
+        self._pipeline = _pipeline(data, backend=backend, provenance=provenance, rule=rule)
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
         """Open a run folder (all its finished folds, or `fold`), one fold's folder, or a model package.
 
-        A fold that is named and not finished gives a warning. Raises `InputError` for what is none of them, has no
-        finished fold, or holds broken weights.
+        A package that is installed with bustle may be given by its name. A fold that is named and not finished gives
+        a warning. Raises `InputError` for what is none of them, has no finished fold, or holds broken weights.
         """
-        model = Path(model)
+        model = named_model(Path(model))
         if not model.exists():
             raise InputError(
                 "does not exist", remedy="give a run of `bustle train` or a package of `bustle export`", path=model
@@ -95,10 +101,12 @@ class Predictor:
         recipe = load_recipe(str(run.recipe))
         untrained = untrained_heads_of(run, folds)
         backend = TorchBackend(recipe, weights=[each.weights for each in folds], device=device, untrained=untrained)
+        rule = rule_of(folds)
         provenance = ModelProvenance(
             model=recipe.model.id,
             recipe=recipe.id,
             weights=tuple(NetworkWeights(fold=each.name, sha256=sha256_of_file(each.weights)) for each in folds),
+            decision_rule=None if rule is None else rule_digest(rule),
             unfinished=tuple(unfinished),
             title=recipe.title,
             runtime=backend.runtime,
@@ -110,6 +118,7 @@ class Predictor:
             device=device,
             protocol=recipe.protocol,
             data=recipe.data,
+            rule=rule,
             provenance=provenance,
             warnings=[
                 f"UNFINISHED: {name} is not trained and scored to its end; its weights are the best so far"
@@ -124,13 +133,15 @@ class Predictor:
     @classmethod
     def _of_package(cls, package: Package, *, device: str) -> Predictor:
         record = package.record
-        package.checked(WEIGHTS)  # which nothing else looks at; the graph is compared when it is loaded
+        if WEIGHTS in record.files:
+            package.checked(WEIGHTS)  # which nothing else looks at; the graph is compared when it is loaded
         backend = open_package(package, device=device)
         provenance = ModelProvenance(
             model=record.network,
             recipe=record.recipe,
             weights=record.weights,
             package=record.files[MODEL],
+            decision_rule=None if record.decision is None else rule_digest(record.decision),
             title=record.title,
             runtime=backend.runtime,
             bustle=installed_version(),
@@ -141,6 +152,7 @@ class Predictor:
             device=device,
             protocol=record.protocol,
             data=record.preprocessing,
+            rule=record.decision,
             provenance=provenance,
         )
 
@@ -210,12 +222,14 @@ def _opened_again(path: Path, device: str, expected: ModelProvenance) -> Predict
     return predictor
 
 
-def _pipeline(data: ImageData | PatchData, *, backend: Backend, provenance: ModelProvenance) -> Pipeline:
+def _pipeline(
+    data: ImageData | PatchData, *, backend: Backend, provenance: ModelProvenance, rule: DecisionRule | None
+) -> Pipeline:
     if isinstance(data, PatchData):
         from bustle.inference.volume_prediction import VolumePipeline  # needs SciPy, which images do not
 
         return VolumePipeline(backend, data, provenance)
-    return ImagePipeline(backend, data, provenance)
+    return ImagePipeline(backend, data, provenance, rule)
 
 
 def is_model(path: Path) -> bool:

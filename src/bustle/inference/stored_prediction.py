@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.answer import Answer
 from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.types import LesionCandidate
 from bustle.data.prepared.grid import Grid
@@ -23,11 +24,19 @@ class NetworkMask:
 
 @dataclass(frozen=True)
 class StoredImageMask:
-    """What is drawn on an image: `mask` bool `H W` on its own grid, and how many lesions were measured in it."""
+    """What is drawn on an image: `mask` bool `H W` on its own grid, and how many lesions were measured in it.
+
+    `raw` is what the network itself drew, where an answer changed that.
+    """
 
     mask: NDArray[np.bool_]
     lesion_count: int | None = None
     network: NetworkMask | None = None
+    raw: NDArray[np.bool_] | None = None
+
+    @property
+    def raw_mask(self) -> NDArray[np.bool_]:
+        return self.mask if self.raw is None else self.raw
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -54,6 +63,11 @@ class StoredVolumeMask:
         return self.parts > 0
 
     @property
+    def raw_mask(self) -> NDArray[np.bool_]:
+        """What the network itself drew, which no answer changes in volumes."""
+        return self.mask
+
+    @property
     def lesion_count(self) -> int | None:
         """At how many of the candidates something is drawn."""
         return None if self.candidates is None else sum(candidate.voxels > 0 for candidate in self.candidates)
@@ -70,6 +84,7 @@ class StoredPrediction:
     segmentation: StoredImageMask | StoredVolumeMask | None
     class_probabilities: Mapping[str, float] | None = None
     decision: str | None = None
+    answer: Answer | None = None
     centre: tuple[float, ...] | None = None
     input_sha256: str | None = None
     provenance: PredictionProvenance | None = None

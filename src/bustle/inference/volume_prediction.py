@@ -18,7 +18,7 @@ from bustle.core.types import Geometry, LesionCandidate, Prediction, VolumeSegme
 from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
 from bustle.inference.backend import Backend, NetworkOutput
-from bustle.inference.decision import decide, named
+from bustle.inference.decision import most_probable, named
 from bustle.inference.pipeline import Item
 from bustle.inference.sliding_window import cut
 from bustle.inference.volume_search import (
@@ -76,7 +76,7 @@ class VolumePipeline:
             mapping=grid.mapping,
             segmentation=None if found is None else _segmentation(found, grid=grid, data=self.data),
             class_probabilities=class_probabilities,
-            decision=decide(class_probabilities),
+            decision=most_probable(class_probabilities),
             centre=item.centre,
             provenance=self.provenance,
         )

@@ -17,6 +17,7 @@ from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Predic
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.experiments.own_outputs import PREDICTION
 from bustle.experiments.pictures import Picture, write_files
+from bustle.inference.finding import finding
 from bustle.inference.prediction_files import prediction_folder
 from bustle.io.raster import as_png
 
@@ -93,10 +94,4 @@ class DrawnPrediction:
         return f"<figure>{shown}<figcaption>{facts}</figcaption></figure>"
 
     def _facts(self) -> list[str]:
-        facts = [self.prediction.case_id]
-        if self.class_probabilities is not None and self.decision is not None:
-            facts.append(f"{self.decision} {self.class_probabilities[self.decision]:.2f}")
-        if self.prediction.segmentation is not None:
-            count = self.prediction.segmentation.lesion_count
-            facts.append("1 lesion" if count == 1 else f"{count} lesions")
-        return facts
+        return [self.prediction.case_id, *filter(None, [finding(self.prediction)])]

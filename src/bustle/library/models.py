@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bustle.core.extras import naming_the_extra
 from bustle.core.paths import given_path
+from bustle.inference.shipped import REFERENCE
 from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 @naming_the_extra()
 @as_a_guest()
 def load_model(
-    path: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
+    path: str | Path = REFERENCE, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
 ) -> Predictor:
     """Open a trained model.
 
     Args:
         path: a package of `bustle export` (a folder or a zip, which need no PyTorch), or a run of `bustle train`,
-            whose finished folds are averaged; `"run/fold-0"` is one of them.
+            whose finished folds are averaged; `"run/fold-0"` is one of them. By default the reference model that
+            comes with bustle.
         device: `"auto"` takes a GPU if there is one.
         fold: of a run, only this fold (from 0).
 
@@ -48,7 +50,7 @@ def load_model(
 def predict(
     image: str | Path | ArrayLike,
     *,
-    model: Predictor | str | Path,
+    model: Predictor | str | Path = REFERENCE,
     spacing: float | Sequence[float] | None = None,
     centre: Sequence[float] | None = None,
     name: str | None = None,

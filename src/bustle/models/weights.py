@@ -1,7 +1,8 @@
-"""Starting weights from local safetensors files, checked strictly against the network that takes them.
+"""Starting weights from local files, checked strictly against the network that takes them.
 
-Two kinds of file are understood: the weights of a whole bustle model (`best.safetensors` of a run), and the
-weights of an encoder under timm's names (as timm and torchvision publish them, classifier included or not).
+Three kinds of file are understood: the weights of a whole bustle model (`best.safetensors` of a run), the graph of a
+model package that holds them, and the weights of an encoder under timm's names (as timm and torchvision publish them,
+classifier included or not).
 """
 
 from __future__ import annotations
@@ -14,17 +15,29 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
+from bustle.models.onnx_weights import read_onnx_weights, weights_named
 from bustle.models.weight_file import read_weights
+
+ONNX = ".onnx"
+"""The ending of a package's graph, which always holds a whole model."""
+
+SAME_NETWORK = "take weights made for model.config, or change model.config.backbone"
 
 
 def load_model_weights(model: nn.Module, path: Path | str) -> None:
-    """Start `model` from a whole model's weights or from an encoder's; the file's keys decide which.
+    """Start `model` from a whole model's weights, those in a package's ONNX file too, or from an encoder's.
 
-    Raises `InputError` unless a whole model's file fits key by key, or an encoder's file holds every tensor of
-    `model.encoder`.
+    Of safetensors the file's keys decide which. Raises `InputError` unless a whole model's file fits key by key, or
+    an encoder's file holds every tensor of `model.encoder`.
     """
-    weights = read_weights(path)
     own = model.state_dict()
+    if Path(path).suffix == ONNX:
+        weights = weights_named(own, read_onnx_weights(Path(path)))
+        if weights is None:
+            raise InputError("holds the weights of another network", remedy=SAME_NETWORK, path=path)
+        _copy(own, weights, path)
+        return
+    weights = read_weights(path)
     if holds_whole_model(model, path, weights=weights):
         missing, unexpected = own.keys() - weights.keys(), weights.keys() - own.keys()
         if missing or unexpected:
@@ -39,6 +52,8 @@ def load_model_weights(model: nn.Module, path: Path | str) -> None:
 
 def holds_whole_model(model: nn.Module, path: Path | str, *, weights: Mapping[str, Tensor] | None = None) -> bool:
     """Whether the file has weights under the names of `model` itself, and not of an encoder alone."""
+    if Path(path).suffix == ONNX:
+        return True
     return bool(model.state_dict().keys() & (read_weights(path) if weights is None else weights).keys())
 
 
@@ -91,8 +106,7 @@ def _other_network(path: Path | str, missing: Iterable[str], unexpected: Iterabl
         for kind, keys in (("missing", sorted(missing)), ("unexpected", sorted(unexpected)))
         if keys
     ]
-    remedy = "take weights made for model.config, or change model.config.backbone"
-    return InputError(problem + "; ".join(parts), remedy=remedy, path=path)
+    return InputError(problem + "; ".join(parts), remedy=SAME_NETWORK, path=path)
 
 
 def _flat(key: str) -> str:

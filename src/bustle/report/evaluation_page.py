@@ -15,7 +15,7 @@ from bustle.core.tracks import Tracks
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, MaskFigures, estimates_of
-from bustle.evaluation.metrics import CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.metrics import ANSWERS, CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report.gallery import ShownCase, as_jpeg_uri
@@ -33,6 +33,14 @@ class ReportedTracks:
     rows: Sequence[CaseRow]
     classes: Sequence[str]
     pictures: Mapping[str, Sequence[ShownCase]]
+
+
+ANSWERED = {
+    "segmentation": ("dice", "missed_lesions", "fp_rate_on_normals"),
+    "classification": ("auc", "brier", "ece_equal_mass_10"),
+    "consistency": ("normal_but_drawn", "lesion_but_not_drawn"),
+}
+"""What an answer can change: of each part of `metrics.json` these figures are shown of both."""
 
 
 class MetricLine(NamedTuple):
@@ -79,6 +87,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
         "segmentation": _lines(results, "segmentation"),
         "classification": _lines(results, "classification"),
         "consistency": _lines(results, "consistency"),
+        "answers": next(filter(None, map(answer_lines, results.each)), None),
         "detected": detected,
         "detection": None if found is None else _detection_lines(found),
         "subsets": _subsets(metrics),
@@ -129,6 +138,23 @@ def _lines(results: Tracks[TrackResult], part: str) -> list[MetricLine] | None:
         for name, metric in CATALOGUES[part].items()
     ]
     return [line for line in lines if line.main.n or (line.other and line.other.n)]
+
+
+def answer_lines(track: TrackFigures) -> list[MetricLine] | None:
+    """The answers' figures, as `other` the network's own; None of a track without answers."""
+    answers = track.answers
+    if answers is None:
+        return None
+    lines = []
+    for part, names in ANSWERED.items():
+        answered = estimates_of(answers, part)
+        own = estimates_of(track, part) if hasattr(track, part) else None  # released figures lack the last part
+        if answered is not None:
+            lines += [
+                MetricLine(CATALOGUES[part][name], answered[name], own[name] if own else None) for name in names
+            ]
+    lines += [MetricLine(metric, answers.estimates[name], None) for name, metric in ANSWERS.items()]
+    return [line for line in lines if line.main.n]
 
 
 def _detection_lines(detection: DetectionFigures) -> list[MetricLine]:

@@ -17,7 +17,7 @@ from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.volume_augmentation import VolumeAugmentation
-from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, shuffled
+from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, normal_label, shuffled
 from bustle.training.location_labels import LocationLabels
 from bustle.training.patches import PatchAssembly, PatchPlaces
 from bustle.training.steps.build import build_step
@@ -90,7 +90,15 @@ def _images(
         assembly = DeviceAssembly(cache, section=section, locations=locations, device=device, positions=used)
 
     def augmented(positions: NDArray[np.int64], epoch: int) -> Batch:
-        drawn = [augmentation.draw(cache.case_ids[int(i)], seed=seed, epoch=epoch) for i in positions]
+        drawn = [
+            augmentation.draw(
+                cache.case_ids[int(i)],
+                seed=seed,
+                epoch=epoch,
+                lesions=locations.mask(int(i)) if locations.present[i] else None,
+            )
+            for i in positions
+        ]
         return assembly(positions, drawn)
 
     return lambda epoch: partial(augmented, epoch=epoch), lambda positions: assembly(positions, [])
@@ -107,8 +115,7 @@ def _patches(
     """What makes batches of an epoch's drawn patches, and what makes those of the validation's fixed ones."""
     seed = recipe.training.seed
     augmentation = VolumeAugmentation.from_components(recipe.augmentation, size=section.size)
-    normal = section.classes.index("normal") if "normal" in section.classes else None
-    places = PatchPlaces(cache, section=section, locations=locations, normal=normal)
+    places = PatchPlaces(cache, section=section, locations=locations, normal=normal_label(section))
     assembly = PatchAssembly(cache, section=section, locations=locations, device=device, positions=used)
 
     def augmented(positions: NDArray[np.int64], epoch: int) -> Batch:

@@ -66,7 +66,8 @@ class MemoryMapAssembly:
             lesion_mask=torch.from_numpy(np.stack(lesions)).long(),
             gland_mask=torch.from_numpy(np.stack(glands)).float(),
             annotations=_annotations(cache, positions, located=self.locations.present),
-            augmented=bool(drawn),
+            drawn=drawn,
+            normal=normal_label(self.section),
         )
 
 
@@ -95,6 +96,7 @@ class DeviceAssembly:
         annotations = _annotations(cache, positions, located=locations.present)
         self.annotations = {name: values.to(device) for name, values in annotations.items()}
         self.normalised = Normalisation(section, device=device)
+        self.normal = normal_label(section)
 
     def __call__(self, positions: NDArray[np.int64], drawn: Sequence[DrawnTransform]) -> Batch:
         places = torch_executor.on_device(torch.tensor([self.place_of[int(p)] for p in positions]), self.device)
@@ -108,7 +110,8 @@ class DeviceAssembly:
             lesion_mask=masks[:, 0].long(),
             gland_mask=masks[:, 1].float(),
             annotations={name: values[places] for name, values in self.annotations.items()},
-            augmented=bool(drawn),
+            drawn=drawn,
+            normal=self.normal,
         )
 
 
@@ -134,11 +137,15 @@ def _batch(
     lesion_mask: torch.Tensor,
     gland_mask: torch.Tensor,
     annotations: dict[str, torch.Tensor],
-    augmented: bool,
+    drawn: Sequence[DrawnTransform],
+    normal: int | None,
 ) -> Batch:
     """Put a batch together. Boxes do not follow an augmentation, so augmented batches have none."""
+    augmented = bool(drawn)
     if augmented:
         annotations = annotations | {"has_box": torch.zeros_like(annotations["has_box"])}
+    if any(transform.avoids_lesions for transform in drawn):
+        annotations |= _labels_in_view(annotations, drawn, lesion_mask, normal=normal)
     return Batch(
         case_ids=[cache.case_ids[i] for i in positions],
         image=image,
@@ -147,6 +154,28 @@ def _batch(
         boxes=[[] if augmented or not cache.has_box[i] else list(cache.boxes[i]) for i in positions],
         **annotations,
     )
+
+
+def _labels_in_view(
+    annotations: dict[str, torch.Tensor],
+    drawn: Sequence[DrawnTransform],
+    lesion_mask: torch.Tensor,
+    *,
+    normal: int | None,
+) -> dict[str, torch.Tensor]:
+    """The labels of a batch in which some transforms avoid the lesions: where none is in view, it is a normal."""
+    device = lesion_mask.device
+    avoiding = torch_executor.on_device(torch.tensor([transform.avoids_lesions for transform in drawn]), device)
+    emptied = avoiding & ~(lesion_mask > 0).flatten(1).any(dim=1)
+    if normal is None:
+        return {"has_label": annotations["has_label"] & ~emptied}
+    label = torch.where(emptied, normal, annotations["label"])
+    return {"label": label, "has_label": annotations["has_label"] | emptied}
+
+
+def normal_label(section: DataSection) -> int | None:
+    """The number of the class `normal`, None where the network does not know it."""
+    return section.classes.index("normal") if "normal" in section.classes else None
 
 
 class Batches:

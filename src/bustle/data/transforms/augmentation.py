@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 from numpy.random import Generator, Philox
+from numpy.typing import NDArray
 
 from bustle.core.config import Component, from_component
 from bustle.core.errors import InputError
@@ -21,13 +23,18 @@ from bustle.data.transforms.geometric_components import Crop, Flip, RightAngleRo
 from bustle.data.transforms.intensity_components import (
     STEPS_PER_COMPONENT,
     ColorJitter,
+    DepthGain,
     Gamma,
     GaussianBlur,
+    Marks,
     MedianBlur,
+    Speckle,
 )
+from bustle.data.transforms.lesion_free_crop import LesionFreeCrop
 
 GeometricComponent = Crop | Flip | RightAngleRotate | Rotate | Scale | Translate
-IntensityComponent = ColorJitter | Gamma | GaussianBlur | MedianBlur
+IntensityComponent = ColorJitter | DepthGain | Gamma | GaussianBlur | Marks | MedianBlur | Speckle
+AugmentationComponent = GeometricComponent | IntensityComponent | LesionFreeCrop
 
 GEOMETRIC: dict[str, type[GeometricComponent]] = {
     "crop": Crop,
@@ -39,16 +46,19 @@ GEOMETRIC: dict[str, type[GeometricComponent]] = {
 }
 INTENSITY: dict[str, type[IntensityComponent]] = {
     "color_jitter": ColorJitter,
+    "depth_gain": DepthGain,
     "gamma": Gamma,
     "gaussian_blur": GaussianBlur,
+    "marks": Marks,
     "median_blur": MedianBlur,
+    "speckle": Speckle,
 }
 
 
 class Augmentation:
     """The transforms of a recipe for a network grid `size` = (h, w)."""
 
-    def __init__(self, components: Sequence[GeometricComponent | IntensityComponent], *, size: tuple[int, int]):
+    def __init__(self, components: Sequence[AugmentationComponent], *, size: tuple[int, int]):
         self.components = tuple(components)
         self.size = size
 
@@ -59,26 +69,35 @@ class Augmentation:
             raise InputError(
                 f"these augmentations are for images, data.size is {list(size)}", remedy="it must be [height, width]"
             )
-        known: dict[str, type[GeometricComponent | IntensityComponent]] = {**GEOMETRIC, **INTENSITY}
+        known: dict[str, type[AugmentationComponent]] = {**GEOMETRIC, **INTENSITY, "lesion_free_crop": LesionFreeCrop}
         checked = [
             from_component(component, known, kind="augmentation", where=f"augmentation.{position} ({component.name})")
             for position, component in enumerate(components)
         ]
         return cls(checked, size=(size[0], size[1]))
 
-    def draw(self, case_id: str, *, seed: int, epoch: int) -> DrawnTransform:
-        """The transform of one case in one epoch: equal arguments give equal transforms, anywhere."""
+    def draw(
+        self, case_id: str, *, seed: int, epoch: int, lesions: NDArray[np.uint8] | None = None
+    ) -> DrawnTransform:
+        """The transform of one case in one epoch: equal arguments give equal transforms, anywhere.
+
+        `lesions`: the case's lesions `h w`, 0 = none, which a lesion-free crop avoids; None = not known.
+        """
         random = random_of_case(case_id, seed=seed, epoch=epoch)
         warp, before, after = IDENTITY, [], []
-        warped = False
+        warped = avoids_lesions = False
         for position, component in enumerate(self.components):
             if isinstance(component, GeometricComponent):
                 warp = composed(warp, component.draw(random, size=self.size))
                 warped = True
+            elif isinstance(component, LesionFreeCrop):
+                window = component.draw(random, lesions=lesions)
+                warp, warped = composed(warp, window or IDENTITY), True
+                avoids_lesions |= window is not None
             else:
                 steps = component.draw(random, slot=position * STEPS_PER_COMPONENT)
                 (after if warped else before).extend(steps)
-        return DrawnTransform(warp, tuple(before), tuple(after))
+        return DrawnTransform(warp, tuple(before), tuple(after), avoids_lesions)
 
 
 def random_of_case(case_id: str, *, seed: int, epoch: int) -> Generator:

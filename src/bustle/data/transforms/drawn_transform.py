@@ -14,9 +14,10 @@ IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 class IntensityStep(NamedTuple):
     """One change of grey values or colours.
 
-    `name` is one of `brightness`, `contrast`, `saturation` (value: factor), `hue` (value: turn, -0.5..0.5),
-    `gamma` (value: exponent), `gaussian_blur` (values: kernel, sigma), `median_blur` (value: kernel). `slot`
-    orders the steps of one case, and equal slots of different cases stem from the same place of the recipe.
+    `name` is one of `brightness`, `contrast`, `saturation` (value: factor), `hue` (value: turn, -0.5..0.5), `gamma`
+    (value: exponent), `gaussian_blur` (values: kernel, sigma), `median_blur` (value: kernel), `speckle` (values:
+    strength, grain, seed), `depth_gain` (value: stops), `marks` (values: count, grey, seed). `slot` orders the steps
+    of one case, and equal slots of different cases stem from the same place of the recipe.
     """
 
     name: str
@@ -29,12 +30,14 @@ class DrawnTransform:
     """Steps `before`, one warp, steps `after`.
 
     The warp is `source_from_target`: the value at (x, y) of the result is read at the mapped place of the source.
-    Images are read bilinearly, masks at the nearest pixel; outside of the source lies 0.
+    Images are read bilinearly, masks at the nearest pixel; outside of the source lies 0. `avoids_lesions`: a window
+    beside the lesions was drawn; if none is in view in the end, the picture is a normal one.
     """
 
     source_from_target: Affine = IDENTITY
     before: tuple[IntensityStep, ...] = ()
     after: tuple[IntensityStep, ...] = ()
+    avoids_lesions: bool = False
 
     @property
     def moves(self) -> bool:

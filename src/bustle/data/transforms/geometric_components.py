@@ -161,8 +161,14 @@ class Crop:
             cut_width, cut_height = float(width), float(height)
         left = (width - cut_width) * float(random.random())
         top = (height - cut_height) * float(random.random())
-        across, down = cut_width / width, cut_height / height
-        return (across, 0.0, left + 0.5 * across - 0.5, 0.0, down, top + 0.5 * down - 0.5)
+        return enlarged((left, top, cut_width, cut_height), size=size)
+
+
+def enlarged(window: tuple[float, float, float, float], *, size: tuple[int, int]) -> Affine:
+    """Source from target where a `window` (left, top, width, height) fills the grid."""
+    left, top, width, height = window
+    across, down = width / size[1], height / size[0]
+    return (across, 0.0, left + 0.5 * across - 0.5, 0.0, down, top + 0.5 * down - 0.5)
 
 
 def _turned(cosine: float, sine: float, *, size: tuple[int, int]) -> Affine:

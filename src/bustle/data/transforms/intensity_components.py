@@ -104,3 +104,74 @@ class Gamma:
         chance = float(random.random())
         exponent = between(random, *self.exponent)
         return (IntensityStep("gamma", (exponent,), slot),) if chance < self.probability else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speckle:
+    """Multiplied by 1 + strength * noise whose grains are `grain` pixels wide; strength and grain drawn evenly.
+
+    The noise of coherent imaging grows with the echo (Burckhardt, "Speckle in ultrasound B-mode scans", 1978).
+    """
+
+    strength: tuple[float, float] = (0.03, 0.2)
+    grain: tuple[float, float] = (0.5, 2.0)
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range(self.strength, name="strength", above=0)
+        check_range(self.grain, name="grain", above=0)
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        strength, grain = between(random, *self.strength), between(random, *self.grain)
+        seed = _seed(random)
+        return (IntensityStep("speckle", (strength, grain, seed), slot),) if chance < self.probability else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthGain:
+    """Multiplied by a gain that changes with depth: from 2^-v at the top to 2^v at the bottom, v within +-`stops`.
+
+    The time-gain compensation of another setting or device.
+    """
+
+    stops: float
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.stops <= 4:
+            raise ValueError("stops must lie above 0 and be at most 4")
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        stops = between(random, -self.stops, self.stops)
+        return (IntensityStep("depth_gain", (stops,), slot),) if chance < self.probability else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Calipers and letters painted over the picture, whatever its class, so that they tell nothing about it.
+
+    Up to `most` calipers, in a grey of 150 to 255.
+    """
+
+    most: int = 4
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.most <= 20:
+            raise ValueError("most must be 1 to 20")
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        count, grey = int(random.integers(0, self.most + 1)), int(random.integers(150, 256))
+        seed = _seed(random)
+        return (IntensityStep("marks", (count, grey, seed), slot),) if chance < self.probability else ()
+
+
+def _seed(random: Generator) -> float:
+    """A whole number that single precision holds."""
+    return float(random.integers(0, 2**24))

@@ -15,6 +15,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from bustle.data.prepared.intensities import LUMA
+from bustle.data.transforms.drawn_fields import depth_gain, marks_field, speckle_field
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
 
 MaskPixel = TypeVar("MaskPixel", np.uint8, np.bool_)
@@ -65,7 +66,18 @@ def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArra
         return _each_plane(image, lambda plane: cv2.GaussianBlur(plane, (kernel, kernel), sigma))
     if step.name == "median_blur":
         return _each_plane(image, lambda plane: cv2.medianBlur(plane, int(step.values[0])))
+    if step.name == "speckle":
+        strength, grain, seed = step.values
+        noise = 1 + strength * speckle_field(image.shape[-2:], grain=grain, seed=int(seed))
+        return _each_plane(image, lambda plane: _bytes(plane * noise))
+    if step.name == "marks":
+        count, grey, seed = map(int, step.values)
+        painted = marks_field(image.shape[-2:], count=count, grey=grey, seed=seed)
+        return np.where(painted > 0, painted, image)
     value = step.values[0]
+    if step.name == "depth_gain":
+        gain = depth_gain(image.shape[-2], stops=value)[:, None]
+        return _each_plane(image, lambda plane: _bytes(plane * gain))
     if step.name == "brightness":
         return _each_plane(image, lambda plane: cv2.convertScaleAbs(plane, alpha=value))
     if step.name == "contrast":
@@ -84,7 +96,11 @@ def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArra
         in_degrees = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
         in_degrees[..., 0] = (in_degrees[..., 0] + 360 * value) % 360
         pixels = cv2.cvtColor(in_degrees, cv2.COLOR_HSV2RGB)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8).transpose(2, 0, 1).copy()
+    return _bytes(pixels).transpose(2, 0, 1).copy()
+
+
+def _bytes(pixels: MatLike) -> NDArray[np.uint8]:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 def _luma_mean(image: NDArray[np.uint8]) -> float:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from bustle.data.prepared.intensities import LUMA
+from bustle.data.transforms.drawn_fields import depth_gain, marks_field, speckle_field
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
+
+FIELDS = ("speckle", "marks", "depth_gain")
+"""Steps whose numbers make a field over the grid first."""
 
 
 def apply(images: Tensor, masks: Tensor, drawn: Sequence[DrawnTransform]) -> tuple[Tensor, Tensor]:
@@ -68,6 +73,9 @@ def _change_intensities(images: Tensor, steps: Sequence[Sequence[IntensityStep]]
     for slot, name in sorted(together):
         members = together[slot, name]
         cases = on_device(torch.tensor([case for case, _ in members]), images.device)
+        if name in FIELDS:
+            images[cases] = _with_fields(images[cases], name, [step.values for _, step in members])
+            continue
         values = on_device(torch.tensor([step.values for _, step in members], dtype=torch.float32), images.device)
         images[cases] = _changed(images[cases], name, members[0][1], values[:, :, None, None, None])
 
@@ -92,6 +100,21 @@ def _changed(images: Tensor, name: str, example: IntensityStep, values: Tensor) 
         grey = _grey(images)
         return (grey + (images - grey) * value).clamp_(0, 255)
     return _turn_hue(images, value[:, 0])
+
+
+def _with_fields(images: Tensor, name: str, steps: Sequence[Sequence[float]]) -> Tensor:
+    """Steps that come as a field of each case, made on the processor."""
+    size = (images.shape[-2], images.shape[-1])
+    if name == "marks":
+        painted = [marks_field(size, count=int(n), grey=int(grey), seed=int(seed)) for n, grey, seed in steps]
+        over = on_device(torch.from_numpy(np.stack(painted)), images.device)[:, None].to(images.dtype)
+        return torch.where(over > 0, over, images)
+    if name == "speckle":
+        factors = [1 + strength * speckle_field(size, grain=grain, seed=int(seed)) for strength, grain, seed in steps]
+    else:
+        factors = [np.broadcast_to(depth_gain(size[0], stops=stops)[:, None], size) for (stops,) in steps]
+    factor = on_device(torch.from_numpy(np.stack(factors)), images.device)[:, None]
+    return (images * factor).clamp_(0, 255)
 
 
 def _grey(images: Tensor) -> Tensor:

@@ -1,0 +1,41 @@
+"""The one answer about a case that outline and classes agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Decision = Literal["benign", "malignant", "refer", "lesion possible", "no lesion", "no breast ultrasound"]
+"""`refer`: a lesion whose class is open; `lesion possible`: its presence is open; the last one: another picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a decision rule makes of a network's outputs.
+
+    `probabilities` by class are calibrated and sum to 1. `possible` are the classes that cannot be excluded at the
+    rule's stated coverage: one for a decided class, several where the case is to be referred. Both are empty for
+    "no breast ultrasound", of which nothing can be said.
+    """
+
+    decision: Decision
+    probabilities: Mapping[str, float]
+    possible: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        said = self.decision != "no breast ultrasound"
+        if bool(self.possible) != said or not set(self.possible) <= set(self.probabilities):
+            raise ValueError("possible must be some of the classes with a probability")
+        if not all(0 <= value <= 1 for value in self.probabilities.values()):
+            raise ValueError("the probabilities must lie between 0 and 1")
+
+    @property
+    def draws_nothing(self) -> bool:
+        """Whether there is nothing to draw."""
+        return self.decision in ("no lesion", "no breast ultrasound")
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether what is drawn may be no lesion at all."""
+        return self.decision == "lesion possible"

@@ -1,0 +1,26 @@
+"""What `--init` names: a file of weights, or a model package that holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bustle.core.errors import InputError
+from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
+
+
+def weights_of(init: Path) -> Path:
+    """The file that a training starts from, of a package its graph, which holds the network's weights by name.
+
+    Raises `InputError` for a package that is damaged, or of several networks.
+    """
+    if not init.is_dir() or not is_package(init):
+        return init
+    package = Package(init)
+    if WEIGHTS in package.record.files:
+        found = package.checked(WEIGHTS)
+    elif len(package.record.weights) == 1:
+        found = package.checked(MODEL)
+    else:
+        raise InputError("holds several networks", remedy="export one fold and start from that", path=init)
+    assert isinstance(found, Path), "of a folder"
+    return found

@@ -1,0 +1,175 @@
+"""The rule is fitted on made-up outputs whose right rule is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from bustle.cli.main import main
+from bustle.core.answer import Answer
+from bustle.evaluation.case_table import read_cases
+from bustle.experiments import fit_decision
+from bustle.experiments.fit_decision import (
+    CLASS_COVERAGE,
+    LESION_COVERAGE,
+    NORMAL_COVERAGE,
+    RIDGE,
+    CalibrationCase,
+    DrawnPart,
+    conformal_bound,
+    fit_domain,
+    fit_logistic,
+    fit_rule,
+    question_of,
+)
+from bustle.inference.decision import DecisionRule, malignancy_inputs
+
+
+def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
+    """Networks' outputs whose log-odds are the true ones plus noise, twice as certain as they should be."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        has_lesion, malignant = bool(random.random() < 0.7), bool(random.random() < 0.4)
+        lesion = 1 / (1 + math.exp(-random.normal(2.0 if has_lesion else -2.0, 1.5)))
+        share = 1 / (1 + math.exp(-random.normal(2.0 if malignant else -2.0, 2.0)))
+        label = ("malignant" if malignant else "benign") if has_lesion else "normal"
+        found.append(
+            CalibrationCase(
+                statistics=tuple(random.normal(size=13)),
+                probabilities={
+                    "benign": lesion * (1 - share),
+                    "malignant": lesion * share,
+                    "normal": 1 - lesion,
+                },
+                peak=1 / (1 + math.exp(-random.normal(2.0 if has_lesion else -2.0, 1.5))),
+                label=label,
+                has_lesion=has_lesion,
+                true_area=100 if has_lesion else 0,
+                parts=(DrawnPart(area=100, overlap=80 if has_lesion else 0), DrawnPart(area=8, overlap=0)),
+            )
+        )
+    return found
+
+
+def answers_of(rule: DecisionRule, found: Sequence[CalibrationCase]) -> list[Answer]:
+    return [rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics) for case in found]
+
+
+def test_at_least_the_stated_share_of_further_cases_is_covered():
+    rule = fit_rule(cases(2000))
+    assert rule is not None
+    further = cases(4000, seed=1)
+    answers = list(zip(further, answers_of(rule, further), strict=True))
+    lesions = [(case, answer) for case, answer in answers if case.has_lesion]
+    seen = [(case, answer) for case, answer in lesions if set(answer.possible) - {"normal"}]
+    normals = [answer for case, answer in answers if not case.has_lesion]
+    noise = 0.02
+    assert len(seen) / len(lesions) > LESION_COVERAGE - noise
+    assert np.mean(["normal" in answer.possible for answer in normals]) > NORMAL_COVERAGE - noise
+    assert np.mean([case.label in answer.possible for case, answer in seen]) > CLASS_COVERAGE - noise
+    assert 0.0 < np.mean([len(answer.possible) > 1 for _, answer in answers]) < 0.5
+
+
+def test_where_answers_overlap_the_stated_share_is_covered_and_not_much_more():
+    random = np.random.default_rng(5)
+    truth = random.random(4000) < 0.5
+    inputs = np.where(truth, 0.7, -0.7)[:, None] + random.normal(size=(4000, 1))
+    question = question_of(inputs[:2000], truth[:2000], coverage_yes=0.9, coverage_no=0.8)
+    assert question is not None
+    possible = np.array([question.possible(question.probability(each)) for each in inputs[2000:]])
+    assert possible[truth[2000:], 0].mean() == pytest.approx(0.9, abs=0.03)
+    assert possible[~truth[2000:], 1].mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_probabilities_are_calibrated():
+    rule = fit_rule(cases(2000))
+    assert rule is not None
+    further = cases(4000, seed=1)
+    said = np.array([answer.probabilities["malignant"] for answer in answers_of(rule, further)])
+    truth = np.array([case.label == "malignant" for case in further])
+    order = np.array_split(np.argsort(said), 8)
+    assert max(abs(said[part].mean() - truth[part].mean()) for part in order) < 0.06
+
+
+def test_the_logistic_regression_is_that_of_scikit_learn():
+    random = np.random.default_rng(3)
+    inputs = random.normal(size=(200, 2))
+    truth = random.random(200) < 1 / (1 + np.exp(-(0.5 + inputs @ [1.5, -0.7])))
+    intercept, weights = fit_logistic(inputs, truth)
+    oracle = LogisticRegression(C=1 / (2 * RIDGE), tol=1e-10, max_iter=1000).fit(inputs, truth)
+    assert intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    assert weights == pytest.approx(oracle.coef_[0], abs=1e-4)
+
+
+def test_perfectly_separated_cases_have_finite_weights():
+    _, weights = fit_logistic(np.array([[-1.0]] * 20 + [[1.0]] * 20), np.array([False] * 20 + [True] * 20))
+    assert 1 < weights[0] < 20
+
+
+def test_the_bound_by_hand():
+    probabilities = np.arange(1, 20) / 20  # 19 cases: the second smallest leaves out one in ten
+    assert conformal_bound(probabilities, coverage=0.9) == probabilities[1]
+    assert conformal_bound(probabilities[:8], coverage=0.9) == 0.0  # one in ten of nine is none
+
+
+def test_small_wrong_parts_are_dropped_and_needed_ones_kept():
+    rule = fit_rule(cases(200))
+    assert rule is not None
+    assert rule.smallest_part == 0.1  # the least share that drops 8 of 100
+    two = [dataclasses.replace(case, parts=(DrawnPart(area=50, overlap=50),) * 2) for case in cases(200)]
+    kept = fit_rule(two)
+    assert kept is not None
+    assert kept.smallest_part == 0.0
+
+
+def test_pictures_like_those_it_was_fitted_on_belong_to_the_domain():
+    random = np.random.default_rng(1)
+    mix = random.normal(size=(13, 13))
+    domain = fit_domain(random.normal(size=(500, 13)) @ mix + 5)
+    assert domain is not None
+    assert np.mean([domain.holds(each) for each in random.normal(size=(1000, 13)) @ mix + 5]) > 0.995
+    assert not domain.holds(np.full(13, 5.0) + 12 * mix[0])
+    assert fit_domain(random.normal(size=(20, 13))) is None
+
+
+def test_too_few_normals_leave_presence_open_and_too_few_lesions_leave_no_rule():
+    lesions = [case for case in cases(200) if case.has_lesion]
+    rule = fit_rule(lesions)
+    assert rule is not None
+    assert rule.presence is None
+    assert fit_rule([case for case in lesions if case.label == "benign"]) is None
+
+
+def test_a_surer_network_is_answered_surer():
+    rule = fit_rule(cases(500))
+    assert rule is not None
+    steps = [{"benign": 1 - share, "malignant": share, "normal": 0.0} for share in (0.1, 0.4, 0.6, 0.9)]
+    values = [rule.malignancy.probability(malignancy_inputs(step)) for step in steps]
+    assert all(lower < higher for lower, higher in pairwise(values))
+
+
+def test_a_trained_network_gets_its_rule_from_the_validation_part(tmp_path, monkeypatch):
+    """End to end on a network that never learned: the rule is there, and the run's own answers follow it."""
+    monkeypatch.setattr(fit_decision, "LEAST_CASES", 1)
+    data = "phantom:?cases=60&seed=0&size=64"
+    tiny = ["training.epochs=1", "data.size=[64, 64]", "model.config.backbone=test_resnet", "augmentation=[]"]
+    widths = ["model.config.decoder_channels=[8, 8, 8, 8]", "model.encoder_weights=null", "training.batch_size=8"]
+    out = tmp_path / "run"
+    command = ["train", "reference", "--data", data, "--holdout", "0.2", "--out", str(out), "--set", *tiny, *widths]
+    assert main(command) == 0
+    content = json.loads((out / "fold-0" / "decision.json").read_text())
+    assert content["rule"]["malignancy"]["cases_yes"] >= 1
+    assert content["rule"]["presence"] is not None
+    rows = read_cases(out / "fold-0" / "cases_answers.csv")
+    words = {"benign", "malignant", "refer", "lesion possible", "no lesion"}
+    assert {row.decision for row in rows} <= words
+    for row in rows:
+        assert row.prediction_empty == (row.decision == "no lesion")

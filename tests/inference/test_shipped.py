@@ -1,0 +1,79 @@
+"""The model that comes with bustle: what a person gets who trained nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bustle.cli.main import main
+from bustle.core.errors import InputError
+from bustle.data.phantom.cases import phantom_case
+from bustle.inference.package import Package
+from bustle.inference.predictor import Predictor
+from bustle.inference.shipped import REFERENCE, named_model, shipped_names
+from bustle.io.raster import write_png
+
+MOST_BYTES = 12_000_000
+OTHER_PICTURES = ("astronaut", "camera", "page", "text", "clock", "brick", "checkerboard", "moon", "cat")
+
+
+@pytest.fixture(scope="module")
+def reference() -> Predictor:
+    return Predictor.open(Path(REFERENCE), device="cpu")
+
+
+def test_it_is_small_whole_and_shows_no_patient():
+    assert shipped_names() == [REFERENCE]
+    folder = named_model(Path(REFERENCE))
+    assert {path.name for path in folder.iterdir()} == {"MODEL_CARD.md", "model.onnx", "package.json"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
+    record = Package(folder).record
+    assert record.half
+    assert record.decision is not None
+    assert all(len(sketch.sketch) <= 512 for sketch in record.seen_images)  # hexadecimal: at most 256 bytes
+    assert "not a medical device" in (folder / "MODEL_CARD.md").read_text()
+    assert "/" not in json.dumps(record.training and record.training.encoder_weights)
+
+
+def test_a_path_of_that_name_shadows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path(REFERENCE).mkdir()
+    assert named_model(Path(REFERENCE)) == Path(REFERENCE)
+    with pytest.raises(InputError):
+        Predictor.open(Path(REFERENCE))
+
+
+def test_predict_needs_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    sample = phantom_case(3, seed=0, size=200)
+    write_png(tmp_path / "scan.png", sample.image)
+    assert main(["predict", str(tmp_path / "scan.png"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 images predicted by 'The reference model" in said
+    record = json.loads((tmp_path / "out" / "scan" / "prediction.json").read_text())
+    assert record["provenance"]["recipe"] == REFERENCE
+    assert record["decision"] == record["answer"]["decision"]
+
+
+@pytest.mark.parametrize("name", OTHER_PICTURES)
+def test_other_pictures_get_no_answer(name: str, reference: Predictor):
+    data = pytest.importorskip("skimage.data")
+    image = np.asarray(getattr(data, name)())
+    channels = image[None] if image.ndim == 2 else image[..., :3].transpose(2, 0, 1)
+    prediction = reference.predict(np.ascontiguousarray(channels, np.uint8), case_id=name)
+    assert prediction.decision == "no breast ultrasound"
+    assert prediction.segmentation is not None
+    assert not prediction.segmentation.mask.any()
+
+
+def test_real_images_get_answers_without_a_contradiction(reference: Predictor, real_data: Path):
+    from bustle.data.sources import open_sources
+
+    cases = open_sources([f"breast:{real_data / 'breast'}"]).cases[:12]
+    for case in cases:
+        prediction = reference.predict(case.load().image, case_id=case.case_id)
+        assert prediction.answer is not None
+        assert prediction.segmentation is not None
+        assert prediction.segmentation.mask.any() == (not prediction.answer.draws_nothing)
