@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from bustle.core.config import Component
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch, Case
@@ -130,3 +131,31 @@ def test_a_cache_that_is_cut_off_while_training_is_one_line(
     os.truncate(file, 100)
     with pytest.raises(InputError, match=r"images\.npy: was changed while it was in use"):
         next(made)
+
+
+@pytest.mark.parametrize("classes", [("benign", "malignant", "normal"), ("benign", "malignant")])
+def test_a_window_beside_the_lesion_is_a_normal_picture(
+    cache: CaseCache, recipe: Recipe, classes: tuple[str, ...]
+) -> None:
+    """And of a network that knows no normals it has no class."""
+    section = replace(recipe.data, classes=classes)
+    crop = Component("lesion_free_crop", {"probability": 1.0, "area": [0.05, 0.2], "margin": 0.0})
+    both = [
+        next(iter(batches(cache, replace(recipe, data=section, augmentation=augmentation), epoch=0)))
+        for augmentation in ((), (crop,))
+    ]
+    whole, cropped = both
+    assert whole.case_ids == cropped.case_ids
+    emptied = [
+        bool((one > 0).any() and not (other > 0).any())
+        for one, other in zip(whole.lesion_mask, cropped.lesion_mask, strict=True)
+    ]
+    assert any(emptied)
+    for place, gone in enumerate(emptied):
+        if not gone:
+            assert cropped.label[place] == whole.label[place]
+        elif "normal" in classes:
+            assert classes[int(cropped.label[place])] == "normal"
+            assert cropped.has_label[place]
+        else:
+            assert not cropped.has_label[place]

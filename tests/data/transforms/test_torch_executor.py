@@ -22,6 +22,9 @@ EVERYTHING = (
     {"name": "gaussian_blur", "probability": 0.5, "kernel": 5, "sigma": [0.1, 1.5]},
     {"name": "median_blur", "probability": 0.5, "kernel": 3},
     {"name": "gamma", "exponent": [0.7, 1.4], "probability": 0.5},
+    {"name": "speckle", "probability": 0.5},
+    {"name": "depth_gain", "stops": 0.6, "probability": 0.5},
+    {"name": "marks", "probability": 0.5},
 )
 COMPONENTS = {component["name"]: component for component in EVERYTHING}
 
