@@ -25,9 +25,8 @@ def test_gain_over_depth_by_hand():
 
 def test_marks_are_few_thin_and_of_the_grey_asked_for():
     painted = [marks_field((176, 224), count=4, grey=200, seed=seed) for seed in range(30)]
-    assert {int(field.max()) for field in painted} <= {0, 200}  # letters may fade at their edges
+    assert {int(field.max()) for field in painted} == {200}  # letters may fade at their edges
     assert any(field.any() for field in painted)
     shares = [float((field > 0).mean()) for field in painted]
     assert min(shares) > 0
     assert max(shares) < 0.05
-    assert marks_field((176, 224), count=0, grey=200, seed=2).max() in (0, 200)
