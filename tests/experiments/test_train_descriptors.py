@@ -54,7 +54,7 @@ def test_it_is_tested_out_of_fold_and_leaves_coefficients_as_data(data, tmp_path
     model = from_mapping(
         DescriptorModel, json.loads((tmp_path / "run" / "descriptor_model.json").read_text()), where="model"
     )
-    with (tmp_path / "run" / "cases.csv").open(newline="") as file:
+    with (tmp_path / "run" / "descriptor_cases.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == CASES
     values = {name: float(rows[0][name]) if rows[0][name] else None for name in model.terms}

@@ -22,6 +22,7 @@ from bustle.core.files import write_json, write_text
 from bustle.core.own_names import OwnNames
 from bustle.core.progress import announce
 from bustle.core.provenance import Provenance, provenance
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Case, Collection
 from bustle.data.splits.split_file import read_splits, write_splits
 from bustle.data.splits.splits import Splits, make_splits, protocol_of_split
@@ -34,7 +35,8 @@ from bustle.experiments.scored_pairs import index_predictions
 from bustle.inference.descriptor_model import FREE_OF_SPACING, DescriptorModel
 from bustle.inference.descriptors.results import LesionDescriptors
 
-MODEL, RESULT, CASES, SPLITS = "descriptor_model.json", "descriptor_result.json", "cases.csv", "splits.json"
+MODEL, RESULT, CASES = "descriptor_model.json", "descriptor_result.json", "descriptor_cases.csv"
+SPLITS = RunLayout(Path()).splits.name
 OUTPUT = OutputKind(
     "train descriptors", "a model on descriptors", OwnNames((MODEL, RESULT, CASES, SPLITS), {}, (MODEL, RESULT))
 )
