@@ -94,8 +94,8 @@ their mean is better than either says that they know different things.
 
 **The AUC on expert outlines is not that of an automatic system.** An outline holds the reading of whoever drew it:
 the roughness of the expert's outline alone (its column in `descriptor_cases.csv`) has an AUC of .91, and a model that
-has learnt from expert outlines loses most on predicted ones, which are smoother. The row on predicted outlines is what
-a user gets.
+has learnt from expert outlines loses most on predicted ones, which are smoother. The row on predicted outlines is
+what a user gets.
 """
 
 UNITS = {"length": "mm or px", "area": "mm² or px²", "volume": "mm³ or px³", "degrees": "°", "bits": "bits"}
