@@ -39,15 +39,16 @@ becomes a finding, which `bustle data audit` shows:
 | `alike-patients` | patient ids that differ only in case, separators or leading zeros; each counts as a patient |
 | `exif-orientation` | a photograph that lies on its side; it is used as it is stored, `bustle predict` turns it |
 | `unread-folder` | a folder holds images and is not part of the layout; BUSI refuses class folders of other names |
+| `unread-table` | a table beside the images cannot be read; `auto` takes nothing from it |
 | `missing-values` | cells of a table say NA, nan or the like and count as absent |
 | `missing-folder`, `missing-table` | an optional part of the layout is not there |
 | `unfinished-set` | a phantom set lacks its labels.csv, which is written last |
 
-Images are PNG, JPEG, BMP or TIFF, told by their content: grey, RGB, RGBA (composited over black), palette, 1-bit or
-16-bit, from 8 pixels a side to 64 million pixels. Only regular files are opened; pipes, devices and folders among the
-images are reported as unreadable. Class names are `benign`, `malignant` and `normal`, in any case. A `normal` case
-without a mask file has an empty lesion mask. Where the outlines of two lesions overlap, a pixel is of the smaller
-one.
+Images are PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF, told by their content: grey, RGB, RGBA (composited over
+black), palette, 1-bit or 16-bit, from 8 pixels a side to 64 million pixels. Only regular files are opened; pipes,
+devices and folders among the images are reported as unreadable. Class names are `benign`, `malignant` and `normal`,
+in any case. A `normal` case without a mask file has an empty lesion mask. Where the outlines of two lesions overlap,
+a pixel is of the smaller one.
 
 A mask holds 0 and one other value, or numbers its lesions 1..n, or has a grey or colour for each class that fills an
 area. Any other mask (a soft edge, blurred, once saved as JPEG, an outside that is not 0) is cut halfway between its

@@ -38,11 +38,10 @@ def test_a_dicom_file_with_a_tiff_header_before_it_is_no_picture(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
+        (b"RIFF\0\0\0\0AVI LIST", "an AVI video"),
         (b"%PDF-1.7\n", "a PDF document"),
-        (b"GIF89a", "a GIF image"),
         (b"PK\x03\x04", "a zip archive"),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
+        (b"\0\0\0\x18ftypheic", "a HEIC image"),
         (b"<!DOCTYPE html><title>Sign in</title>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (b"NRRD0004\n", "an NRRD volume"),
@@ -50,10 +49,30 @@ def test_a_dicom_file_with_a_tiff_header_before_it_is_no_picture(tmp_path: Path)
 )
 def test_the_format_of_what_is_no_image_is_named(tmp_path: Path, content: bytes, name: str):
     (tmp_path / "a.png").write_bytes(content.ljust(600, b"\0"))
-    refused(read_image, tmp_path / "a.png", f"is not a readable PNG, JPEG, BMP or TIFF image but {name}")
+    refused(
+        read_image,
+        tmp_path / "a.png",
+        f"WebP, JPEG 2000 or AVIF image but {name}",
+    )
     if name != "an NRRD volume":
         (tmp_path / "a.nrrd").write_bytes(content.ljust(600, b"\0"))
         refused(read_header, tmp_path / "a.nrrd", f"is not a readable NRRD, NIfTI or MHA volume but {name}")
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
+        (b"GIF89a", "a GIF image"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
+        (b"\0\0\0\x1cftypavif", "an AVIF image"),
+    ],
+)
+def test_an_image_cut_after_its_first_bytes_is_damaged_and_no_volume(tmp_path: Path, content: bytes, name: str):
+    (tmp_path / "a.png").write_bytes(content.ljust(600, b"\0"))
+    refused(read_image, tmp_path / "a.png", "or it is damaged")
+    (tmp_path / "a.nrrd").write_bytes(content.ljust(600, b"\0"))
+    refused(read_header, tmp_path / "a.nrrd", f"is not a readable NRRD, NIfTI or MHA volume but {name}")
 
 
 def test_an_image_under_the_name_of_another_format_is_read(tmp_path: Path):

@@ -4,14 +4,23 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from bustle.core.errors import InputError
-from bustle.io.raster import image_size, orientation, read_image, read_instance_map, read_mask, write_png
+from bustle.io.raster import (
+    image_size,
+    orientation,
+    picture_count,
+    read_image,
+    read_instance_map,
+    read_mask,
+    write_png,
+)
 
 
 @pytest.fixture
@@ -267,7 +276,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     for reader in (read_image, image_size):
-        with pytest.raises(InputError, match=r"a\.png: is not a readable PNG, JPEG, BMP or TIFF image"):
+        with pytest.raises(InputError, match=r"a\.png: is not a readable PNG, .* image, or it is damaged"):
             reader(path)
 
 
@@ -314,3 +323,40 @@ def test_decoding_writes_nothing_to_the_terminal(real_data: Path, capfd: pytest.
     for path in sorted((real_data / "breast" / "BrEaST-Lesions_USG-images_and_masks").glob("*.png"))[:12]:
         read_image(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "largest_difference"),
+    [
+        ("a.gif", {}, 0),
+        ("a.webp", {"lossless": True}, 0),
+        ("a.jp2", {}, 0),
+        ("a.avif", {"quality": 100, "subsampling": "4:4:4"}, 6),
+    ],
+)
+def test_newer_formats_are_read_with_their_first_picture(
+    tmp_path: Path, name: str, options: dict[str, Any], largest_difference: int
+):
+    if name == "a.avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    smooth = np.add.outer(np.arange(40) * 2, np.arange(50) * 3).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / name, **options)
+    assert image_size(tmp_path / name) == (40, 50)
+    read = read_image(tmp_path / name)
+    assert read.shape[1:] == (40, 50)
+    assert np.abs(read.astype(int) - smooth).max() <= largest_difference
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="or it is damaged"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_an_empty_mask_takes_few_bytes_and_an_animation_holds_several_pictures(tmp_path: Path, name: str):
+    empty = Image.fromarray(np.zeros((900, 1200), np.uint8))
+    empty.save(tmp_path / name, lossless=True)
+    assert not read_mask(tmp_path / name).any()
+    assert picture_count(tmp_path / name) == 1
+    other = Image.fromarray(np.full((900, 1200), 90, np.uint8))
+    empty.save(tmp_path / name, save_all=True, append_images=[other], lossless=True)
+    assert picture_count(tmp_path / name) == 2

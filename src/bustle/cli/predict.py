@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="PNG, JPEG, BMP or TIFF image, NRRD, NIfTI or MHA volume, a folder (those directly in it), or a pattern "
-        "('scans/**/*.png')",
+        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, a folder "
+        "(those directly in it), or a pattern ('scans/**/*.png')",
     )
     parser.add_argument(
         "--model",

@@ -10,13 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bustle.core.errors import ArrayError, InputError
-from bustle.core.types import Geometry, Prediction
+from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.blank_pictures import nothing_in
+from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.prediction_picture import draw_prediction
+from bustle.inference.descriptors.describe import describe_lesions
+from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.raster import image_of_pixels, read_image
 from bustle.io.volume import is_volume, read_volume
+
+DESCRIBED_LESIONS = 10
+"""Of the lesions of one image, the largest first: a map of noise has hundreds of parts."""
 
 
 class Picture(NamedTuple):
@@ -135,5 +141,16 @@ def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_pro
         overlay=draw_prediction(picture.image, prediction, truth=picture.truth),
         save_probability=save_probability,
         input_sha256=picture.digest(),
+        descriptors=_descriptors(prediction, picture),
     )
     return folder
+
+
+def _descriptors(prediction: Prediction, picture: Picture) -> tuple[LesionDescriptors, ...]:
+    """Of the largest lesions that are drawn on an image, none of a volume."""
+    drawn = prediction.segmentation
+    if not isinstance(drawn, ImageSegmentation):
+        return ()
+    return describe_lesions(
+        to_grey(picture.image), drawn.mask, spacing=prediction.geometry.spacing, at_most=DESCRIBED_LESIONS
+    )

@@ -10,6 +10,7 @@ probabilities of 0..255, which are lesion from half), for volumes ending in `.nr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from bustle.core.folder_names import portable_name
 from bustle.core.model_provenance import ForeignProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
+from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
 from bustle.inference.stored_prediction import NetworkMask, StoredImageMask, StoredPrediction, StoredVolumeMask
 from bustle.io.raster import image_size, read_image, read_mask, read_predicted_mask, write_png
@@ -67,10 +69,12 @@ def write_prediction(
     overlay: NDArray[np.uint8] | None = None,
     save_probability: bool = False,
     input_sha256: str | None = None,
+    descriptors: Sequence[LesionDescriptors] = (),
 ) -> None:
     """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
 
-    `input_sha256` goes into the record, so that a later run can tell what was predicted.
+    `input_sha256` goes into the record, so that a later run can tell what was predicted, and so do the `descriptors`
+    of an image's lesions in their order.
 
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
@@ -88,7 +92,7 @@ def write_prediction(
             _write_map(folder / RAW_MASK, drawn.raw_mask, place=grid.geometry)
         if save_probability:
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
-    write_record(folder / RECORD, prediction, input_sha256=input_sha256)
+    write_record(folder / RECORD, prediction, input_sha256=input_sha256, descriptors=descriptors)
 
 
 def remove_prediction(folder: Path) -> None:

@@ -5,6 +5,7 @@ Its form is that of the first prediction that was written; it is read strictly, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -24,6 +25,7 @@ from bustle.core.types import (
     VolumeMapping,
     VolumeSegmentation,
 )
+from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
 from bustle.inference.geometry_record import GeometryRecord
 
 MOST_CANDIDATES = 255
@@ -43,8 +45,21 @@ class BoxRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DescriptorsRecord:
+    """See `LesionDescriptors`; `values` by the names in `bustle.inference.descriptors.definitions`."""
+
+    touches_edge: bool
+    words: BiradsWords
+    values: Mapping[str, float | None]
+
+    @classmethod
+    def of(cls, found: LesionDescriptors) -> DescriptorsRecord:
+        return cls(touches_edge=found.touches_edge, words=found.words, values=found.values())
+
+
+@dataclass(frozen=True, kw_only=True)
 class LesionRecord:
-    """See `Lesion`; its unit is the record's."""
+    """See `Lesion`; its unit is the record's. `descriptors` are None for all but the largest lesions."""
 
     area: float
     long_axis: float
@@ -52,9 +67,10 @@ class LesionRecord:
     probability: float
     box: BoxRecord
     contour: tuple[tuple[float, float], ...]
+    descriptors: DescriptorsRecord | None = None
 
     @classmethod
-    def of(cls, lesion: Lesion) -> LesionRecord:
+    def of(cls, lesion: Lesion, *, descriptors: LesionDescriptors | None = None) -> LesionRecord:
         return cls(
             area=lesion.area,
             long_axis=lesion.long_axis,
@@ -62,6 +78,7 @@ class LesionRecord:
             probability=lesion.probability,
             box=BoxRecord(*lesion.box),
             contour=lesion.contour,
+            descriptors=None if descriptors is None else DescriptorsRecord.of(descriptors),
         )
 
     def __post_init__(self) -> None:
@@ -149,12 +166,17 @@ class VolumeRecord(PredictionRecord):
         return self.drawn.centre
 
 
-def write_record(path: Path, prediction: Prediction, *, input_sha256: str | None) -> None:
+def write_record(
+    path: Path, prediction: Prediction, *, input_sha256: str | None, descriptors: Sequence[LesionDescriptors] = ()
+) -> None:
     """Write `prediction.json`; raises `InputError` where that is not possible."""
-    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256)))
+    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256, descriptors=descriptors)))
 
 
-def record_of(prediction: Prediction, *, input_sha256: str | None = None) -> ImageRecord | VolumeRecord:
+def record_of(
+    prediction: Prediction, *, input_sha256: str | None = None, descriptors: Sequence[LesionDescriptors] = ()
+) -> ImageRecord | VolumeRecord:
+    """The record of a prediction; `descriptors` are those of an image's lesions, in their order."""
     geometry = prediction.geometry
     shared: dict[str, Any] = {
         "case_id": prediction.case_id,
@@ -175,7 +197,9 @@ def record_of(prediction: Prediction, *, input_sha256: str | None = None) -> Ima
         in_volume = DrawnInVolume(mask_volume=size, candidates=candidates, centre=_place(prediction.centre))
         return VolumeRecord(**shared, drawn=in_volume)
     lesions = drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
-    on_image = DrawnOnImage(mask_area=size, lesions=tuple(map(LesionRecord.of, lesions)))
+    paired = itertools.zip_longest(lesions, descriptors[: len(lesions)])
+    records = tuple(LesionRecord.of(lesion, descriptors=found) for lesion, found in paired)
+    on_image = DrawnOnImage(mask_area=size, lesions=records)
     return ImageRecord(**shared, drawn=on_image)
 
 

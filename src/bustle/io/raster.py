@@ -1,4 +1,4 @@
-"""Raster images (PNG, JPEG, BMP, TIFF) to arrays and back.
+"""Raster images (PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000, AVIF) to arrays and back.
 
 Files come from strangers: only regular files are opened, the format is told by the content and never by the name,
 the declared size is checked before anything is decoded, and whatever a decoder stumbles over becomes one `InputError`
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from bustle.io.foreign_formats import RECOGNISED_WITHIN, format_of
 from bustle.io.mask_levels import MaskReading, read_annotation, read_probabilities
 from bustle.io.quiet_opencv import quiet_opencv
 
-RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+RASTER_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".jp2", ".j2k", ".avif"}
+)
 """The file name endings, in lower case, that count as raster images."""
 
 MAX_PIXELS = 64_000_000
@@ -34,11 +36,24 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE = 8
 
 MOST_PACKED = 4000
-"""How often a file's own size its pixels may have: no compression that is used in images reaches it."""
+"""How often a file's own size its pixels may have: no compression of the older formats reaches it."""
 
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-_OWN_FORMATS = (None, "a PNG image", "a JPEG image", "a TIFF image", "a BigTIFF image")
-"""What `format_of` says of them; it does not know BMP."""
+_DECODERS: Mapping[str | None, str] = {
+    "a PNG image": "PNG",
+    "a JPEG image": "JPEG",
+    "a TIFF image": "TIFF",
+    "a BigTIFF image": "TIFF",
+    "a GIF image": "GIF",
+    "a WebP image": "WEBP",
+    "a JPEG 2000 image": "JPEG2000",
+    "an AVIF image": "AVIF",
+    None: "BMP",
+}
+"""Pillow's name of what `format_of` finds; it does not know BMP. AVIF needs Pillow 11.3."""
+
+_READ = "PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF"
+_PACKED_WITHOUT_LIMIT = ("WEBP", "AVIF")
+"""They keep an even area, such as an empty mask, in a few bytes."""
 
 _REPLACE = "restore the file from its source or leave it out"
 
@@ -170,11 +185,11 @@ def as_png(image: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The file with its header read; every failure of the decoder inside the block becomes an `InputError`."""
-    _check_format(path)
+    decoder = _decoder(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=_FORMATS)
+            image = Image.open(path, formats=(decoder,))
         with image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(path, f"declares {image.width} x {image.height} pixels")
@@ -190,13 +205,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             path=path,
         ) from None
     except Exception as error:  # a damaged file can make a decoder raise almost anything
-        raise InputError(
-            "is not a readable PNG, JPEG, BMP or TIFF image, or it is damaged", remedy=_REPLACE, path=path
-        ) from error
+        raise InputError(f"is not a readable {_READ} image, or it is damaged", remedy=_REPLACE, path=path) from error
 
 
-def _check_format(path: Path) -> None:
-    """Raises `InputError` for what is no file with the content of an image."""
+def _decoder(path: Path) -> str:
+    """Pillow's name of the file's format; raises `InputError` for what is no file with the content of an image."""
     try:
         if check_regular(path).st_size == 0:
             raise InputError("is empty (0 bytes)", remedy=_REPLACE, path=path)
@@ -206,12 +219,11 @@ def _check_format(path: Path) -> None:
         raise InputError("no such file", remedy="check the path", path=path) from None
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
-    if found not in _OWN_FORMATS:
+    if found not in _DECODERS:
         raise InputError(
-            f"is not a readable PNG, JPEG, BMP or TIFF image but {found}",
-            remedy="convert it to PNG, or leave it out",
-            path=path,
+            f"is not a readable {_READ} image but {found}", remedy="convert it to PNG, or leave it out", path=path
         )
+    return _DECODERS[found]
 
 
 def _too_large(path: Path, what: str) -> InputError:
@@ -259,6 +271,8 @@ def _decode(path: Path) -> NDArray[Any]:
 
 def _check_content(path: Path, image: Image.Image) -> None:
     """Raises `InputError` where the file is too short for the pixels that it declares, before any is decoded."""
+    if image.format in _PACKED_WITHOUT_LIMIT:
+        return
     bits = image.width * image.height * (8 * len(image.getbands()) if len(image.getbands()) > 1 else 1)
     if bits // 8 > MOST_PACKED * path.stat().st_size:
         raise InputError(

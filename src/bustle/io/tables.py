@@ -55,20 +55,25 @@ class _Names:
     """The columns that a reader knows: `required` must be there, of them and of `optional` missing values count."""
 
     required: Sequence[str]
-    optional: Sequence[str]
+    optional: Sequence[str] | None
     blank_missing: bool
 
     @property
     def all(self) -> tuple[str, ...]:
-        return (*self.required, *self.optional)
+        return (*self.required, *(self.optional or ()))
+
+    def counts(self, column: str) -> bool:
+        """Whether the column's missing values are told."""
+        return self.optional is None or column in self.all
 
 
 def read_table(
-    path: Path, *, required: Sequence[str] = (), optional: Sequence[str] = (), blank_missing: bool = True
+    path: Path, *, required: Sequence[str] = (), optional: Sequence[str] | None = (), blank_missing: bool = True
 ) -> Table:
     """Read a table; text cells are trimmed, absent ones '', blank lines left out.
 
-    `required` and `optional` are the spellings that the caller knows of columns; others keep the file's own.
+    `required` and `optional` are the spellings that the caller knows of columns; others keep the file's own. With
+    `optional=None` the missing values of every column are counted.
     `blank_missing=False` is for tables in which every value is needed: words such as NA are left for the message.
     Raises `InputError` that names the file and the first missing column, a column that stands twice, a line that has
     more values than columns, or why the file is no table.
@@ -211,7 +216,7 @@ def _table(lines: Iterable[tuple[int, list[Any]]], names: _Names, *, path: Path,
                     missing[name] += 1
         rows.append(row)
         numbers.append(number)
-    counted = {name: missing[name] for name in names.all if missing[name]}
+    counted = {name: missing[name] for name in header if name and names.counts(name) and missing[name]}
     return Table(path, tuple(name for name in header if name), tuple(rows), tuple(numbers), counted, doubt)
 
 

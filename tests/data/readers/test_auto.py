@@ -12,6 +12,7 @@ import pytest
 from bustle.core.errors import InputError
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources, parse_spec
+from bustle.io import tables
 
 
 def labels(collection: Collection) -> dict[str, str | None]:
@@ -194,3 +195,26 @@ def test_what_is_no_data_set(tmp_path: Path):
         open_sources([f"{tmp_path}?labels=B"])
     with pytest.raises(InputError, match="unknown class name 'tumour'"):
         open_sources([f"{tmp_path}?labels=B:tumour"])
+
+
+def test_tables_about_something_else_do_not_stop_what_can_be_read(tmp_path: Path, put, capsys):
+    put("images/a.png")
+    (tmp_path / "labels.csv").write_text("image,label\na,benign\n")
+    (tmp_path / "devices.csv").write_text("name,class,type\nprobe,linear,L12\n")
+    (tmp_path / "notes.xlsx").write_bytes(b"no spreadsheet")
+    collection = open_sources([str(tmp_path)])
+    assert labels(collection) == {"auto/a": "benign"}
+    (finding,) = collection.findings
+    assert finding.kind == "unread-table"
+    assert "nothing is taken from a table: notes.xlsx: is not a readable Excel file" in finding.message
+
+
+def test_a_table_is_read_once(tmp_path: Path, put, monkeypatch: pytest.MonkeyPatch):
+    put("images/a.png")
+    (tmp_path / "labels.csv").write_text("image,label,patient,remark\na,benign,NA,NA\n")
+    read: list[Path] = []
+    content = tables._content
+    monkeypatch.setattr(tables, "_content", lambda path: read.append(path) or content(path))
+    (finding,) = open_sources([str(tmp_path)]).findings
+    assert finding.message == "auto: 1 cells of patient in labels.csv say NA, nan or the like and count as absent"
+    assert read == [tmp_path / "labels.csv"]

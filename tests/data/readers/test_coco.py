@@ -182,3 +182,36 @@ def test_crowds_are_left_out_and_found_unless_asked_for(tmp_path: Path, put):
     assert (case.label, len(case.load().lesion_labels)) == ("benign", 1)
     (case,) = open_sources([f"{spec}?crowds=lesions"]).cases
     assert case.label == "malignant"
+
+
+def test_images_without_annotations_are_normal_where_that_is_said(tmp_path: Path, put):
+    names = ["lesion.png", "empty.png", "crowd.png"]
+    for name in names:
+        put(name)
+    crowd = annotation(2, 1, segmentation=SQUARE) | {"iscrowd": 1}
+    spec = write(tmp_path, [annotation(0, 1, segmentation=SQUARE), crowd], names=names)
+    assert [case.label for case in open_sources([spec]).cases] == ["benign", None, None]
+    collection = open_sources([f"{spec}?empty=normal"])
+    assert [case.label for case in collection.cases] == ["benign", "normal", None]
+    assert [case.has_mask for case in collection.cases] == [True, True, False]
+    mask = collection.cases[1].load().lesion_mask
+    assert mask is not None
+    assert not mask.any()
+    (finding,) = [found for found in collection.findings if found.kind == "image-without-mask"]
+    assert finding.case_ids == ("coco/crowd",)
+    with pytest.raises(InputError, match="empty=benign is not known; write empty=normal"):
+        open_sources([f"{spec}?empty=benign"])
+
+
+def test_the_patient_is_read_from_the_key_that_is_named(tmp_path: Path, put):
+    images = [{"id": i, "file_name": f"{i}.png", "subject": who} for i, who in enumerate(["p1", 7, None])]
+    for i in range(3):
+        put(f"{i}.png")
+    spec = write(tmp_path, [], names=[], images=images)
+    assert [case.patient_id for case in open_sources([spec]).cases] == [None, None, None]
+    assert [case.patient_id for case in open_sources([f"{spec}?patient=subject"]).cases] == ["p1", "7", None]
+    with pytest.raises(InputError, match="unknown key of images 'subjet'; did you mean subject"):
+        open_sources([f"{spec}?patient=subjet"])
+    spec = write(tmp_path, [], names=[], images=[images[0] | {"subject": ["p1"]}])
+    with pytest.raises(InputError, match="image 0 has the subject"):
+        open_sources([f"{spec}?patient=subject"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bustle.core.errors import InputError
@@ -25,10 +25,24 @@ _SYNONYMS = {
 
 @dataclass(frozen=True)
 class ItemTable:
-    """A table and `columns`, which of them says what: `image`, `mask`, `label`, `patient_id` or `spacing_mm`."""
+    """A table and `columns`, which of them says what: `image`, `mask`, `label`, `patient_id` or `spacing_mm`.
+
+    `rival_classes` are columns that could each be the class, and differ.
+    """
 
     table: Table
     columns: dict[str, str]
+    rival_classes: tuple[str, ...] = ()
+
+    def checked(self) -> ItemTable:
+        """Itself; raises `InputError` where several columns could be the class."""
+        if self.rival_classes:
+            raise InputError(
+                f"has several columns that could be the class: {', '.join(self.rival_classes)}",
+                remedy="keep one of them, or rename the others",
+                path=self.table.path,
+            )
+        return self
 
     def cell(self, row: Row, what: str) -> str:
         """'' also where no column says it."""
@@ -49,24 +63,23 @@ def tables_in(folder: Path) -> list[Path]:
 
 
 def read_item_table(path: Path) -> ItemTable | None:
-    """None for a table without a column that could name images; two columns that say one thing raise `InputError`."""
-    table = read_table(path)
-    columns = {what: column for what in _SYNONYMS if (column := _column(table, what)) is not None}
-    table = read_table(path, optional=tuple(columns.values()))  # whose missing values count
-    return ItemTable(table, columns) if "image" in columns else None
+    """None for a table without a column that could name images."""
+    table = read_table(path, optional=None)
+    found = {what: _columns(table, what) for what in _SYNONYMS}
+    columns = {what: names[0] for what, names in found.items() if names}
+    if "image" not in columns:
+        return None
+    missing = {column: count for column, count in table.missing.items() if column in columns.values()}
+    classes = found["label"]
+    return ItemTable(
+        replace(table, missing=missing), columns, rival_classes=() if _same(table, classes) else tuple(classes)
+    )
 
 
-def _column(table: Table, what: str) -> str | None:
+def _columns(table: Table, what: str) -> list[str]:
     names = _SYNONYMS[what]
-    found = [column for name in names for column in table.columns if re.sub(r"[\W_]+", "", column).lower() == name]
-    if what == "label" and len(found) > 1 and not _same(table, found):
-        raise InputError(
-            f"has several columns that could be the class: {', '.join(found)}",
-            remedy="keep one of them, or rename the others",
-            path=table.path,
-        )
-    return found[0] if found else None
+    return [column for name in names for column in table.columns if re.sub(r"[\W_]+", "", column).lower() == name]
 
 
 def _same(table: Table, columns: Sequence[str]) -> bool:
-    return all(len({cell_text(row[column]) for column in columns}) == 1 for row in table.rows)
+    return all(len({cell_text(row[column]) for column in columns}) <= 1 for row in table.rows)

@@ -22,6 +22,7 @@ from bustle.data.readers._layouts import Item, find_layout, parts_of, subfolders
 from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
 from bustle.data.readers._mask_sizes import OTHER_SIZES, OtherSize, other_size_of
 from bustle.data.readers._pairing import IMAGE_FOLDERS, named_folder
+from bustle.data.readers._rows import rows_of_stems
 from bustle.data.sources import ReaderDescription, reader_module
 from bustle.io.names import NameIndex, file_below, normal_form
 from bustle.io.raster import RASTER_SUFFIXES
@@ -72,11 +73,13 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     if annotations:
         return _told(path, "COCO annotations", _read_coco(annotations, name=_source(name, "coco"), words=words))
     layout = find_layout(root, words=words)
-    tables = [table for file in _tables(path, root) if (table := read_item_table(file)) is not None]
+    tables, unread = _tables(path, root)
     if layout is None:
         if len(tables) == 1:
             collection = _of_table(tables[0], name=name, words=words, other_size=other_size)
             return _told(path, f"the table {tables[0].table.path.name}", collection)
+        if unread and not tables:
+            raise unread[0]
         raise InputError(
             "is no data set whose form is known",
             remedy="its layouts are in docs/reference/readers.md; folder: and manifest: read any data",
@@ -86,6 +89,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     table = _fitting(tables, layout.items, path=path)
     what = layout.what if table is None else f"{layout.what}, with {table.table.path.name}"
     _add_items(builder, layout.items, table, words=words)
+    for error in unread:
+        builder.note("unread-table", f"{name}: nothing is taken from a table: {error.in_results()}")
     builder.note_files("mask-without-image", "masks belong to no image", list(layout.orphans))
     used = {part.name for item in layout.items for file in (item.image, *item.masks) for part in file.parents}
     builder.note_unread(folders_with_images(root, besides=used))
@@ -207,8 +212,18 @@ def _images_of_coco(file: Path) -> Path | None:
     return None
 
 
-def _tables(path: Path, root: Path) -> list[Path]:
-    return [file for folder in dict.fromkeys((path, root)) for file in tables_in(folder)]
+def _tables(path: Path, root: Path) -> tuple[list[ItemTable], list[InputError]]:
+    """The tables with a column of images, and why others cannot be read: they may be about anything."""
+    tables, unread = [], []
+    for file in (file for folder in dict.fromkeys((path, root)) for file in tables_in(folder)):
+        try:
+            table = read_item_table(file)
+        except InputError as error:
+            unread.append(error)
+            continue
+        if table is not None:
+            tables.append(table)
+    return tables, unread
 
 
 def _fitting(tables: Sequence[ItemTable], items: Sequence[Item], *, path: Path) -> ItemTable | None:
@@ -221,7 +236,7 @@ def _fitting(tables: Sequence[ItemTable], items: Sequence[Item], *, path: Path) 
             remedy="keep one of them there",
             path=path,
         )
-    return fitting[0] if fitting else None
+    return fitting[0].checked() if fitting else None
 
 
 def _stem(item: Item) -> str:
@@ -244,7 +259,7 @@ def _add_items(
     rows = {} if table is None else _rows(table, items)
     without_mask = []
     for item, stem in zip(items, _case_stems(items), strict=True):
-        row = rows.get(item.image, {})
+        row = rows.get(_stem(item), {})
         item = _with_class(item, table, row, words=words)
         lesions = _lesions(item)
         spacing = "" if table is None or not row else table.cell(row, "spacing_mm")
@@ -271,24 +286,17 @@ def _add_items(
         builder.note_table(table.table)
 
 
-def _rows(table: ItemTable, items: Sequence[Item]) -> dict[Path, Row]:
-    """Rows by image. Raises `InputError` for two rows of one image and for a row that fits several."""
-    index = NameIndex(dict.fromkeys(_stem(item) for item in items))
-    images: dict[str, list[Path]] = {}
-    for item in items:
-        images.setdefault(_stem(item), []).append(item.image)
-    rows: dict[Path, Row] = {}
-    for row, line in zip(table.table.rows, table.table.lines, strict=True):
-        found = [image for stem in index.find(table.cell(row, "image")) for image in images[stem]]
-        if len(found) > 1 or (found and found[0] in rows):
-            several = "several images" if len(found) > 1 else "an image that has a row already"
+def _rows(table: ItemTable, items: Sequence[Item]) -> dict[str, Row]:
+    """Rows by the image's stem. Raises `InputError` for two rows of one image and for a row that fits several."""
+    images = Counter(_stem(item) for item in items)
+    rows, _ = rows_of_stems(table.table, column=table.columns["image"], stems=images)
+    for stem in rows:
+        if images[stem] > 1:
             raise InputError(
-                f"line {line} ('{table.cell(row, 'image')}') fits {several}",
+                f"a row about '{stem}' fits {images[stem]} images",
                 remedy="give every image a name and a row of its own",
                 path=table.table.path,
             )
-        if found:
-            rows[found[0]] = row
     return rows
 
 
@@ -315,6 +323,7 @@ def _lesions(item: Item) -> LesionSource | None:
 
 def _of_table(table: ItemTable, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
     """The images that a table names by their paths, or by names that are unique below its folder."""
+    table.checked()
     folder = table.table.path.parent
     files = [file for file in sorted(folder.rglob("*")) if file.parent.name[:1] != "." and _is_picture(file)]
     index = NameIndex(dict.fromkeys(normal_form(volume_stem(file)) for file in files))

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_json
 from bustle.core.paths import is_file
 from bustle.core.types import Box, Collection, Label
 from bustle.data.readers._annotations import Annotations, Origin
 from bustle.data.readers._cases import CollectionBuilder
 from bustle.data.readers._class_words import OPTION, ClassWords
+from bustle.data.readers._fields import parse_id
 from bustle.data.readers._folders import named
-from bustle.data.readers._lesions import Lesions, LesionSource, paint_instances
+from bustle.data.readers._lesions import Lesions, LesionSource, UnitedMasks, paint_instances
 from bustle.data.readers._mask_sizes import OtherSize
 from bustle.data.readers._outlines import mask_from_segmentation
 from bustle.data.sources import ReaderDescription
@@ -34,8 +35,10 @@ annotations.json   images (file_name, width, height), annotations (bbox, segment
     obtain="Export from an annotation tool (CVAT, Label Studio, Roboflow, …)",
     options={
         "crowds": "`lesions`: annotations with iscrowd count as lesions; default: they are left out, with a finding",
+        "empty": "`normal`: an image without annotations shows no lesion; default: it counts as not annotated",
         "images": "the folder of the images, relative to the JSON file's folder; default: that folder itself",
         "labels": OPTION,
+        "patient": "the key of an entry of images that says whom it shows, such as `patient=patient_id`",
     },
 )
 
@@ -72,7 +75,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
 
     A category that means benign or malignant is the lesion's class, one that means normal says that there is none;
     other names leave the class open. A case is malignant if any of its lesions is. Images without annotations count
-    as not annotated.
+    as not annotated, unless `empty=normal`.
     """
     file = _json_file(path)
     return read_annotations(
@@ -81,13 +84,32 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         folder=file.parent / options.get("images", ""),
         words=ClassWords.of_option(options.get("labels", "")),
         crowds_count=options.get("crowds") == "lesions",
+        empty_label=_empty_label(options.get("empty", "")),
+        patient_key=options.get("patient"),
     )
 
 
+def _empty_label(word: str) -> Label | None:
+    if word not in ("", "normal"):
+        raise InputError(f"empty={word} is not known", remedy="write empty=normal, or leave it out")
+    return "normal" if word else None
+
+
 def read_annotations(
-    file: Path, *, name: str, folder: Path, words: ClassWords, crowds_count: bool = False
+    file: Path,
+    *,
+    name: str,
+    folder: Path,
+    words: ClassWords,
+    crowds_count: bool = False,
+    empty_label: Label | None = None,
+    patient_key: str | None = None,
 ) -> Collection:
-    """As `read`, of images in `folder`; annotations of crowds are left out unless they count as lesions."""
+    """As `read`, of images in `folder`; annotations of crowds are left out unless they count as lesions.
+
+    `empty_label` is the class of an image without annotations, None where they are absent; `patient_key` the key of
+    an image's patient.
+    """
     content = read_json(file)
     items = {kind: _items(content, kind, file=file) for kind in ("images", "annotations", "categories")}
     categories: dict[int | str, Label | None] = {
@@ -114,7 +136,19 @@ def read_annotations(
         (_id(entry, "id", where, file=file), _text(entry, "file_name", where, file=file), entry)
         for where, entry in items["images"].items()
     ]
-    return _collection(name, file, folder, images, annotations, crowds=crowds)
+    if patient_key is not None and not any(patient_key in entry for _, _, entry in images):
+        keys = sorted({key for _, _, entry in images for key in entry})
+        raise unknown_name("key of images", patient_key, keys, path=file)
+    patients = {image_id: _patient(entry, patient_key, file=file) for image_id, _, entry in images}
+    return _collection(
+        name, file, folder, images, annotations, crowds=crowds, empty_label=empty_label, patients=patients
+    )
+
+
+def _patient(entry: Mapping[str, Any], key: str | None, *, file: Path) -> str | None:
+    if key is None or entry.get(key) is None:
+        return None
+    return parse_id(_id(entry, key, f"image {entry['id']}", file=file))
 
 
 def _items(content: Any, kind: str, *, file: Path) -> dict[str, dict[str, Any]]:
@@ -177,6 +211,8 @@ def _collection(
     annotations: Mapping[Any, list[tuple[Label | None, dict[str, Any]]]],
     *,
     crowds: Set[Any],
+    empty_label: Label | None,
+    patients: Mapping[Any, str | None],
 ) -> Collection:
     builder = CollectionBuilder(name)
     absent: list[Path] = []
@@ -189,10 +225,12 @@ def _collection(
             absent.append(Path(file_name))
             continue
         found = annotations.get(image_id, [])
-        lesions = _lesions(found, file)
+        lesions, label = _lesions(found, file), _case_label([label for label, _ in found])
         if image_id in crowds:
             crowded.append(image.stem)
-        if not found:
+        elif not found and empty_label is not None:
+            lesions, label = UnitedMasks((), empty_label), empty_label
+        if not found and lesions is None:
             bare.append(image.stem)
         elif lesions is None:
             boxed.append(image.stem)
@@ -201,10 +239,10 @@ def _collection(
             image=image,
             annotations=Annotations(
                 lesions=lesions,
-                label=_case_label([label for label, _ in found]),
+                label=label,
                 boxes=_boxes(found, file),
             ),
-            origin=Origin(tables=(file,)),
+            origin=Origin(patient_id=patients[image_id], tables=(file,)),
         )
         _check_size(builder, image, entry)
     known = {image_id for image_id, _, _ in images}

@@ -28,7 +28,7 @@ from bustle.io.volume import is_volume
 DESCRIPTION = ReaderDescription(
     title="Folders of images or volumes and their masks",
     layout="""
-images/<stem>.png        PNG, JPEG, BMP or TIFF; volumes: NRRD, NIfTI or MHA, which hold their own spacing
+images/<stem>.png        any image format that is read; volumes: NRRD, NIfTI or MHA, which hold their own spacing
 masks/<stem>.png         optional: 0 = background, 255 = lesion, or 1..n = the lesions by number
 gland/<stem>.png         optional: non-zero = glandular tissue
 labels.csv               optional (or .tsv, .xlsx, .parquet): case_id,label[,patient_id,spacing_mm], case_id = <stem>

@@ -28,7 +28,7 @@ DESCRIPTION = ReaderDescription(
     layout="""
 videos.csv or videos.parquet, one row per video; paths are relative to the table's folder:
   video        path of a video file (AVI, MP4, MOV, MKV, WebM, MPEG, WMV) or of a folder of frames
-               (PNG, JPEG, BMP or TIFF); the only column that must exist
+               (PNG, JPEG, BMP, TIFF, …); the only column that must exist
   label        benign, malignant or normal: the class of every frame
   patient_id   all videos of a patient stay in one part of a split; a video without one stands alone
   video_id     name of the video; the file's name without ending, or the folder's, where absent

@@ -11,7 +11,6 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import SphericalVoronoi
 
 Offset = tuple[int, ...]
 
@@ -83,6 +82,8 @@ def _angle_shares(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _solid_angle_shares(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.spatial import SphericalVoronoi  # takes long to import, and images need it not
+
     areas = SphericalVoronoi(np.concatenate([directions, -directions])).calculate_areas()
     half = len(directions)
     return (areas[:half] + areas[half:]) / (4 * np.pi)

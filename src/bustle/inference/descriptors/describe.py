@@ -12,9 +12,9 @@ from scipy import ndimage
 from bustle.inference.descriptors.birads_words import birads_words
 from bustle.inference.descriptors.echo import echo_descriptors, indistinct_share
 from bustle.inference.descriptors.image_shape import image_shape
-from bustle.inference.descriptors.results import LesionDescriptors
+from bustle.inference.descriptors.moments import DEPTH_AXIS
+from bustle.inference.descriptors.results import ImageShape, LesionDescriptors, VolumeShape
 from bustle.inference.descriptors.tissue import picture_frame, tissue_around
-from bustle.inference.descriptors.volume_shape import DEPTH_AXIS, volume_shape
 
 
 def describe_lesions(
@@ -22,12 +22,14 @@ def describe_lesions(
     lesions: NDArray[np.integer] | NDArray[np.bool_],
     *,
     spacing: tuple[float, ...] | None,
+    at_most: int | None = None,
 ) -> tuple[LesionDescriptors, ...]:
     """Measure the lesions of a grey image `H W` or volume `D H W`, uint8, the largest first, ties by position.
 
     `lesions` is a mask bool, whose connected parts (8 or 26 neighbours) are lesions as `measure_lesions` has them,
-    or an instance map (0 = background). In mm where `spacing` is known, in pixels otherwise. Rows of an image are
-    depth; a volume's axes are those of `bustle.data.prepared.orientation`: its second axis is depth.
+    or an instance map (0 = background); of more than `at_most` the smallest are left out. In mm where `spacing` is
+    known, in pixels otherwise. Rows of an image are depth; a volume's axes are those of
+    `bustle.data.prepared.orientation`: its second axis is depth.
     """
     if grey.shape != lesions.shape:
         raise ValueError(f"image {grey.shape} and lesions {lesions.shape} differ in size")
@@ -37,9 +39,9 @@ def describe_lesions(
     boxes = sorted(_boxes(numbers), key=lambda found: _size_and_place(numbers, *found))
     depth_axis = 0 if grey.ndim == 2 else DEPTH_AXIS
     described = []
-    for place, (number, box) in enumerate(boxes, start=1):
+    for place, (number, box) in enumerate(boxes[:at_most], start=1):
         part = numbers[box] == number
-        shape = image_shape(part, step=step) if grey.ndim == 2 else volume_shape(part, step=step)
+        shape = _shape(part, step=step)
         tissue = tissue_around(
             grey,
             numbers,
@@ -67,6 +69,14 @@ def describe_lesions(
             )
         )
     return tuple(described)
+
+
+def _shape(part: NDArray[np.bool_], *, step: tuple[float, ...]) -> ImageShape | VolumeShape:
+    if part.ndim == 2:
+        return image_shape(part, step=step)
+    from bustle.inference.descriptors.volume_shape import volume_shape  # takes long to import
+
+    return volume_shape(part, step=step)
 
 
 def _connected_parts(mask: NDArray) -> NDArray[np.int32]:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+DEPTH_AXIS = 1
+"""Of a volume `D H W` as the convention of `bustle.data.prepared.orientation` has it."""
+
 ROUND = 1e-6
 """Axes that differ by a smaller share have no direction."""
 

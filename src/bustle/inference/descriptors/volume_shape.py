@@ -10,11 +10,8 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from bustle.inference.descriptors.crofton import boundary_measure
-from bustle.inference.descriptors.moments import ellipse_of
+from bustle.inference.descriptors.moments import DEPTH_AXIS, ellipse_of
 from bustle.inference.descriptors.results import VolumeShape
-
-DEPTH_AXIS = 1
-"""Of `D H W` as the convention of `bustle.data.prepared.orientation` has it."""
 
 _FACES = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
 _THICKENING = 1e-3 * (2.0 * np.array(list(np.ndindex(2, 2, 2))) - 1)
