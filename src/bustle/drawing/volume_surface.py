@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.drawing.outlines import PREDICTED, TRUTH
+
+if TYPE_CHECKING:
+    from mpl_toolkits.mplot3d import Axes3D
 
 SIZE = (340, 420)
 DPI = 100
@@ -35,7 +39,6 @@ def draw_surface(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
-    from matplotlib.ticker import MaxNLocator
     from mpl_toolkits.mplot3d import Axes3D
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
@@ -60,8 +63,18 @@ def draw_surface(
             Poly3DCollection(corners[triangles], facecolors=shade, shade=True, alpha=alpha, linewidths=0)
         )
         drawn.append(Patch(color=shade, alpha=alpha, label=name))
-    margin = 0.08 * float(((high - low) * step).max())
-    edges = np.stack([low * step - margin, high * step + margin], axis=1)[[2, 0, 1]]
+    _label(axes, low=low * step, high=high * step)
+    axes.legend(handles=drawn, loc="upper left", fontsize=8, frameon=False)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3].transpose(2, 0, 1))
+
+
+def _label(axes: Axes3D, *, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Look at the box from `low` to `high` (slice, depth, lateral; in mm) from above the probe, all to one scale."""
+    from matplotlib.ticker import MaxNLocator
+
+    margin = 0.08 * float((high - low).max())
+    edges = np.stack([low - margin, high + margin], axis=1)[[2, 0, 1]]
     axes.set(xlim=edges[0], ylim=edges[1], zlim=edges[2][::-1])
     axes.set_box_aspect(edges[:, 1] - edges[:, 0])
     for axis, name in ((axes.xaxis, "lateral"), (axes.yaxis, "slice"), (axes.zaxis, "depth")):
@@ -69,9 +82,6 @@ def draw_surface(
         axis.set_tick_params(labelsize=7, pad=0)
         axis.set_major_locator(MaxNLocator(nbins=4))
     axes.view_init(elev=22, azim=-60)
-    axes.legend(handles=drawn, loc="upper left", fontsize=8, frameon=False)
-    canvas.draw()
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3].transpose(2, 0, 1))
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

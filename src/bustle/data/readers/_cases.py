@@ -59,17 +59,9 @@ class CollectionBuilder:
         `decode` makes the pixels `C H W` of the file `image`; it must be picklable. Where `image` is a volume, it is
         not used, and the file's own header says the spacing unless `spacing` does.
         """
-        try:
-            case_id = check_case_id(self.case_id(stem), path=image)
-        except InputError as error:
-            if stem != volume_stem(image):
-                raise
-            self.note("unusable-name", f"left out: {error.in_results()}")
+        case_id = self._free_id(stem, image=image)
+        if case_id is None:
             return
-        if case_id in self._cases:
-            raise InputError(
-                f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
-            )
         origin = origin or Origin()
         masks = annotations.mask_files
         self._cases[case_id] = Case(
@@ -100,6 +92,21 @@ class CollectionBuilder:
             metadata=origin.metadata,
         )
         self._compare_sizes(case_id, image, masks, outlined=annotations.outlined)
+
+    def _free_id(self, stem: str, *, image: Path) -> str | None:
+        """The case's id; None, with a finding, where the file's own name cannot be one."""
+        try:
+            case_id = check_case_id(self.case_id(stem), path=image)
+        except InputError as error:
+            if stem != volume_stem(image):
+                raise
+            self.note("unusable-name", f"left out: {error.in_results()}")
+            return None
+        if case_id in self._cases:
+            raise InputError(
+                f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
+            )
+        return case_id
 
     def note(self, kind: str, message: str, *, stems: list[str] | None = None) -> None:
         """Record a finding about the cases of `stems`, or about the source as a whole."""

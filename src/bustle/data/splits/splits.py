@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Protocol, Track, protocol_of
 from bustle.core.types import CLASS_NAMES, Case, Collection
@@ -87,20 +89,7 @@ def make_splits(
     if not cases:
         raise InputError("no case is left to split", remedy="check the data and the classes")
     table = CaseTable(cases, {case.case_id: group_of[case.case_id] for case in cases}, protocol)
-    official = _official(cases)
-    if official:
-        if holdout is not None or folds not in (None, len(set(official.values()))):
-            raise InputError(
-                f"the data has {len(set(official.values()))} official folds",
-                remedy="leave out --folds and --holdout, or leave out folds=official",
-            )
-        tests = drawing.around_official(table, official)
-    elif holdout is not None or (folds is None and protocol.holdout is not None):
-        fraction = holdout if holdout is not None else protocol.holdout
-        repeats = 1 if holdout is not None else protocol.folds
-        tests = [drawing.holdout(table, float(fraction or 0))] * repeats
-    else:
-        tests = drawing.folds(table, folds or protocol.folds)
+    tests = _test_parts(table, drawing, protocol=protocol, folds=folds, holdout=holdout)
     leaks: list[tuple[str, str]] = []
     made = tuple(Fold(*drawing.fold(table, tests, number, leaks)) for number in range(len(tests)))
     return Splits(
@@ -111,6 +100,25 @@ def make_splits(
         excluded=(*((c.case_id, excluded[c.case_id]) for c in collection.cases if c.case_id in excluded), *leaks),
         groups=table.group_of,
     )
+
+
+def _test_parts(
+    table: CaseTable, drawing: Drawing, *, protocol: Protocol, folds: int | None, holdout: float | None
+) -> list[np.ndarray]:
+    """The rows of every fold's test part: as the publishers say, else as is asked for, else as the protocol says."""
+    official = _official(table.cases)
+    if official:
+        if holdout is not None or folds not in (None, len(set(official.values()))):
+            raise InputError(
+                f"the data has {len(set(official.values()))} official folds",
+                remedy="leave out --folds and --holdout, or leave out folds=official",
+            )
+        return drawing.around_official(table, official)
+    if holdout is not None:
+        return [drawing.holdout(table, holdout)]
+    if folds is None and protocol.holdout is not None:
+        return [drawing.holdout(table, protocol.holdout)] * protocol.folds
+    return drawing.folds(table, folds or protocol.folds)
 
 
 def _check_numbers(*, folds: int | None, holdout: float | None, seed: int | None) -> None:
