@@ -46,6 +46,14 @@ def test_predict_with_a_package(package: Path, tmp_path: Path):
     assert (tmp_path / "out" / "scan" / "mask.png").exists()
 
 
+def test_predict_with_the_model_that_comes_with_bustle(tmp_path: Path):
+    write_png(tmp_path / "scan.png", SCAN)
+    done = bustle("predict", "scan.png", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "by 'The reference model" in done.stdout
+    assert (tmp_path / "out" / "scan" / "prediction.json").exists()
+
+
 def test_evaluate_and_compare_whose_pages_say_how_to_get_their_plots(package: Path, tmp_path: Path):
     done = bustle("evaluate", "--model", package, "--data", PHANTOMS, "--out", "one", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
