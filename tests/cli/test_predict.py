@@ -165,7 +165,7 @@ def test_an_option_that_is_missing(scans: Path, capsys):
     with pytest.raises(SystemExit) as ended:
         predict(scans)
     assert ended.value.code == 2
-    assert "--model" in capsys.readouterr().err
+    assert "--out" in capsys.readouterr().err
 
 
 def test_a_real_image(run_folder: Path, real_data: Path, tmp_path: Path):

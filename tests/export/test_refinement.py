@@ -35,7 +35,7 @@ def test_the_graph_makes_all_passes(network: str, size: tuple[int, ...], make_we
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() <= TOLERANCE  # what the export itself takes for rounding, or it refuses
     assert np.abs(found - once).max() > 10 * TOLERANCE
-    assert (out / "weights.safetensors").read_bytes() == weights[0].read_bytes()
+    assert not (out / "weights.safetensors").exists()  # the graph holds them by name
     assert record.input.shape == ("batch", recipe.data.channels, *size)
     card = (out / "MODEL_CARD.md").read_text()
     assert ("in patches of 32 × 32 × 32 voxels of 0.5 mm" in card) == (len(size) == 3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 HELP = "list the shipped recipes and describe their networks"
 
@@ -34,7 +33,7 @@ def _list(*, variants: bool, as_json: bool) -> int:
     from bustle.core.config import to_mapping
     from bustle.core.recipe import load_recipe, recipe_ids
     from bustle.inference.package import Package
-    from bustle.inference.shipped import named_model, shipped_names
+    from bustle.inference.shipped import shipped_names, shipped_package
     from bustle.models.counts import shipped_counts
     from bustle.models.description import describe
 
@@ -58,7 +57,7 @@ def _list(*, variants: bool, as_json: bool) -> int:
         )
         print(line[:room])
     for name in shipped_names():
-        title = Package(named_model(Path(name))).record.title
+        title = Package(shipped_package(name)).record.title
         print(f"\nready to use, without a training: --model {name} ({title})")
     return 0
 

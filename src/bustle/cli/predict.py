@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from bustle.core.paths import given_path
 from bustle.inference.shipped import REFERENCE
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=given_path,
-        default=Path(REFERENCE),
+        default=REFERENCE,
         metavar="RUN|PACKAGE",
         help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export` (default: the "
         "reference model that comes with bustle)",

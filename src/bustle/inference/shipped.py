@@ -15,10 +15,14 @@ def shipped_names() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in _folder().glob(f"*{SUFFIX}"))
 
 
+def shipped_package(name: str) -> Path:
+    """The folder of the package of this name."""
+    return _folder() / f"{name}{SUFFIX}"
+
+
 def named_model(path: Path) -> Path:
     """Where the model is that a person names: a path, or the name of a shipped package where no such path is."""
-    shipped = _folder() / f"{path}{SUFFIX}"
-    return shipped if not path.exists() and str(path) in shipped_names() else path
+    return shipped_package(str(path)) if not path.exists() and str(path) in shipped_names() else path
 
 
 def _folder() -> Path:
