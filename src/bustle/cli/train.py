@@ -49,8 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init",
         type=given_path,
-        metavar="WEIGHTS",
-        help="safetensors file to start from: a whole model, or a timm encoder",
+        metavar="WEIGHTS|PACKAGE",
+        help="what to start from: a safetensors file of a whole model or a timm encoder, or a package of one network "
+        "(`reference` is the one that comes with bustle)",
     )
     parser.add_argument(
         "--predictions",

@@ -6,13 +6,14 @@ The cases are those of a fold's validation part, which chose the epoch and nothi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from bustle.core.progress import progress
 from bustle.core.types import Case, ImageSegmentation, Prediction
 from bustle.experiments.scored_pairs import true_mask
 from bustle.inference.decided_outline import numbered_parts
@@ -88,9 +89,9 @@ def fit_decision(predictor: Predictor, cases: Sequence[Case]) -> DecisionRule | 
     return fit_rule(list(calibration_cases(predictor, cases)))
 
 
-def calibration_cases(predictor: Predictor, cases: Iterable[Case]) -> Iterator[CalibrationCase]:
+def calibration_cases(predictor: Predictor, cases: Sequence[Case]) -> Iterator[CalibrationCase]:
     """Predict the cases, one after the other."""
-    for case in cases:
+    for case in progress(cases, description="fit the answers"):
         sample = case.load()
         item = Item(case.case_id, sample.image, sample.geometry)
         truth = true_mask(sample)

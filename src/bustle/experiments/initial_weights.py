@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
+from bustle.inference.shipped import named_model
 
 
 def weights_of(init: Path) -> Path:
@@ -13,6 +14,7 @@ def weights_of(init: Path) -> Path:
 
     Raises `InputError` for a package that is damaged, or of several networks.
     """
+    init = named_model(init)
     if not init.is_dir() or not is_package(init):
         return init
     package = Package(init)

@@ -14,7 +14,6 @@ from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.blank_pictures import nothing_in
 from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.prediction_picture import draw_prediction
-from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
@@ -129,10 +128,13 @@ def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None
     return spacing * dims if len(spacing) == 1 else spacing
 
 
-def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_probability: bool = False) -> Path:
+def write_files(
+    prediction: Prediction, picture: Picture, out: Path, *, save_probability: bool = False, describe: bool = True
+) -> Path:
     """Write `out/<case_id>` with the masks, the record and the overlay, and return that folder.
 
-    Raises `InputError` where that fails.
+    `describe` the lesions for a reader, which takes longer than the prediction; scoring asks for none of it. Raises
+    `InputError` where that fails.
     """
     folder = prediction_folder(out, prediction.case_id)
     write_prediction(
@@ -141,13 +143,15 @@ def write_files(prediction: Prediction, picture: Picture, out: Path, *, save_pro
         overlay=draw_prediction(picture.image, prediction, truth=picture.truth),
         save_probability=save_probability,
         input_sha256=picture.digest(),
-        descriptors=_descriptors(prediction, picture),
+        descriptors=_descriptors(prediction, picture) if describe else (),
     )
     return folder
 
 
 def _descriptors(prediction: Prediction, picture: Picture) -> tuple[LesionDescriptors, ...]:
     """Of the largest lesions that are drawn on an image, none of a volume."""
+    from bustle.inference.descriptors.describe import describe_lesions  # needs SciPy, which scoring may do without
+
     drawn = prediction.segmentation
     if not isinstance(drawn, ImageSegmentation):
         return ()

@@ -63,7 +63,8 @@ def predict_files(
             announce(f"bustle: warning: {image.path} holds {count} pictures; only the first is predicted")
         return picture
 
-    work = _Work(predictor, out, load=load, save_probability=save_probability, resume=resume, on_failure=on_failure)
+    asked = {"save_probability": save_probability, "describe": True}
+    work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])
 
 
@@ -76,7 +77,7 @@ def predict_cases(
     resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
 ) -> PredictionRun:
-    """Predict cases of a data set into `out/<case_id>`; their overlays show the true contour too.
+    """Predict cases of a data set into `out/<case_id>`, to be scored; their overlays show the true contour too.
 
     `located`: the model is told where a volume's largest true lesion is; one without lesions it must still search.
     """
@@ -94,7 +95,8 @@ def predict_cases(
         file = next(iter(case.files), None)
         return Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
 
-    work = _Work(predictor, out, load=load, save_probability=False, resume=resume, on_failure=on_failure)
+    asked = {"save_probability": False, "describe": False}
+    work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
 
 
@@ -108,6 +110,7 @@ class _Work(Generic[Source]):
         *,
         load: Callable[[Source], Picture],
         save_probability: bool,
+        describe: bool,
         resume: bool,
         on_failure: Callable[[InputError], None] | None,
     ):
@@ -115,6 +118,7 @@ class _Work(Generic[Source]):
         self.out = out
         self.load = load
         self.save_probability = save_probability
+        self.describe = describe
         self.resume = resume
         self.on_failure = on_failure
         self.failures: list[tuple[str, InputError]] = []
@@ -179,5 +183,6 @@ class _Work(Generic[Source]):
 
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
-        write_files(prediction, picture, self.out, save_probability=self.save_probability)
+        asked = {"save_probability": self.save_probability, "describe": self.describe}
+        write_files(prediction, picture, self.out, **asked)
         return PredictedImage(prediction.case_id, finding(prediction))

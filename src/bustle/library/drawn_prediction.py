@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.answer import Answer
 from bustle.core.claimed_output import claim_folder
 from bustle.core.paths import given_path
 from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
@@ -35,12 +36,17 @@ class DrawnPrediction:
 
     @property
     def decision(self) -> str | None:
-        """The name of the class that it is taken for; None of a model without classes."""
+        """The answer's decision, of a model without a rule the most probable class; None without classes."""
         return self.prediction.decision
 
     @property
+    def answer(self) -> Answer | None:
+        """The decision with calibrated probabilities and the classes that stay possible; None without a rule."""
+        return self.prediction.answer
+
+    @property
     def class_probabilities(self) -> Mapping[str, float] | None:
-        """Probability (0..1) by class name, together 1; None of a model without classes."""
+        """The network's own probability (0..1) by class name, together 1; None of a model without classes."""
         return self.prediction.class_probabilities
 
     @property
