@@ -156,6 +156,7 @@ def test_a_surer_network_is_answered_surer():
     assert all(lower < higher for lower, higher in pairwise(values))
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_trained_network_gets_its_rule_from_the_validation_part(tmp_path, monkeypatch):
     """End to end on a network that never learned: the rule is there, and the run's own answers follow it."""
     monkeypatch.setattr(fit_decision, "LEAST_CASES", 1)
