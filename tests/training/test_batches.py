@@ -20,6 +20,7 @@ from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import (
     Batches,
     DeviceAssembly,
+    balanced,
     batch_positions,
     positions_of,
     shuffled,
@@ -54,6 +55,23 @@ def test_no_batch_of_one_and_no_case_lost(count: int, sizes: list[int]) -> None:
     places = batch_positions(count, batch_size=4)
     assert [len(place) for place in places] == sizes
     assert [i for place in places for i in place] == list(range(count))
+
+
+def test_no_balance_takes_each_case_once_in_the_shuffled_order() -> None:
+    order = balanced(["a"] * 40 + ["b"] * 10, balance=0, seed=1, epoch=3)
+    assert order.tolist() == shuffled(50, seed=1, epoch=3).tolist()
+
+
+@pytest.mark.parametrize(("balance", "rare"), [(1.0, 25), (0.5, 50 * 10**0.5 / (10**0.5 + 40**0.5))])
+def test_balance_gives_a_rare_group_the_stated_share(balance: float, rare: float) -> None:
+    for epoch in range(5):
+        order = balanced(["a"] * 40 + ["b"] * 10, balance=balance, seed=1, epoch=epoch)
+        assert len(order) == 50
+        taken = np.bincount(order, minlength=50)
+        assert abs(taken[40:].sum() - rare) <= 10  # each case: its expected number, rounded up or down
+        assert set(taken[40:]) <= {int(rare // 10), int(rare // 10) + 1}
+        assert set(taken[:40]) <= {0, 1}
+    assert order.tolist() == balanced(["a"] * 40 + ["b"] * 10, balance=balance, seed=1, epoch=4).tolist()
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:

@@ -60,7 +60,9 @@ class TrainingSection:
     Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. `clear` is
     the part of the images or patches without a lesion in which none is drawn. The `loss` is the sum of the losses
     with the recipe's weights, and better the lower it is. `patience` None = no early stopping. `ema_decay` None = no
-    weight averaging.
+    weight averaging. `balance`: how evenly the classes of every source take part in an epoch, which keeps its number
+    of cases: 0 = each case once, 1 = every class of every source equally often, however few its cases; a group of n
+    cases gets a share that grows with n to the power 1 - balance.
     """
 
     step: Component = Component("joint")  # noqa: RUF009  (frozen)
@@ -72,9 +74,12 @@ class TrainingSection:
     ema_decay: float | None = None
     monitor: Mapping[str, float] | Monitor = "score"  # in this order: a misspelt name is told the known ones
     patience: int | None = None
+    balance: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.balance <= 1:
+            raise ValueError("balance must be 0 to 1")
         if isinstance(self.monitor, Mapping):
             known = {"dice", "auc", "accuracy", "clear"}
             positive = all(0 < weight < math.inf for weight in self.monitor.values())

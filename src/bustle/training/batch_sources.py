@@ -17,7 +17,7 @@ from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.transforms.augmentation import Augmentation
 from bustle.data.transforms.volume_augmentation import VolumeAugmentation
-from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, normal_label, shuffled
+from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, balanced, normal_label
 from bustle.training.location_labels import LocationLabels
 from bustle.training.patches import PatchAssembly, PatchPlaces
 from bustle.training.steps.build import build_step
@@ -65,10 +65,12 @@ def batch_sources(
         augmented, plain = _patches(recipe, section, cache, locations, used, device)
     else:
         augmented, plain = _images(recipe, section, cache, locations, used, device)
-    seed, size = recipe.training.seed, recipe.training.batch_size
+    seed, size, balance = recipe.training.seed, recipe.training.batch_size, recipe.training.balance
+    groups = [(cache.cases[i].source, int(cache.labels[i])) for i in train]
 
     def training(epoch: int) -> Batches:
-        return Batches(augmented(epoch), train[shuffled(len(train), seed=seed, epoch=epoch)], batch_size=size)
+        order = balanced(groups, balance=balance, seed=seed, epoch=epoch)
+        return Batches(augmented(epoch), train[order], batch_size=size)
 
     return BatchSources(training, Batches(plain, val, batch_size=size) if len(val) else None)
 

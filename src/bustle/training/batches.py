@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,22 @@ def batch_positions(count: int, *, batch_size: int) -> list[range]:
 def shuffled(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     """The order of an epoch, drawn anew from (seed, epoch), so that no epoch depends on the ones before."""
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def balanced(groups: Sequence[Hashable], *, balance: float, seed: int, epoch: int) -> NDArray[np.int64]:
+    """As many places as there are `groups` (one per case), of rare groups more often: `TrainingSection.balance`.
+
+    A case is taken as often as its expected number says, rounded up or down: chance decides only the rest.
+    """
+    order = shuffled(len(groups), seed=seed, epoch=epoch)
+    if balance == 0:
+        return order
+    sizes = Counter(groups)
+    expected = np.array([sizes[groups[place]] ** -balance for place in order])
+    ends = np.cumsum(expected * len(groups) / expected.sum())
+    ticks = np.arange(len(groups)) + np.random.default_rng([seed, epoch, 1]).random()
+    taken = order[np.searchsorted(ends, ticks).clip(max=len(groups) - 1)]
+    return taken[np.random.default_rng([seed, epoch, 2]).permutation(len(groups))]
 
 
 class Assembly(Protocol):

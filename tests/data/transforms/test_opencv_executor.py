@@ -180,3 +180,27 @@ def test_a_grey_image_in_three_channels_is_treated_like_grey():
     single, _ = opencv_executor.apply(grey, [], drawn)
     tripled, _ = opencv_executor.apply(np.repeat(grey, 3, axis=0), [], drawn)
     assert np.array_equal(tripled, np.repeat(single, 3, axis=0))
+
+
+def test_a_tone_curve_joins_its_heights_by_straight_lines():
+    image = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    curve = intensity("tone_curve", 0.0, 51.0, 255.0)  # a step from 127.5 to 51, then up to white
+    changed, _ = opencv_executor.apply(image, [], curve)
+    expected = [51 / 127.5 * v if v < 127.5 else 51 + 204 / 127.5 * (v - 127.5) for v in range(256)]
+    np.testing.assert_array_equal(changed.ravel(), np.rint(expected))
+
+
+def test_drawn_tone_curves_rise_from_black_to_white():
+    for case in range(20):
+        ((_, heights, _),) = drawn_by({"name": "tone_curve", "strength": 1.0}, case_id=str(case)).before
+        assert heights[0] == 0
+        assert heights[-1] == 255
+        assert np.all(np.diff(heights) > 0)
+
+
+def test_sharpening_adds_what_the_blur_takes_away():
+    image = speckle()
+    sharpened, _ = opencv_executor.apply(image, [], intensity("sharpen", 0.7, 1.2))
+    blurred = ndimage.gaussian_filter(image[0].astype(float), 1.2, mode="mirror", truncate=4 / 1.2)
+    expected = np.clip(image[0] + 0.7 * (image[0] - blurred), 0, 255)
+    assert np.abs(sharpened[0] - expected).max() <= 2  # the blur and the sum are rounded each

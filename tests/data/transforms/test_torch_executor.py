@@ -25,6 +25,8 @@ EVERYTHING = (
     {"name": "speckle", "probability": 0.5},
     {"name": "depth_gain", "stops": 0.6, "probability": 0.5},
     {"name": "marks", "probability": 0.5},
+    {"name": "tone_curve", "strength": 0.5, "probability": 0.5},
+    {"name": "sharpen", "amount": [0.2, 1.0], "probability": 0.5},
 )
 COMPONENTS = {component["name"]: component for component in EVERYTHING}
 

@@ -28,12 +28,16 @@ from bustle.data.transforms.intensity_components import (
     GaussianBlur,
     Marks,
     MedianBlur,
+    Sharpen,
     Speckle,
+    ToneCurve,
 )
 from bustle.data.transforms.lesion_free_crop import LesionFreeCrop
 
 GeometricComponent = Crop | Flip | RightAngleRotate | Rotate | Scale | Translate
-IntensityComponent = ColorJitter | DepthGain | Gamma | GaussianBlur | Marks | MedianBlur | Speckle
+IntensityComponent = (
+    ColorJitter | DepthGain | Gamma | GaussianBlur | Marks | MedianBlur | Sharpen | Speckle | ToneCurve
+)
 AugmentationComponent = GeometricComponent | IntensityComponent | LesionFreeCrop
 
 GEOMETRIC: dict[str, type[GeometricComponent]] = {
@@ -51,7 +55,9 @@ INTENSITY: dict[str, type[IntensityComponent]] = {
     "gaussian_blur": GaussianBlur,
     "marks": Marks,
     "median_blur": MedianBlur,
+    "sharpen": Sharpen,
     "speckle": Speckle,
+    "tone_curve": ToneCurve,
 }
 
 

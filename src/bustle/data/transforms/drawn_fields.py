@@ -19,6 +19,11 @@ def speckle_field(size: tuple[int, int], *, grain: float, seed: int) -> NDArray[
     return (grains - grains.mean()) / max(float(grains.std()), 1e-6)
 
 
+def blur_kernel(sigma: float) -> int:
+    """The odd number of pixels that holds a Gaussian of `sigma` pixels to three deviations."""
+    return 2 * math.ceil(3 * sigma) + 1
+
+
 def depth_gain(height: int, *, stops: float) -> NDArray[np.float32]:
     """The factor of every row `h`: 2^-stops at the top, 1 in the middle, 2^stops at the bottom."""
     return np.exp2(stops * np.linspace(-1, 1, height)).astype(np.float32)

@@ -16,8 +16,9 @@ class IntensityStep(NamedTuple):
 
     `name` is one of `brightness`, `contrast`, `saturation` (value: factor), `hue` (value: turn, -0.5..0.5), `gamma`
     (value: exponent), `gaussian_blur` (values: kernel, sigma), `median_blur` (value: kernel), `speckle` (values:
-    strength, grain, seed), `depth_gain` (value: stops), `marks` (values: count, grey, seed). `slot` orders the steps
-    of one case, and equal slots of different cases stem from the same place of the recipe.
+    strength, grain, seed), `depth_gain` (value: stops), `marks` (values: count, grey, seed), `sharpen` (values:
+    amount, sigma), `tone_curve` (values: the heights of a curve over equal steps from black to white). `slot`
+    orders the steps of one case, and equal slots of different cases stem from the same place of the recipe.
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.random import Generator
 
 from bustle.data.transforms.drawn_transform import IntensityStep
@@ -148,6 +149,54 @@ class DepthGain:
         chance = float(random.random())
         stops = between(random, -self.stops, self.stops)
         return (IntensityStep("depth_gain", (stops,), slot),) if chance < self.probability else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToneCurve:
+    """Grey values mapped through a random rising curve that keeps black and white: another device's dynamic range.
+
+    The curve is made of `segments` straight pieces of equal width, whose rises are exp(strength * normal noise).
+    """
+
+    strength: float
+    segments: int = 4
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength <= 2:
+            raise ValueError("strength must lie above 0 and be at most 2")
+        if not 2 <= self.segments <= 64:
+            raise ValueError("segments must be 2 to 64")
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        rises = np.exp(self.strength * random.standard_normal(self.segments))
+        heights = (255 * np.cumsum(rises) / rises.sum()).tolist()[:-1]
+        return (IntensityStep("tone_curve", (0.0, *heights, 255.0), slot),) if chance < self.probability else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharpen:
+    """An unsharp mask: what a Gaussian of `sigma` pixels takes away is added once more, times `amount`.
+
+    The edge enhancement of a device's own processing; `amount` is drawn evenly.
+    """
+
+    amount: tuple[float, float]
+    sigma: float = 1.0
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range(self.amount, name="amount", above=0)
+        if not 0.3 <= self.sigma <= 10:
+            raise ValueError("sigma must be 0.3 to 10 pixels")
+        check_probability(self.probability)
+
+    def draw(self, random: Generator, *, slot: int) -> tuple[IntensityStep, ...]:
+        chance = float(random.random())
+        amount = between(random, *self.amount)
+        return (IntensityStep("sharpen", (amount, self.sigma), slot),) if chance < self.probability else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from bustle.data.prepared.intensities import LUMA
-from bustle.data.transforms.drawn_fields import depth_gain, marks_field, speckle_field
+from bustle.data.transforms.drawn_fields import blur_kernel, depth_gain, marks_field, speckle_field
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
 
 MaskPixel = TypeVar("MaskPixel", np.uint8, np.bool_)
@@ -74,6 +74,16 @@ def _change_intensities(image: NDArray[np.uint8], step: IntensityStep) -> NDArra
         count, grey, seed = map(int, step.values)
         painted = marks_field(image.shape[-2:], count=count, grey=grey, seed=seed)
         return np.where(painted > 0, painted, image)
+    if step.name == "tone_curve":
+        curve = np.interp(LEVELS, np.linspace(0, 255, len(step.values)), step.values)
+        return _each_plane(image, lambda plane: cv2.LUT(plane, np.rint(curve).astype(np.uint8)))
+    if step.name == "sharpen":
+        amount, sigma = step.values
+        kernel = (blur_kernel(sigma),) * 2
+        return _each_plane(
+            image,
+            lambda plane: cv2.addWeighted(plane, 1 + amount, cv2.GaussianBlur(plane, kernel, sigma), -amount, 0),
+        )
     value = step.values[0]
     if step.name == "depth_gain":
         gain = depth_gain(image.shape[-2], stops=value)[:, None]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bustle.data.prepared.intensities import LUMA
-from bustle.data.transforms.drawn_fields import depth_gain, marks_field, speckle_field
+from bustle.data.transforms.drawn_fields import blur_kernel, depth_gain, marks_field, speckle_field
 from bustle.data.transforms.drawn_transform import DrawnTransform, IntensityStep
 
 FIELDS = ("speckle", "marks", "depth_gain")
@@ -86,6 +86,11 @@ def _changed(images: Tensor, name: str, example: IntensityStep, values: Tensor) 
         return _gaussian_blur(images, kernel=int(example.values[0]), sigma=values[:, 1, 0, 0, 0])
     if name == "median_blur":
         return _median_blur(images, kernel=int(example.values[0]))
+    if name == "sharpen":
+        blurred = _gaussian_blur(images, kernel=blur_kernel(example.values[1]), sigma=values[:, 1, 0, 0, 0])
+        return (images + values[:, 0] * (images - blurred)).clamp_(0, 255)
+    if name == "tone_curve":
+        return _through_curve(images, values[:, :, 0, 0, 0])
     value = values[:, 0]
     if name == "gamma":
         return 255 * (images / 255).clamp_(0, 1) ** value
@@ -135,6 +140,15 @@ def _gaussian_blur(images: Tensor, *, kernel: int, sigma: Tensor) -> Tensor:
     planes = functional.conv2d(planes, weights[:, None, None, :], groups=count * channels)
     planes = functional.conv2d(planes, weights[:, None, :, None], groups=count * channels)
     return planes.view(count, channels, height, width)
+
+
+def _through_curve(images: Tensor, heights: Tensor) -> Tensor:
+    """Grey values read from each case's curve `n k`, whose heights stand over equal steps from 0 to 255."""
+    place = images.clamp(0, 255) * ((heights.shape[1] - 1) / 255)
+    left = place.floor().clamp_(max=heights.shape[1] - 2)
+    lower = heights.gather(1, left.flatten(1).long()).view_as(images)
+    upper = heights.gather(1, left.flatten(1).long() + 1).view_as(images)
+    return lower + (upper - lower) * (place - left)
 
 
 def _median_blur(images: Tensor, *, kernel: int) -> Tensor:
