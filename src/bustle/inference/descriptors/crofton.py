@@ -45,15 +45,19 @@ def convexity(mask: NDArray[np.bool_], *, step: tuple[float, ...]) -> float:
     """
     padded = np.pad(mask, 1)
     hull = own = 0.0
+    pixels = np.nonzero(mask)
     for offset, weight in line_weights(step).items():
         own += weight * int(np.count_nonzero(np.not_equal(*pairs(padded, offset))))
-        hull += weight * 2 * _lines_that_meet(mask, offset)
+        hull += weight * 2 * _lines_that_meet(pixels, offset)
     return hull / own
 
 
-def _lines_that_meet(mask: NDArray[np.bool_], offset: Offset) -> int:
-    y, x = np.nonzero(mask)
-    return len(np.unique(y * offset[1] - x * offset[0]))
+def _lines_that_meet(pixels: tuple[NDArray[np.intp], ...], offset: Offset) -> int:
+    y, x = pixels
+    lines = y * offset[1] - x * offset[0]
+    met = np.zeros(int(lines.max()) - int(lines.min()) + 1, bool)
+    met[lines - lines.min()] = True
+    return int(met.sum())
 
 
 def line_weights(step: tuple[float, ...]) -> dict[Offset, float]:

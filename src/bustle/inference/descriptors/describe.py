@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bustle.inference.descriptors.birads_words import birads_words
 from bustle.inference.descriptors.echo import echo_descriptors, indistinct_share
@@ -82,14 +81,31 @@ def _shape(part: NDArray[np.bool_], *, step: tuple[float, ...]) -> ImageShape | 
 def _connected_parts(mask: NDArray) -> NDArray[np.int32]:
     if mask.ndim == 2:
         return np.asarray(cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1], np.int32)
-    parts, _ = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))  # type: ignore[misc]
+    from scipy.ndimage import label
+
+    parts, _ = label(mask, structure=np.ones((3,) * mask.ndim))  # type: ignore[misc]
     return parts.astype(np.int32)
 
 
 def _boxes(numbers: NDArray[np.int32]) -> Iterator[tuple[int, tuple[slice, ...]]]:
-    for number, box in enumerate(ndimage.find_objects(numbers), start=1):
-        if box is not None:
-            yield number, box
+    """Every number and the box around its pixels."""
+    if numbers.ndim > 2:
+        from scipy.ndimage import find_objects
+
+        found = enumerate(find_objects(numbers), start=1)
+        yield from ((number, box) for number, box in found if box is not None)
+        return
+    places = np.nonzero(numbers)
+    held = numbers[places]
+    sizes = np.bincount(held)
+    lowest = [np.full(len(sizes), size) for size in numbers.shape]
+    highest = [np.zeros(len(sizes), int) for _ in numbers.shape]
+    for axis, along in enumerate(places):
+        np.minimum.at(lowest[axis], held, along)
+        np.maximum.at(highest[axis], held, along)
+    for number in map(int, np.flatnonzero(sizes)):
+        ends = zip(lowest, highest, strict=True)
+        yield number, tuple(slice(int(low[number]), int(high[number]) + 1) for low, high in ends)
 
 
 def _size_and_place(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bustle.inference.descriptors.crofton import half_neighbourhood, pairs
+from bustle.inference.descriptors.morphology import REACH, smoothed
 from bustle.inference.descriptors.results import EchoDescriptors
 from bustle.inference.descriptors.tissue import Tissue
 
@@ -22,6 +22,9 @@ SECTORS = 36
 
 INDISTINCT = 0.05
 """An edge is not seen where the contrast across it is lower."""
+
+NO_SIDE = 1e-9
+"""A pixel at the edge where the signed distance does not rise by more has no outside: the lesion is a line there."""
 
 FEWEST_ROWS = 3
 """Rows below a lesion, of which less says nothing of its shadow."""
@@ -117,16 +120,35 @@ def _edge_direction(tissue: Tissue) -> float | None:
     """How much of all grey-value change at the edge goes straight outwards: sum of g.n / sum of |g|."""
     if min(tissue.grey.shape) < 2:
         return None
-    smooth = ndimage.gaussian_filter(tissue.grey, 1.0, mode="nearest")
-    change = np.stack(np.gradient(smooth))
-    outwards = np.stack(np.gradient(ndimage.gaussian_filter(tissue.signed, 1.0, mode="nearest")))
+    edge = np.abs(tissue.signed) <= tissue.pixel
+    near = tuple(_within(edge, axis) for axis in range(edge.ndim))
+    places = np.nonzero(edge[near])
+    change = _slopes(smoothed(tissue.grey[near]), places)
+    outwards = _slopes(smoothed(tissue.signed[near]), places)
     length = np.linalg.norm(outwards, axis=0)
-    at_edge = (np.abs(tissue.signed) <= tissue.pixel) & (length > 0)
-    size = np.linalg.norm(change, axis=0)[at_edge].sum()
+    sided = length > NO_SIDE
+    change, outwards, length = change[:, sided], outwards[:, sided], length[sided]
+    size = np.linalg.norm(change, axis=0).sum()
     if size == 0:
         return None
-    along = (change * outwards).sum(axis=0)[at_edge] / length[at_edge]
+    along = (change * outwards).sum(axis=0) / length
     return float(along.sum() / size)
+
+
+def _within(edge: NDArray[np.bool_], axis: int) -> slice:
+    """Where the edge lies along an axis, with all that its smoothed gradient is computed from."""
+    met = np.flatnonzero(edge.any(axis=tuple(other for other in range(edge.ndim) if other != axis)))
+    return slice(max(0, int(met[0]) - REACH - 1), int(met[-1]) + REACH + 2)
+
+
+def _slopes(values: NDArray[np.float64], places: tuple[NDArray[np.intp], ...]) -> NDArray[np.float64]:
+    """The gradient `dims N` at some places: central differences, one-sided at the ends of the array."""
+    slopes = np.empty((values.ndim, len(places[0])))
+    for axis, at in enumerate(places):
+        before, after = np.maximum(at - 1, 0), np.minimum(at + 1, values.shape[axis] - 1)
+        rise = values[(*places[:axis], after, *places[axis + 1 :])]
+        slopes[axis] = (rise - values[(*places[:axis], before, *places[axis + 1 :])]) / (after - before)
+    return slopes
 
 
 def _cooccurrence(tissue: Tissue) -> NDArray[np.float64] | None:

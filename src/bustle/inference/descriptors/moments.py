@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -44,10 +45,7 @@ def ellipse_of(mask: NDArray[np.bool_], *, step: tuple[float, ...], depth_axis: 
     The axes of an ellipse are 4, those of an ellipsoid 2 sqrt(5) standard deviations long.
     """
     scale = np.asarray(step, dtype=float)
-    points = np.argwhere(mask) * scale
-    centre = points.mean(axis=0)
-    centred = points - centre
-    covariance = centred.T @ centred / len(points) + np.diag(scale**2 / 12)
+    centre, covariance = _moments(mask, scale=scale)
     variances, directions = np.linalg.eigh(covariance)
     factor = 4.0 if mask.ndim == 2 else 2 * math.sqrt(5)
     axes = tuple(float(factor * math.sqrt(variance)) for variance in variances[::-1])
@@ -56,3 +54,22 @@ def ellipse_of(mask: NDArray[np.bool_], *, step: tuple[float, ...], depth_axis: 
         return Ellipse(centre, axes, directions, None)
     upwards = min(1.0, abs(float(directions[0, depth_axis])))
     return Ellipse(centre, axes, directions, math.degrees(math.asin(upwards)))
+
+
+def _moments(
+    mask: NDArray[np.bool_], *, scale: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The centre of a mask's pixels and their covariance, from how many lie at every place of two axes."""
+    count = np.count_nonzero(mask)
+    every = range(mask.ndim)
+    covariance = np.diag(scale**2 / 12)
+    along = [np.arange(size) * unit for size, unit in zip(mask.shape, scale, strict=True)]
+    single = [mask.sum(axis=tuple(axis for axis in every if axis != one)) for one in every]
+    centre = np.array([places @ counts / count for places, counts in zip(along, single, strict=True)])
+    centred = [places - middle for places, middle in zip(along, centre, strict=True)]
+    for one, other in itertools.combinations(every, 2):
+        joint = mask.sum(axis=tuple(axis for axis in every if axis not in (one, other)), dtype=float)
+        covariance[one, other] = covariance[other, one] = centred[one] @ joint @ centred[other] / count
+    for one in every:
+        covariance[one, one] += centred[one] ** 2 @ single[one] / count
+    return centre, covariance

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from bustle.inference.descriptors.morphology import distance_to
 
 RIM_SHARE = 0.1
 """The width of the band inside and outside of the edge, in equivalent diameters; at least `RIM_PIXELS`."""
@@ -96,10 +97,11 @@ def tissue_around(
     free = numbers == 0
     # From the centre of the nearest pixel on the other side to the edge between the two is half a pixel.
     half = 0.5 * min(step)
-    outside = ndimage.distance_transform_edt(~lesion, sampling=step)
-    padded = ndimage.distance_transform_edt(np.pad(lesion, 1), sampling=step)
-    inside = np.asarray(padded)[(slice(1, -1),) * lesion.ndim]
-    signed = np.where(lesion, half - inside, np.asarray(outside) - half)
+    signed = distance_to(lesion, step=step) - half
+    sides = zip(box, window, strict=True)
+    own = tuple(slice(side.start - seen.start, side.stop - seen.start) for side, seen in sides)
+    inside = distance_to(np.pad(~lesion[own], 1, constant_values=True), step=step)[(slice(1, -1),) * lesion.ndim]
+    signed[own] = np.where(lesion[own], half - inside, signed[own])
     rim = max(RIM_SHARE * diameter, RIM_PIXELS * min(step))
     rows = _rows(box[depth_axis], window[depth_axis], ndim=lesion.ndim, depth_axis=depth_axis)
     level = free & rows
@@ -142,7 +144,7 @@ def _behind(
     footprint = thickness > 0
     core = thickness >= thickness.max() / 2
     lateral = [size for axis, size in enumerate(step) if axis != depth_axis]
-    distance = np.asarray(ndimage.distance_transform_edt(~footprint, sampling=lateral))
+    distance = distance_to(footprint, step=lateral)
     sideways = ~footprint & (distance > 0.1 * reach) & (distance <= 0.6 * reach)
     size = lesion.shape[depth_axis]
     depth = np.arange(size).reshape([-1 if axis == depth_axis else 1 for axis in range(lesion.ndim)])
