@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bustle.core.config import LEFT_OUT_AT_DEFAULT, from_mapping, to_mapping
 from bustle.core.errors import InputError
@@ -57,11 +58,28 @@ class UntrainedHead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredPrecision:
+    """What `training.precision: auto` stands for in a run, on the machine that began it.
+
+    `seconds`, by precision, of what was `timed`: a training step of the network, or a single convolution where that
+    shows already that bf16 has no units of its own.
+    """
+
+    chosen: Literal["fp32", "bf16"]
+    timed: Literal["network", "convolution"]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunProvenance:
-    """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing."""
+    """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing.
+
+    `precision` is there where the recipe left the choice to the machine.
+    """
 
     data: Mapping[str, Fingerprint]
     init: StartingWeights | None
+    precision: MeasuredPrecision | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     untrained: tuple[UntrainedHead, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     sessions: tuple[Session, ...]
 

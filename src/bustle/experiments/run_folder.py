@@ -20,6 +20,7 @@ from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
 from bustle.core.run_provenance import (
     Fingerprint,
+    MeasuredPrecision,
     RunProvenance,
     Session,
     StartingWeights,
@@ -92,13 +93,25 @@ class RunFolder:
         fingerprints: Mapping[str, Fingerprint],
         init: Path | None,
         untrained: Sequence[UntrainedHead] = (),
+        precision: MeasuredPrecision | None = None,
     ) -> RunFolder:
         layout = RunLayout(path)
         save_recipe(recipe, layout.recipe)
         write_splits(layout.splits, splits)
         write_known_images(layout.images, images)
-        about = {"data": fingerprints, "init": _starting_weights(init), "untrained": tuple(untrained)}
-        return cls(path, RunProvenance(**about, sessions=()))
+        record = RunProvenance(
+            data=fingerprints,
+            init=_starting_weights(init),
+            precision=precision,
+            untrained=tuple(untrained),
+            sessions=(),
+        )
+        return cls(path, record)
+
+    @property
+    def precision(self) -> MeasuredPrecision | None:
+        """What `training.precision: auto` stands for in this run."""
+        return self._earlier.precision
 
     @classmethod
     def reopen(

@@ -10,7 +10,7 @@ from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
-from bustle.core.run_provenance import UntrainedHead
+from bustle.core.run_provenance import MeasuredPrecision, UntrainedHead
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.prepared.cache import CaseCache
@@ -71,9 +71,9 @@ def run_training(
         if reopening:
             run = _reopened(claim, planned, init=init)
         else:
-            run = _created(claim, planned, init=init, untrained=untrained)
+            run = _created(claim, planned, init=init, untrained=untrained, device=device)
         run.begin_session()
-        work = _Folds(planned, out=out, device=device, init=init)
+        work = _Folds(planned, out=out, device=device, init=init, precision=run.precision)
         for number in planned.numbers:
             work.do(number, resume=reopening)
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
@@ -82,12 +82,15 @@ def run_training(
 
 
 def _created(
-    claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, untrained: Sequence[UntrainedHead]
+    claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, untrained: Sequence[UntrainedHead], device: str
 ) -> RunFolder:
     """A new run's folder; what an earlier one left there goes only when all is known to be right."""
+    from bustle.training.fastest_precision import fastest_precision
+
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
     claim.refuse_inputs(_starting_files(recipe, init=init))
     images = sketches_of(planned.cases)
+    precision = fastest_precision(recipe, device=device) if recipe.training.precision == "auto" else None
     claim.begin(clear=True)
     return RunFolder.create(
         claim.path,
@@ -97,6 +100,7 @@ def _created(
         fingerprints=fingerprints,
         init=init,
         untrained=untrained,
+        precision=precision,
     )
 
 
@@ -131,8 +135,11 @@ def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
 class _Folds:
     """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
 
-    def __init__(self, planned: PlannedRun, *, out: Path, device: str, init: Path | None):
+    def __init__(
+        self, planned: PlannedRun, *, out: Path, device: str, init: Path | None, precision: MeasuredPrecision | None
+    ):
         self.recipe = planned.recipe
+        self.precision = planned.recipe.training.precision if precision is None else precision.chosen
         self.cases = planned.cases
         self.by_id = {case.case_id: case for case in planned.cases}
         self.splits = planned.splits
@@ -148,7 +155,8 @@ class _Folds:
         folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
         if resume and folder.is_finished and not folder.has_epoch:
             return  # its checkpoint was taken away, which only a training needs that goes on
-        training = dataclasses.replace(self.recipe.training, seed=self.recipe.training.seed + number)
+        seed = self.recipe.training.seed + number
+        training = dataclasses.replace(self.recipe.training, seed=seed, precision=self.precision)
         train_fold(
             dataclasses.replace(self.recipe, training=training),
             cases=self.cases,

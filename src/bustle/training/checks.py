@@ -43,6 +43,8 @@ def check_recipe(recipe: Recipe) -> None:
     network.check_encoder_weights()
     for stage in stages_of(recipe, folder=Path()):
         _check_stage(stage.recipe, network=network)
+        if stage.recipe.training.precision == "auto" != recipe.training.precision:
+            raise InputError(f"stage {stage.name} has training.precision auto", remedy="set it for all stages")
 
 
 def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from bustle.core.recipe import Precision
 
 HALF_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -14,11 +16,13 @@ HALF_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class MixedPrecision:
     """Autocast for `bf16` and `fp16`, and for fp16 a loss scale that keeps small gradients above zero.
 
-    With `fp32` both do nothing. The casts of the weights are not cached: a step may update the weights and go on in
-    the same autocast.
+    With `fp32` both do nothing; `auto` must have been decided (`fastest_precision`). The casts of the weights are not
+    cached: a step may update the weights and go on in the same autocast.
     """
 
-    def __init__(self, precision: Literal["fp32", "bf16", "fp16"], *, device: torch.device):
+    def __init__(self, precision: Precision, *, device: torch.device):
+        if precision == "auto":
+            raise ValueError("auto is no precision to compute in")
         self.precision = precision
         self.device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
