@@ -113,15 +113,15 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise _wrong(where, value, "a mapping")
     hints = _hints(expected)
-    fields = {f.name: f for f in dataclasses.fields(expected)}
-    collecting = next((name for name, f in fields.items() if f.metadata == INLINE), None)
+    fields = _fields(expected)
+    collecting = _collecting(expected)
     if collecting is not None:
         own = {key: item for key, item in value.items() if key in fields and key != collecting}
         value = {**own, collecting: {key: item for key, item in value.items() if key not in own}}
     for key in value:
         if key not in fields:
             raise _inside(unknown_name("key", str(key), fields), where)
-    missing = [name for name in fields if name in _needed(expected) and name not in value]
+    missing = [name for name in _needed(expected) if name not in value]
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}", remedy="add it")
     places = {key: where if key == collecting else f"{where}.{key}" for key in value}
@@ -133,13 +133,24 @@ def _dataclass(expected: Any, value: Any, where: str) -> Any:
 
 
 @cache
-def _needed(expected: Any) -> frozenset[str]:
-    """The keys without a default."""
-    return frozenset(
-        f.name
-        for f in dataclasses.fields(expected)
+def _fields(expected: Any) -> dict[str, dataclasses.Field[Any]]:
+    return {f.name: f for f in dataclasses.fields(expected)}
+
+
+@cache
+def _collecting(expected: Any) -> str | None:
+    """The field whose entries are written beside the others."""
+    return next((name for name, f in _fields(expected).items() if f.metadata == INLINE), None)
+
+
+@cache
+def _needed(expected: Any) -> Mapping[str, None]:
+    """The keys without a default, in the order of the fields."""
+    return {
+        name: None
+        for name, f in _fields(expected).items()
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    )
+    }
 
 
 def _component(value: Any, where: str) -> Component:
@@ -179,7 +190,7 @@ def _chosen(members: Sequence[Any], value: Mapping[str, Any], where: str) -> Any
         (name for name in hints[0] if all(typing.get_origin(hint.get(name)) is Literal for hint in hints)), None
     )
     if tag is None:
-        return next((member for member in members if _needed(member) <= value.keys()), members[-1])
+        return next((member for member in members if _needed(member).keys() <= value.keys()), members[-1])
     names = [typing.get_args(hint[tag]) for hint in hints]
     if tag not in value:
         of_defaults = [member for member in members if hasattr(member, tag)]  # where a dataclass keeps them
@@ -206,13 +217,18 @@ def _tuple(arguments: Sequence[Any], value: Any, where: str) -> tuple[Any, ...]:
 def _scalar(expected: Any, value: Any, where: str) -> Any:
     if expected is Path and isinstance(value, str):
         return Path(value)
-    numeric = isinstance(value, int | float) or (isinstance(value, str) and _EXPONENTIAL.fullmatch(value))
-    if expected is float and numeric and not isinstance(value, bool):
+    if expected is float and _is_numeric(value):
         return _finite(value, where)
     if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise _wrong(where, value, names.get(expected, expected.__name__))
     return value
+
+
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, str):
+        return _EXPONENTIAL.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _finite(value: float | str, where: str) -> float:

@@ -53,7 +53,10 @@ def versions() -> dict[str, str]:
 
 def installed_version() -> str | None:
     """Of bustle; None of a source tree that is not installed."""
-    return versions().get("bustle")
+    try:
+        return metadata.version("bustle")
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def code_revision() -> str | None:

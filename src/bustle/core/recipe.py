@@ -13,14 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from bustle.core.config import Component, apply_overrides, from_mapping, to_mapping
+from bustle.core.config import Component, apply_overrides, assignment, from_mapping, to_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import check_regular, write_text
 from bustle.core.paths import given_path
-from bustle.core.yaml_text import load_yaml
 
 Track = Literal["strict", "published"]
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
@@ -211,7 +208,7 @@ def _recipe_mapping(name: str) -> dict[str, Any]:
     mapping = _recipe_mapping(variant.base)
     mapping |= {"id": name, "title": variant.title, "published_as": dict(variant.published_as)}
     for key, value in variant.set.items():
-        mapping = apply_overrides(mapping, [f"{key}={yaml.safe_dump(value, default_flow_style=True)}"])
+        mapping = apply_overrides(mapping, [assignment(key, value)])
     return mapping
 
 
@@ -231,6 +228,8 @@ class _Ablation:
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe; `load_recipe(str(path))` gives it back equal."""
+    import yaml
+
     write_text(path, yaml.safe_dump(to_mapping(recipe), sort_keys=False, allow_unicode=True, width=110))
 
 
@@ -251,6 +250,10 @@ def protocol_of(track: Track, recipe_protocol: str) -> Protocol:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
+    import yaml  # takes long, and packages need it not
+
+    from bustle.core.yaml_text import load_yaml
+
     try:
         check_regular(path)
         value = load_yaml(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
-from bustle.inference.runtimes import import_onnxruntime
+from bustle.inference.runtimes import import_onnxruntime, may_use_cuda
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 FATAL_ONLY = 4
@@ -62,4 +62,4 @@ class OnnxBackend:
 
 def finds_cuda() -> bool:
     """Whether ONNX Runtime was built for CUDA and finds it."""
-    return CUDA in import_onnxruntime().get_available_providers()
+    return may_use_cuda() and CUDA in import_onnxruntime().get_available_providers()
