@@ -16,10 +16,12 @@ from bustle.core.recipe import Recipe
 from bustle.export import package, parity
 from bustle.export.model_card import model_card
 from bustle.export.package import write_package
+from bustle.export.parity import TOLERANCE
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.openvino_backend import OpenVinoBackend
-from bustle.inference.package import Package
+from bustle.inference.package import Package, TensorRecord
+from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
@@ -100,10 +102,49 @@ def test_the_graph_of_one_network_holds_its_weights_by_name(masks_only: Exported
     assert_holds(tmp_path / "model.onnx", recipe, load_file(weights[0]))
 
 
-def test_half_precision_rounds_the_large_weights_and_says_so(make_weights: Callable, tmp_path: Path):
+@pytest.fixture(scope="module")
+def halved(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """One fold of a network whose class logits are sums over cells, in half precision."""
     recipe, weights = make_weights("lesion_pooled_unet")
-    out = tmp_path / "m.bustle"
-    record = write_package(out, recipe=recipe, weights=weights, half=True, **NOTHING_KNOWN)
+    out = tmp_path_factory.mktemp("halved") / "m.bustle"
+    write_package(out, recipe=recipe, weights=weights, half=True, **NOTHING_KNOWN)
+    return out, recipe, weights
+
+
+@pytest.mark.parametrize("backend", [OnnxBackend, OpenVinoBackend])
+def test_class_maps_come_only_where_they_are_asked_for_and_explain_the_probabilities(
+    halved: Exported, backend: Callable[..., Backend]
+):
+    out, _, _ = halved
+    package = Package(out)
+    assert package.record.outputs[-1] == TensorRecord(
+        name="class_maps", shape=("batch", 2, 4, 4), channels=("benign", "malignant")
+    )
+    opened = backend(package, threads=1)
+    assert opened.gives_class_maps
+    images = np.random.default_rng(0).normal(size=(3, 3, 64, 64)).astype(np.float32)
+    _, classes = opened.run(images)
+    maps = opened.class_maps(images)
+    assert maps.shape == (3, 2, 4, 4)
+    (bias,) = (load_file(weights)["class_head.of_image.bias"] for weights in halved[2])
+    logits = maps.sum(axis=(2, 3), dtype=np.float64) + bias
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(shares - classes).max() < TOLERANCE
+    assert package.record.parity is not None
+    assert package.record.parity.largest_class_map_difference < TOLERANCE
+    assert "on request a map of what speaks for a class" in (out / "MODEL_CARD.md").read_text()
+
+
+def test_a_network_that_offers_no_class_maps(joint: Exported):
+    package = Package(joint[0])
+    assert not any(opened.gives_class_maps for opened in cpu_backends(package))
+    assert package.record.parity is not None
+    assert package.record.parity.largest_class_map_difference is None
+
+
+def test_half_precision_rounds_the_large_weights_and_says_so(halved: Exported):
+    out, recipe, weights = halved
+    record = Package(out).record
     assert record.half
     assert record.parity is not None  # against the network with rounded weights
     assert "rounded to half precision" in (out / "MODEL_CARD.md").read_text()

@@ -20,6 +20,7 @@ class Fake:
     def __init__(self, shift: float = 0.0, *, class_shift: float = 0.0, has_classes: bool = True):
         self.runtime = "made up"
         self.mask_meaning = SIGMOID
+        self.gives_class_maps = False
         self.shift = shift
         self.class_shift = class_shift
         self.has_classes = has_classes

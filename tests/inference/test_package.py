@@ -357,6 +357,14 @@ CONTRADICTIONS = {
         },
         r"model\.onnx has other inputs than package\.json says",
     ),
+    "class maps without classes": (
+        {"outputs": [output(), CLASSES | {"name": "class_maps"}]},
+        "the outputs are mask_probs, class_maps, not mask_probs",
+    ),
+    "class maps of other classes": (
+        {"outputs": [output(), CLASSES, output(2, name="class_maps")]},
+        "class_maps must have the channels benign, malignant",
+    ),
     "an output that the graph lacks": (
         {
             "mask_meaning": {"channels": ["a", "b"], "activation": "softmax", "lesion_channels": [0]},

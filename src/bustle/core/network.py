@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,18 @@ class MultiTaskOutput(NamedTuple):
     class_logits: Tensor | None
     aux_masks: dict[str, Tensor] = {}  # noqa: RUF012  (a NamedTuple default; never written to)
     extras: dict[str, Tensor] = {}  # noqa: RUF012
+
+
+@runtime_checkable
+class AdditiveClassHead(Protocol):
+    """A network's `class_head` in which each cell of the features adds a known part to the class logits."""
+
+    def class_maps(self, *inputs: Any) -> Tensor:
+        """Of what the head is called with, each cell's part in evaluation, `B N *s`.
+
+        Its sum over the cells is the class logits but for a constant, which is the same for every image.
+        """
+        ...
 
 
 @dataclass(frozen=True)

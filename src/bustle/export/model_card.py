@@ -7,7 +7,7 @@ import html
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.evaluation.results import ReleasedFigures
-from bustle.inference.package import CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
 from bustle.report.evaluation_page import answer_lines, headline_cards
 from bustle.report.wording import NOTHING, interval, with_unit
 
@@ -44,6 +44,7 @@ def _purpose(record: PackageRecord) -> str:
         MASK_PROBS: "a mask of lesions",
         CLASS_PROBS: f"the probabilities of {', '.join(section.classes)}"
         + (" (not calibrated)" if record.decision is None else ", and an answer with calibrated ones"),
+        CLASS_MAPS: "on request a map of what speaks for a class",
     }
     answers = " and ".join(gives[output.name] for output in record.outputs)
     size = " × ".join(map(str, section.size))

@@ -12,28 +12,38 @@ from torch import Tensor, nn
 
 from bustle.core.network import MaskMeaning
 from bustle.export.half_weights import store_in_half
-from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
 from bustle.inference.torch_backend import mean_probabilities
+from bustle.models.class_maps import offers_class_maps, run_with_class_maps
+from bustle.models.refinement import Refined
 
 
 class MeanProbabilities(nn.Module):
-    """`image B C h w` to the mean probabilities of several networks; what they do not give is left out."""
+    """`image B C h w` to the mean probabilities of several networks; what they do not give is left out.
 
-    def __init__(self, networks: Sequence[nn.Module], *, meaning: MaskMeaning | None, gives_classes: bool):
+    After them come the networks' mean class maps, where all of them offer such.
+    """
+
+    def __init__(self, networks: Sequence[Refined], *, meaning: MaskMeaning | None, gives_classes: bool):
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.meaning = meaning
         self.gives_classes = gives_classes
+        self.gives_class_maps = gives_classes and all(map(offers_class_maps, networks))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        outputs = [network(image) for network in self.networks]
+        if self.gives_class_maps:
+            runs = [run_with_class_maps(network, image) for network in self.networks]  # type: ignore[arg-type]
+            outputs, maps = [output for output, _ in runs], [torch.stack([maps for _, maps in runs]).mean(dim=0)]
+        else:
+            outputs, maps = [network(image) for network in self.networks], []
         means = mean_probabilities(outputs, self.meaning, gives_classes=self.gives_classes)
-        return tuple(mean for mean in means if mean is not None)
+        return (*(mean for mean in means if mean is not None), *maps)
 
 
 def write_onnx(
     path: Path,
-    networks: Sequence[nn.Module],
+    networks: Sequence[Refined],
     *,
     meaning: MaskMeaning | None,
     classes: Sequence[str] | None,
@@ -76,16 +86,17 @@ def write_onnx(
 def _outputs(
     program: torch.export.ExportedProgram, *, meaning: MaskMeaning | None, classes: Sequence[str] | None
 ) -> tuple[TensorRecord, ...]:
-    """The outputs in the graph's order: maps have four axes, class probabilities two."""
+    """The outputs in the graph's order: class probabilities have two axes, masks before and class maps after more."""
     (values,) = (node.args[0] for node in program.graph.nodes if node.op == "output")
     records = []
     for value in values:  # type: ignore[union-attr]
         shape = tuple(value.meta["val"].shape)[1:]  # type: ignore[union-attr]
-        if len(shape) > 1:
+        given = {record.name for record in records}
+        if len(shape) > 1 and CLASS_PROBS not in given:
             assert meaning is not None
             name, names = MASK_PROBS, meaning.channels
         else:
             assert classes is not None
-            name, names = CLASS_PROBS, tuple(classes)
+            name, names = (CLASS_MAPS if CLASS_PROBS in given else CLASS_PROBS), tuple(classes)
         records.append(TensorRecord(name=name, shape=("batch", *map(int, shape)), channels=names))
     return tuple(records)

@@ -17,7 +17,7 @@ from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.package import Parity
 
 TOLERANCE = 1e-4
-"""The largest difference of a probability that is taken for rounding."""
+"""The largest difference of a probability, and of a class map in units of its largest value, taken for rounding."""
 
 BATCHES = (1, 2, 4)
 
@@ -26,11 +26,15 @@ def compare(networks: Backend, exported: Sequence[Backend], *, section: ImageDat
     """Raises `InputError` where a probability differs by more than `TOLERANCE` in one of the libraries."""
     inputs = list(_phantom_batches(section))
     wanted = [networks.run(images) for images in inputs]
-    return _worst([_compare_one(wanted, backend, inputs, meaning=networks.mask_meaning) for backend in exported])
+    maps = [networks.class_maps(images) for images in inputs] if networks.gives_class_maps else []
+    return _worst(
+        [_compare_one(wanted, maps, backend, inputs, meaning=networks.mask_meaning) for backend in exported]
+    )
 
 
 def _compare_one(
     wanted: Sequence[NetworkOutput],
+    maps: Sequence[NDArray[np.float32]],
     exported: Backend,
     inputs: Sequence[NDArray[np.float32]],
     *,
@@ -47,11 +51,19 @@ def _compare_one(
             masks = _masks(own.mask_channels, meaning)
             flipped += int((masks != _masks(found.mask_channels, meaning)).sum())
             pixels += masks.size
-    worst = max([*of_masks, *of_classes])
+    found_maps = [exported.class_maps(images) for images in inputs] if exported.gives_class_maps else []
+    if len(found_maps) != len(maps):
+        raise ValueError("the networks and the exported model must both give class maps, or neither")
+    scale = max((float(np.abs(values).max()) for values in maps), default=0.0)
+    of_maps = [
+        float(np.abs(own - found).max()) / scale if scale else 0.0
+        for own, found in zip(maps, found_maps, strict=True)
+    ]
+    worst = max([*of_masks, *of_classes, *of_maps])
     if not worst <= TOLERANCE:
         raise InputError(
             f"the exported model differs from its networks: in {exported.runtime} by up to {worst:.2g} in a "
-            f"probability, in {flipped} of {pixels} mask pixels",
+            f"probability or of the largest value of a class map, in {flipped} of {pixels} mask pixels",
             remedy="use the run folder itself, and report this network",
         )
     return Parity(
@@ -59,6 +71,7 @@ def _compare_one(
         batches=BATCHES,
         largest_mask_difference=max(of_masks, default=None),
         largest_class_difference=max(of_classes, default=None),
+        largest_class_map_difference=max(of_maps, default=None),
         flipped_pixels=flipped,
         pixels=pixels,
     )
@@ -67,11 +80,13 @@ def _compare_one(
 def _worst(each: Sequence[Parity]) -> Parity:
     of_masks = [one.largest_mask_difference for one in each if one.largest_mask_difference is not None]
     of_classes = [one.largest_class_difference for one in each if one.largest_class_difference is not None]
+    of_maps = [one.largest_class_map_difference for one in each if one.largest_class_map_difference is not None]
     return Parity(
         runtimes=tuple(name for one in each for name in one.runtimes),
         batches=BATCHES,
         largest_mask_difference=max(of_masks, default=None),
         largest_class_difference=max(of_classes, default=None),
+        largest_class_map_difference=max(of_maps, default=None),
         flipped_pixels=max(one.flipped_pixels for one in each),
         pixels=each[0].pixels,
     )

@@ -22,14 +22,24 @@ class NetworkOutput(NamedTuple):
 class Backend(Protocol):
     """A network, or several whose probabilities are averaged.
 
-    `mask_meaning` None: it gives no mask. `runtime` names the library that runs it, with its version.
+    `mask_meaning` None: it gives no mask. `gives_class_maps`: it can tell what each cell of its features adds to the
+    class logits. `runtime` names the library that runs it, with its version.
     """
 
     runtime: str
     mask_meaning: MaskMeaning | None
+    gives_class_maps: bool
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
+        ...
+
+    def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What each cell adds to the class logits, `B N *s` on a coarser grid; of several networks the mean.
+
+        Its sum over the cells is the logits but for a constant. For a backend that `gives_class_maps`; raises as
+        `run`.
+        """
         ...
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
-from bustle.inference.package import CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
 from bustle.inference.runtimes import import_onnxruntime, may_use_cuda
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -45,19 +47,27 @@ class OnnxBackend:
             for own in (self._session.get_inputs(), self._session.get_outputs())
         )
         package.check_graph(inputs, outputs)
-        self._outputs = list(outputs)
+        self.gives_class_maps = CLASS_MAPS in outputs
+        self._outputs = [name for name in outputs if name != CLASS_MAPS]
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`.
 
         Raises `InputError` where the output is not a number, and for a network that cannot be run.
         """
+        found = self._run(self._outputs, images)
+        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+
+    def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What each cell adds to the class logits, `B N *s`; raises as `run`."""
+        return self._run([CLASS_MAPS], images)[CLASS_MAPS]
+
+    def _run(self, names: Sequence[str], images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         try:
-            values = self._session.run(self._outputs, {IMAGE: images})
+            values = self._session.run(names, {IMAGE: images})
         except Exception as error:  # its exceptions share no base but this
             raise cannot_run(self.runtime, error) from None
-        found = {name: finite(np.asarray(value)) for name, value in zip(self._outputs, values, strict=True)}
-        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+        return {name: finite(np.asarray(value)) for name, value in zip(names, values, strict=True)}
 
 
 def finds_cuda() -> bool:

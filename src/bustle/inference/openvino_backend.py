@@ -11,49 +11,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
-from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
 from bustle.inference.runtimes import import_openvino
 
 
 class OpenVinoBackend:
-    """The networks of a package as one graph, which gives their mean probabilities, image by image."""
+    """The networks of a package as one graph, which gives their mean probabilities, image by image.
+
+    What explains them is compiled apart when it is first asked for: OpenVINO computes all outputs that it compiles.
+    """
 
     def __init__(self, package: Package, *, threads: int = 0):
         """Raises `InputError` for a model that is not the exported one; any other exception says it does not load."""
         openvino = import_openvino()
         self.runtime = f"OpenVINO {openvino.__version__}"
         self.mask_meaning = package.record.mask_meaning
-        core = openvino.Core()
+        self._core = openvino.Core()
         content = package.checked(MODEL)
-        model = core.read_model(content) if isinstance(content, bytes) else core.read_model(str(content))
-        package.check_graph(*(_shapes(own) for own in (model.inputs, model.outputs)))
+        self._model = self._core.read_model(content if isinstance(content, bytes) else str(content))
+        package.check_graph(*(_shapes(own) for own in (self._model.inputs, self._model.outputs)))
         _, *image = package.record.input.shape
-        model.reshape([1, *map(int, image)])  # a graph of fixed size is faster, and a CPU gains nothing from batches
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # not bfloat16
+        # A graph of fixed size is faster, and a CPU gains nothing from batches.
+        self._model.reshape([1, *map(int, image)])
+        self._settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = core.compile_model(model, "CPU", settings)
-        self._one_at_a_time = Lock()  # it has one request, which several threads may not share
-        self._names = [_name(output.names) for output in self._compiled.outputs]
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._names = [_name(output.names) for output in self._model.outputs]
+        self.gives_class_maps = CLASS_MAPS in self._names
+        self._one_at_a_time = Lock()  # a compiled graph has one request, which several threads may not share
+        self._compiled = self._compile([name for name in self._names if name != CLASS_MAPS])
+        self._explaining: Any = None
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`.
 
         Raises `InputError` where the output is not a number, and for a network that cannot be run.
         """
+        found = self._run(self._compiled, images)
+        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+
+    def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What each cell adds to the class logits, `B N *s`; raises as `run`."""
+        with self._one_at_a_time:
+            self._explaining = self._explaining or self._compile([CLASS_MAPS])
+        return self._run(self._explaining, images)[CLASS_MAPS]
+
+    def _compile(self, names: Collection[str]) -> Any:
+        """The graph with these of its outputs only."""
+        model = self._model
+        if len(names) < len(self._names):
+            openvino = import_openvino()
+            kept = [result for result, name in zip(model.get_results(), self._names, strict=True) if name in names]
+            model = openvino.Model(kept, model.get_parameters()).clone()
+        return self._core.compile_model(model, "CPU", self._settings)
+
+    def _run(self, compiled: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        names = [_name(output.names) for output in compiled.outputs]
         try:
-            answers = [self._one(image) for image in images]
+            answers = [self._one(compiled, image) for image in images]
         except Exception as error:  # its exceptions share no base but this
             raise cannot_run(self.runtime, error) from None
-        return NetworkOutput(*(self._together(answers, name) for name in (MASK_PROBS, CLASS_PROBS)))
+        return {
+            name: finite(np.concatenate(values))
+            for name, values in zip(names, zip(*answers, strict=True), strict=True)
+        }
 
-    def _one(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def _one(self, compiled: Any, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with self._one_at_a_time:
-            values = self._compiled(image[None])
-            return {name: np.array(value) for name, value in zip(self._names, values.values(), strict=True)}
-
-    def _together(self, answers: list[dict[str, NDArray[np.float32]]], name: str) -> NDArray[np.float32] | None:
-        return finite(np.concatenate([answer[name] for answer in answers])) if name in self._names else None
+            return [np.array(value) for value in compiled(image[None]).values()]
 
 
 def _shapes(tensors: Iterable[Any]) -> dict[str, list[int | None]]:
@@ -65,7 +90,7 @@ def _shapes(tensors: Iterable[Any]) -> dict[str, list[int | None]]:
 
 def _name(aliases: Collection[str]) -> str:
     """Which of the package's tensors it is: OpenVINO keeps the names of operations that it removed beside it."""
-    known = {IMAGE, MASK_PROBS, CLASS_PROBS}.intersection(aliases)
+    known = {IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS}.intersection(aliases)
     return min(known or aliases)
 
 

@@ -28,10 +28,13 @@ from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
-IMAGE, MASK_PROBS, CLASS_PROBS = "image", "mask_probs", "class_probs"
-"""The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent."""
+IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS = "image", "mask_probs", "class_probs", "class_maps"
+"""The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent.
+
+`class_maps` `B N *s` is what each cell of the features adds to the class logits, on a coarser grid than the image's.
+"""
 
 LARGEST_RECORD = 1 << 24
 """Bytes of `package.json`."""
@@ -43,6 +46,9 @@ SEAL = "sha256"
 
 SEALED_SINCE = 3
 """The first format with that key."""
+
+ANSWERS_SINCE = 4
+"""The first format with a decision rule and weights in half precision; `CLASS_MAPS` came with the next."""
 
 COPY_AGAIN = "copy or export it again"
 
@@ -78,14 +84,16 @@ class TrainingRecord:
 class Parity:
     """How far `model.onnx` is from the networks in PyTorch: the largest differences of probabilities, and of masks.
 
-    A difference is None for what the networks do not give. `runtimes` are the libraries that ran the exported model;
-    the differences are those of the worst one. `batches` are the numbers of images of each batch.
+    A difference is None for what the networks do not give; that of class maps is in units of their largest value.
+    `runtimes` are the libraries that ran the exported model; the differences are those of the worst one. `batches`
+    are the numbers of images of each batch.
     """
 
     runtimes: tuple[str, ...]
     batches: tuple[int, ...]
     largest_mask_difference: float | None
     largest_class_difference: float | None
+    largest_class_map_difference: float | None = None
     flipped_pixels: int
     pixels: int
 
@@ -131,6 +139,8 @@ class PackageRecord:
         outputs = {output.name: output for output in self.outputs}
         if CLASS_PROBS in outputs:
             expected[CLASS_PROBS] = section.classes
+        if CLASS_MAPS in outputs and CLASS_PROBS in outputs:
+            expected[CLASS_MAPS] = section.classes
         if not outputs or len(outputs) < len(self.outputs) or outputs.keys() != expected.keys():
             raise ValueError(f"the outputs are {', '.join(outputs) or 'none'}, not {', '.join(expected) or 'any'}")
         for name, channels in expected.items():
@@ -250,8 +260,9 @@ class Package:
             mapping |= {"seen_images": []}
         elif mapping.pop(SEAL, None) != _digest(mapping):
             raise InputError(f"{RECORD} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
-        if version < FORMAT_VERSION:
-            mapping |= {"format_version": FORMAT_VERSION, "decision": None, "half": False}
+        if version < ANSWERS_SINCE:
+            mapping |= {"decision": None, "half": False}
+        mapping |= {"format_version": FORMAT_VERSION}
         try:
             return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)
         except InputError as error:

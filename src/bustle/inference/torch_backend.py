@@ -33,6 +33,7 @@ class TorchBackend:
         """Raises `InputError` for weights that are missing, broken or of another network, or an absent device."""
         import torch
 
+        from bustle.models.class_maps import offers_class_maps
         from bustle.models.refinement import refined
 
         self.runtime = f"PyTorch {torch.__version__}"
@@ -41,16 +42,33 @@ class TorchBackend:
         self._gives_classes = "class" not in untrained
         self._device = find_device(device)
         self._networks = [refined(load_network(resolved, path), resolved).to(self._device) for path in weights]
+        self.gives_class_maps = self._gives_classes and all(map(offers_class_maps, self._networks))
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
         import torch
 
         with torch.inference_mode():
-            batch = torch.from_numpy(images).to(self._device, memory_format=channels_last_format(images.ndim))
+            batch = self._on_device(images)
             outputs = [network(batch) for network in self._networks]
             masks, classes = mean_probabilities(outputs, self.mask_meaning, gives_classes=self._gives_classes)
         return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
+
+    def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What each cell adds to the class logits, `B N *s`; raises as `run`."""
+        import torch
+
+        from bustle.models.class_maps import run_with_class_maps
+
+        with torch.inference_mode():
+            batch = self._on_device(images)
+            maps = [run_with_class_maps(network, batch)[1] for network in self._networks]
+            return finite(torch.stack(maps).mean(dim=0).float().cpu().numpy())
+
+    def _on_device(self, images: NDArray[np.float32]) -> torch.Tensor:
+        import torch
+
+        return torch.from_numpy(images).to(self._device, memory_format=channels_last_format(images.ndim))
 
 
 def mean_probabilities(

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.unet import DoubleConv, UNetDecoder, UNetEncoder
 from bustle.models.mask_meanings import one_lesion_channel
 
@@ -57,14 +58,13 @@ class Chakravarty2018(nn.Module):
         self.decoder = UNetDecoder(config.widths)
         self.mask_head = nn.Conv2d(self.decoder.out_channels, 1, 1)
         self.class_features = DoubleConv(config.widths[-1] + 1, config.class_width)
-        self.class_head = nn.Linear(config.class_width, class_count)
+        self.class_head = MeanPooledLinear(config.class_width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)
         mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
         seen = with_map(features[-1], mask_logits.detach() if self.detach_map else mask_logits)
-        pooled = self.class_features(seen).mean(dim=(-2, -1))
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(self.class_features(seen)))
 
 
 SPEC = ModelSpec(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.padding import pad_to_multiple
 from bustle.models.blocks.vnet import DEEPEST, STRIDE, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion
@@ -57,13 +58,12 @@ class Chakravarty2018Volume(nn.Module):
         for channels in (config.channels(DEEPEST) + 1, width):
             layers += [nn.Conv3d(channels, width, 3, padding=1, bias=False), nn.BatchNorm3d(width), nn.ReLU()]
         self.class_features = nn.Sequential(*layers)
-        self.class_head = nn.Linear(width, class_count)
+        self.class_head = MeanPooledLinear(width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         stages, mask_logits = self.vnet(image)
         seen = with_map(stages[DEEPEST - 1], mask_logits.detach() if self.detach_map else mask_logits)
-        pooled = self.class_features(seen).mean(dim=(-3, -2, -1))
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(self.class_features(seen)))
 
 
 SPEC = ModelSpec(

@@ -24,6 +24,7 @@ from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import cell_addends
 from bustle.models.mask_meanings import one_lesion_channel
 
 LEAST_MASS = 1e-3
@@ -68,12 +69,22 @@ class LesionPooledHead(nn.Module):
         self.of_lesion = nn.Linear(width, class_count, bias=False)
 
     def forward(self, maps: Sequence[Tensor], lesion: Tensor) -> Tensor:
-        fine, coarse = maps
-        features = self.features(torch.cat([fine, resize_to(coarse, fine.shape[-2:])], dim=1))
-        share = lesion_share(lesion, size=(features.shape[-2], features.shape[-1]))
+        features, share = self._features_and_share(maps, lesion)
         image_vector = features.mean(dim=(-2, -1))
         lesion_vector = (features * share).sum(dim=(-2, -1))
         return self.of_image(self.dropout(image_vector)) + self.of_lesion(self.dropout(lesion_vector))
+
+    def class_maps(self, maps: Sequence[Tensor], lesion: Tensor) -> Tensor:
+        """What each cell adds to the class logits, `B N h w`: their sum and the bias are the logits."""
+        features, share = self._features_and_share(maps, lesion)
+        of_image = cell_addends(features, self.of_image) / features[0, 0].numel()
+        return of_image + cell_addends(features, self.of_lesion) * share
+
+    def _features_and_share(self, maps: Sequence[Tensor], lesion: Tensor) -> tuple[Tensor, Tensor]:
+        """The features `B C h w` that are pooled, and the share of the lesion in each cell, `B 1 h w`."""
+        fine, coarse = maps
+        features = self.features(torch.cat([fine, resize_to(coarse, fine.shape[-2:])], dim=1))
+        return features, lesion_share(lesion, size=(features.shape[-2], features.shape[-1]))
 
 
 def lesion_share(probability: Tensor, *, size: tuple[int, int]) -> Tensor:

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.unet import ConvStyle, UNetEncoder
 from bustle.models.mask_meanings import one_lesion_channel
 
@@ -64,7 +65,7 @@ class MultiMix(nn.Module):
             style=style,
         )
         self.mask_head = nn.Conv2d(config.widths[0], 1, 1)
-        self.class_head = nn.Linear(config.widths[-1], class_count)
+        self.class_head = MeanPooledLinear(config.widths[-1], class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         if not self.saliency_bridge:
@@ -83,7 +84,7 @@ class MultiMix(nn.Module):
 
     def _encoded(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         features = self.encoder(image)
-        return features, self.class_head(F.max_pool2d(features[-1], 2).mean(dim=(-2, -1)))
+        return features, self.class_head(F.max_pool2d(features[-1], 2))
 
     def _decoded(self, features: list[Tensor], class_logits: Tensor, *, bridge: Tensor | None) -> MultiTaskOutput:
         mask_logits = resize_to(self.mask_head(self.decoder(features, bridge=bridge)), features[0].shape[-2:])

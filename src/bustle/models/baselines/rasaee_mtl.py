@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.mask_meanings import one_lesion_channel
 
 
@@ -65,7 +66,7 @@ class RasaeeMtl(nn.Module):
         widths = (width, *config.mask_channels, 1)
         self.mask_head = nn.ModuleList(UpStep(i, o) for i, o in pairwise(widths))
         self.mask_sizes = config.mask_sizes
-        self.class_head = nn.Linear(width, class_count)
+        self.class_head = MeanPooledLinear(width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         deepest = self.encoder(image)[-1]
@@ -73,7 +74,7 @@ class RasaeeMtl(nn.Module):
         mask = deepest
         for step, size in zip(self.mask_head, sizes, strict=True):
             mask = step(mask, size)
-        return MultiTaskOutput(mask_logits=mask, class_logits=self.class_head(deepest.mean(dim=(-2, -1))))
+        return MultiTaskOutput(mask_logits=mask, class_logits=self.class_head(deepest))
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> RasaeeMtl:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.mask_meanings import background_and_lesion
 
 
@@ -39,13 +40,13 @@ class ScNet(nn.Module):
         )
         width = self.encoder.channels[-1]
         self.mask_head = nn.Conv2d(width, 2, 1)
-        self.class_head = nn.Linear(width, class_count)
+        self.class_head = MeanPooledLinear(width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         deepest = self.encoder(image)[-1]
         return MultiTaskOutput(
             mask_logits=resize_to(self.mask_head(deepest), image.shape[-2:]),
-            class_logits=self.class_head(deepest.mean(dim=(-2, -1))),
+            class_logits=self.class_head(deepest),
         )
 
 

@@ -22,6 +22,7 @@ from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.attention_gate import AttentionGate
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledSequence
 from bustle.models.mask_meanings import one_lesion_channel
 
 
@@ -66,7 +67,7 @@ class ShaMtlLike(nn.Module):
             }
         )
         self.mask_head = nn.Conv2d(self.decoder.out_channels, 1, 1)
-        self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(2 * channels[-1], class_count))
+        self.class_head = MeanPooledSequence(nn.Dropout(config.dropout), nn.Linear(2 * channels[-1], class_count))
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)
@@ -74,8 +75,8 @@ class ShaMtlLike(nn.Module):
         deepest = features[-1]
         lesion = (mask_logits > 0).to(deepest.dtype)
         attended = deepest * F.interpolate(lesion, size=deepest.shape[-2:], mode="area")
-        pooled = torch.cat([deepest, attended], dim=1).mean(dim=(-2, -1))
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        class_logits = self.class_head(torch.cat([deepest, attended], dim=1))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
     def _decoded(self, features: Sequence[Tensor]) -> Tensor:
         """The decoder's map; each skip connection passes a gate that the coarser map leads."""

@@ -20,6 +20,7 @@ from bustle.core.errors import InputError
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.unet import UNetDecoder, UNetEncoder
 from bustle.models.mask_meanings import one_lesion_channel
 
@@ -62,13 +63,13 @@ class Wang2018(nn.Module):
         self.mask_head = nn.Conv2d(self.decoder.out_channels, 1, 1)
         width = self.encoder.channels[-1]
         self.class_features = nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        self.class_head = nn.Linear(width, class_count)
+        self.class_head = MeanPooledLinear(width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)
-        pooled = self.class_features(features[-1]).mean(dim=(-2, -1))
+        class_logits = self.class_head(self.class_features(features[-1]))
         mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> Wang2018:

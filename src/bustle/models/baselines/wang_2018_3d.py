@@ -12,6 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion
 
@@ -24,12 +25,12 @@ class Wang2018Volume(nn.Module):
         self.vnet = VNet(in_channels, mask_channels=2, config=config)
         width = config.channels(DEEPEST)
         self.class_features = nn.Sequential(nn.Conv3d(width, width, 1, bias=False), nn.BatchNorm3d(width), nn.ReLU())
-        self.class_head = nn.Linear(width, class_count)
+        self.class_head = MeanPooledLinear(width, class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         stages, mask_logits = self.vnet(image)
-        pooled = self.class_features(stages[DEEPEST - 1]).mean(dim=(-3, -2, -1))
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        class_logits = self.class_head(self.class_features(stages[DEEPEST - 1]))
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 
 SPEC = ModelSpec(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.mask_meanings import one_lesion_channel
 
 
@@ -50,12 +51,12 @@ class XieLike(nn.Module):
         )
         self.decoder = Decoder(self.encoder.channels, self.encoder.reductions, channels=config.decoder_channels)
         self.mask_head = nn.Conv2d(self.decoder.out_channels, 1, 1)
-        self.class_head = nn.Linear(self.encoder.channels[-1], class_count)
+        self.class_head = MeanPooledLinear(self.encoder.channels[-1], class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)
         mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
-        class_logits = self.class_head(features[-1].mean(dim=(-2, -1)))
+        class_logits = self.class_head(features[-1])
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 from bustle.models.blocks.vnet import DEEPEST, VNet, VNetConfig
 from bustle.models.mask_meanings import background_and_lesion
 
@@ -22,11 +23,11 @@ class XieLikeVolume(nn.Module):
     def __init__(self, config: VNetConfig, *, in_channels: int, class_count: int):
         super().__init__()
         self.vnet = VNet(in_channels, mask_channels=2, config=config)
-        self.class_head = nn.Linear(config.channels(DEEPEST), class_count)
+        self.class_head = MeanPooledLinear(config.channels(DEEPEST), class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         stages, mask_logits = self.vnet(image)
-        class_logits = self.class_head(stages[DEEPEST - 1].mean(dim=(-3, -2, -1)))
+        class_logits = self.class_head(stages[DEEPEST - 1])
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bustle.core.network import ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import resize_to
+from bustle.models.blocks.mean_pooled_head import MeanPooledSequence
 from bustle.models.mask_meanings import one_lesion_channel
 
 BRANCHES = 5
@@ -98,7 +99,7 @@ class YNetLike(nn.Module):
         )
         self.mask_head = nn.Conv2d(widths[0], 1, 1)
         self.class_branch = SpatialPyramid(widths[-1], widths[-1], stride=2)
-        self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(widths[-1], class_count))
+        self.class_head = MeanPooledSequence(nn.Dropout(config.dropout), nn.Linear(widths[-1], class_count))
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features: list[Tensor] = []
@@ -109,7 +110,7 @@ class YNetLike(nn.Module):
             decoded = pyramid(torch.cat([resize_to(decoded, skip.shape[-2:]), skip], dim=1))
         return MultiTaskOutput(
             mask_logits=resize_to(self.mask_head(decoded), image.shape[-2:]),
-            class_logits=self.class_head(self.class_branch(features[-1]).mean(dim=(-2, -1))),
+            class_logits=self.class_head(self.class_branch(features[-1])),
         )
 
 

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.cbam import ChannelAttention, SpatialAttention, SpatialKind
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import MeanPooledLinear
 
 TAPS = 4
 """How many of the encoder's maps are used, counted from the deepest: a ResNet's map of stride 2 is not."""
@@ -123,7 +124,7 @@ class LaNet(nn.Module):
         channels = self.encoder.channels[-TAPS:]
         self.lesion_aware = LesionAwareNetwork(channels, config)
         self.mask_attention = config.mam
-        self.class_head = nn.Linear(channels[-1], class_count)
+        self.class_head = MeanPooledLinear(channels[-1], class_count)
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         features = self.encoder(image)[-TAPS:]
@@ -132,7 +133,7 @@ class LaNet(nn.Module):
         deepest = guided(features[-1], location) if self.mask_attention else features[-1]
         return MultiTaskOutput(
             mask_logits=torch.logit(_resize(location, image.shape[-2:]), eps=LEAST_PROBABILITY),
-            class_logits=self.class_head(deepest.mean(dim=(-2, -1))),
+            class_logits=self.class_head(deepest),
             aux_masks={"location": location_logits},
         )
 

@@ -1,0 +1,46 @@
+"""Class heads that are linear on the mean of a map, so that what each cell adds to a logit is known exactly.
+
+Zhou, Khosla, Lapedriza, Oliva, Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016, eq. 1
+and 2: the class activation map.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class MeanPooledLinear(nn.Linear):
+    """A linear layer on the mean of features `B C *s`; gives class logits `B N`."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that Linear gives it)
+        return super().forward(mean_of_cells(input))
+
+    def class_maps(self, features: Tensor) -> Tensor:
+        """What each cell adds to the class logits, `B N *s`: their sum and the bias are the logits."""
+        return cell_addends(features, self) / features[0, 0].numel()
+
+
+class MeanPooledSequence(nn.Sequential):
+    """Dropout and a linear layer on the mean of features `B C *s`; gives class logits `B N`."""
+
+    def __init__(self, dropout: nn.Dropout, linear: nn.Linear):
+        super().__init__(dropout, linear)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that Sequential gives it)
+        return super().forward(mean_of_cells(input))
+
+    def class_maps(self, features: Tensor) -> Tensor:
+        """What each cell adds to the class logits in evaluation, `B N *s`: their sum and the bias are the logits."""
+        _, linear = self
+        assert isinstance(linear, nn.Linear)
+        return cell_addends(features, linear) / features[0, 0].numel()
+
+
+def mean_of_cells(features: Tensor) -> Tensor:
+    """The mean `B C` of features `B C *s`."""
+    return features.mean(dim=tuple(range(2, features.ndim)))
+
+
+def cell_addends(features: Tensor, linear: nn.Linear) -> Tensor:
+    """The linear layer, without its bias, on every cell of features `B C *s`: `B N *s`."""
+    return (linear.weight @ features.flatten(2)).unflatten(2, features.shape[2:])
