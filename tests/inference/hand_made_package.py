@@ -1,4 +1,7 @@
-"""A model package made by hand, without PyTorch: mask = sigmoid(4 x), malignant = sigmoid(mean of x)."""
+"""A model package made by hand, without PyTorch: mask = sigmoid(4 x), malignant = sigmoid(mean of x).
+
+Its class maps are the means of 8 x 8 cells of 64 pixels: none for benign, what they add to that mean for malignant.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from bustle.inference.package import (
 SIZE = (64, 64)
 
 
-def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
+def graph(gain: float = 4.0, *, with_classes: bool = True, with_class_maps: bool = False) -> bytes:
     nodes = [
         helper.make_node("Mul", ["image", "gain"], ["logits"]),
         helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
@@ -41,9 +44,18 @@ def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
             helper.make_node("Softmax", ["both"], ["class_probs"], axis=1),
         ]
         outputs.append(helper.make_tensor_value_info("class_probs", TensorProto.FLOAT, ["batch", 2]))
+    if with_class_maps:
+        nodes += [
+            helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+            helper.make_node("Mul", ["cells", "share"], ["added"]),
+            helper.make_node("Mul", ["cells", "zero"], ["nothing"]),
+            helper.make_node("Concat", ["nothing", "added"], ["class_maps"], axis=1),
+        ]
+        outputs.append(helper.make_tensor_value_info("class_maps", TensorProto.FLOAT, ["batch", 2, 8, 8]))
     constants = [
         helper.make_tensor("gain", TensorProto.FLOAT, [], [gain]),
         helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("share", TensorProto.FLOAT, [], [1 / 64]),
     ]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *SIZE])
     model = helper.make_model(
@@ -56,14 +68,23 @@ def graph(gain: float = 4.0, *, with_classes: bool = True) -> bytes:
 
 
 def write_package(
-    folder: Path, *, content: bytes | None = None, with_classes: bool = True, changes: Mapping[str, Any] | None = None
+    folder: Path,
+    *,
+    content: bytes | None = None,
+    with_classes: bool = True,
+    with_class_maps: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder.
 
     `changes` are made to the record's keys before it is sealed.
     """
     classes = TensorRecord(name="class_probs", shape=("batch", 2), channels=("benign", "malignant"))
-    files = {"model.onnx": graph() if content is None else content, "weights.safetensors": b"weights"}
+    maps = TensorRecord(name="class_maps", shape=("batch", 2, 8, 8), channels=("benign", "malignant"))
+    files = {
+        "model.onnx": graph(with_class_maps=with_class_maps) if content is None else content,
+        "weights.safetensors": b"weights",
+    }
     record = PackageRecord(
         format_version=FORMAT_VERSION,
         title="By hand",
@@ -75,6 +96,7 @@ def write_package(
         outputs=(
             TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),
             *([classes] if with_classes else []),
+            *([maps] if with_class_maps else []),
         ),
         preprocessing=ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),

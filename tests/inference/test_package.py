@@ -81,6 +81,12 @@ def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path
     )
 
 
+def test_a_package_from_before_class_maps_is_read(make_package: Callable[..., Path]):
+    package = Package(make_package(changes={"format_version": 4, "half": True}))
+    assert (package.record.format_version, package.record.half) == (FORMAT_VERSION, True)
+    assert not any(backend.gives_class_maps for backend in package_backend.cpu_backends(package))
+
+
 def test_what_a_package_of_format_1_records_of_its_training_and_of_parity_is_read(tmp_path: Path):
     folder = tmp_path / "old.bustle"
     shutil.copytree(OLDER, folder)
@@ -294,8 +300,8 @@ SPOILT = {
     "no weights": r"lacks weights\.safetensors; copy or export it again",
     "cut model": r"model\.onnx is not the file that was exported; copy or export it again",
     "not JSON": r"package\.json is not JSON \(.*\); copy or export it again",
-    "a list": "is a package of format None; this bustle reads formats 1 to 4; copy or export it again",
-    "newer": "is a package of format 5; this bustle reads formats 1 to 4; install the bustle that made it",
+    "a list": "is a package of format None; this bustle reads formats 1 to 5; copy or export it again",
+    "newer": "is a package of format 6; this bustle reads formats 1 to 5; install the bustle that made it",
     "lacks a key": r"package\.json is not the file that was exported; copy or export it again",
     "edited": r"package\.json is not the file that was exported; copy or export it again",
     "not sealed": r"package\.json is not the file that was exported; copy or export it again",

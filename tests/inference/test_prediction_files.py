@@ -11,7 +11,7 @@ from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
-from bustle.core.types import Geometry, ImageSegmentation, Prediction
+from bustle.core.types import Explanation, Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.lesion_measures import measure_lesions
 from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, write_prediction
@@ -104,6 +104,42 @@ def test_the_record_stands_only_when_all_else_is_written(prediction: Prediction,
     with pytest.raises(InputError, match="no space left"):
         write_prediction(prediction, tmp_path / "p")
     assert not (tmp_path / "p" / "prediction.json").exists()
+
+
+def explained(prediction: Prediction) -> Prediction:
+    values = np.linspace(-2, 1, SIZE[0] * SIZE[1], dtype=np.float32).reshape(SIZE)
+    uncertain = Explanation("uncertainty", None, np.zeros(SIZE, np.float32))
+    return replace(prediction, explanations=(Explanation("cam", "malignant", values), uncertain))
+
+
+def test_an_explanation_s_map_is_written_with_what_it_takes_to_read_it(prediction: Prediction, tmp_path: Path):
+    picture = np.zeros((3, *SIZE), np.uint8)
+    own = explained(prediction)
+    write_prediction(own, tmp_path, overlay=picture, explanation_pictures=[picture, picture])
+    record = json.loads((tmp_path / "prediction.json").read_text())
+    cam, uncertain = record["explanations"]
+    assert (cam["method"], cam["class_name"], cam["low"], cam["high"]) == ("cam", "malignant", -2, 2)
+    assert cam["value"].startswith("positive speaks for the class")
+    stored = cv2.imread(str(tmp_path / cam["file"]), cv2.IMREAD_UNCHANGED)
+    assert (stored.dtype, stored.shape) == (np.uint16, SIZE)
+    values = cam["low"] + stored / 65535 * (cam["high"] - cam["low"])
+    assert np.abs(values - own.explanations[0].values).max() < 4 / 65535
+    assert (uncertain["class_name"], uncertain["low"], uncertain["high"]) == (None, 0, 0)
+    assert not cv2.imread(str(tmp_path / uncertain["file"]), cv2.IMREAD_UNCHANGED).any()
+    assert read_prediction(tmp_path).explained_by == ("cam", "uncertainty")
+    check_pictures(tmp_path, probability=False, explanations=("cam", "uncertainty"))
+    (tmp_path / "explanation_cam_map.png").unlink()
+    with pytest.raises(InputError, match="lacks the explanation_cam_map"):
+        check_pictures(tmp_path, probability=False, explanations=("cam",))
+
+
+def test_writing_again_without_an_explanation_leaves_none(prediction: Prediction, tmp_path: Path):
+    picture = np.zeros((3, *SIZE), np.uint8)
+    write_prediction(explained(prediction), tmp_path, overlay=picture, explanation_pictures=[picture, picture])
+    write_prediction(prediction, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("explanation")]
+    assert read_prediction(tmp_path).explained_by == ()
+    assert "explanations" not in json.loads((tmp_path / "prediction.json").read_text())
 
 
 @pytest.mark.parametrize("case_id", ["busi/benign (433)", "1.2.840.1#3", "bus-bra/bus_0001-l", "größe/ä"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.inference.hand_made_package import write_package
 from tests.made_model import MADE_MODEL
 
 import bustle
@@ -27,6 +28,11 @@ def scan() -> np.ndarray:
     image = np.full((80, 90), 20, np.uint8)
     image[20:60, 20:60] = 235
     return image
+
+
+@pytest.fixture(scope="module")
+def explaining(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_package(tmp_path_factory.mktemp("explaining") / "hand.bustle", with_class_maps=True)
 
 
 @pytest.fixture
@@ -130,6 +136,23 @@ def test_a_prediction_shows_itself_in_a_notebook(file: Path, package: Path):
     assert np.array_equal(decoded[..., ::-1], overlay)
     assert re.fullmatch(r"<scan, (benign|malignant) 0\.\d\d, 1 lesion>", repr(prediction))
     assert repr(prediction)[1:-1] in html
+
+
+def test_an_explanation_is_offered_and_shown_beside_the_outline(file: Path, explaining: Path, tmp_path: Path):
+    plain = bustle.predict(file, model=explaining)
+    assert plain.explanations == {}
+    prediction = bustle.predict(file, model=explaining, explain=True)
+    assert [*prediction.explanations] == ["cam"]
+    assert prediction.explanations["cam"].values.shape == scan().shape
+    assert prediction.explanations["cam"].class_name == prediction.decision
+    assert prediction.heat_map("cam").shape == (*scan().shape, 3)
+    assert prediction._repr_html_().count("<img") == plain._repr_html_().count("<img") + 1
+    folder = prediction.save(tmp_path / "out")
+    assert (folder / "explanation_cam.png").is_file()
+    assert (folder / "explanation_cam_map.png").is_file()
+    prediction.save(tmp_path / "out")  # into what an earlier call left
+    both = bustle.predict(file, model=explaining, explain=["uncertainty", "cam"])
+    assert [*both.explanations] == ["uncertainty", "cam"]
 
 
 def test_a_name_cannot_break_the_page(package: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from bustle.core.explanation import METHODS
 from bustle.core.paths import given_path
 from bustle.inference.shipped import REFERENCE
 
@@ -32,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save-probability", action="store_true", help="also write probability.png or .nrrd (0..255 = 0..1)"
+    )
+    parser.add_argument(
+        "--explain",
+        nargs="*",
+        choices=METHODS,
+        metavar="METHOD",
+        help="also write explanation_METHOD.png, which shows where the answer comes from, and its map in 16 bits: "
+        f"{', '.join(METHODS)} (default: the best one that the model offers)",
     )
     parser.add_argument(
         "--centre",
@@ -84,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             announce(f"bustle: warning: {warning}")
         if arguments.centre is not None and not predictor.data.needs_place:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
+        explain = () if arguments.explain is None else predictor.explanation_methods(arguments.explain)
         claim.begin(clear=False)
         done = predict_files(
             predictor,
@@ -92,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             centre=None if arguments.centre is None else tuple(arguments.centre),
             spacing=None if arguments.spacing is None else tuple(arguments.spacing),
             save_probability=arguments.save_probability,
+            explain=explain,
             resume=arguments.resume,
             on_failure=skip,
         )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
+from bustle.core.explanation import MEANINGS, ExplanationMethod, MethodMeaning
 from bustle.core.model_provenance import ModelProvenance
 
 if TYPE_CHECKING:
@@ -265,6 +266,28 @@ class VolumeSegmentation:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """What moved an answer: `values` float32 `*S` on the case's original grid, read as `meaning` says.
+
+    `class_name` is the class that is explained, None for a map of the outline.
+    """
+
+    method: ExplanationMethod
+    class_name: str | None
+    values: NDArray[np.float32]
+
+    @property
+    def meaning(self) -> MethodMeaning:
+        return MEANINGS[self.method]
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value of the map's scale; those of a signed one are opposite."""
+        most = float(np.abs(self.values).max(initial=0.0))
+        return (-most if self.meaning.signed else 0.0), most
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model says about one case, on its ORIGINAL grid, which `geometry` describes.
 
@@ -272,8 +295,7 @@ class Prediction:
     `class_probabilities` maps class name to the network's own probability, None for a network without classes.
     `answer` is what the model's decision rule makes of all this, None without a rule. `decision` is the answer's, or
     without one the most probable class. `provenance` is the model's, `centre` the place, in voxels, at which it was
-    told to look for a
-    volume's lesion.
+    told to look for a volume's lesion. `explanations` are the maps that were asked for.
     """
 
     case_id: str
@@ -285,3 +307,4 @@ class Prediction:
     provenance: ModelProvenance
     answer: Answer | None = None
     centre: tuple[float, ...] | None = None
+    explanations: tuple[Explanation, ...] = ()

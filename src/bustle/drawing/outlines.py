@@ -10,6 +10,9 @@ PREDICTED = (255, 196, 0)
 TRUTH = (0, 220, 120)
 """The colours, RGB, of predicted and of true outlines wherever both are drawn."""
 
+STRONGEST_TINT = 0.65
+"""The most that a colour may take of a pixel, so that the image stays visible."""
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -44,6 +47,12 @@ def draw_outline(
                 cv2.polylines(canvas, [contour[start : start + dash]], False, colour, thickness, cv2.LINE_8)
         return
     cv2.drawContours(canvas, contours, -1, colour, thickness, cv2.LINE_AA if smooth else cv2.LINE_8)
+
+
+def tint(canvas: NDArray[np.uint8], strength: NDArray[np.uint8], *, colour: tuple[int, int, int]) -> None:
+    """Blend a colour into a canvas RGB `H W 3`, by 0..255 of `STRONGEST_TINT` in each pixel of `strength` `H W`."""
+    share = strength[..., None].astype(np.float32) * (STRONGEST_TINT / 255)
+    canvas[...] = np.round(canvas * (1 - share) + np.float32(colour) * share).astype(np.uint8)
 
 
 def as_jpeg(canvas: NDArray[np.uint8], *, quality: int) -> bytes:

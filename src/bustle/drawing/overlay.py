@@ -26,6 +26,18 @@ def draw_overlay(
     not be legible.
     """
     canvas = as_canvas(image)
+    draw_marks(canvas, prediction, texts=captions(prediction), truth=truth)
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+
+
+def draw_marks(
+    canvas: NDArray[np.uint8],
+    prediction: Prediction,
+    *,
+    texts: tuple[str, ...],
+    truth: NDArray[np.bool_] | None = None,
+) -> None:
+    """The contours on a canvas RGB `H W 3`, and the fullest of `texts` that fits in a quiet corner."""
     thickness = max(1, round(min(canvas.shape[:2]) / 300))
     if truth is not None:
         draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
@@ -34,8 +46,7 @@ def draw_overlay(
         suspected = prediction.answer is not None and prediction.answer.is_suspected
         dash = DASH * thickness if suspected else None
         draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False, dash=dash)
-    _write(canvas, captions(prediction), avoid=mask)
-    return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+    _write(canvas, texts, avoid=mask)
 
 
 def captions(prediction: Prediction) -> tuple[str, ...]:

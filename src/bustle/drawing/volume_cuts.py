@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.drawing.outlines import FONT, PREDICTED, TRUTH, as_canvas, draw_outline
+from bustle.drawing.outlines import FONT, PREDICTED, TRUTH, as_canvas, draw_outline, tint
 
 PANEL = 340
 GAP = 6
@@ -40,13 +40,15 @@ def draw_cuts(
     spacing: Sequence[float],
     field_mm: float | None = None,
     panel: int = PANEL,
+    tints: Sequence[tuple[NDArray[np.uint8], tuple[int, int, int]]] = (),
 ) -> NDArray[np.uint8]:
     """Three cuts side by side, RGB `3 panel W`, all to the same scale, so that a millimetre is as long in each.
 
     `image` is `D H W`, the masks bool of the same size or None, `spacing` in mm. The cuts go through the middle of
     the largest true lesion, else of the largest predicted one, else of the volume. Every cut shows a square of
     `field_mm` about that point, black outside of the volume; by default 2.5 times the lesion's longest side, at
-    least 40 mm, and without any lesion the whole volume. The true contour is green, the predicted one yellow.
+    least 40 mm, and without any lesion the whole volume. The true contour is green, the predicted one yellow. `tints`
+    are colours, and how strong each is in every voxel, 0..255 in `D H W`.
     """
     step = np.asarray(spacing, np.float64)
     lesion = _largest(truth)
@@ -64,6 +66,8 @@ def draw_cuts(
     for plane in PLANES:
         to_panel = _to_panel(plane, at=at, step=step, scale=scale, panel=panel)
         canvas = as_canvas(_sampled(image, plane, at=at, to_panel=to_panel, panel=panel)[None])
+        for strength, tinted in tints:
+            tint(canvas, _sampled(strength, plane, at=at, to_panel=to_panel, panel=panel), colour=tinted)
         for mask, colour in ((truth, TRUTH), (prediction, PREDICTED)):
             if mask is not None:
                 inside = _sampled(mask.view(np.uint8), plane, at=at, to_panel=to_panel, panel=panel, top=255) >= 128

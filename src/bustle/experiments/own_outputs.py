@@ -8,6 +8,8 @@ from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
 from bustle.core.run_layout import comparison_names, evaluation_names, run_names
 from bustle.inference.prediction_files import (
+    EXPLANATION_MAPS,
+    EXPLANATIONS,
     MASK,
     NETWORK_MASK,
     OVERLAY,
@@ -19,8 +21,9 @@ from bustle.inference.prediction_files import (
 
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
-_MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY)
-_CASE_FILES = (RECORD, OVERLAY, *_MAPS, *(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS))
+_MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
+_VOLUME_MAPS = tuple(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS)
+_CASE_FILES = (RECORD, OVERLAY, *EXPLANATIONS.values(), *_MAPS, *_VOLUME_MAPS)
 _SIGNED_BY = (RECORD, OVERLAY)
 """The overlay is written first; a `mask.png` alone may be that of any other tool."""
 

@@ -13,6 +13,7 @@ from bustle.core.errors import ArrayError, InputError
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.blank_pictures import nothing_in
 from bustle.data.relations.frame_features import to_grey
+from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_files import prediction_folder, write_prediction
@@ -141,6 +142,7 @@ def write_files(
         prediction,
         folder,
         overlay=draw_prediction(picture.image, prediction, truth=picture.truth),
+        explanation_pictures=[draw_explanation(picture.image, prediction, one) for one in prediction.explanations],
         save_probability=save_probability,
         input_sha256=picture.digest(),
         descriptors=_descriptors(prediction, picture) if describe else (),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bustle.core.errors import InputError
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
 from bustle.experiments.pictures import Picture, read_picture, write_files
@@ -47,13 +48,15 @@ def predict_files(
     centre: tuple[float, ...] | None = None,
     spacing: tuple[float, ...] | None = None,
     save_probability: bool = False,
+    explain: Sequence[ExplanationMethod] = (),
     resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
 ) -> PredictionRun:
     """Predict image or volume files into `out/<name>`; `on_failure` hears at once of a file that could not be read.
 
     With `resume` what the same model has already written there is left as it is. `centre` (in voxels) tells where
-    the lesion of every volume is. `spacing` (mm, one number or one per axis) replaces what the files say.
+    the lesion of every volume is. `spacing` (mm, one number or one per axis) replaces what the files say. `explain`
+    are methods that the model offers.
     """
 
     def load(image: InputImage) -> Picture:
@@ -63,7 +66,7 @@ def predict_files(
             announce(f"bustle: warning: {image.path} holds {count} pictures; only the first is predicted")
         return picture
 
-    asked = {"save_probability": save_probability, "describe": True}
+    asked = {"save_probability": save_probability, "explain": explain, "describe": True}
     work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])
 
@@ -95,7 +98,7 @@ def predict_cases(
         file = next(iter(case.files), None)
         return Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
 
-    asked = {"save_probability": False, "describe": False}
+    asked = {"save_probability": False, "explain": (), "describe": False}
     work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
 
@@ -110,6 +113,7 @@ class _Work(Generic[Source]):
         *,
         load: Callable[[Source], Picture],
         save_probability: bool,
+        explain: Sequence[ExplanationMethod],
         describe: bool,
         resume: bool,
         on_failure: Callable[[InputError], None] | None,
@@ -118,6 +122,7 @@ class _Work(Generic[Source]):
         self.out = out
         self.load = load
         self.save_probability = save_probability
+        self.explain = explain
         self.describe = describe
         self.resume = resume
         self.on_failure = on_failure
@@ -160,11 +165,14 @@ class _Work(Generic[Source]):
         folder = prediction_folder(self.out, picture.name)
         try:
             stored = read_prediction(folder)
-            check_pictures(folder, probability=self.save_probability and self.predictor.outlines)
+            probability = self.save_probability and self.predictor.outlines
+            check_pictures(folder, probability=probability, explanations=self.explain)
         except InputError:
             return None
         drawn = stored.segmentation
         if self.predictor.outlines and (drawn is None or drawn.network is None):
+            return None
+        if not set(self.explain) <= set(stored.explained_by):
             return None
         same_model = self.predictor.provenance.same_answers_as(stored.provenance)
         if not same_model or stored.input_sha256 != picture.digest() or stored.centre != picture.centre:
@@ -183,6 +191,8 @@ class _Work(Generic[Source]):
 
     def _write(self, prediction: Prediction) -> PredictedImage:
         picture = self.pending.pop(prediction.case_id)
+        if self.explain:
+            prediction = self.predictor.explained(prediction, picture.image, methods=self.explain)
         asked = {"save_probability": self.save_probability, "describe": self.describe}
         write_files(prediction, picture, self.out, **asked)
         return PredictedImage(prediction.case_id, finding(prediction))

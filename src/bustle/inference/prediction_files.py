@@ -3,14 +3,15 @@
 Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, `overlay.png`, `probability.png`, and
 `raw_mask.png` where the answer changed the network's own mask; the maps of a volume are NRRD files of the same stems,
 because NIfTI keeps its place in the world in single precision only; its mask numbers the candidates of
-`prediction.json` from 1. Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (0 and another value, or
+`prediction.json` from 1. An explanation has a picture, `explanation_cam.png`, and its map in 16 bits,
+`explanation_cam_map.png`. Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (0 and another value, or
 probabilities of 0..255, which are lesion from half), for volumes ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and
 `DIR/probabilities.csv`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
+from bustle.core.explanation import METHODS, ExplanationMethod
 from bustle.core.files import remove_file
 from bustle.core.folder_names import portable_name
 from bustle.core.model_provenance import ForeignProvenance
-from bustle.core.types import Geometry, ImageSegmentation, Prediction
+from bustle.core.types import Explanation, Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.grid import mapped_grid
 from bustle.inference.descriptors.results import LesionDescriptors
-from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, write_record
+from bustle.inference.prediction_record import ImageRecord, VolumeRecord, read_record, record_of, write_record
 from bustle.inference.stored_prediction import NetworkMask, StoredImageMask, StoredPrediction, StoredVolumeMask
 from bustle.io.raster import image_size, read_image, read_mask, read_predicted_mask, write_png
 from bustle.io.volume import (
@@ -45,6 +47,9 @@ PICTURE_SUFFIX, VOLUME_SUFFIX = ".png", ".nrrd"
 MAP_SUFFIXES = (PICTURE_SUFFIX, *WRITTEN_SUFFIXES)
 """Endings of the maps that are read."""
 RECORD = "prediction.json"
+EXPLANATIONS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}.png" for method in METHODS}
+EXPLANATION_MAPS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}_map.png" for method in METHODS}
+"""The pictures of explanations, and their maps in 16 bits."""
 PROBABILITIES = "probabilities.csv"
 
 
@@ -67,11 +72,14 @@ def write_prediction(
     folder: Path,
     *,
     overlay: NDArray[np.uint8] | None = None,
+    explanation_pictures: Sequence[NDArray[np.uint8]] = (),
     save_probability: bool = False,
     input_sha256: str | None = None,
     descriptors: Sequence[LesionDescriptors] = (),
 ) -> None:
     """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
+
+    `explanation_pictures` are such of the prediction's explanations, in their order.
 
     `input_sha256` goes into the record, so that a later run can tell what was predicted, and so do the `descriptors`
     of an image's lesions in their order.
@@ -80,11 +88,11 @@ def write_prediction(
     folder cannot be written to.
     """
     remove_prediction(folder)
+    grid = mapped_grid(prediction.geometry, prediction.mapping)
     if overlay is not None:
         write_png(folder / OVERLAY, overlay)
     drawn = prediction.segmentation
     if drawn is not None:
-        grid = mapped_grid(prediction.geometry, prediction.mapping)
         mask = drawn.mask if isinstance(drawn, ImageSegmentation) else drawn.parts
         _write_map(folder / MASK, mask, place=grid.geometry)
         _write_map(folder / NETWORK_MASK, drawn.network_mask, place=grid.network)
@@ -92,23 +100,43 @@ def write_prediction(
             _write_map(folder / RAW_MASK, drawn.raw_mask, place=grid.geometry)
         if save_probability:
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
-    write_record(folder / RECORD, prediction, input_sha256=input_sha256, descriptors=descriptors)
+    maps = []
+    for found, picture in zip(prediction.explanations, explanation_pictures, strict=True):
+        write_png(folder / EXPLANATIONS[found.method], picture)
+        path = _write_map(folder / EXPLANATION_MAPS[found.method], _in_16_bits(found), place=grid.geometry)
+        maps.append(path.name)
+    record = record_of(prediction, input_sha256=input_sha256, descriptors=descriptors, explanation_files=maps)
+    write_record(folder / RECORD, record)
 
 
 def remove_prediction(folder: Path) -> None:
     """Remove the files of an earlier prediction, the record first."""
-    names = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY)
+    names = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
+    pictures = [folder / name for name in (OVERLAY, *EXPLANATIONS.values())]
     remove_file(folder / RECORD)
-    for path in (folder / OVERLAY, *(path for name in names for path in map_files(folder, name))):
+    for path in (*pictures, *(path for name in names for path in map_files(folder, name))):
         remove_file(path)
 
 
-def _write_map(path: Path, values: NDArray[np.uint8] | NDArray[np.bool_], *, place: Geometry) -> None:
-    """Write a map `H W` or `D H W` that lies at `place`."""
+def _write_map(
+    path: Path, values: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16], *, place: Geometry
+) -> Path:
+    """Write a map `H W` or `D H W` that lies at `place`; returns where."""
     if values.ndim == 2:
         write_png(path, values)
-    else:
-        write_volume(path.with_suffix(VOLUME_SUFFIX), values, geometry=place)
+        return path
+    volume = path.with_suffix(VOLUME_SUFFIX)
+    write_volume(volume, values, geometry=place)
+    return volume
+
+
+def _in_16_bits(found: Explanation) -> NDArray[np.uint16]:
+    """The limits of a map as 0 and 65535, slice by slice; 0 where it says nothing anywhere."""
+    low, high = found.limits
+    result = np.zeros(found.values.shape, np.uint16)
+    for number, part in enumerate(found.values if high > low else ()):
+        result[number] = np.round((part.astype(np.float64) - low) / (high - low) * 65535)
+    return result
 
 
 def _as_bytes(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -130,6 +158,7 @@ def read_prediction(path: Path) -> StoredPrediction:
         class_probabilities=record.class_probabilities,
         decision=record.decision,
         answer=record.answer,
+        explained_by=tuple(found.method for found in record.explanations),
         centre=record.centre,
         input_sha256=record.input_sha256,
         provenance=None if record.provenance == ForeignProvenance({}) else record.provenance,
@@ -214,16 +243,17 @@ def foreign_volume(path: Path) -> Path | None:
     return mask if mask is not None and not own and is_volume(mask) else None
 
 
-def check_pictures(folder: Path, *, probability: bool) -> None:
-    """Decode what `read_prediction` does not: a case's overlay and, where it is asked for, its lesion map.
+def check_pictures(folder: Path, *, probability: bool, explanations: Sequence[ExplanationMethod] = ()) -> None:
+    """Decode what `read_prediction` does not: a case's overlay and, where asked for, its lesion map and explanations.
 
     Raises `InputError` for one that is missing or damaged.
     """
-    read_image(folder / OVERLAY)
-    if probability:
-        file = existing_map(folder, PROBABILITY)
+    for name in (OVERLAY, *(EXPLANATIONS[method] for method in explanations)):
+        read_image(folder / name)
+    for name in [*([PROBABILITY] if probability else []), *(EXPLANATION_MAPS[method] for method in explanations)]:
+        file = existing_map(folder, name)
         if file is None:
-            raise InputError(f"lacks the {Path(PROBABILITY).stem}", remedy="predict this case again", path=folder)
+            raise InputError(f"lacks the {Path(name).stem}", remedy="predict this case again", path=folder)
         if is_volume(file):
             read_volume(file)
         else:

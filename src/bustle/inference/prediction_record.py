@@ -15,9 +15,11 @@ from typing import Any, Literal
 from bustle.core.answer import Answer
 from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT, from_mapping, to_mapping
 from bustle.core.errors import InputError
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.files import read_json, write_json
 from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.types import (
+    Explanation,
     ImageSegmentation,
     Lesion,
     LesionCandidate,
@@ -87,6 +89,30 @@ class LesionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplanationRecord:
+    """See `Explanation`. `file` holds the map in 16 bits: 0 is `low`, 65535 is `high`; `value` says what it means."""
+
+    method: ExplanationMethod
+    class_name: str | None
+    file: str
+    low: float
+    high: float
+    value: str
+
+    @classmethod
+    def of(cls, found: Explanation, *, file: str) -> ExplanationRecord:
+        low, high = found.limits
+        return cls(
+            method=found.method,
+            class_name=found.class_name,
+            file=file,
+            low=low,
+            high=high,
+            value=found.meaning.value,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DrawnOnImage:
     """`mask_area` is in the square of the record's unit; a foreign tool may leave both out."""
 
@@ -127,6 +153,7 @@ class PredictionRecord:
     decision: str | None
     class_probabilities: Mapping[str, float] | None
     answer: Answer | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    explanations: tuple[ExplanationRecord, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
     geometry: GeometryRecord
     provenance: PredictionProvenance
@@ -166,17 +193,22 @@ class VolumeRecord(PredictionRecord):
         return self.drawn.centre
 
 
-def write_record(
-    path: Path, prediction: Prediction, *, input_sha256: str | None, descriptors: Sequence[LesionDescriptors] = ()
-) -> None:
+def write_record(path: Path, record: ImageRecord | VolumeRecord) -> None:
     """Write `prediction.json`; raises `InputError` where that is not possible."""
-    write_json(path, to_mapping(record_of(prediction, input_sha256=input_sha256, descriptors=descriptors)))
+    write_json(path, to_mapping(record))
 
 
 def record_of(
-    prediction: Prediction, *, input_sha256: str | None = None, descriptors: Sequence[LesionDescriptors] = ()
+    prediction: Prediction,
+    *,
+    input_sha256: str | None = None,
+    descriptors: Sequence[LesionDescriptors] = (),
+    explanation_files: Sequence[str] = (),
 ) -> ImageRecord | VolumeRecord:
-    """The record of a prediction; `descriptors` are those of an image's lesions, in their order."""
+    """The record of a prediction; `descriptors` are those of an image's lesions, in their order.
+
+    `explanation_files` are the names of the files that hold its explanations.
+    """
     geometry = prediction.geometry
     shared: dict[str, Any] = {
         "case_id": prediction.case_id,
@@ -186,6 +218,10 @@ def record_of(
         "decision": prediction.decision,
         "class_probabilities": prediction.class_probabilities,
         "answer": prediction.answer,
+        "explanations": tuple(
+            ExplanationRecord.of(found, file=file)
+            for found, file in zip(prediction.explanations, explanation_files, strict=True)
+        ),
         "geometry": GeometryRecord.of(geometry, prediction.mapping),
         "provenance": prediction.provenance,
         "input_sha256": input_sha256,

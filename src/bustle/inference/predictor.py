@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import ArrayError, InputError
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.files import sha256_of_file
 from bustle.core.model_provenance import ModelProvenance, NetworkWeights
 from bustle.core.provenance import installed_version
@@ -22,6 +24,7 @@ from bustle.core.types import Geometry, Prediction
 from bustle.inference.backend import Backend
 from bustle.inference.decision import DecisionRule
 from bustle.inference.decision_file import rule_digest, rule_of
+from bustle.inference.explanation.explain import chosen_methods, explain
 from bustle.inference.image_prediction import ImagePipeline
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
 from bustle.inference.package_backend import open_package
@@ -193,6 +196,23 @@ class Predictor:
                 remedy="start processes with multiprocessing.get_context('spawn')",
             )
         return self._pipeline.predict_many(self._checked(items), batch_size=batch_size)
+
+    def explanation_methods(self, asked: Sequence[ExplanationMethod] = ()) -> tuple[ExplanationMethod, ...]:
+        """The methods of `asked`, each once; of none, the best that the model offers.
+
+        Raises `InputError` for one that it does not offer.
+        """
+        return chosen_methods(asked, backend=self._backend)
+
+    def explained(
+        self, prediction: Prediction, image: NDArray[np.uint8], *, methods: Sequence[ExplanationMethod]
+    ) -> Prediction:
+        """A prediction of this model with maps that explain it, by methods that the model offers.
+
+        `image` uint8 `C *S` is what it was made of.
+        """
+        found = explain(prediction, image, methods=methods, backend=self._backend, data=self.data)
+        return dataclasses.replace(prediction, explanations=found)
 
     def _checked(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:

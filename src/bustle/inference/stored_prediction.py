@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.model_provenance import PredictionProvenance
 from bustle.core.types import LesionCandidate
 from bustle.data.prepared.grid import Grid
@@ -77,14 +78,15 @@ class StoredVolumeMask:
 class StoredPrediction:
     """A prediction read back from files; `segmentation` is None where no mask was written.
 
-    `input_sha256` is the digest of what was predicted, `centre` the place that the model was told. `provenance` is
-    None where nothing is said about the model.
+    `explained_by` are the methods of its explanations. `input_sha256` is the digest of what was predicted, `centre`
+    the place that the model was told. `provenance` is None where nothing is said about the model.
     """
 
     segmentation: StoredImageMask | StoredVolumeMask | None
     class_probabilities: Mapping[str, float] | None = None
     decision: str | None = None
     answer: Answer | None = None
+    explained_by: tuple[ExplanationMethod, ...] = ()
     centre: tuple[float, ...] | None = None
     input_sha256: str | None = None
     provenance: PredictionProvenance | None = None

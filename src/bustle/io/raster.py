@@ -164,16 +164,16 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
 
 
-def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
-    """Write `H W`, `1 H W` or `3 H W` (RGB) as an 8-bit PNG, atomically; bool becomes 0 and 255."""
+def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) -> None:
+    """Write `H W`, `1 H W` or `3 H W` (RGB) as a PNG of its own depth, atomically; bool becomes 0 and 255."""
     write_bytes(Path(path), as_png(image))
 
 
-def as_png(image: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
+def as_png(image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) -> bytes:
     """The content of the file that `write_png` writes."""
-    if image.dtype not in (np.uint8, np.bool_):
-        raise TypeError(f"a PNG is written from uint8 or bool, not {image.dtype}")
-    pixels = image.astype(np.uint8) * np.uint8(255 if image.dtype == np.bool_ else 1)
+    if image.dtype not in (np.uint8, np.bool_, np.uint16):
+        raise TypeError(f"a PNG is written from uint8, uint16 or bool, not {image.dtype}")
+    pixels = image.astype(np.uint8) * np.uint8(255) if image.dtype == np.bool_ else image
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else pixels[::-1].transpose(1, 2, 0)
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))

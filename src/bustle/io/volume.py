@@ -140,7 +140,7 @@ def check_same_grid(path: Path, *, like: Geometry) -> None:
 
 
 def write_volume(path: Path, voxels: NDArray[Any], *, geometry: Geometry) -> None:
-    """Write `D H W` (uint8, bool as 0 and 1, or float32) compressed and atomically, at its place in the world.
+    """Write `D H W` (uint8, uint16, bool as 0 and 1, float32) compressed and atomically, at its place in the world.
 
     The ending of `path` is one of `WRITTEN_SUFFIXES`. NIfTI keeps the place in single precision. Raises
     `InputError` where it cannot be written.

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
 from bustle.core.claimed_output import claim_folder
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.paths import given_path
-from bustle.core.types import ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
+from bustle.core.types import Explanation, ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
+from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.experiments.own_outputs import PREDICTION
 from bustle.experiments.pictures import Picture, write_files
@@ -73,6 +75,15 @@ class DrawnPrediction:
         drawn = self.prediction.segmentation
         return drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
 
+    @property
+    def explanations(self) -> Mapping[ExplanationMethod, Explanation]:
+        """The maps that were asked for, by method: what moved the answer, on the image's own grid."""
+        return {found.method: found for found in self.prediction.explanations}
+
+    def heat_map(self, method: ExplanationMethod) -> NDArray[np.uint8]:
+        """RGB `H W 3`: a map in colours on the image, or on three cuts of a volume. Raises `KeyError` without it."""
+        return np.ascontiguousarray(self._heat(self.explanations[method]).transpose(1, 2, 0))
+
     def overlay(self) -> NDArray[np.uint8]:
         """RGB `H W 3`: the image with the outlines and the classes at its own size, or three cuts of a volume."""
         return np.ascontiguousarray(draw_prediction(self.picture.image, self.prediction).transpose(1, 2, 0))
@@ -93,11 +104,20 @@ class DrawnPrediction:
         return f"<{', '.join(self._facts())}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the overlay, and the facts below it."""
-        picture = base64.b64encode(as_png(draw_prediction(self.picture.image, self.prediction))).decode("ascii")
+        """What a notebook shows: the overlay, the explanations' maps, and the facts below them."""
         facts = escape(", ".join(self._facts()))
-        shown = f'<img src="data:image/png;base64,{picture}" alt="{facts}" style="max-width: 100%">'
+        shown = _shown(draw_prediction(self.picture.image, self.prediction), text=facts)
+        for found in self.prediction.explanations:
+            shown += _shown(self._heat(found), text=escape(found.meaning.title))
         return f"<figure>{shown}<figcaption>{facts}</figcaption></figure>"
+
+    def _heat(self, found: Explanation) -> NDArray[np.uint8]:
+        return draw_explanation(self.picture.image, self.prediction, found)
 
     def _facts(self) -> list[str]:
         return [self.prediction.case_id, *filter(None, [finding(self.prediction)])]
+
+
+def _shown(picture: NDArray[np.uint8], *, text: str) -> str:
+    encoded = base64.b64encode(as_png(picture)).decode("ascii")
+    return f'<img src="data:image/png;base64,{encoded}" alt="{text}" style="max-width: 100%">'

@@ -14,6 +14,7 @@ from bustle.library.guest import as_a_guest
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from bustle.core.explanation import ExplanationMethod
     from bustle.inference.predictor import Predictor
     from bustle.library.drawn_prediction import DrawnPrediction
 
@@ -54,6 +55,7 @@ def predict(
     spacing: float | Sequence[float] | None = None,
     centre: Sequence[float] | None = None,
     name: str | None = None,
+    explain: bool | Sequence[ExplanationMethod] = False,
 ) -> DrawnPrediction:
     """Outline and classify the lesions of one image or volume.
 
@@ -67,6 +69,8 @@ def predict(
             it themselves; arrays of volumes need it; without it an image is measured in pixels.
         centre: of a volume, the lesion's place (slice, row, column) in voxels from 0: only there is looked. By
             default the whole volume is searched.
+        explain: True for a map of where the answer comes from, by the best method that the model offers; or the
+            methods themselves (`"cam"`, `"uncertainty"`).
         name: the prediction's `case_id`; by default the file's stem, or `"image"` for an array.
 
     Returns:
@@ -74,9 +78,9 @@ def predict(
         `bustle predict` writes.
 
     Raises:
-        InputError: for a file that cannot be read, and an image for a model that takes volumes, or the reverse; its
-            kind `ArrayError`, which is a `ValueError` too, for an array of another shape or type, with fractions, NaN
-            or negative values, and for an empty one.
+        InputError: for a file that cannot be read, a method that the model does not offer, and an image for a model
+            that takes volumes, or the reverse; its kind `ArrayError`, which is a `ValueError` too, for an array of
+            another shape or type, with fractions, NaN or negative values, and for an empty one.
     """
     import numpy as np
 
@@ -102,4 +106,7 @@ def predict(
         error.path = picture.file
         raise
     (prediction,) = opened.predict_many([Item(picture.name, picture.image, picture.geometry, picture.centre)])
+    if explain is not False:
+        methods = opened.explanation_methods(() if explain is True else explain)
+        prediction = opened.explained(prediction, picture.image, methods=methods)
     return DrawnPrediction(prediction, picture)

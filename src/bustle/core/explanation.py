@@ -1,0 +1,44 @@
+"""What kinds of maps say what moved a model's answer, and how each is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+ExplanationMethod = Literal["cam", "uncertainty"]
+
+METHODS: tuple[ExplanationMethod, ...] = get_args(ExplanationMethod)
+"""All of them; where a model offers several, the earlier one explains its classes better."""
+
+
+class MethodMeaning(NamedTuple):
+    """How people read a map: its `title`, whether it has negative values (`signed`), and what a value means.
+
+    `of_class`: it explains one class, otherwise the outline. `greatest` is the most that a value can be, None where
+    the scale has no end.
+    """
+
+    title: str
+    signed: bool
+    of_class: bool
+    greatest: float | None
+    value: str
+
+
+MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
+    "cam": MethodMeaning(
+        "class activation map",
+        signed=True,
+        of_class=True,
+        greatest=None,
+        value="positive speaks for the class, negative for the others; the mean over what the network saw is the "
+        "class's logit less the mean of the others', but for a constant",
+    ),
+    "uncertainty": MethodMeaning(
+        "uncertainty of the outline",
+        signed=False,
+        of_class=False,
+        greatest=0.5,
+        value="standard deviation of the lesion probability over flipped and scaled views, 0 to 0.5",
+    ),
+}

@@ -1,0 +1,51 @@
+"""An explanation's map as colours on the picture that it explains."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.types import Explanation, ImageMapping, Prediction
+from bustle.drawing.outlines import as_canvas, tint
+from bustle.drawing.overlay import draw_marks
+from bustle.drawing.volume_cuts import draw_cuts
+
+FOR, AGAINST, UNSURE = (255, 48, 32), (48, 128, 255), (230, 60, 255)
+"""The colours, RGB, of what speaks for the class and against it, and of an uncertain outline."""
+
+PERCENTILE = 99.5
+"""Of the magnitudes of a map whose scale has no end; what is beyond it is as strong as it."""
+
+
+def draw_explanation(image: NDArray[np.uint8], prediction: Prediction, explanation: Explanation) -> NDArray[np.uint8]:
+    """A map on an image `C H W` at its own size, or on three cuts through a volume `C D H W`; RGB `3 H W`.
+
+    The outline is drawn in as in every picture of a prediction, and the class that is explained is written on it.
+    """
+    colours = (FOR, AGAINST) if explanation.meaning.of_class else (UNSURE, AGAINST)
+    strengths = _strengths(explanation.values, most=explanation.meaning.greatest)
+    if isinstance(prediction.mapping, ImageMapping):
+        canvas = as_canvas(image)
+        for strength, colour in zip(strengths, colours, strict=True):
+            tint(canvas, strength, colour=colour)
+        draw_marks(canvas, prediction, texts=_captions(explanation))
+        return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+    mask = None if prediction.segmentation is None else prediction.segmentation.mask
+    tints = tuple(zip(strengths, colours, strict=True))
+    return draw_cuts(image[0], truth=None, prediction=mask, spacing=prediction.geometry.step, tints=tints)
+
+
+def _strengths(values: NDArray[np.float32], *, most: float | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """How strong the positive and the negative values are, 0..255 for nothing to `most`, or to the map's own most."""
+    if most is None:
+        magnitude = np.abs(values)
+        most = float(np.percentile(magnitude, PERCENTILE)) or float(magnitude.max())
+    if most == 0:
+        return np.zeros(values.shape, np.uint8), np.zeros(values.shape, np.uint8)
+    share = np.clip(values / most, -1, 1) * 255
+    return np.maximum(share, 0).round().astype(np.uint8), np.maximum(-share, 0).round().astype(np.uint8)
+
+
+def _captions(explanation: Explanation) -> tuple[str, ...]:
+    title = explanation.meaning.title
+    return (title,) if explanation.class_name is None else (f"for {explanation.class_name}: {title}", title)

@@ -1,0 +1,98 @@
+"""Explains a prediction: which methods a model offers, which class they explain, and the maps on the case's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.data_section import ImageData, PatchData
+from bustle.core.errors import InputError
+from bustle.core.explanation import MEANINGS, METHODS, ExplanationMethod
+from bustle.core.types import Explanation, Prediction
+from bustle.data.prepared.intensities import normalise
+from bustle.inference.backend import Backend
+from bustle.inference.decision import most_probable
+from bustle.inference.explanation.outline_spread import outline_spread
+from bustle.inference.explanation.view import View
+from bustle.inference.postprocess import bounded_lesion_probability
+
+
+def methods_of(backend: Backend) -> tuple[ExplanationMethod, ...]:
+    """The methods that are possible with a model, the best first."""
+    possible = {"cam": backend.gives_class_maps, "uncertainty": backend.mask_meaning is not None}
+    return tuple(method for method in METHODS if possible[method])
+
+
+def chosen_methods(asked: Sequence[ExplanationMethod], *, backend: Backend) -> tuple[ExplanationMethod, ...]:
+    """What is asked for, each once; nothing means the best that the model offers.
+
+    Raises `InputError` for what the model does not offer.
+    """
+    offered = methods_of(backend)
+    missing = [method for method in asked if method not in offered]
+    if missing or not offered:
+        what = missing[0] if missing else "explanation"
+        raise InputError(f"this model offers no {what}", remedy=_remedy(offered))
+    return tuple(dict.fromkeys(asked)) or offered[:1]
+
+
+def _remedy(offered: Sequence[ExplanationMethod]) -> str:
+    return f"it offers {', '.join(offered)}" if offered else "leave --explain out"
+
+
+def explain(
+    prediction: Prediction,
+    image: NDArray[np.uint8],
+    *,
+    methods: Sequence[ExplanationMethod],
+    backend: Backend,
+    data: ImageData | PatchData,
+) -> tuple[Explanation, ...]:
+    """Explain the prediction of an image or volume uint8 `C *S` by methods that its model offers."""
+    view = View.of(prediction, image, data=data)
+    found = []
+    for method in methods:
+        name = explained_class(prediction) if MEANINGS[method].of_class else None
+        values = _values(method, view, backend=backend, index=None if name is None else data.classes.index(name))
+        found.append(Explanation(method, name, view.to_original(values)))
+    return tuple(found)
+
+
+def explained_class(prediction: Prediction) -> str:
+    """The class that the decision names, otherwise the most probable one, calibrated where that is known."""
+    probabilities = prediction.class_probabilities
+    assert probabilities is not None
+    if prediction.decision in probabilities:
+        return prediction.decision
+    answer = prediction.answer
+    name = most_probable((answer.probabilities if answer is not None else None) or probabilities)
+    assert name is not None
+    return name
+
+
+def _values(method: ExplanationMethod, view: View, *, backend: Backend, index: int | None) -> NDArray[np.float32]:
+    """The map of a method on a grid of its own."""
+    if index is not None:
+        return class_evidence(backend.class_maps(view.batch)[0], index)
+    meaning = backend.mask_meaning
+    assert meaning is not None
+
+    def lesion_map(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        channels = backend.run(normalise(pixels, section=view.data)[None]).mask_channels
+        assert channels is not None
+        return bounded_lesion_probability(channels[0], meaning=meaning)
+
+    return outline_spread(view.pixels, lesion_map=lesion_map)
+
+
+def class_evidence(maps: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+    """What each cell says for one class against the others, from class maps `N *s`.
+
+    It is scaled so that its mean over the cells, but for a constant, is the logit of the class less the mean of the
+    others': a softmax knows only the differences of logits, so that what raises all of them explains nothing.
+    """
+    cells = maps[0].size
+    others = np.delete(maps, index, axis=0).mean(axis=0)
+    return ((maps[index] - others) * cells).astype(np.float32)
