@@ -52,7 +52,7 @@ def draw_outline(
 def tint(canvas: NDArray[np.uint8], strength: NDArray[np.uint8], *, colour: tuple[int, int, int]) -> None:
     """Blend a colour into a canvas RGB `H W 3`, by 0..255 of `STRONGEST_TINT` in each pixel of `strength` `H W`."""
     share = strength[..., None].astype(np.float32) * (STRONGEST_TINT / 255)
-    canvas[...] = np.round(canvas * (1 - share) + np.float32(colour) * share).astype(np.uint8)
+    canvas[...] = np.round(canvas * (1 - share) + np.array(colour, np.float32) * share).astype(np.uint8)
 
 
 def as_jpeg(canvas: NDArray[np.uint8], *, quality: int) -> bytes:

@@ -173,7 +173,7 @@ def as_png(image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) ->
     """The content of the file that `write_png` writes."""
     if image.dtype not in (np.uint8, np.bool_, np.uint16):
         raise TypeError(f"a PNG is written from uint8, uint16 or bool, not {image.dtype}")
-    pixels = image.astype(np.uint8) * np.uint8(255) if image.dtype == np.bool_ else image
+    pixels: Any = image.astype(np.uint8) * np.uint8(255) if image.dtype == np.bool_ else image
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else pixels[::-1].transpose(1, 2, 0)
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))

@@ -64,10 +64,11 @@ def explained_class(prediction: Prediction) -> str:
     """The class that the decision names, otherwise the most probable one, calibrated where that is known."""
     probabilities = prediction.class_probabilities
     assert probabilities is not None
-    if prediction.decision in probabilities:
+    if prediction.decision is not None and prediction.decision in probabilities:
         return prediction.decision
     answer = prediction.answer
-    name = most_probable((answer.probabilities if answer is not None else None) or probabilities)
+    calibrated = {} if answer is None else answer.probabilities
+    name = most_probable(calibrated or probabilities)
     assert name is not None
     return name
 

@@ -33,7 +33,7 @@ def _looks(pixels: NDArray[np.uint8], *, lesion_map: LesionMap) -> Iterator[NDAr
     axes = ACROSS_DEPTH[pixels.ndim - 1]
     mirrors = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
     for scale, mirrored in itertools.product(SCALES if len(axes) == 1 else SCALES[:1], mirrors):
-        shown = np.flip(_shrunk(pixels, scale), [axis + 1 for axis in mirrored])
+        shown = np.flip(_shrunk(pixels, scale), tuple(axis + 1 for axis in mirrored))
         found = np.flip(lesion_map(np.ascontiguousarray(shown)), mirrored)
         yield _enlarged(np.ascontiguousarray(found), scale)
 
