@@ -185,3 +185,24 @@ def test_the_documented_python_runs(run_folder: Path, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(page), "exec"), {})
     assert "benign" in capsys.readouterr().out
+
+
+def test_a_page_shows_every_picture_that_was_predicted_and_is_gone_after_the_next_command(
+    run_folder: Path, scans: Path, tmp_path: Path, capsys
+):
+    out, odd = tmp_path / "out", scans / "50% #1.png"
+    Image.fromarray(speckle(64, 80)).save(odd)
+    (scans / "broken.png").write_text("no picture")
+    words = (scans, "--model", run_folder, "--out", out, "--device", "cpu")
+    assert predict(*words, "--report") == 2
+    assert f"Page: {out.resolve() / 'answers.html'}" in capsys.readouterr().out
+    page = (out / "answers.html").read_text(encoding="utf-8")
+    for name in (*SIZES, "50%25%20%231"):
+        assert f'src="{name}/overlay.png"' in page
+        assert f'href="{name}/prediction.json"' in page
+    assert "Not predicted:" in page
+    assert "broken.png" in page
+    assert predict(*words, "--resume", "--report") == 2
+    assert (out / "answers.html").read_text(encoding="utf-8") == page
+    assert predict(odd, *words[1:]) == 0
+    assert not (out / "answers.html").exists()

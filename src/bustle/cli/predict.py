@@ -57,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the size of a pixel or voxel: one number, or that of a row and a column, of a volume's slice, row and "
         "column; for files that do not say it, or say it wrongly",
     )
+    parser.add_argument(
+        "--report", action="store_true", help="also write DIR/answers.html, a page with every picture and its answer"
+    )
     parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
 
@@ -74,8 +77,9 @@ def _millimetres(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     from bustle.core.claimed_output import claim_folder
     from bustle.core.errors import InputError
+    from bustle.core.files import remove_file
     from bustle.core.progress import announce
-    from bustle.experiments.own_outputs import PREDICTIONS
+    from bustle.experiments.own_outputs import ANSWERS_PAGE, PREDICTIONS
     from bustle.experiments.predict import predict_files
     from bustle.inference.inputs import find_images
     from bustle.inference.predictor import Predictor
@@ -95,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
         explain = () if arguments.explain is None else predictor.explanation_methods(arguments.explain)
         claim.begin(clear=False)
+        remove_file(out / ANSWERS_PAGE)  # it tells of the predictions before
         done = predict_files(
             predictor,
             images,
@@ -106,9 +111,15 @@ def run(arguments: argparse.Namespace) -> int:
             resume=arguments.resume,
             on_failure=skip,
         )
+        if arguments.report:
+            from bustle.experiments.answers_report import write_answers_report
+
+            write_answers_report(out, images, predictor=predictor, failures=dict(done.failures))
     for image in done.predicted:
         print(f"{image.name}: {image.finding}")
     print(f"{len(done.predicted)} of {len(images)} images predicted by '{predictor.title}', written to {out}")
+    if arguments.report:
+        print(f"Page: {(out / ANSWERS_PAGE).resolve()}")
     if done.failures:
         print(f"bustle: {len(done.failures)} of {len(images)} images could not be read", file=sys.stderr)
         return 2

@@ -19,6 +19,7 @@ from bustle.inference.prediction_files import (
     VOLUME_SUFFIX,
 )
 
+ANSWERS_PAGE = "answers.html"
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
@@ -34,7 +35,7 @@ _PREDICTIONS = OwnNames(folders={"*": _CASE_OR_SOURCE})
 PREDICTION = OutputKind("predict", "a prediction", _CASE)
 """Of one image, in a folder of its own."""
 
-PREDICTIONS = OutputKind("predict", "the predictions", _PREDICTIONS)
+PREDICTIONS = OutputKind("predict", "the predictions", OwnNames((ANSWERS_PAGE,), _PREDICTIONS.folders))
 EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
 CHALLENGE = OutputKind(
     "evaluate --challenge",

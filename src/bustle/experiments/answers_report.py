@@ -1,0 +1,148 @@
+"""The page of a folder of predictions, from the files that were written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from bustle.core.errors import InputError
+from bustle.core.explanation import MEANINGS
+from bustle.core.image_sketch import ImageSketch
+from bustle.core.types import LesionCandidate
+from bustle.data.relations.seen_images import SeenImages, image_sketch
+from bustle.experiments.own_outputs import ANSWERS_PAGE
+from bustle.experiments.pictures import read_picture
+from bustle.inference.descriptors.definitions import DEFINITIONS
+from bustle.inference.inputs import InputImage
+from bustle.inference.package import Package, is_package
+from bustle.inference.prediction_files import EXPLANATIONS, OVERLAY, RECORD, prediction_folder
+from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
+from bustle.inference.predictor import Predictor
+from bustle.report.answers_page import AnsweringModel, ShownAnswer, ShownLesion, ShownPicture, write_answers_page
+from bustle.report.wording import number
+
+SHOWN_VALUES = ("depth_width_ratio", "circularity", "echo_contrast", "posterior_contrast", "margin_roughness")
+"""Of all descriptors, those that a reader can check with the eye; the others are in the record."""
+
+SEEN = {
+    "same": "The model was trained or chosen on this very image: how good it is on others cannot be seen here.",
+    "alike": "The model was trained or chosen on an image that looks like a copy of this one: how good it is on "
+    "others cannot be seen here.",
+}
+SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
+CUT_OFF = "is cut off by the edge of the picture: it is measured as far as it is seen."
+
+
+def write_answers_report(
+    out: Path, images: Sequence[InputImage], *, predictor: Predictor, failures: Mapping[str, InputError]
+) -> Path:
+    """Write `out/answers.html` on the images that were predicted into `out`, and return its path."""
+    known = SeenImages(_seen_by(predictor.path))
+    answers = [_shown(out, image, known=known) for image in images if image.name not in failures]
+    write_answers_page(
+        out / ANSWERS_PAGE, answers, model=_model(predictor), failures=[str(error) for error in failures.values()]
+    )
+    return out / ANSWERS_PAGE
+
+
+def _seen_by(model: Path) -> Sequence[ImageSketch]:
+    """The images that a package's networks have seen; of runs it is not looked up."""
+    return Package(model).record.seen_images if is_package(model) else ()
+
+
+def _model(predictor: Predictor) -> AnsweringModel:
+    made = predictor.provenance
+    details = {
+        "network": made.model,
+        "recipe": made.recipe,
+        "weights": ", ".join(f"{each.fold} {each.sha256[:16]}" for each in made.weights),
+        "run by": made.runtime or "–",
+        "bustle": made.bustle or "not installed",
+    }
+    return AnsweringModel(title=made.title, details=details)
+
+
+def _shown(out: Path, image: InputImage, *, known: SeenImages) -> ShownAnswer:
+    folder = prediction_folder(out, image.name)
+    record = read_record(folder / RECORD)
+    answer = record.answer
+    probabilities = (record.class_probabilities if answer is None else answer.probabilities) or {}
+    return ShownAnswer(
+        name=image.name,
+        decision=record.decision,
+        probabilities=probabilities,
+        calibrated=answer is not None,
+        possible=() if answer is None else answer.possible,
+        lesions=_lesions(record),
+        remarks=[*_remarks(record), *_seen(image, known=known)],
+        pictures=[
+            ShownPicture(title=title, url=_url(folder / file, out=out)) for title, file in _pictures(record, folder)
+        ],
+        record=_url(folder / RECORD, out=out),
+    )
+
+
+def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tuple[str, str]]:
+    """The overlay, and each picture that explains the answer, with their titles."""
+    if (folder / OVERLAY).exists():
+        yield "outline", OVERLAY
+    for found in record.explanations:
+        title = MEANINGS[found.method].title
+        yield title if found.class_name is None else f"{title}: {found.class_name}", EXPLANATIONS[found.method]
+
+
+def _seen(image: InputImage, *, known: SeenImages) -> Iterator[str]:
+    relation = known.relation(image_sketch(read_picture(image.path, name=image.name).image))
+    if relation is not None:
+        yield SEEN[relation]
+
+
+def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:
+    if record.answer is not None and record.answer.is_suspected:
+        yield SUSPECTED
+    if isinstance(record, ImageRecord):
+        for place, lesion in enumerate(record.drawn.lesions or (), start=1):
+            if lesion.descriptors is not None and lesion.descriptors.touches_edge:
+                yield f"Lesion {place} {CUT_OFF}"
+
+
+def _lesions(record: ImageRecord | VolumeRecord) -> list[ShownLesion]:
+    if isinstance(record, VolumeRecord):
+        return [_candidate(candidate) for candidate in record.drawn.candidates]
+    return [_lesion(lesion, unit=record.unit or "px") for lesion in record.drawn.lesions or ()]
+
+
+def _lesion(lesion: LesionRecord, *, unit: str) -> ShownLesion:
+    size = f"{number(lesion.long_axis, unit)} x {number(lesion.short_axis, unit)} {unit}"
+    measured = {"area": f"{number(lesion.area, unit)} {unit}²"}
+    if lesion.descriptors is not None:
+        measured |= _words(lesion.descriptors) | _values(lesion.descriptors)
+    return ShownLesion(size=size, measured=measured)
+
+
+def _words(descriptors: DescriptorsRecord) -> dict[str, str]:
+    words = descriptors.words
+    told = {
+        "shape": words.shape,
+        "orientation": words.orientation,
+        "margin": words.margin,
+        "echo pattern": words.echo_pattern,
+        "posterior": words.posterior_features,
+    }
+    return {name: word for name, word in told.items() if word is not None}
+
+
+def _values(descriptors: DescriptorsRecord) -> dict[str, str]:
+    found = ((name, descriptors.values.get(name)) for name in SHOWN_VALUES)
+    return {DEFINITIONS[name].title: f"{value:.2f}" for name, value in found if value is not None}
+
+
+def _candidate(candidate: LesionCandidate) -> ShownLesion:
+    centre = ", ".join(f"{at:.0f}" for at in candidate.centre)
+    size = f"{candidate.voxels:,} voxels, {candidate.volume_mm3:,.0f} mm³"
+    return ShownLesion(size=size, measured={"score": f"{candidate.score:.2f}", "centre in voxels": centre})
+
+
+def _url(path: Path, *, out: Path) -> str:
+    return quote(path.relative_to(out).as_posix())
