@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.types import Label, Sample
+from bustle.data.audit.marks import marks_in
 from bustle.data.blank_pictures import nothing_in
-from bustle.data.relations.burned_in import burned_in_marks, colour_overlay
+from bustle.data.relations.burned_in import colour_overlay
 from bustle.data.relations.frame_features import FrameFeatures, to_grey
 from bustle.data.relations.volume_slices import sample_features, shown_slice
 from bustle.drawing.outlines import as_canvas, as_jpeg, draw_outline
 
 PICTURE_WIDTH = 220
-_MIN_MARK_PIXELS = 40
 _MIN_COLOUR_PIXELS = 30
 _MIN_COMPONENT = 20
-_CORNER = 0.08
 _LESION_COLOUR = (60, 230, 90)
 _MARK_COLOUR = (255, 70, 200)
 
@@ -55,13 +54,13 @@ def case_facts(sample: Sample, *, compared: bool = True, grey_mask: bool = False
     """
     whole, sample = sample, shown_slice(sample)
     grey = to_grey(sample.image)
-    ink = _without_corner(burned_in_marks(grey))
+    ink = marks_in(grey)
     colour = colour_overlay(sample.image)
     lesion = None if sample.lesion_mask is None else sample.lesion_mask > 0
     return CaseFacts(
         size=(grey.shape[0], grey.shape[1]),
         label=sample.label,
-        marks=int(ink.sum()) >= _MIN_MARK_PIXELS,
+        marks=bool(ink.any()),
         coloured=colour is not None and int(colour.sum()) >= _MIN_COLOUR_PIXELS,
         lesions=None if sample.lesion_mask is None else lesion_count(sample.lesion_mask),
         grey_mask=grey_mask,
@@ -85,15 +84,6 @@ def lesion_count(instance_map: NDArray[np.uint8]) -> int:
 
 def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-
-
-def _without_corner(marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without the probe orientation mark, a small sign that most scanners put into an upper corner."""
-    kept = marks.copy()
-    height, width = round(_CORNER * marks.shape[0]), round(_CORNER * marks.shape[1])
-    kept[:height, :width] = False
-    kept[:height, -width:] = False
-    return kept
 
 
 def _picture(image: NDArray[np.uint8], lesion: NDArray[np.bool_] | None, marks: NDArray[np.bool_]) -> bytes:
