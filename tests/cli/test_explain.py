@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import main
+from bustle.core.config import to_mapping
+from bustle.core.recipe import load_recipe, save_recipe
 from bustle.io.raster import write_png
+from bustle.models import zoo
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +81,51 @@ def test_a_method_that_the_model_does_not_offer_ends_before_any_work(scan: Path,
     command = ["predict", str(scan), "--model", str(without), "--out", str(out), "--explain", "cam"]
     assert main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "bustle: error: this model offers no cam; it offers uncertainty"
+    said = "this model offers no cam; it offers uncertainty; gradients need the run of the package"
+    assert line == f"bustle: error: {said}"
+    assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny, untrained SC-Net with one finished fold."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    recipe = load_recipe("sc_net", overrides=["model.encoder_weights=null", "data.size=[64, 64]"])
+    tiny = to_mapping(zoo.get("sc_net").tiny)
+    save_recipe(replace(recipe, model=replace(recipe.model, config=tiny)), run / "recipe.yaml")
+    torch.manual_seed(0)
+    network = zoo.build("sc_net", tiny, in_channels=recipe.data.channels, class_count=len(recipe.data.classes))
+    (run / "fold-0").mkdir()
+    save_file(network.state_dict(), run / "fold-0" / "best.safetensors")
+    (run / "fold-0" / "metrics.json").write_text("{}")
+    return run
+
+
+def test_a_run_can_follow_its_gradients(scan: Path, run_folder: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    command = ["predict", str(scan), "--model", str(run_folder), "--out", str(out), "--device", "cpu", "--explain"]
+    assert main([*command, "gradcam", "integrated_gradients", "cam"]) == 0
+    record = json.loads((out / "scan" / "prediction.json").read_text())
+    gradcam, gradients, cam = record["explanations"]
+    assert gradcam["low"] == 0
+    assert gradients["low"] == -gradients["high"] < 0
+    assert cam["class_name"] == gradcam["class_name"] == record["decision"]
+    maps = [
+        cv2.imread(str(out / "scan" / found["file"]), cv2.IMREAD_UNCHANGED).astype(float) for found in (gradcam, cam)
+    ]
+    positive = np.clip(maps[1] - 65535 / 2, 0, None)
+    assert np.corrcoef(maps[0].ravel(), positive.ravel())[0, 1] > 0.99, "its head is linear on a mean"
+
+
+def test_a_package_that_is_not_installed_is_told_before_any_work(
+    scan: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "captum", None)
+    out = tmp_path / "out"
+    command = ["predict", str(scan), "--model", str(run_folder), "--out", str(out), "--device", "cpu"]
+    assert main([*command, "--explain", "integrated_gradients"]) == 2
+    said = "integrated gradients need captum, which is not installed; pip install 'bustle[explain]'"
+    assert said in capsys.readouterr().err
     assert not out.exists()
 
 

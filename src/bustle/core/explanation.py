@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
-ExplanationMethod = Literal["cam", "uncertainty"]
+ExplanationMethod = Literal["cam", "gradcam", "integrated_gradients", "uncertainty"]
 
 METHODS: tuple[ExplanationMethod, ...] = get_args(ExplanationMethod)
 """All of them; where a model offers several, the earlier one explains its classes better."""
@@ -33,6 +33,21 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
         greatest=None,
         value="positive speaks for the class, negative for the others; the mean over what the network saw is the "
         "class's logit less the mean of the others', but for a constant",
+    ),
+    "gradcam": MethodMeaning(
+        "Grad-CAM",
+        signed=False,
+        of_class=True,
+        greatest=None,
+        value="0 or more: what speaks for the class, on a scale of its own",
+    ),
+    "integrated_gradients": MethodMeaning(
+        "integrated gradients",
+        signed=True,
+        of_class=True,
+        greatest=None,
+        value="positive speaks for the class, negative for the others; the mean over what the network saw is the "
+        "class's logit less the mean of the others', less the same of a picture of one grey value",
     ),
     "uncertainty": MethodMeaning(
         "uncertainty of the outline",

@@ -39,6 +39,7 @@ EXTRAS: Mapping[str, Extra] = {
             "matplotlib": "Matplotlib",
         },
     ),
+    "explain": Extra("integrated gradients need", {"captum": "captum"}),
     "volumes": Extra(
         "volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image", "matplotlib": "Matplotlib"}
     ),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.network import MaskMeaning
+
+GradientMethod = Literal["gradcam", "integrated_gradients"]
 
 
 class NetworkOutput(NamedTuple):
@@ -40,6 +42,17 @@ class Backend(Protocol):
         Its sum over the cells is the logits but for a constant. For a backend that `gives_class_maps`; raises as
         `run`.
         """
+        ...
+
+
+@runtime_checkable
+class GradientBackend(Protocol):
+    """A backend that can follow the classes back to the image; `gives_gradients`: its networks give classes."""
+
+    gives_gradients: bool
+
+    def attribution(self, images: NDArray[np.float32], *, method: GradientMethod, index: int) -> NDArray[np.float32]:
+        """What moved the class `index`, `B *s` on the images' grid or a coarser one; raises as `Backend.run`."""
         ...
 
 

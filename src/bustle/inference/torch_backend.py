@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from bustle.core.errors import InputError
 from bustle.core.network import Head, MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe
-from bustle.inference.backend import NetworkOutput, finite
+from bustle.inference.backend import GradientMethod, NetworkOutput, finite
 from bustle.models import zoo
 from bustle.models.device import channels_last_format, find_device
 
@@ -38,6 +39,7 @@ class TorchBackend:
 
         self.runtime = f"PyTorch {torch.__version__}"
         resolved = zoo.resolve(recipe)
+        self._recipe = recipe
         self.mask_meaning = None if "mask" in untrained else resolved.mask_meaning
         self._gives_classes = "class" not in untrained
         self._device = find_device(device)
@@ -64,6 +66,34 @@ class TorchBackend:
             batch = self._on_device(images)
             maps = [run_with_class_maps(network, batch)[1] for network in self._networks]
             return finite(torch.stack(maps).mean(dim=0).float().cpu().numpy())
+
+    @cached_property
+    def gives_gradients(self) -> bool:
+        """Whether there are classes to explain, which is seen on one black image."""
+        import torch
+
+        if not self._gives_classes:
+            return False
+        data = self._recipe.data
+        with torch.inference_mode():
+            black = self._on_device(np.zeros((1, data.channels, *data.size), np.float32))
+            return self._networks[0](black).class_logits is not None
+
+    def attribution(self, images: NDArray[np.float32], *, method: GradientMethod, index: int) -> NDArray[np.float32]:
+        """What moved the class `index`, the mean of the networks' maps `B *s`; raises as `run`.
+
+        Of integrated gradients the mean over the pixels is the difference of scores that they explain.
+        """
+        import torch
+
+        from bustle.models.attribution import grad_cam, integrated_gradients
+
+        explained = {"gradcam": grad_cam, "integrated_gradients": integrated_gradients}[method]
+        batch = self._on_device(images)
+        found = torch.stack([explained(network, batch, index=index) for network in self._networks]).mean(dim=0)
+        if method == "integrated_gradients":
+            found = found * found[0].numel()
+        return finite(found.float().cpu().numpy())
 
     def _on_device(self, images: NDArray[np.float32]) -> torch.Tensor:
         import torch

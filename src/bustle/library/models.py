@@ -70,7 +70,7 @@ def predict(
         centre: of a volume, the lesion's place (slice, row, column) in voxels from 0: only there is looked. By
             default the whole volume is searched.
         explain: True for a map of where the answer comes from, by the best method that the model offers; or the
-            methods themselves (`"cam"`, `"uncertainty"`).
+            methods themselves (`"cam"`, `"uncertainty"`; of runs also `"gradcam"`, `"integrated_gradients"`).
         name: the prediction's `case_id`; by default the file's stem, or `"image"` for an array.
 
     Returns:

@@ -87,7 +87,7 @@ def test_asked_for_nothing_the_best_method_is_chosen_and_what_is_not_offered_is_
     assert explaining.explanation_methods(("uncertainty", "cam", "cam")) == ("uncertainty", "cam")
     without = Predictor.open(write_package(tmp_path / "hand.bustle"), device="cpu")
     assert without.explanation_methods() == ("uncertainty",)
-    with pytest.raises(InputError, match="this model offers no cam; it offers uncertainty"):
+    with pytest.raises(InputError, match="this model offers no cam; it offers uncertainty; gradients need the run"):
         without.explanation_methods(("cam",))
 
 

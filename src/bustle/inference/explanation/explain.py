@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.explanation import MEANINGS, METHODS, ExplanationMethod
+from bustle.core.extras import naming_the_extra
 from bustle.core.types import Explanation, Prediction
 from bustle.data.prepared.intensities import normalise
-from bustle.inference.backend import Backend
+from bustle.inference.backend import Backend, GradientBackend
 from bustle.inference.decision import most_probable
 from bustle.inference.explanation.outline_spread import outline_spread
 from bustle.inference.explanation.view import View
@@ -21,25 +23,35 @@ from bustle.inference.postprocess import bounded_lesion_probability
 
 def methods_of(backend: Backend) -> tuple[ExplanationMethod, ...]:
     """The methods that are possible with a model, the best first."""
-    possible = {"cam": backend.gives_class_maps, "uncertainty": backend.mask_meaning is not None}
+    gradients = isinstance(backend, GradientBackend) and backend.gives_gradients
+    possible = {
+        "cam": backend.gives_class_maps,
+        "gradcam": gradients,
+        "integrated_gradients": gradients,
+        "uncertainty": backend.mask_meaning is not None,
+    }
     return tuple(method for method in METHODS if possible[method])
 
 
 def chosen_methods(asked: Sequence[ExplanationMethod], *, backend: Backend) -> tuple[ExplanationMethod, ...]:
     """What is asked for, each once; nothing means the best that the model offers.
 
-    Raises `InputError` for what the model does not offer.
+    Raises `InputError` for what the model does not offer, and where the package that computes it is not installed.
     """
     offered = methods_of(backend)
     missing = [method for method in asked if method not in offered]
     if missing or not offered:
         what = missing[0] if missing else "explanation"
-        raise InputError(f"this model offers no {what}", remedy=_remedy(offered))
+        raise InputError(f"this model offers no {what}", remedy=_remedy(offered, backend=backend))
+    if "integrated_gradients" in asked:
+        with naming_the_extra():
+            import_module("captum")
     return tuple(dict.fromkeys(asked)) or offered[:1]
 
 
-def _remedy(offered: Sequence[ExplanationMethod]) -> str:
-    return f"it offers {', '.join(offered)}" if offered else "leave --explain out"
+def _remedy(offered: Sequence[ExplanationMethod], *, backend: Backend) -> str:
+    words = f"it offers {', '.join(offered)}" if offered else "leave --explain out"
+    return words if isinstance(backend, GradientBackend) else f"{words}; gradients need the run of the package"
 
 
 def explain(
@@ -55,7 +67,8 @@ def explain(
     found = []
     for method in methods:
         name = explained_class(prediction) if MEANINGS[method].of_class else None
-        values = _values(method, view, backend=backend, index=None if name is None else data.classes.index(name))
+        index = None if name is None else data.classes.index(name)
+        values = map_of_view(method, view, backend=backend, index=index)
         found.append(Explanation(method, name, view.to_original(values)))
     return tuple(found)
 
@@ -73,9 +86,14 @@ def explained_class(prediction: Prediction) -> str:
     return name
 
 
-def _values(method: ExplanationMethod, view: View, *, backend: Backend, index: int | None) -> NDArray[np.float32]:
-    """The map of a method on a grid of its own."""
-    if index is not None:
+def map_of_view(method: ExplanationMethod, view: View, *, backend: Backend, index: int | None) -> NDArray[np.float32]:
+    """The map of a method on a grid of its own; `index` is that of the class, None for a map of the outline."""
+    if method == "gradcam" or method == "integrated_gradients":
+        assert isinstance(backend, GradientBackend)
+        assert index is not None
+        return backend.attribution(view.batch, method=method, index=index)[0]
+    if method == "cam":
+        assert index is not None
         return class_evidence(backend.class_maps(view.batch)[0], index)
     meaning = backend.mask_meaning
     assert meaning is not None
