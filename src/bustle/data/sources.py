@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.paths import given_path
 from bustle.core.types import Collection
+from bustle.data.archives import is_archive, unpacked
 
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 
@@ -125,11 +126,15 @@ def check_specs(specs: Sequence[str]) -> list[DataSpec]:
 
 
 def open_sources(specs: Sequence[str]) -> Collection:
-    """Read all data specs. Raises `InputError` for unknown options, missing paths and duplicate case ids."""
+    """Read all data specs, those of ZIP archives from where they are unpacked.
+
+    Raises `InputError` for unknown options, missing paths, bad archives and duplicate case ids.
+    """
     cases, findings = [], []
     seen: dict[str, str] = {}
     for spec, text in zip(check_specs(specs), specs, strict=True):
-        collection = reader_module(spec.reader).read(spec.path, name=spec.name, options=spec.options)
+        path = unpacked(spec.path) if spec.path is not None and is_archive(spec.path) else spec.path
+        collection = reader_module(spec.reader).read(path, name=spec.name, options=spec.options)
         for case in collection.cases:
             if case.case_id in seen:
                 raise InputError(

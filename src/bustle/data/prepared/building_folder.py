@@ -33,6 +33,21 @@ def building_folder(root: Path) -> Iterator[Path]:
             lock.release(remove=False)
 
 
+def put_in_place(built: Path, folder: Path, *, spare: Path) -> None:
+    """Rename `built` to `folder`, moving an older one (damaged, or another process's) into `spare`."""
+    for attempt in range(10):
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(spare / f"old-{attempt}")
+        try:
+            built.rename(folder)
+        except OSError:  # another process was quicker after the older one had moved
+            if not folder.exists():
+                raise
+        else:
+            return
+    raise FileExistsError(17, "other processes keep replacing the cache", str(folder))
+
+
 def _sweep(root: Path) -> None:
     """Remove the folders whose lock nobody holds; it is in nobody's way where that is not possible."""
     for folder in root.glob(f"{_PREFIX}*"):

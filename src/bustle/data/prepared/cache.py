@@ -7,7 +7,6 @@ does not have the checksum of its index is not used but made again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -24,7 +23,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_error
 from bustle.core.types import Box, Case
 from bustle.data.content_hashes import content_hashes
-from bustle.data.prepared.building_folder import building_folder
+from bustle.data.prepared.building_folder import building_folder, put_in_place
 from bustle.data.prepared.cache_building import write_arrays
 from bustle.data.prepared.cache_index import FORMAT, CacheIndex, intact, read_index, write_index
 from bustle.data.prepared.mapped_files import MappedFiles
@@ -208,24 +207,9 @@ def _build(folder: Path, cases: Sequence[Case], *, key: str, section: ImageData 
             built = _open_mapped(building, key=key, section=section)
             if built is None:
                 raise InputError("was damaged while it was made", remedy="check the disk", path=folder)
-            _put_in_place(building, folder, spare=own)
+            put_in_place(building, folder, spare=own)
             return built
     except OSError as error:
         told = write_error(folder, error)
         remedy = f"{told.remedy}; BUSTLE_CACHE=FOLDER keeps prepared cases elsewhere"
         raise InputError(told.problem, remedy=remedy, path=folder) from error
-
-
-def _put_in_place(built: Path, folder: Path, *, spare: Path) -> None:
-    """Rename `built` to `folder`, moving an older one (damaged, or another process's) into `spare`."""
-    for attempt in range(10):
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(spare / f"old-{attempt}")
-        try:
-            built.rename(folder)
-        except OSError:  # another process was quicker after the older one had moved
-            if not folder.exists():
-                raise
-        else:
-            return
-    raise FileExistsError(17, "other processes keep replacing the cache", str(folder))

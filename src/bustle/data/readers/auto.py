@@ -32,7 +32,8 @@ from bustle.io.volume import is_volume, volume_stem
 DESCRIPTION = ReaderDescription(
     title="Any of these, and common layouts, told by looking at them",
     layout="""
-PATH alone means auto:PATH. Recognised, also inside folders that hold nothing else, and split into train/ and test/:
+PATH alone means auto:PATH. Recognised, also inside folders that hold nothing else, in a ZIP archive, and split into
+train/ and test/:
   the data sets named on this page, by their files
   benign/ malignant/ …      class folders in any case and several languages, masks beside the images or in folders
   images/ masks/            also image, imgs, original; mask, GT, annotations; masks as a.png, a_mask.png, mask_a.png
@@ -99,8 +100,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
 
 def _read_file(path: Path, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
     suffix = path.suffix.lower()
-    if suffix in (".zip", ".tar", ".gz", ".7z", ".rar"):
-        raise InputError("is an archive", remedy="unpack it and give the folder", path=path)
+    if suffix in (".tar", ".gz", ".7z", ".rar"):
+        raise InputError("is an archive", remedy="unpack it and give the folder, or give it as a ZIP", path=path)
     if suffix == ".json":
         return _told(path, "COCO annotations", _read_coco([path], name=_source(name, "coco"), words=words))
     table = read_item_table(path) if suffix in TABLE_SUFFIXES else None
