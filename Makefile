@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := demo
+DEMO_TRAIN := demo-train
 # As many workers as cores, at most 4: each holds torch and its own networks in memory.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-services test-full lint bench docs dist format clean
+.PHONY: demo demo-train test test-services test-full lint bench docs dist format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/python scripts/demo.py $(DEMO)
+
+demo-train: $(STAMP)
+	$(BIN)/python scripts/demo_train.py $(DEMO_TRAIN)
 
 # The suite of every day: two cores, under 8 minutes, no service, no network once installed.
 test: $(STAMP)
@@ -54,4 +58,4 @@ dist: $(STAMP)
 	$(BIN)/python scripts/release.py dist
 
 clean:
-	rm -rf $(VENV) $(DEMO) site build dist
+	rm -rf $(VENV) $(DEMO) $(DEMO_TRAIN) site build dist
