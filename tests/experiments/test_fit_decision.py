@@ -15,20 +15,17 @@ from sklearn.linear_model import LogisticRegression
 from bustle.cli.main import main
 from bustle.core.answer import Answer
 from bustle.evaluation.case_table import read_cases
-from bustle.experiments import fit_decision
+from bustle.experiments import question_fit
 from bustle.experiments.fit_decision import (
-    CLASS_COVERAGE,
     LESION_COVERAGE,
     NORMAL_COVERAGE,
-    RIDGE,
     CalibrationCase,
     DrawnPart,
-    conformal_bound,
     fit_domain,
-    fit_logistic,
     fit_rule,
-    question_of,
 )
+from bustle.experiments.malignancy_fit import CLASS_COVERAGE
+from bustle.experiments.question_fit import RIDGE, conformal_bound, fit_logistic, question_of
 from bustle.inference.decision import DecisionRule, malignancy_inputs
 
 
@@ -36,13 +33,14 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
     """Networks' outputs whose log-odds are the true ones plus noise, twice as certain as they should be."""
     random = np.random.default_rng(seed)
     found = []
-    for _ in range(count):
+    for number in range(count):
         has_lesion, malignant = bool(random.random() < 0.7), bool(random.random() < 0.4)
         lesion = 1 / (1 + math.exp(-random.normal(2.0 if has_lesion else -2.0, 1.5)))
         share = 1 / (1 + math.exp(-random.normal(2.0 if malignant else -2.0, 2.0)))
         label = ("malignant" if malignant else "benign") if has_lesion else "normal"
         found.append(
             CalibrationCase(
+                group=str(number),
                 statistics=tuple(random.normal(size=13)),
                 probabilities={
                     "benign": lesion * (1 - share),
@@ -54,13 +52,17 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
                 has_lesion=has_lesion,
                 true_area=100 if has_lesion else 0,
                 parts=(DrawnPart(area=100, overlap=80 if has_lesion else 0), DrawnPart(area=8, overlap=0)),
+                lesion={},
             )
         )
     return found
 
 
 def answers_of(rule: DecisionRule, found: Sequence[CalibrationCase]) -> list[Answer]:
-    return [rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics) for case in found]
+    return [
+        rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics, lesion=case.lesion)
+        for case in found
+    ]
 
 
 def test_at_least_the_stated_share_of_further_cases_is_covered():
@@ -159,7 +161,7 @@ def test_a_surer_network_is_answered_surer():
 @pytest.mark.usefixtures("without_plots")
 def test_a_trained_network_gets_its_rule_from_the_validation_part(tmp_path, monkeypatch):
     """End to end on a network that never learned: the rule is there, and the run's own answers follow it."""
-    monkeypatch.setattr(fit_decision, "LEAST_CASES", 1)
+    monkeypatch.setattr(question_fit, "LEAST_CASES", 1)
     data = "phantom:?cases=60&seed=0&size=64"
     tiny = ["training.epochs=1", "data.size=[64, 64]", "model.config.backbone=test_resnet", "augmentation=[]"]
     widths = ["model.config.decoder_channels=[8, 8, 8, 8]", "model.encoder_weights=null", "training.batch_size=8"]

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from bustle.core.config import LEFT_OUT_AT_DEFAULT
 
 Decision = Literal["benign", "malignant", "refer", "lesion possible", "no lesion", "no breast ultrasound"]
 """`refer`: a lesion whose class is open; `lesion possible`: its presence is open; the last one: another picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedBy:
+    """One measured descriptor of the largest lesion, and by how much it moves the probability of malignant.
+
+    `change` is the calibrated probability minus what it would be if the `descriptor` were that of an average lesion;
+    `words` say the `value` as a person sees it, such as "taller than wide".
+    """
+
+    descriptor: str
+    words: str
+    value: float
+    change: float
+
+    def __str__(self) -> str:
+        return f"{self.words} {self.change:+.2f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +35,14 @@ class Answer:
 
     `probabilities` by class are calibrated and sum to 1. `possible` are the classes that cannot be excluded at the
     rule's stated coverage: one for a decided class, several where the case is to be referred. Both are empty for
-    "no breast ultrasound", of which nothing can be said.
+    "no breast ultrasound", of which nothing can be said. `moved_by` are the descriptors that move the probability of
+    malignant most, the greatest change first, where the rule looks at descriptors.
     """
 
     decision: Decision
     probabilities: Mapping[str, float]
     possible: tuple[str, ...]
+    moved_by: tuple[MovedBy, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         said = self.decision != "no breast ultrasound"

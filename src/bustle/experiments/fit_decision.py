@@ -5,40 +5,35 @@ The cases are those of a fold's validation part, which chose the epoch and nothi
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from bustle.core.progress import progress
-from bustle.core.types import Case, ImageSegmentation, Prediction
+from bustle.core.types import Case, ImageSegmentation, Prediction, Sample
+from bustle.experiments.malignancy_fit import KnownLesions, fit_malignancy
+from bustle.experiments.question_fit import question_of
 from bustle.experiments.scored_pairs import true_mask
-from bustle.inference.decided_outline import numbered_parts
+from bustle.inference.decided_outline import numbered_parts, possible_lesions
 from bustle.inference.decision import (
     BENIGN,
     MALIGNANT,
     NORMAL,
     DecisionRule,
     Domain,
-    Question,
+    Values,
     malignancy_inputs,
     presence_inputs,
 )
+from bustle.inference.image_prediction import largest_lesion
 from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.predictor import Predictor
 
-LESION_COVERAGE, NORMAL_COVERAGE, CLASS_COVERAGE = 0.98, 0.9, 0.9
-"""In how many lesions a lesion is among the possible answers, in how many normals none; of lesions, their class."""
-
-LEAST_CASES = 10
-"""Of either answer, for a question to be asked at all."""
-
-RIDGE = 1e-2
-"""The penalty on the squared weights: keeps perfectly separated cases from infinite ones."""
+LESION_COVERAGE, NORMAL_COVERAGE = 0.98, 0.9
+"""In how many lesions a lesion is among the possible answers, in how many normals none."""
 
 LEAST_PICTURES = 50
 """For the mean and covariance of their statistics."""
@@ -66,9 +61,11 @@ class DrawnPart:
 class CalibrationCase:
     """What the network says about a case that is known, None where it is not: `has_lesion`, `label`, `true_area`.
 
-    `statistics` are the picture's own.
+    `group` holds the cases of the same patient. `statistics` are the picture's own, `lesion` is what was measured of
+    the largest part that may be a lesion.
     """
 
+    group: str
     statistics: tuple[float, ...]
     probabilities: dict[str, float]
     peak: float
@@ -76,38 +73,35 @@ class CalibrationCase:
     has_lesion: bool | None
     true_area: int | None
     parts: tuple[DrawnPart, ...]
+    lesion: Values
 
 
-def fit_decision(predictor: Predictor, cases: Sequence[Case]) -> DecisionRule | None:
+def fit_decision(predictor: Predictor, cases: Sequence[Case], *, groups: Mapping[str, str]) -> DecisionRule | None:
     """The rule for a trained model, from what it says about `cases`; None where `fit_rule` finds none.
 
-    Only networks that outline and classify images have one.
+    `groups` maps case ids to what must not be divided, such as patients. Only networks that outline and classify
+    images have a rule.
     """
     classes = predictor.data.classes
     if not predictor.outlines or predictor.data.needs_place or not {BENIGN, MALIGNANT} <= set(classes):
         return None
-    return fit_rule(list(calibration_cases(predictor, cases)))
+    return fit_rule(list(calibration_cases(predictor, cases, groups=groups)))
 
 
-def calibration_cases(predictor: Predictor, cases: Sequence[Case]) -> Iterator[CalibrationCase]:
+def calibration_cases(
+    predictor: Predictor, cases: Sequence[Case], *, groups: Mapping[str, str]
+) -> Iterator[CalibrationCase]:
     """Predict the cases, one after the other."""
     for case in progress(cases, description="fit the answers"):
         sample = case.load()
         item = Item(case.case_id, sample.image, sample.geometry)
-        truth = true_mask(sample)
         for prediction in predictor.predict_many([item]):
             if prediction.class_probabilities is not None:
-                statistics = picture_statistics(sample.image)
-                yield _calibration_case(prediction, truth, label=case.label, statistics=statistics)
+                yield _calibration_case(prediction, sample, label=case.label, group=groups[case.case_id])
 
 
-def _calibration_case(
-    prediction: Prediction,
-    truth: NDArray[np.bool_] | None,
-    *,
-    label: str | None,
-    statistics: tuple[float, ...],
-) -> CalibrationCase:
+def _calibration_case(prediction: Prediction, sample: Sample, *, label: str | None, group: str) -> CalibrationCase:
+    truth = true_mask(sample)
     drawn = prediction.segmentation
     assert isinstance(drawn, ImageSegmentation)
     assert prediction.class_probabilities is not None
@@ -118,25 +112,30 @@ def _calibration_case(
     if truth is not None:
         overlaps = np.bincount(numbers[truth], minlength=len(areas) + 1)[1:]
     known = label is not None or truth is not None
+    possible = possible_lesions(mask, drawn.probability, smallest_part=0.0)
     return CalibrationCase(
-        statistics=statistics,
+        group=group,
+        statistics=picture_statistics(sample.image),
         probabilities=dict(prediction.class_probabilities),
         peak=float(drawn.probability.max()),
         label=label,
         has_lesion=(label in (BENIGN, MALIGNANT) or bool(truth is not None and truth.any())) if known else None,
         true_area=None if truth is None else int(truth.sum()),
         parts=tuple(DrawnPart(area=int(a), overlap=int(o)) for a, o in zip(areas, overlaps, strict=True)),
+        lesion=largest_lesion(sample.image, possible, sample.geometry) or {},
     )
 
 
 def fit_rule(cases: Sequence[CalibrationCase]) -> DecisionRule | None:
     """The rule that these cases lead to; None where too few are known to be benign or malignant."""
     lesions = [case for case in cases if case.label in (BENIGN, MALIGNANT)]
-    malignancy = question_of(
-        [malignancy_inputs(case.probabilities) for case in lesions],
-        [case.label == MALIGNANT for case in lesions],
-        coverage_yes=CLASS_COVERAGE,
-        coverage_no=CLASS_COVERAGE,
+    malignancy = fit_malignancy(
+        KnownLesions(
+            network=np.array([malignancy_inputs(case.probabilities)[0] for case in lesions]),
+            measured=[case.lesion for case in lesions],
+            malignant=np.array([case.label == MALIGNANT for case in lesions], bool),
+            groups=[case.group for case in lesions],
+        )
     )
     if malignancy is None:
         return None
@@ -150,8 +149,10 @@ def fit_rule(cases: Sequence[CalibrationCase]) -> DecisionRule | None:
     return DecisionRule(
         domain=fit_domain(np.array([case.statistics for case in cases])),
         presence=presence,
-        malignancy=malignancy,
+        malignancy=malignancy.question,
         smallest_part=_smallest_part(cases),
+        descriptors=malignancy.descriptors,
+        trial=malignancy.trial,
     )
 
 
@@ -170,64 +171,6 @@ def fit_domain(statistics: NDArray[np.float64]) -> Domain | None:
     unbounded = Domain(mean=tuple(mean.tolist()), precision=tuple(map(tuple, precision.tolist())), most_distance=0.0)
     distances = [unbounded.distance(each) for each in statistics]
     return replace(unbounded, most_distance=ELSEWHERE * float(np.quantile(distances, IN_DOMAIN)))
-
-
-def question_of(
-    inputs: Sequence[Sequence[float]] | NDArray[np.float64],
-    answers: Sequence[bool] | NDArray[np.bool_],
-    *,
-    coverage_yes: float,
-    coverage_no: float,
-) -> Question | None:
-    """The question whose probability follows the `answers` and whose bounds have the stated coverage.
-
-    `inputs` are `n x d`. None where one of the answers has too few cases.
-    """
-    truth = np.array(answers, bool)
-    if min(truth.sum(), (~truth).sum()) < LEAST_CASES:
-        return None
-    intercept, weights = fit_logistic(np.array(inputs, np.float64), truth)
-    unbounded = Question(
-        intercept=intercept,
-        weights=weights,
-        least_yes=0.0,
-        least_no=0.0,
-        coverage_yes=coverage_yes,
-        coverage_no=coverage_no,
-        cases_yes=int(truth.sum()),
-        cases_no=int((~truth).sum()),
-    )
-    yes = np.array([unbounded.probability(each) for each in inputs])
-    bounds = {
-        "least_yes": conformal_bound(yes[truth], coverage=coverage_yes),
-        "least_no": conformal_bound(1 - yes[~truth], coverage=coverage_no),
-    }
-    return Question(**{**vars(unbounded), **bounds})
-
-
-def conformal_bound(probabilities: NDArray[np.float64], *, coverage: float) -> float:
-    """The bound that the probability of the true answer reaches in at least `coverage` of further cases.
-
-    Of n cases the k-th smallest with k = floor((1 - coverage) (n + 1)); 0 where that is none, so that nothing is
-    excluded.
-    """
-    rank = math.floor((1 - coverage) * (len(probabilities) + 1) + 1e-9)
-    return float(np.sort(probabilities)[rank - 1]) if rank >= 1 else 0.0
-
-
-def fit_logistic(inputs: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, tuple[float, ...]]:
-    """Intercept and weights of a slightly penalised logistic regression of `truth` `n` on `inputs` `n x d`."""
-    signs = np.where(truth, 1.0, -1.0)
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margins = signs * (parameters[0] + inputs @ parameters[1:])
-        slopes = -signs / (1 + np.exp(np.clip(margins, -500, 500)))
-        value = np.logaddexp(0, -margins).sum() + RIDGE * (parameters[1:] ** 2).sum()
-        gradient = np.concatenate([[slopes.sum()], slopes @ inputs + 2 * RIDGE * parameters[1:]])
-        return float(value), gradient
-
-    found = minimize(loss, np.zeros(inputs.shape[1] + 1), jac=True, method="BFGS", options={"gtol": 1e-8}).x
-    return float(found[0]), tuple(map(float, found[1:]))
 
 
 def _smallest_part(cases: Sequence[CalibrationCase]) -> float:

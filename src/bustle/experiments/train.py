@@ -177,7 +177,7 @@ class _Folds:
         predictor = Predictor.of_trained_fold(RunLayout(self.out), folder.number, device=self.device)
         if folder.decision.exists():
             return predictor
-        rule = fit_decision(predictor, cases)
+        rule = fit_decision(predictor, cases, groups=self.splits.groups)
         write_decision_rule(folder.decision, rule)
         if rule is None:
             return predictor

@@ -9,16 +9,14 @@ from numpy.typing import NDArray
 from bustle.core.answer import Answer
 
 
-def decided_outline(
-    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, answer: Answer, smallest_part: float
+def possible_lesions(
+    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, smallest_part: float
 ) -> NDArray[np.bool_]:
-    """The mask `H W` that agrees with `answer`, from the network's own and its lesion probability `H W`.
+    """What of the network's own mask `H W`, with its lesion probability `H W`, may be a lesion.
 
-    Empty where nothing is to be drawn. Else parts below `smallest_part` of the largest one's area are dropped, and
-    where the network drew nothing, the part that holds the map's peak and exceeds half of it is drawn.
+    Parts below `smallest_part` of the largest one's area are dropped. Where the network drew nothing, it is the part
+    that holds the map's peak and exceeds half of it.
     """
-    if answer.draws_nothing:
-        return np.zeros_like(mask)
     if not mask.any():
         peak = float(probability.max())
         parts = numbered_parts(probability > peak / 2)
@@ -27,6 +25,11 @@ def decided_outline(
     areas = np.bincount(parts.ravel())[1:]
     kept = areas >= smallest_part * areas.max()
     return np.concatenate([[False], kept])[parts]
+
+
+def decided_outline(possible: NDArray[np.bool_], *, answer: Answer) -> NDArray[np.bool_]:
+    """The mask `H W` that agrees with `answer`: the `possible_lesions`, or nothing where nothing is to be drawn."""
+    return np.zeros_like(possible) if answer.draws_nothing else possible
 
 
 def numbered_parts(mask: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -1,28 +1,34 @@
 """From a network's outputs to the one answer that a person reads; nothing else turns probabilities into words.
 
 Two questions in sequence, each a logistic rule with two conformal bounds: is there a lesion, and if so, is it
-malignant. A rule is data: it is fitted after a training (`experiments/fit_decision.py`) and stored with run and
-package. Without one, the decision is the most probable class.
+malignant. The second may look at what was measured of the lesion, too. A rule is data: it is fitted after a training
+(`experiments/fit_decision.py`) and stored with run and package. Without one, the decision is the most probable class.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.answer import Answer, Decision
+from bustle.core.answer import Answer, Decision, MovedBy
+from bustle.core.config import LEFT_OUT_AT_DEFAULT
+from bustle.inference.descriptor_model import DescriptorModel
+from bustle.inference.descriptors.plain_words import plain_words
 from bustle.inference.picture_statistics import COUNT
 
 NORMAL, BENIGN, MALIGNANT = "normal", "benign", "malignant"
 LEAST = 1e-4
 """Probabilities closer to 0 or 1 than this count as this: a network's certainty beyond it means nothing."""
 
-MOST_SCORE = 500.0
-"""Beyond it the exponential overflows."""
+MOST_TOLD, LEAST_TOLD = 5, 0.01
+"""So many descriptors are told at most, and none that moves the probability by less."""
+
+Values = Mapping[str, float | None]
+"""What was measured of a lesion, as `LesionDescriptors.values()`."""
 
 
 def named(probabilities: NDArray[np.float32] | None, *, classes: Sequence[str]) -> dict[str, float] | None:
@@ -101,49 +107,99 @@ class Domain:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldOutFit:
+    """How well probabilities tell malignant from benign lesions that the fit had not seen.
+
+    `log_loss` in nats per case; `auc` is the area under the ROC curve.
+    """
+
+    log_loss: float
+    auc: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MalignancyTrial:
+    """The network alone against the network with descriptors, on `cases` lesions of the validation part.
+
+    `gain` is by how much the log loss is lower with descriptors, `gain_error` the standard error of that mean.
+    """
+
+    cases: int
+    network: HeldOutFit
+    with_descriptors: HeldOutFit
+    gain: float
+    gain_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class DecisionRule:
     """How a model's outputs become an answer.
 
     `presence` asks for a lesion, from `presence_inputs`; None where the model knows no normal pictures or too few
     were at hand, so that every picture is taken to hold one. `malignancy` asks for its class, from
-    `malignancy_inputs`. `smallest_part`: a drawn part below this share of the largest one's area is dropped.
-    `domain`: of other pictures nothing is said; None where too few were at hand.
+    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `smallest_part`: a drawn part below
+    this share of the largest one's area is dropped. `domain`: of other pictures nothing is said; None where too few
+    were at hand. `trial` says why there are descriptors or none; None where that was not tried.
     """
 
     domain: Domain | None
     presence: Question | None
     malignancy: Question
     smallest_part: float
+    descriptors: DescriptorModel | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    trial: MalignancyTrial | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         if self.presence is not None and len(self.presence.weights) != 2:
             raise ValueError("presence needs two weights")
-        if len(self.malignancy.weights) != 1:
-            raise ValueError("malignancy needs one weight")
+        if len(self.malignancy.weights) != (1 if self.descriptors is None else 2):
+            raise ValueError("malignancy needs one weight, and a second one for descriptors")
         if not 0 <= self.smallest_part < 1:
             raise ValueError("smallest_part must be at least 0 and below 1")
 
-    def answer(self, probabilities: Mapping[str, float], *, peak: float, statistics: Sequence[float]) -> Answer:
+    def answer(
+        self, probabilities: Mapping[str, float], *, peak: float, statistics: Sequence[float], lesion: Values | None
+    ) -> Answer:
         """What the rule makes of a network's class probabilities and the highest value of its lesion map.
 
-        `statistics` are the picture's own (`picture_statistics`).
+        `statistics` are the picture's own (`picture_statistics`). `lesion` is what was measured of the largest lesion
+        that may be there, which only a rule with descriptors looks at; None counts as an average one.
         """
         if self.domain is not None and not self.domain.holds(statistics):
             return Answer(decision="no breast ultrasound", probabilities={}, possible=())
-        present, lesion, none = 1.0, True, False
+        present, some, none = 1.0, True, False
         if self.presence is not None:
             present = self.presence.probability(presence_inputs(probabilities, peak=peak))
-            lesion, none = self.presence.possible(present)
-        malignant = self.malignancy.probability(malignancy_inputs(probabilities))
+            some, none = self.presence.possible(present)
+        inputs = malignancy_inputs(probabilities)
+        if self.descriptors is not None:
+            inputs = (*inputs, bounded_log_odds(self.descriptors.log_odds(lesion or {})))
+        malignant = self.malignancy.probability(inputs)
         yes, no = self.malignancy.possible(malignant)
         classes = (BENIGN,) * no + (MALIGNANT,) * yes
         calibrated = {BENIGN: present * (1 - malignant), MALIGNANT: present * malignant, NORMAL: 1 - present}
-        possible = {*(classes if lesion else ()), *((NORMAL,) if none else ())}
+        possible = {*(classes if some else ()), *((NORMAL,) if none else ())}
         return Answer(
-            decision=_word(classes, lesion=lesion, none=none),
+            decision=_word(classes, lesion=some, none=none),
             probabilities={name: calibrated[name] for name in probabilities},
             possible=tuple(name for name in probabilities if name in possible),
+            moved_by=self._moved_by(lesion or {}, inputs=inputs, present=present),
         )
+
+    def _moved_by(self, lesion: Values, *, inputs: tuple[float, ...], present: float) -> tuple[MovedBy, ...]:
+        """The descriptors that move the probability of malignant most; see `MovedBy`."""
+        if self.descriptors is None:
+            return ()
+        malignant, log_odds_of_lesion = self.malignancy.probability(inputs), self.descriptors.log_odds(lesion)
+        found = []
+        for name, part in self.descriptors.parts(lesion).items():
+            value = lesion.get(name)
+            without = self.malignancy.probability((inputs[0], bounded_log_odds(log_odds_of_lesion - part)))
+            change = present * (malignant - without)
+            if value is not None and abs(change) >= LEAST_TOLD:
+                words = plain_words(name, value, usual=self.descriptors.terms[name].mean)
+                found.append(MovedBy(descriptor=name, words=words, value=value, change=change))
+        return tuple(sorted(found, key=lambda moved: -abs(moved.change))[:MOST_TOLD])
 
 
 def _word(classes: tuple[str, ...], *, lesion: bool, none: bool) -> Decision:
@@ -168,3 +224,9 @@ def malignancy_inputs(probabilities: Mapping[str, float]) -> tuple[float]:
 def log_odds(probability: float) -> float:
     bounded = min(max(probability, LEAST), 1 - LEAST)
     return math.log(bounded / (1 - bounded))
+
+
+def bounded_log_odds(value: float) -> float:
+    """Log odds as `log_odds` gives them, of a probability that was never formed."""
+    most = log_odds(1.0)
+    return min(max(value, -most), most)

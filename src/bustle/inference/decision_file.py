@@ -13,7 +13,8 @@ from bustle.core.files import read_json, write_json
 from bustle.core.run_layout import FoldLayout
 from bustle.inference.decision import DecisionRule
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 knew no descriptors."""
 
 
 def write_decision_rule(path: Path, rule: DecisionRule | None) -> None:
@@ -25,7 +26,8 @@ def read_decision_rule(path: Path) -> DecisionRule | None:
     """The rule of a file, None if it says so. Raises `InputError` for a damaged file and one of another version."""
     content = read_json(path)
     remedy = "score the fold again: remove this file and metrics.json, and go on with --resume"
-    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION or "rule" not in content:
+    known = isinstance(content, dict) and content.get("format_version") in range(1, FORMAT_VERSION + 1)
+    if not known or "rule" not in content:
         raise InputError("is no decision rule of this version", remedy=remedy, path=path)
     if content["rule"] is None:
         return None

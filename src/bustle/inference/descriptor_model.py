@@ -47,7 +47,7 @@ class DescriptorModel:
 
     def probability(self, values: Mapping[str, float | None]) -> float:
         """The probability of the positive class for a lesion's `LesionDescriptors.values()`."""
-        return _probability(self._log_odds(values))
+        return _probability(self.log_odds(values))
 
     def contributions(self, values: Mapping[str, float | None]) -> dict[str, float]:
         """By how much each descriptor moves the probability, the greatest first.
@@ -55,15 +55,19 @@ class DescriptorModel:
         The probability minus that of the same lesion with the descriptor at its mean. The sigmoid is not linear, so
         these do not sum to the probability.
         """
-        log_odds = self._log_odds(values)
+        log_odds = self.log_odds(values)
         moved = {
-            name: _probability(log_odds) - _probability(log_odds - term.part(values[name]))
-            for name, term in self.terms.items()
+            name: _probability(log_odds) - _probability(log_odds - part) for name, part in self.parts(values).items()
         }
         return dict(sorted(moved.items(), key=lambda item: -abs(item[1])))
 
-    def _log_odds(self, values: Mapping[str, float | None]) -> float:
-        return self.intercept + sum(term.part(values[name]) for name, term in self.terms.items())
+    def log_odds(self, values: Mapping[str, float | None]) -> float:
+        """Of the positive class against the other."""
+        return self.intercept + sum(self.parts(values).values())
+
+    def parts(self, values: Mapping[str, float | None]) -> dict[str, float]:
+        """What each descriptor adds to the log odds; a name without a value was not measured."""
+        return {name: term.part(values.get(name)) for name, term in self.terms.items()}
 
 
 def _probability(log_odds: float) -> float:

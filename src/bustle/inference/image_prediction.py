@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ from bustle.core.model_provenance import ModelProvenance
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
+from bustle.data.relations.frame_features import to_grey
 from bustle.inference.backend import Backend
-from bustle.inference.decided_outline import decided_outline
+from bustle.inference.decided_outline import decided_outline, possible_lesions
 from bustle.inference.decision import DecisionRule, most_probable, named
+from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
@@ -52,12 +54,7 @@ class ImagePipeline:
                 drawn = None if masks is None else self._drawn(masks[i], grid)
                 answer = None
                 if self.rule is not None and drawn is not None and class_probabilities is not None:
-                    answer = self.rule.answer(
-                        class_probabilities,
-                        peak=float(drawn.probability.max()),
-                        statistics=picture_statistics(item.image),
-                    )
-                    drawn = self._agreeing(drawn, answer, grid)
+                    drawn, answer = self._answered(self.rule, item, grid, drawn, class_probabilities)
                 yield Prediction(
                     case_id=item.case_id,
                     geometry=grid.geometry,
@@ -69,14 +66,27 @@ class ImagePipeline:
                     provenance=self.provenance,
                 )
 
-    def _agreeing(self, drawn: ImageSegmentation, answer: Answer, grid: ImageGrid) -> ImageSegmentation:
-        """What is drawn as the answer has it; the network's own mask is kept where that is another."""
-        assert self.rule is not None
-        mask = decided_outline(drawn.mask, drawn.probability, answer=answer, smallest_part=self.rule.smallest_part)
+    def _answered(
+        self,
+        rule: DecisionRule,
+        item: Item,
+        grid: ImageGrid,
+        drawn: ImageSegmentation,
+        class_probabilities: Mapping[str, float],
+    ) -> tuple[ImageSegmentation, Answer]:
+        """The answer, and what is drawn as it has it; the network's own mask is kept where that is another."""
+        possible = possible_lesions(drawn.mask, drawn.probability, smallest_part=rule.smallest_part)
+        answer = rule.answer(
+            class_probabilities,
+            peak=float(drawn.probability.max()),
+            statistics=picture_statistics(item.image),
+            lesion=None if rule.descriptors is None else largest_lesion(item.image, possible, grid.geometry),
+        )
+        mask = decided_outline(possible, answer=answer)
         if np.array_equal(mask, drawn.mask):
-            return drawn
+            return drawn, answer
         lesions = grid.measure(mask, drawn.probability)
-        return dataclasses.replace(drawn, mask=mask, raw_mask=drawn.mask, lesions=lesions)
+        return dataclasses.replace(drawn, mask=mask, raw_mask=drawn.mask, lesions=lesions), answer
 
     def _drawn(self, channels: NDArray[np.float32], grid: ImageGrid) -> ImageSegmentation | None:
         """What the mask channels `K h w` mean; None where their meaning is not known."""
@@ -92,3 +102,11 @@ class ImagePipeline:
             network_mask=meaning.lesion_mask(channels),
             lesions=grid.measure(mask, probability),
         )
+
+
+def largest_lesion(
+    image: NDArray[np.uint8], lesions: NDArray[np.bool_], geometry: Geometry
+) -> dict[str, float | None] | None:
+    """What is measured of the largest lesion of a mask `H W` in its image `C H W`; None of an empty mask."""
+    found = describe_lesions(to_grey(image), lesions, spacing=geometry.spacing, at_most=1)
+    return found[0].values() if found else None
