@@ -39,6 +39,7 @@ def answer(name: str, *, decision: str | None = "malignant", remarks: tuple[str,
         probabilities={"benign": 0.2, "malignant": 0.8},
         calibrated=True,
         possible=("malignant",),
+        moved_by=("taller than wide +0.12",),
         lesions=[ShownLesion(size="12.30 x 9.10 mm", measured={"shape": "oval", "depth / width": "0.75"})],
         remarks=remarks,
         pictures=[ShownPicture(title="outline", url=f"{len(name)}/overlay.png")],
@@ -57,7 +58,16 @@ def written(path: Path, answers: list[ShownAnswer], *, failures: tuple[str, ...]
 
 def test_an_answer_is_shown_with_probabilities_measurements_and_what_a_reader_must_know(tmp_path: Path):
     text, elements = written(tmp_path / "a.html", [answer("scan", remarks=("Cut off.",))], failures=("b: no",))
-    for words in ("0.80", "Calibrated", "12.30 x 9.10 mm", "oval", "Cut off.", "Not predicted: b: no", "A model"):
+    for words in (
+        "0.80",
+        "taller than wide +0.12",
+        "Calibrated",
+        "12.30 x 9.10 mm",
+        "oval",
+        "Cut off.",
+        "Not predicted: b: no",
+        "A model",
+    ):
         assert words in text
     (picture,) = elements.all("img")
     assert (picture["src"], picture["loading"], picture["alt"]) == ("4/overlay.png", "lazy", "scan: outline")

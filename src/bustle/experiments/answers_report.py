@@ -74,6 +74,7 @@ def _shown(out: Path, image: InputImage, *, known: SeenImages) -> ShownAnswer:
         probabilities=probabilities,
         calibrated=answer is not None,
         possible=() if answer is None else answer.possible,
+        moved_by=() if answer is None else [str(moved) for moved in answer.moved_by],
         lesions=_lesions(record),
         remarks=[*_remarks(record), *_seen(image, known=known)],
         pictures=[

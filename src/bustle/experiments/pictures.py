@@ -15,6 +15,7 @@ from bustle.data.blank_pictures import nothing_in
 from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
+from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
@@ -152,8 +153,6 @@ def write_files(
 
 def _descriptors(prediction: Prediction, picture: Picture) -> tuple[LesionDescriptors, ...]:
     """Of the largest lesions that are drawn on an image, none of a volume."""
-    from bustle.inference.descriptors.describe import describe_lesions  # needs SciPy, which scoring may do without
-
     drawn = prediction.segmentation
     if not isinstance(drawn, ImageSegmentation):
         return ()

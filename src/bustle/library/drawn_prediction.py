@@ -43,7 +43,10 @@ class DrawnPrediction:
 
     @property
     def answer(self) -> Answer | None:
-        """The decision with calibrated probabilities and the classes that stay possible; None without a rule."""
+        """The decision with calibrated probabilities, the classes that stay possible, and what moved it.
+
+        None without a rule; `moved_by` is empty where the rule looks at no descriptors.
+        """
         return self.prediction.answer
 
     @property
@@ -105,7 +108,8 @@ class DrawnPrediction:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the overlay, the explanations' maps, and the facts below them."""
-        facts = escape(", ".join(self._facts()))
+        moved = [] if self.answer is None else map(str, self.answer.moved_by)
+        facts = escape(", ".join([*self._facts(), *moved]))
         shown = _shown(draw_prediction(self.picture.image, self.prediction), text=facts)
         for found in self.prediction.explanations:
             shown += _shown(self._heat(found), text=escape(found.meaning.title))

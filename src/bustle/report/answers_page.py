@@ -37,8 +37,8 @@ class ShownLesion:
 class ShownAnswer:
     """One image: what is said of it, and what a reader must know about that (`remarks`).
 
-    `probabilities` are calibrated where `calibrated`, otherwise the network's own. `record` is the URL of its
-    `prediction.json`.
+    `probabilities` are calibrated where `calibrated`, otherwise the network's own. `moved_by` are the descriptors
+    that moved that of malignant most, in words. `record` is the URL of its `prediction.json`.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ShownAnswer:
     probabilities: Mapping[str, float]
     calibrated: bool
     possible: Sequence[str]
+    moved_by: Sequence[str]
     lesions: Sequence[ShownLesion]
     remarks: Sequence[str]
     pictures: Sequence[ShownPicture]
