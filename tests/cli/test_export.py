@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 from bustle.cli.main import main
+from bustle.core.run_layout import RunLayout
+from bustle.core.run_provenance import read_run_provenance
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.export.parity import TOLERANCE
 from bustle.inference.package import Package, TrainingSource
 from bustle.io.raster import read_image, read_mask
+from bustle.report.training_sentence import FOREIGN, trained_on
 from bustle.report.wording import interval
 
 pytestmark = pytest.mark.usefixtures("without_plots")
@@ -168,3 +171,25 @@ def test_nothing_that_is_handed_on_tells_where_and_on_which_machine_it_was_made(
     host = socket.gethostname()
     names = [part for file in files for part in file.relative_to(run.parent).name.split(".")]
     assert host not in names
+
+
+def test_run_page_evaluation_and_card_say_what_the_model_was_trained_on(
+    run: Path, package: Path, data: Path, tmp_path: Path
+):
+    record = Package(package).record
+    together = [part for part in read_run_provenance(RunLayout(run).provenance).taught if part.fold is None]
+    assert record.training is not None
+    assert list(record.training.taught) == together
+    (part,) = together
+    said = trained_on([part], networks=2, volumes=False)
+    assert f"{part.cases} images of folder (" in said
+    assert "Each of the 2 networks left out" in said
+    main(["evaluate", "--model", str(package), "--data", f"folder:{data}", "--out", str(tmp_path / "scored")])
+    predictions = str(tmp_path / "scored" / "predictions")
+    main(["evaluate", "--predictions", predictions, "--data", f"folder:{data}", "--out", str(tmp_path / "foreign")])
+    for page in (run / "report.html", tmp_path / "scored" / "report.html", package / "MODEL_CARD.md"):
+        assert said in page.read_text(encoding="utf-8")
+    own = [part for part in read_run_provenance(RunLayout(run).provenance).taught if part.fold == 1]
+    page = (run / "fold-1" / "report.html").read_text(encoding="utf-8")
+    assert trained_on(own, networks=1, volumes=False) in page
+    assert FOREIGN in (tmp_path / "foreign" / "report.html").read_text(encoding="utf-8")

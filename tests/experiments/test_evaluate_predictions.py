@@ -111,7 +111,7 @@ def score(folder, out, *, track="strict", published=None, cases=CASES, groups=No
     """Without a `published` protocol only the main track is scored."""
     rules = both_tracks(track, published=published or "strict")
     return score_method(
-        Method(title="Made up", classes=CLASSES, predictions=Tracks(folder, folder)),
+        Method(title="Made up", classes=CLASSES, predictions=Tracks(folder, folder), trained_on="On these."),
         cases=cases,
         out=out,
         rules=rules if published else Tracks(rules.main, None),

@@ -64,7 +64,9 @@ def checked(path):
 def reported(rows, metrics, *, companion=None, pictures):
     results = Tracks(metrics, companion)
     protocols = results.map(lambda result: load_protocol(result.protocol))
-    return ReportedTracks(results=results, protocols=protocols, rows=rows, classes=CLASSES, pictures=pictures)
+    return ReportedTracks(
+        results=results, protocols=protocols, rows=rows, classes=CLASSES, pictures=pictures, trained_on="On these."
+    )
 
 
 def write(path, rows, metrics, *, companion=None, pictures=None):

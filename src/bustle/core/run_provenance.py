@@ -58,6 +58,22 @@ class UntrainedHead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaughtCases:
+    """Cases of one source that trained or chose the network of a fold, or that of any fold of the run (None).
+
+    `patients` counts those that are known, `without_patient` the cases whose patient is not; `classes` has the cases
+    of each class, those without one left out. `patients` is None where only the number of cases is known.
+    """
+
+    fold: int | None = None
+    source: str
+    cases: int
+    patients: int | None = None
+    without_patient: int = 0
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasuredPrecision:
     """What `training.precision: auto` stands for in a run, on the machine that began it.
 
@@ -74,6 +90,8 @@ class MeasuredPrecision:
 class RunProvenance:
     """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing.
 
+    `taught` is empty in runs from before it was counted.
+
     `precision` is there where the recipe left the choice to the machine.
     """
 
@@ -81,7 +99,13 @@ class RunProvenance:
     init: StartingWeights | None
     precision: MeasuredPrecision | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     untrained: tuple[UntrainedHead, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
+    taught: tuple[TaughtCases, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     sessions: tuple[Session, ...]
+
+
+def numbers_of_cases(data: Mapping[str, Fingerprint]) -> tuple[TaughtCases, ...]:
+    """All that is known where the cases that taught were not counted: how many each source had."""
+    return tuple(TaughtCases(source=source, cases=facts.cases) for source, facts in data.items())
 
 
 def write_run_provenance(path: Path, record: RunProvenance) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
@@ -24,10 +25,12 @@ from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, gr
 from bustle.experiments.run_folder import refuse_run_folder
 from bustle.experiments.scored_method import Method, score_method
 from bustle.experiments.scored_pairs import Missing
+from bustle.experiments.taught_cases import recorded_cases
 from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import prediction_folder, read_prediction
 from bustle.inference.prediction_search import find_predictions, read_class_table
 from bustle.inference.predictor import Predictor
+from bustle.report.training_sentence import FOREIGN, trained_on
 
 DEFAULT_CLASSES = ("benign", "malignant")
 
@@ -142,6 +145,11 @@ def score_model(
         title=title,
         classes=predictor.data.classes,
         predictions=protocols.map(lambda protocol: set_folder(out, protocol, **about)),
+        trained_on=trained_on(
+            recorded_cases(predictor.path),
+            networks=len(predictor.provenance.weights),
+            volumes=isinstance(predictor.data, PatchData),
+        ),
         warnings=(*warnings, *told_warnings(protocols.each, **about)),
     )
     return score_method(method, cases=cases, out=out, rules=rules, groups=groups)
@@ -175,6 +183,7 @@ def evaluate_foreign_predictions(
             title=f"Predictions of {predictions.resolve().name}",
             classes=classes,
             predictions=Tracks(predictions, predictions),
+            trained_on=FOREIGN,
             warnings=readable.warnings,
         )
         return score_method(

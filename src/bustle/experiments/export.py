@@ -14,6 +14,7 @@ from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
+from bustle.experiments.taught_cases import taught_by
 from bustle.experiments.training_overlap import seen_case_ids, seen_images
 from bustle.inference.decision_file import rule_of
 from bustle.inference.package import PackageRecord, TrainingRecord, TrainingSource, case_digest
@@ -36,7 +37,7 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
         recipe=recipe,
         weights=[fold.weights for fold in folds],
         decision=rule_of(folds),
-        training=_training(run, recipe=recipe),
+        training=_training(run, recipe=recipe, folds=folds),
         metrics=_metrics(run, folds=folds),
         seen_cases=sorted(map(case_digest, seen)),
         seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
@@ -45,7 +46,7 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
     )
 
 
-def _training(run: RunLayout, *, recipe: Recipe) -> TrainingRecord:
+def _training(run: RunLayout, *, recipe: Recipe, folds: Sequence[FoldLayout]) -> TrainingRecord:
     splits, record = read_splits(run.splits), read_run_provenance(run.provenance)
     weights = recipe.model.encoder_weights
     return TrainingRecord(
@@ -57,6 +58,7 @@ def _training(run: RunLayout, *, recipe: Recipe) -> TrainingRecord:
             source: TrainingSource(cases=facts.cases, sha256=facts.sha256, licence=_licence(source))
             for source, facts in record.data.items()
         },
+        taught=taught_by(record.taught, numbers=[fold.number for fold in folds]),
     )
 
 

@@ -24,6 +24,7 @@ from bustle.core.run_provenance import (
     RunProvenance,
     Session,
     StartingWeights,
+    TaughtCases,
     UntrainedHead,
     read_run_provenance,
     write_run_provenance,
@@ -93,6 +94,7 @@ class RunFolder:
         fingerprints: Mapping[str, Fingerprint],
         init: Path | None,
         untrained: Sequence[UntrainedHead] = (),
+        taught: Sequence[TaughtCases] = (),
         precision: MeasuredPrecision | None = None,
     ) -> RunFolder:
         layout = RunLayout(path)
@@ -104,6 +106,7 @@ class RunFolder:
             init=_starting_weights(init),
             precision=precision,
             untrained=tuple(untrained),
+            taught=tuple(taught),
             sessions=(),
         )
         return cls(path, record)

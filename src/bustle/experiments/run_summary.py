@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe
@@ -25,9 +26,11 @@ from bustle.experiments.scored_fold import SCORE_AGAIN, FoldTraining, ScoredResu
 from bustle.experiments.scored_method import RESAMPLES
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
 from bustle.experiments.scored_track import detection_figures
+from bustle.experiments.taught_cases import recorded_cases
 from bustle.models import zoo
 from bustle.report.evaluation_page import ReportedTracks
 from bustle.report.run_page import FoldCurves, write_run_page
+from bustle.report.training_sentence import trained_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,7 @@ def write_run_summary(
         rows=rows,
         classes=classes,
         pictures=gallery_pictures(rows, cases=cases, index_of=index_of, classes=classes),
+        trained_on=trained_on(recorded_cases(out), networks=len(folds), volumes=isinstance(recipe.data, PatchData)),
     )
     curves = {
         fold.layout.number: FoldCurves(fold.training.curve, earlier_stages=fold.training.earlier_stages)

@@ -26,11 +26,15 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What is scored: the prediction files that each track takes, the classes that they tell apart, and warnings."""
+    """What is scored: the prediction files that each track takes, the classes that they tell apart, and warnings.
+
+    `trained_on` says in a sentence what taught the method.
+    """
 
     title: str
     classes: Sequence[str]
     predictions: Tracks[Path]
+    trained_on: str
     warnings: Sequence[str] = ()
 
 
@@ -87,6 +91,7 @@ def score_method(
         rows=rows,
         classes=method.classes,
         pictures=gallery_pictures(rows, cases=by_id, index_of=index_of, classes=method.classes),
+        trained_on=method.trained_on,
     )
     write_evaluation_page(folder.report, reported)
     write_result(folder.main.metrics, results.main)

@@ -26,6 +26,7 @@ from bustle.experiments.resampling_groups import groups_of_split, resampling_gro
 from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fingerprints
 from bustle.experiments.run_summary import write_run_summary
 from bustle.experiments.scored_fold import read_scored, read_training
+from bustle.experiments.taught_cases import taught_cases
 from bustle.experiments.untrained_heads import tell_untrained, untrained_heads
 from bustle.inference.decision_file import write_decision_rule
 from bustle.inference.predictor import Predictor
@@ -100,6 +101,7 @@ def _created(
         fingerprints=fingerprints,
         init=init,
         untrained=untrained,
+        taught=taught_cases(planned),
         precision=precision,
     )
 

@@ -6,9 +6,11 @@ import html
 
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
+from bustle.core.run_provenance import numbers_of_cases
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
 from bustle.report.evaluation_page import answer_lines, headline_cards
+from bustle.report.training_sentence import trained_on
 from bustle.report.wording import NOTHING, interval, with_unit
 
 
@@ -65,9 +67,15 @@ def _training(record: PackageRecord) -> str:
         f"| {source} | {facts.cases} | `{facts.sha256[:16]}…` | {_cell(facts.licence or 'not known')} |"
         for source, facts in training.data.items()
     ]
+    section = record.preprocessing
+    sentence = trained_on(
+        training.taught or numbers_of_cases(training.data),
+        networks=len(record.weights),
+        volumes=isinstance(section, PatchData),
+    )
     begun = training.starting_weights
     start = training.encoder_weights if begun is None else f"{begun.file} (SHA-256 `{begun.sha256[:16]}…`)"
-    return "\n".join(lines) + (
+    return "\n".join([sentence, "", *lines]) + (
         f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training.protocol}`"
         f"{_caveats(training.protocol)}."
     )

@@ -11,11 +11,11 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bustle.core.config import from_mapping
+from bustle.core.config import LEFT_OUT_AT_DEFAULT, from_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular, sha256_of_file
@@ -23,7 +23,7 @@ from bustle.core.image_sketch import ImageSketch
 from bustle.core.memory import available_memory
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import MaskMeaning
-from bustle.core.run_provenance import Fingerprint, StartingWeights
+from bustle.core.run_provenance import Fingerprint, StartingWeights, TaughtCases
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
@@ -71,13 +71,17 @@ class TrainingSource(Fingerprint):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """By what rules the cases were split, what the networks started from, and the data by source."""
+    """By what rules the cases were split, what the networks started from, and the data by source.
+
+    `taught` counts the cases that trained or chose the networks; it is empty in packages from before that.
+    """
 
     track: str
     protocol: str
     starting_weights: StartingWeights | None
     encoder_weights: str | None
     data: Mapping[str, TrainingSource]
+    taught: tuple[TaughtCases, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,13 +26,17 @@ from bustle.report.wording import number
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTracks:
-    """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases."""
+    """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases.
+
+    `trained_on` says in a sentence what taught the model.
+    """
 
     results: Tracks[TrackResult]
     protocols: Tracks[Protocol]
     rows: Sequence[CaseRow]
     classes: Sequence[str]
     pictures: Mapping[str, Sequence[ShownCase]]
+    trained_on: str
 
 
 ANSWERED = {
@@ -82,6 +86,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
         "protocol": reported.protocols.main,
         "companion": companion,
         "companion_protocol": reported.protocols.companion,
+        "trained_on": reported.trained_on,
         "policies": EMPTY_POLICIES,
         "cards": headline_cards(metrics),
         "segmentation": _lines(results, "segmentation"),
