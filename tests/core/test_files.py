@@ -146,7 +146,7 @@ def test_json_that_cannot_be_read(tmp_path: Path):
     broken.write_bytes(b'"\xff\xfe"')
     with pytest.raises(InputError, match="not readable JSON"):
         read_json(broken)
-    with pytest.raises(InputError, match="not readable JSON"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_json(tmp_path)
 
 

@@ -50,7 +50,8 @@ def test_another_content_is_told_in_one_line(content: str | bytes, said: str, tm
         read_learning_curve(path)
     assert str(raised.value).startswith(f"{path}: is not")
     assert str(raised.value).endswith(
-        "; delete it and repeat the training's command with --resume, which makes it again from the checkpoint"
+        "; restore it; or move it away and repeat the training's command with --resume, "
+        "which makes it again from the checkpoint"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -44,6 +45,7 @@ FILES = (
     "fold-0/checkpoints/last.ckpt",
 )
 VALUES = (None, True, -1, 0, 1e300, 10**30, float("nan"), "", "soon", "\ud800", [], {}, [[]], {"": None}, [None, 1])
+ADVICE_THAT_DESTROYS = re.compile(r"\b(delete|remove|erase|clear)\b")
 CELLS = ("", "nan", "inf", "-1", "1e300", "9" * 400, "soon", '"', "\x00", "0.5,0.5", "\n")
 
 
@@ -133,6 +135,7 @@ def checked(path: Path, use: Callable[[], object]) -> None:
         text = str(error)
         assert "\n" not in text
         assert str(path) in text, "no file is named"
+        assert not ADVICE_THAT_DESTROYS.search(text)
 
 
 @pytest.fixture(scope="module")
@@ -142,20 +145,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def damage_and_use(name: str, *, seeds: range, reference: Path, folder: Path) -> None:
     run = RunLayout(Path(shutil.copytree(reference, folder / "run")))
-    fold, kept, compared = run.fold(0), folder / "kept", folder / "compared"
-    readers: dict[str, Callable[[], object]] = {
-        "recipe.yaml": lambda: load_recipe(str(run.recipe)),
-        "splits.json": lambda: training_overlap(fold.path, ()),
-        "provenance.json": lambda: read_run_provenance(run.provenance),
-        "summary.json": lambda: read_run(run.summary),
-        "fold-0/checkpoints/last.ckpt": lambda: read_checkpoint(fold.checkpoint),
-        "fold-0/best.safetensors": lambda: read_training(fold),
-        "fold-0/metrics.csv": lambda: read_training(fold),
-        "fold-0/stages/located/metrics.csv": lambda: read_training(fold),
-        "fold-0/cases_published.csv": lambda: read_scored(fold.companion("published")),
-        "fold-0/metrics_published.json": lambda: read_scored(fold.companion("published")),
-    }
-    read = readers.get(name, lambda: read_scored(fold.main))
+    kept, compared = folder / "kept", folder / "compared"
+    read = reader_of(name, run)
     read()
     path = run.path / name
     content = path.read_bytes()
@@ -172,6 +163,36 @@ def damage_and_use(name: str, *, seeds: range, reference: Path, folder: Path) ->
                     checked(run.path, lambda: compare_runs([reference, run.path], out=compared, resamples=2))
             except Exception as error:
                 raise AssertionError(f"{name}, seed {seed}, {mutation.__name__}") from error
+
+
+def reader_of(name: str, run: RunLayout) -> Callable[[], object]:
+    fold = run.fold(0)
+    readers: dict[str, Callable[[], object]] = {
+        "recipe.yaml": lambda: load_recipe(str(run.recipe)),
+        "splits.json": lambda: training_overlap(fold.path, ()),
+        "provenance.json": lambda: read_run_provenance(run.provenance),
+        "summary.json": lambda: read_run(run.summary),
+        "fold-0/checkpoints/last.ckpt": lambda: read_checkpoint(fold.checkpoint),
+        "fold-0/best.safetensors": lambda: read_training(fold),
+        "fold-0/metrics.csv": lambda: read_training(fold),
+        "fold-0/stages/located/metrics.csv": lambda: read_training(fold),
+        "fold-0/cases_published.csv": lambda: read_scored(fold.companion("published")),
+        "fold-0/metrics_published.json": lambda: read_scored(fold.companion("published")),
+    }
+    return readers.get(name, lambda: read_scored(fold.main))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_cannot_be_read_is_said_to_be_so_and_its_removal_is_not_advised(
+    name: str, reference: Path, tmp_path: Path
+) -> None:
+    run = RunLayout(Path(shutil.copytree(reference, tmp_path / "run")))
+    (run.path / name).unlink()
+    (run.path / name).mkdir()  # opening it fails, as of a file without permission
+    with pytest.raises(InputError, match=r"cannot be read|is not a readable safetensors file") as caught:
+        reader_of(name, run)()
+    assert str(run.path / name) in str(caught.value)
+    assert not ADVICE_THAT_DESTROYS.search(str(caught.value))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -80,6 +80,13 @@ def write_error(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot be written ({error.strerror})", remedy="check the disk and the path", path=path)
 
 
+def read_error(path: Path, error: OSError) -> InputError:
+    """The `InputError` for a file that is there and cannot be read: what is in it may be good."""
+    return InputError(
+        f"cannot be read ({error.strerror or error})", remedy="allow reading it, or restore it", path=path
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8; the bytes of a file's name that are not UTF-8 become escapes, also JSON's own."""
     with atomic_path(path) as temporary:
@@ -120,11 +127,9 @@ def read_json(path: Path) -> Any:
         return value
     except FileNotFoundError:
         raise InputError("no such file", remedy="check the path", path=path) from None
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # no text, no JSON, or beyond all limits
+    except OSError as error:
+        raise read_error(path, error) from None
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or beyond all limits
         raise InputError(f"is not readable JSON ({error})", remedy="restore it or make it again", path=path) from None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError
-from bustle.core.files import write_text
+from bustle.core.files import read_error, write_text
 from bustle.core.run_layout import FoldLayout
 
 Row = Mapping[str, int | float | None]
@@ -21,7 +21,10 @@ LearningCurve = tuple[Row, ...]
 COLUMNS = ("epoch", "seconds")
 """Every training has these; the others depend on its losses and on what its cases can be validated by."""
 
-MAKE_AGAIN = "delete it and repeat the training's command with --resume, which makes it again from the checkpoint"
+MAKE_AGAIN = (
+    "restore it; or move it away and repeat the training's command with --resume, "
+    "which makes it again from the checkpoint"
+)
 
 
 def write_learning_curve(path: Path, rows: Sequence[Row]) -> None:
@@ -43,7 +46,9 @@ def read_learning_curve(path: Path) -> LearningCurve:
     except FileNotFoundError:
         remedy = "repeat the training's command with --resume, which makes it again from the checkpoint"
         raise InputError("no such file", remedy=remedy, path=path) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise read_error(path, error) from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"is not a readable CSV ({error})", remedy=MAKE_AGAIN, path=path) from None
     try:
         if not text.endswith("\n"):

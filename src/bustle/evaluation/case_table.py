@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bustle.core.csv_cells import cell_of_text, text_of_cell
 from bustle.core.errors import InputError
-from bustle.core.files import write_text
+from bustle.core.files import read_error, write_text
 
 PROBABILITY = "probability_"
 """Before the class's name, the header of a column of class probabilities."""
@@ -109,7 +109,9 @@ def read_cases(path: Path) -> list[CaseRow]:
         columns, table = list(reader.fieldnames or ()), list(reader)
     except FileNotFoundError:
         raise InputError("no such file", remedy="evaluate the predictions first", path=path) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise read_error(path, error) from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"is not a readable CSV ({error})", remedy="evaluate again", path=path) from None
     classes = [column.removeprefix(PROBABILITY) for column in columns if column.startswith(PROBABILITY)]
     _check_columns(columns, expected=case_columns(classes), path=path)

@@ -25,7 +25,7 @@ def write_decision_rule(path: Path, rule: DecisionRule | None) -> None:
 def read_decision_rule(path: Path) -> DecisionRule | None:
     """The rule of a file, None if it says so. Raises `InputError` for a damaged file and one of another version."""
     content = read_json(path)
-    remedy = "score the fold again: remove this file and metrics.json, and go on with --resume"
+    remedy = "restore it; or move it and metrics.json away, and go on with --resume, which scores the fold again"
     known = isinstance(content, dict) and content.get("format_version") in range(1, FORMAT_VERSION + 1)
     if not known or "rule" not in content:
         raise InputError("is no decision rule of this version", remedy=remedy, path=path)

@@ -12,7 +12,7 @@ import torch
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import atomic_path
+from bustle.core.files import atomic_path, read_error
 from bustle.core.learning_curve import LearningCurve, check_learning_curve
 from bustle.training.selection import SelectionState
 
@@ -71,9 +71,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise zipfile.BadZipFile(f"{damaged} is damaged")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error})", remedy="allow reading it, or restore it", path=path
-        ) from None
+        raise read_error(path, error) from None
     except Exception as error:  # zip, pickle and key errors: all mean that the file is not ours or is damaged
         raise _unusable(f"is not a readable checkpoint ({type(error).__name__})", path) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
