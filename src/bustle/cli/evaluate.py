@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 
 from bustle.core.errors import InputError
+from bustle.core.explanation import CLASS_METHODS
 from bustle.core.paths import given_path
 from bustle.core.run_layout import ScoredFolder
 
@@ -54,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: refuse them before anything is predicted)",
     )
     parser.add_argument(
+        "--explain",
+        nargs="*",
+        choices=CLASS_METHODS,
+        metavar="METHOD",
+        help="with --model: also check on up to 60 cases whether its maps explain, against a random order "
+        f"and a network with shuffled weights: {', '.join(CLASS_METHODS)} (default: the best that it offers)",
+    )
+    parser.add_argument(
         "--challenge",
         choices=("tdsc-abus",),
         help="with --predictions: score a submission (DIR/Segmentation/MASK_*.nrrd, DIR/Classification/*.csv, "
@@ -86,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         groups=arguments.groups,
         missing=arguments.missing,
         skip_damaged=arguments.skip_damaged,
+        explain=arguments.explain,
     )
     for warning in result.warnings:
         print(f"warning: {warning}")
@@ -106,9 +116,10 @@ def _score_challenge(arguments: argparse.Namespace) -> int:
     from bustle.experiments.tdsc_abus import score_submission
 
     others = arguments.protocol is not None or arguments.groups != "patient" or arguments.skip_damaged
+    others = others or arguments.explain is not None
     if arguments.predictions is None or others:
         raise InputError(
-            "--challenge goes with --predictions and without --protocol, --groups and --skip-damaged",
+            "--challenge goes with --predictions and without --protocol, --groups, --skip-damaged and --explain",
             remedy="change the options",
         )
     collection = open_sources(arguments.data)

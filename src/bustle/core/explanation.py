@@ -57,3 +57,6 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
         value="standard deviation of the lesion probability over flipped and scaled views, 0 to 0.5",
     ),
 }
+
+CLASS_METHODS: tuple[ExplanationMethod, ...] = tuple(method for method in METHODS if MEANINGS[method].of_class)
+"""Those that explain a class."""

@@ -61,6 +61,11 @@ class ScoredFolder:
         return self.path / "cases_answers.csv"
 
     @property
+    def explanation(self) -> Path:
+        """How far the model's explanation maps explain, where that was asked for."""
+        return self.path / "explanation.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
@@ -268,7 +273,7 @@ def is_training_folder(path: Path) -> bool:
 def evaluation_names(predictions: OwnNames) -> OwnNames:
     """What an evaluation leaves in its folder; `predictions` are the names below a folder of them."""
     return OwnNames(
-        files=(*_scoring_files(), "report.html"),
+        files=(*_scoring_files(), "explanation.json", "report.html"),
         folders=_prediction_folders(predictions),
         signed_by=("metrics.json",),
     )

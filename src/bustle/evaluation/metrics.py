@@ -98,6 +98,29 @@ CONSISTENCY = {
         is_share=True,
     ),
 }
+EXPLANATIONS = {
+    "deletion": Metric(
+        "Deletion", "fraction", "area under the class's probability while what the map shows is blurred first", False
+    ),
+    "deletion_less_random": Metric(
+        "Deletion, less that of a random order",
+        "fraction",
+        "less a random order's; below 0 explains",
+        False,
+    ),
+    "insertion": Metric(
+        "Insertion", "fraction", "area under the class's probability while what the map shows is put back first"
+    ),
+    "insertion_less_random": Metric(
+        "Insertion, less that of a random order", "fraction", "less a random order's; above 0 explains"
+    ),
+    "likeness_to_shuffled": Metric(
+        "Likeness to a shuffled network's map",
+        "fraction",
+        "Spearman's correlation with the map of the network with shuffled weights; near 0 explains the network",
+        False,
+    ),
+}
 ANSWERS = {
     "left_open": Metric(
         "Left open",

@@ -11,19 +11,21 @@ from typing import Any
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
+from bustle.core.explanation import CLASS_METHODS, ExplanationMethod
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
 from bustle.core.types import CLASS_NAMES, Case, Collection, Sample
 from bustle.data.class_groups import in_class_groups
 from bustle.evaluation.results import TrackResult
+from bustle.experiments.explanation_check import check_explanations
 from bustle.experiments.own_outputs import EVALUATION
 from bustle.experiments.prediction_sets import is_resumed, predict_sets, set_folder, told_warnings
 from bustle.experiments.readable_cases import readable_cases
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import GroupRule, ResamplingGroups, group_rule, resampling_groups
 from bustle.experiments.run_folder import refuse_run_folder
-from bustle.experiments.scored_method import Method, score_method
+from bustle.experiments.scored_method import RESAMPLES, Method, score_method
 from bustle.experiments.scored_pairs import Missing
 from bustle.experiments.taught_cases import recorded_cases
 from bustle.experiments.training_overlap import training_overlap
@@ -45,14 +47,18 @@ def evaluate(
     groups: str,
     missing: Missing,
     skip_damaged: bool = False,
+    explain: Sequence[ExplanationMethod] | None = None,
 ) -> TrackResult:
     """Score the model that `method` opens, or the folder of predictions that it is, on data that is opened for it.
 
-    `groups` is what `group_rule` takes; `skip_damaged` leaves out cases that cannot be read. What is cheap to check
-    is checked before the data is read, which is before the model is.
+    `groups` is what `group_rule` takes; `skip_damaged` leaves out cases that cannot be read. `explain` are the
+    methods whose maps are checked, of none the best that the model offers. What is cheap to check is checked before
+    the data is read, which is before the model is.
     """
     if callable(method) and missing != "error":
         raise InputError("--missing belongs to --predictions", remedy="leave it out")
+    if explain is not None and not callable(method):
+        raise InputError("--explain belongs to --model", remedy="leave it out")
     refuse_run_folder(out)
     rule = group_rule(groups)
     collection = load_data()
@@ -60,7 +66,7 @@ def evaluate(
     shared: dict[str, Any] = {"cases": collection.cases, "out": out, "track": track, "protocol": protocol}
     shared |= {"groups": rule, "skip_damaged": skip_damaged}
     if callable(method):
-        return evaluate_model(method(), **shared)
+        return evaluate_model(method(), explain=explain, **shared)
     return evaluate_foreign_predictions(method, missing=missing, **shared)
 
 
@@ -73,6 +79,7 @@ def evaluate_model(
     protocol: str | None = None,
     groups: GroupRule | Path = "patient",
     skip_damaged: bool = False,
+    explain: Sequence[ExplanationMethod] | None = None,
 ) -> TrackResult:
     """Predict all cases into `out/predictions`, then score those files.
 
@@ -81,8 +88,9 @@ def evaluate_model(
 
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. `groups` are what the intervals resample, as `resampling_groups` takes them. A case that the run was trained
-    on gives a warning that stands in the report.
+    on gives a warning that stands in the report. `explain` as in `evaluate`.
     """
+    methods = None if explain is None else _checkable(predictor, explain)
     cases = in_class_groups(cases, predictor.data.class_groups)
     rules = both_tracks(track, published=protocol or predictor.protocol)
     with _claimed(out, inputs=[file for case in cases for file in case.files]) as claim:
@@ -99,7 +107,19 @@ def evaluate_model(
             groups=resampled,
             title=predictor.title,
             warnings=(*predictor.warnings, *readable.warnings, *overlap),
+            explain=methods,
         )
+
+
+def _checkable(predictor: Predictor, asked: Sequence[ExplanationMethod]) -> tuple[ExplanationMethod, ...]:
+    """The methods to check; raises `InputError` where one explains no class, or is not offered."""
+    chosen = predictor.explanation_methods(asked)
+    if not set(chosen) <= set(CLASS_METHODS):
+        raise InputError(
+            f"{', '.join(set(chosen) - set(CLASS_METHODS))} explains no class, which alone is checked",
+            remedy=f"give some of {', '.join(CLASS_METHODS)}, or leave --explain out",
+        )
+    return chosen
 
 
 def _check_taken(predictor: Predictor, sample: Sample) -> None:
@@ -133,8 +153,12 @@ def score_model(
     groups: ResamplingGroups,
     title: str,
     warnings: Sequence[str] = (),
+    explain: Sequence[ExplanationMethod] | None = None,
 ) -> TrackResult:
-    """Predict all cases to files below `out` and score them by both tracks; `cases` are in the model's classes."""
+    """Predict all cases to files below `out` and score them by both tracks; `cases` are in the model's classes.
+
+    `explain` are the methods whose maps are checked too.
+    """
     about = {"data": predictor.data, "outlines": predictor.outlines}
     protocols = rules.map(lambda one: one.protocol)
     failures: list[InputError] = []
@@ -152,7 +176,12 @@ def score_model(
         ),
         warnings=(*warnings, *told_warnings(protocols.each, **about)),
     )
-    return score_method(method, cases=cases, out=out, rules=rules, groups=groups)
+    explanations = None
+    if explain is not None:
+        explanations = check_explanations(
+            predictor, cases, methods=explain, group_of=groups.group_of, resamples=RESAMPLES
+        )
+    return score_method(method, cases=cases, out=out, rules=rules, groups=groups, explanations=explanations)
 
 
 def evaluate_foreign_predictions(

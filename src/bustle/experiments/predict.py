@@ -84,23 +84,29 @@ def predict_cases(
 
     `located`: the model is told where a volume's largest true lesion is; one without lesions it must still search.
     """
-    from bustle.data.prepared.lesion_centres import lesion_centres
 
     def load(case: Case) -> Picture:
-        sample = case.load()
-        geometry = sample.geometry
-        if geometry.spacing is None:
-            geometry = dataclasses.replace(geometry, spacing=case.spacing)
-        truth, centres = None, []
-        if sample.lesion_mask is not None:
-            truth = sample.lesion_mask > 0
-            centres = lesion_centres(sample.lesion_mask) if located else []
-        file = next(iter(case.files), None)
-        return Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
+        return picture_of_case(case, located=located)
 
     asked = {"save_probability": False, "explain": (), "describe": False}
     work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
+
+
+def picture_of_case(case: Case, *, located: bool) -> Picture:
+    """A decoded case; `located`: with the place of a volume's largest true lesion, where there is one."""
+    from bustle.data.prepared.lesion_centres import lesion_centres
+
+    sample = case.load()
+    geometry = sample.geometry
+    if geometry.spacing is None:
+        geometry = dataclasses.replace(geometry, spacing=case.spacing)
+    truth, centres = None, []
+    if sample.lesion_mask is not None:
+        truth = sample.lesion_mask > 0
+        centres = lesion_centres(sample.lesion_mask) if located else []
+    file = next(iter(case.files), None)
+    return Picture(case.case_id, sample.image, geometry, file, truth, centres[0] if centres else None)
 
 
 class _Work(Generic[Source]):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import remove_file
+from bustle.core.files import remove_file, write_json
 from bustle.core.provenance import provenance
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks
@@ -20,6 +21,7 @@ from bustle.experiments.resampling_groups import ResamplingGroups
 from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pairs
 from bustle.experiments.scored_track import ScoredTrack
 from bustle.report.evaluation_page import ReportedTracks, write_evaluation_page
+from bustle.report.explanations import ReportedExplanations
 
 RESAMPLES = 2000
 
@@ -47,14 +49,15 @@ def score_method(
     groups: ResamplingGroups,
     missing: Missing = "error",
     resamples: int = RESAMPLES,
+    explanations: ReportedExplanations | None = None,
     before_writing: Callable[[], None] | None = None,
 ) -> TrackResult:
     """Score prediction files and write the files of a `ScoredFolder` into `out`.
 
     Where the files allow it (masks on the network's grid exist), the companion's results are written beside and
-    shown in the report. `groups` are what the confidence intervals resample. `before_writing` is called when all is
-    computed and nothing is written yet. Returns the main track's result. Raises `InputError` for missing, broken or
-    wrongly sized predictions.
+    shown in the report. `groups` are what the confidence intervals resample. `explanations` is the check of the
+    model's maps. `before_writing` is called when all is computed and nothing is written yet. Returns the main track's
+    result. Raises `InputError` for missing, broken or wrongly sized predictions.
     """
     scorable = [case for case in cases if case.has_mask or case.has_box or case.label is not None]
     if not scorable:
@@ -90,9 +93,12 @@ def score_method(
         protocols=rules.map(lambda one: one.protocol),
         rows=rows,
         classes=method.classes,
+        explanations=explanations,
         pictures=gallery_pictures(rows, cases=by_id, index_of=index_of, classes=method.classes),
         trained_on=method.trained_on,
     )
+    if explanations is not None:
+        write_json(folder.explanation, to_mapping(explanations.figures))
     write_evaluation_page(folder.report, reported)
     write_result(folder.main.metrics, results.main)
     return results.main

@@ -47,12 +47,16 @@ class Backend(Protocol):
 
 @runtime_checkable
 class GradientBackend(Protocol):
-    """A backend that can follow the classes back to the image; `gives_gradients`: its networks give classes."""
+    """A backend that knows its networks' weights; `gives_gradients`: they give classes to follow to the image."""
 
     gives_gradients: bool
 
     def attribution(self, images: NDArray[np.float32], *, method: GradientMethod, index: int) -> NDArray[np.float32]:
         """What moved the class `index`, `B *s` on the images' grid or a coarser one; raises as `Backend.run`."""
+        ...
+
+    def shuffled(self, *, seed: int) -> Backend:
+        """The same with the entries of every weight in another order."""
         ...
 
 

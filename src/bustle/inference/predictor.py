@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.types import Geometry, Prediction
-from bustle.inference.backend import Backend
+from bustle.inference.backend import Backend, GradientBackend
 from bustle.inference.decision import DecisionRule
 from bustle.inference.decision_file import rule_digest, rule_of
 from bustle.inference.explanation.explain import chosen_methods, explain
@@ -31,6 +31,9 @@ from bustle.inference.package_backend import open_package
 from bustle.inference.pipeline import Item, Pipeline
 from bustle.inference.shipped import named_model
 from bustle.inference.torch_backend import TorchBackend
+
+if TYPE_CHECKING:
+    from bustle.inference.explanation.check import ExplanationCheck
 
 
 class Predictor:
@@ -213,6 +216,14 @@ class Predictor:
         """
         found = explain(prediction, image, methods=methods, backend=self._backend, data=self.data)
         return dataclasses.replace(prediction, explanations=found)
+
+    def explanation_check(self) -> ExplanationCheck:
+        """What tells whether this model's maps explain its classes."""
+        from bustle.inference.explanation.check import SEED, ExplanationCheck  # needs SciPy, which answers do not
+
+        backend = self._backend
+        forgetful = backend.shuffled(seed=SEED) if isinstance(backend, GradientBackend) else None
+        return ExplanationCheck(backend, forgetful, self.data)
 
     def _checked(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,14 @@ class TorchBackend:
         if method == "integrated_gradients":
             found = found * found[0].numel()
         return finite(found.float().cpu().numpy())
+
+    def shuffled(self, *, seed: int) -> TorchBackend:
+        """The same with the entries of every weight in another order."""
+        from bustle.models.shuffled import shuffled
+
+        other = copy(self)
+        other._networks = [shuffled(network, seed=seed) for network in self._networks]
+        return other
 
     def _on_device(self, images: NDArray[np.float32]) -> torch.Tensor:
         import torch

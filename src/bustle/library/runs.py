@@ -12,6 +12,7 @@ from bustle.library.data import Data, opened
 from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
+    from bustle.core.explanation import ExplanationMethod
     from bustle.core.recipe import Track
     from bustle.data.splits.splits import Splits
     from bustle.evaluation.comparison_results import Comparison
@@ -98,6 +99,7 @@ def evaluate(
     groups: str | Path = "patient",
     missing: Missing = "error",
     skip_damaged: bool = False,
+    explain: bool | Sequence[ExplanationMethod] = False,
 ) -> TrackResult:
     """Score a model, or the masks of any other tool, on annotated data.
 
@@ -113,6 +115,8 @@ def evaluate(
         missing: of predictions, what a case without one is: an `"error"`, or `"as-empty"`.
         skip_damaged: leaves out cases whose image or mask cannot be read or does not fit, and names them among the
             result's warnings; otherwise they are refused before anything is predicted.
+        explain: of a model, also check whether its explanation maps explain, by the methods named, or with True by
+            the best that it offers.
 
     Returns:
         The scores with their intervals, which `out/metrics.json` holds too.
@@ -135,6 +139,7 @@ def evaluate(
         groups=str(groups),
         missing=missing,
         skip_damaged=skip_damaged,
+        explain=() if explain is True else explain or None,
     )
 
 

@@ -18,6 +18,7 @@ from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, 
 from bustle.evaluation.metrics import ANSWERS, CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
+from bustle.report.explanations import ReportedExplanations, explanations_content
 from bustle.report.gallery import ShownCase, as_jpeg_uri
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
@@ -28,7 +29,8 @@ from bustle.report.wording import number
 class ReportedTracks:
     """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases.
 
-    `trained_on` says in a sentence what taught the model.
+    `trained_on` says in a sentence what taught the model. `explanations` is the check of the model's explanation maps,
+    where it was asked for.
     """
 
     results: Tracks[TrackResult]
@@ -37,6 +39,7 @@ class ReportedTracks:
     classes: Sequence[str]
     pictures: Mapping[str, Sequence[ShownCase]]
     trained_on: str
+    explanations: ReportedExplanations | None = None
 
 
 ANSWERED = {
@@ -93,6 +96,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
         "classification": _lines(results, "classification"),
         "consistency": _lines(results, "consistency"),
         "answers": next(filter(None, map(answer_lines, results.each)), None),
+        "explained": explanations_content(reported.explanations),
         "detected": detected,
         "detection": None if found is None else _detection_lines(found),
         "subsets": _subsets(metrics),

@@ -96,6 +96,20 @@ def _make_room(figure: Figure) -> None:
 
 
 @mpl.rc_context(STYLE)
+def perturbation_figure(
+    fractions: Sequence[float], curves: Mapping[str, Sequence[float]], by_chance: Sequence[float], *, what: str
+) -> Figure:
+    """The mean probability of the explained class as more and more of the image is `what` (such as "blurred")."""
+    figure, (axes,) = empty_figure()
+    axes.plot(fractions, by_chance, color=SOFT, linewidth=1.4, linestyle=(0, (4, 3)), label="random order")
+    for colour, (name, values) in zip(FOLD_COLOURS, curves.items(), strict=False):
+        axes.plot(fractions, values, color=colour, linewidth=2, marker="o", markersize=3, label=name)
+    axes.set(xlabel=f"share of the pixels {what}", ylabel="probability of the class", xlim=(-0.02, 1.02))
+    axes.legend()
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def roc_figure(positive: NDArray[np.bool_], score: NDArray[np.float64], *, name: str, area: float) -> Figure:
     """ROC curve of P(`name`), with the point of the decision at 0.5."""
     figure, (axes,) = empty_figure()

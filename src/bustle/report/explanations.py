@@ -1,0 +1,71 @@
+"""The part of an evaluation's page on explanation maps: how far they explain, and what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.explanation import MEANINGS
+from bustle.drawing.outlines import as_canvas
+from bustle.evaluation.faithfulness import ExplanationFigures
+from bustle.evaluation.metrics import EXPLANATIONS
+from bustle.report.gallery import WIDTH, as_jpeg_uri
+from bustle.report.page_plots import Plot, can_draw_plots
+
+
+@dataclass(frozen=True)
+class ExplainedCase:
+    """A case with the class that its maps explain, its true `label`, and pictures `3 H W` by title of the method."""
+
+    case_id: str
+    label: str | None
+    class_name: str | None
+    pictures: Mapping[str, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class ReportedExplanations:
+    """The figures of all checked cases, and some of them to look at."""
+
+    figures: ExplanationFigures
+    shown: Sequence[ExplainedCase]
+
+
+def explanations_content(reported: ReportedExplanations | None) -> dict[str, Any] | None:
+    """What the page's template needs; None without explanations."""
+    if reported is None:
+        return None
+    return {
+        "figures": reported.figures,
+        "metrics": EXPLANATIONS,
+        "titles": {method: MEANINGS[method].title for method in reported.figures.methods},
+        "plots": _plots(reported.figures),
+        "gallery": [
+            (one, [(title, as_jpeg_uri(_narrow(picture))) for title, picture in one.pictures.items()])
+            for one in reported.shown
+        ],
+    }
+
+
+def _narrow(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cuts of a volume, three panels side by side, keep their width."""
+    return as_canvas(picture, width=None if picture.shape[2] > 2 * picture.shape[1] else WIDTH)
+
+
+def _plots(figures: ExplanationFigures) -> list[Plot]:
+    if not can_draw_plots():
+        return []
+    from bustle.report import plots
+
+    drawn = {
+        "Deletion": ("blurred", {m: one.deletion for m, one in figures.methods.items()}, figures.random_deletion),
+        "Insertion": ("put back", {m: one.insertion for m, one in figures.methods.items()}, figures.random_insertion),
+    }
+    return [
+        Plot(title, plots.as_svg_uri(plots.perturbation_figure(figures.fractions, curves, by_chance, what=what)))
+        for title, (what, curves, by_chance) in drawn.items()
+    ]
