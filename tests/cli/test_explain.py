@@ -129,6 +129,32 @@ def test_a_package_that_is_not_installed_is_told_before_any_work(
     assert not out.exists()
 
 
+def test_evaluation_checks_the_maps_of_a_run(run_folder: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    data = "phantom:?cases=6&seed=0&size=64"
+    command = ["evaluate", "--model", str(run_folder), "--data", data, "--out", str(out), "--device", "cpu"]
+    assert main([*command, "--explain"]) == 0
+    checked = json.loads((out / "explanation.json").read_text())
+    assert checked["n_cases"] == 6
+    estimates = checked["methods"]["cam"]["estimates"]
+    assert estimates["deletion"]["n"] == estimates["likeness_to_shuffled"]["n"] == 6
+    assert abs(estimates["likeness_to_shuffled"]["mean"]) < 0.9
+    assert len(checked["methods"]["cam"]["deletion"]) == len(checked["fractions"]) == 11
+    assert "Explanation maps" in (out / "report.html").read_text()
+    assert main(command) == 0
+    assert not (out / "explanation.json").exists(), "of an earlier call"
+
+
+def test_only_the_maps_of_a_model_that_explain_a_class_can_be_checked(package: Path, tmp_path: Path, capsys):
+    data = ["--data", "phantom:?cases=2&seed=0&size=64", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", "--predictions", str(tmp_path), *data, "--explain"]) == 2
+    assert "--explain belongs to --model; leave it out" in capsys.readouterr().err
+    without = write_package(tmp_path / "hand.bustle")
+    assert main(["evaluate", "--model", str(without), *data, "--explain"]) == 2
+    assert "uncertainty explains no class, which alone is checked" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unknown_method_names_the_known_ones(scan: Path, package: Path, tmp_path: Path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["predict", str(scan), "--model", str(package), "--out", str(tmp_path / "o"), "--explain", "magic"])

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bustle.evaluation.metrics import ANSWERS, CLASSIFICATION, CONSISTENCY, DETECTION, LESION_DETECTION, SEGMENTATION
+from bustle.evaluation.metrics import (
+    ANSWERS,
+    CLASSIFICATION,
+    CONSISTENCY,
+    DETECTION,
+    EXPLANATIONS,
+    LESION_DETECTION,
+    SEGMENTATION,
+)
 from bustle.evaluation.segmentation import metric_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -23,6 +31,7 @@ def test_the_catalogue_names_what_is_computed():
         (CLASSIFICATION, "## Classes"),
         (CONSISTENCY, "## Do class and outline agree?"),
         (ANSWERS, "## Answers"),
+        (EXPLANATIONS, "## Explanation maps"),
         (LESION_DETECTION, "## Lesions found"),
     ],
 )

@@ -21,12 +21,14 @@ from bustle.evaluation.comparison_results import (
     TrackComparison,
 )
 from bustle.evaluation.detection import DetectedCase
+from bustle.evaluation.faithfulness import MethodCurves, explanation_figures
 from bustle.evaluation.figures import SizeFigures
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
+from bustle.report.explanations import ExplainedCase, ReportedExplanations
 from bustle.report.gallery import WORST, ShownImage, ShownVolume
 from bustle.report.run_page import FoldCurves, write_run_page
 
@@ -86,6 +88,27 @@ def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metri
     assert WORST in text
     for row in rows:
         assert row.case_id in text
+
+
+def test_the_check_of_explanation_maps_has_its_figures_and_pictures(tmp_path, rows, metrics):
+    rng = np.random.default_rng(0)
+    curves = MethodCurves(rng.random((6, 3)), rng.random((6, 3)), list(rng.random(6)))
+    figures = explanation_figures(
+        {"cam": curves}, random=curves, fractions=np.linspace(0, 1, 3), groups=list("abcdef"), resamples=50
+    )
+    pictures = {"class activation map": np.zeros((3, 40, 60), np.uint8)}
+    shown = [ExplainedCase("site/<a>", "benign", "malignant", pictures)]
+    page = replace(reported(rows, metrics, pictures={}), explanations=ReportedExplanations(figures, shown))
+    write_evaluation_page(tmp_path / "report.html", page)
+    text = checked(tmp_path / "report.html")
+    section = text[text.index("Explanation maps") :]
+    likeness = figures.methods["cam"].estimates["likeness_to_shuffled"]
+    assert f"class activation map Likeness to a shuffled network's map {likeness.mean:.3f}" in section
+    assert "6 cases, 6 groups" in section
+    assert "class activation map for malignant, truth benign" in section
+    assert "a package has no weights to shuffle" not in section
+    assert "Deletion" in section
+    assert "Explanation maps" not in write(tmp_path / "report.html", rows, metrics)
 
 
 @pytest.mark.usefixtures("without_plots")

@@ -91,6 +91,7 @@ class ExplanationCheck:
         view = View.of(prediction, image, data=self.data)
         index = self.data.classes.index(explained_class(prediction))
 
+        by_chance = random_map(view.size, seed=(SEED, number))
         checks = {}
         for method in methods:
             own = resized(map_of_view(method, view, backend=self.backend, index=index), view.size)
@@ -98,13 +99,15 @@ class ExplanationCheck:
             if self.forgetful is not None:
                 other = resized(map_of_view(method, view, backend=self.forgetful, index=index), view.size)
                 likeness = rank_correlation(own, other)
-            checks[method] = MethodCheck(self._curves(view, own, index), likeness)
-        by_chance = random_map(view.size, seed=(SEED, number))
-        return CaseCheck(checks, self._curves(view, by_chance, index))
+            checks[method] = MethodCheck(self._curves(view, own, index, by_chance=by_chance), likeness)
+        return CaseCheck(checks, self._curves(view, by_chance, index, by_chance=by_chance))
 
-    def _curves(self, view: View, strength: NDArray[np.float32], index: int) -> Curves:
+    def _curves(
+        self, view: View, strength: NDArray[np.float32], index: int, *, by_chance: NDArray[np.float32]
+    ) -> Curves:
         found = [
-            self._probabilities(perturbed(view.pixels, strength, insert=insert), index) for insert in (False, True)
+            self._probabilities(perturbed(view.pixels, strength, ties=by_chance, insert=insert), index)
+            for insert in (False, True)
         ]
         return Curves(*(np.array(values, np.float64) for values in found))
 
@@ -120,13 +123,16 @@ class ExplanationCheck:
 
 
 def perturbed(
-    pixels: NDArray[np.uint8], strength: NDArray[np.float32], *, insert: bool
+    pixels: NDArray[np.uint8], strength: NDArray[np.float32], *, ties: NDArray[np.float32], insert: bool
 ) -> Iterator[NDArray[np.uint8]]:
-    """The pixels `C *s` with `FRACTIONS` of them blurred, the strongest first; with `insert` all the others."""
+    """The pixels `C *s` with `FRACTIONS` of them blurred, the strongest first; with `insert` all the others.
+
+    Pixels of equal strength, such as where a map is 0, go in the order of `ties`.
+    """
     sigma = BLUR * min(pixels.shape[1:])
     blurred = np.stack([ndimage.gaussian_filter(plane, sigma) for plane in pixels])
     rank = np.empty(strength.size, np.int64)
-    rank[np.argsort(-strength.ravel(), kind="stable")] = np.arange(strength.size)
+    rank[np.lexsort((ties.ravel(), -strength.ravel()))] = np.arange(strength.size)
     rank = rank.reshape(strength.shape)
     for fraction in FRACTIONS:
         chosen = rank < round(fraction * strength.size)
