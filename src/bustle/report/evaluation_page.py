@@ -29,8 +29,8 @@ from bustle.report.wording import number
 class ReportedTracks:
     """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases.
 
-    `trained_on` says in a sentence what taught the model. `explanations` is the check of the model's explanation maps,
-    where it was asked for.
+    `trained_on` says in a sentence what taught the model. `explanations` is the check of the model's explanation
+    maps, where it was asked for.
     """
 
     results: Tracks[TrackResult]
