@@ -11,7 +11,7 @@ import pytest
 
 from bustle.core.errors import InputError
 from bustle.core.published import published_for
-from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids
+from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids, setting_ids
 from bustle.data.sources import reader_ids
 from bustle.losses.build import LOSSES, build_loss
 from bustle.models import zoo
@@ -51,6 +51,7 @@ def test_every_loss_has_its_file_and_its_test(loss: str):
 def test_every_yaml_file_is_a_recipe_an_ablation_or_a_protocol():
     known = {CONFIGS / "recipes" / f"{name}.yaml" for name in recipe_ids()}
     known |= {CONFIGS / "ablations" / f"{name}.yaml" for name in ALL if "/" in name}
+    known |= {CONFIGS / "settings" / f"{name}.yaml" for name in setting_ids()}
     known |= {CONFIGS / "protocols" / f"{name}.yaml" for name in protocol_ids()}
     assert set(CONFIGS.rglob("*.y*ml")) == known
 
@@ -66,6 +67,28 @@ def test_every_recipe_is_complete(name: str):
     assert load_protocol(recipe.protocol).id == recipe.protocol
     assert not recipe.published_as or published_for(recipe.published_as), "published_as names no printed number"
     assert recipe.deviations, "say where the recipe departs from its source, or what it had to decide"
+
+
+@pytest.mark.parametrize("setting", setting_ids())
+def test_a_setting_is_that_of_every_method_which_its_paper_prints(setting: str):
+    paper, dataset = load_recipe(f"acsnet@{setting}").published_as["paper"], ""
+    compared = [name for name in ALL if load_recipe(name).published_as.get("paper") == paper and "parity" not in name]
+    printed = set()
+    for name in compared:
+        alone, inside = load_recipe(name), load_recipe(f"{name}@{setting}")
+        assert inside.model == alone.model
+        dataset = inside.published_as["dataset"]
+        printed |= {row.method for row in published_for(inside.published_as)}
+        assert inside.id == f"{name}@{setting}"
+        assert len(inside.deviations) > len(alone.deviations)
+    assert printed == {row.method for row in published_for({"paper": paper, "dataset": dataset})}
+
+
+def test_a_setting_says_nothing_printed_of_a_method_of_other_papers():
+    assert load_recipe("unext@acsnet-udiat").published_as == {}
+    assert load_recipe("unext@acsnet-udiat").training.batch_size == 4
+    with pytest.raises(InputError, match="unknown setting 'acsnet-udia'; did you mean acsnet-udiat"):
+        load_recipe("unext@acsnet-udia")
 
 
 def test_one_recipe_or_one_variant_can_be_counted_alone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 
 import pytest
@@ -12,15 +13,44 @@ from bustle.core.published import load_published, published_for
 
 def test_every_printed_number_is_there():
     rows = load_published()
-    assert len(rows) == 1011
+    assert len(rows) == 1045
     assert Counter(row.paper for row in rows) == {
-        "rmtl_net": 346,
+        "rmtl_net": 380,
         "la_net": 16,
         "acsnet": 203,
         "cms_vnet_iter": 175,
         "ctg_net": 271,
     }
     assert all(row.sd is None or row.sd >= 0 for row in rows)
+
+
+def test_a_method_has_one_name_in_its_paper():
+    """Whatever was printed: names that differ in capitals, marks or a remark only are one method."""
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in load_published():
+        for name in (row.method, row.printed_as):
+            plain = re.sub(r"\([^)]*\)|[-_ ]", "", name).lower()
+            names[row.paper, plain].add(row.method)
+    assert {key: found for key, found in names.items() if len(found) > 1} == {}
+    spelt = {(row.method, row.printed_as) for row in load_published() if row.method != row.printed_as}
+    assert {("UNet++", "Unet++"), ("VGG-16", "VGG16"), ("CTG-Net", "CTG-Net (ours)")} <= spelt
+
+
+def test_refinements_are_counted_alike_in_all_tables():
+    """The plain VNet is N = 0 in Table 2 and in Table 3, with the same figures; refined twice is N = 2."""
+    rows = published_for({"paper": "cms_vnet_iter"})
+    counted = {(row.table, row.method, found[1]) for row in rows if (found := re.search(r"N=(\d)", row.variant))}
+    assert {(table, n) for table, method, n in counted if method in ("VNet", "CVNet", "C_MSVNet")} == {
+        ("Table 3", "0"),
+        ("Table 4", "0"),
+        ("Table 6", "0"),
+    }
+    plain = [
+        {row.metric: row.mean for row in rows if (row.table, row.method, row.variant) == ("Table 2", *which)}
+        for which in (("VNet_Iter", "task=seg;N=0"),)
+    ]
+    again = {row.metric: row.mean for row in rows if (row.table, row.method) == ("Table 3", "VNet")}
+    assert plain == [again]
 
 
 def test_dice_and_iou_belong_together_but_for_two_flagged_rows():

@@ -193,3 +193,25 @@ def trained(name: str) -> Weighting:
 def test_an_impossible_temperature_is_refused():
     with pytest.raises(InputError, match="temperature must be positive"):
         build_weighting(Component("dynamic_average", {"temperature": 0}), tasks=TASKS)
+
+
+def test_positive_uncertainty_follows_its_formula_and_gradient():
+    weighting = build_weighting(Component("positive_uncertainty"), tasks=TASKS)
+    (c,) = weighting.parameters()
+    values = np.array([0.7, 2.5])
+    assert weighting(losses(values)).item() == pytest.approx(values.sum() / 2 + 2 * np.log(2))  # c = 1
+    at = np.array([0.8, 1.7])
+    with torch.no_grad():
+        c.copy_(torch.tensor(at))
+    total = weighting(losses(values))
+    total.backward()
+    assert total.item() == pytest.approx(float((values / (2 * at**2) + np.log(1 + at**2)).sum()))
+    np.testing.assert_allclose(c.grad.numpy(), -values / at**3 + 2 * at / (1 + at**2), rtol=1e-5)  # type: ignore[union-attr]
+    assert weighting.eval()(losses(values)).item() == pytest.approx(values.sum())
+
+
+def test_positive_uncertainty_learns_nothing_of_a_task_without_annotations():
+    weighting = build_weighting(Component("positive_uncertainty"), tasks=TASKS)
+    (c,) = weighting.parameters()
+    weighting(losses(np.array([0.5, 0.0]))).backward()
+    np.testing.assert_allclose(c.grad.numpy(), [-0.5 + 1, 0.0])  # type: ignore[union-attr]

@@ -55,7 +55,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(spec, build(spec).eval())
 
 
-WITH_BACKBONE = {"wang_2018": {"backbone": "test_resnet"}}
+WITH_BACKBONE = {"chen_2018": {"backbone": "test_resnet"}, "wang_2018": {"backbone": "test_resnet"}}
 """Further settings of networks whose tiny ones have no encoder that anybody has published."""
 
 

@@ -31,7 +31,7 @@ def _list(*, variants: bool, as_json: bool) -> int:
     import shutil
 
     from bustle.core.config import to_mapping
-    from bustle.core.recipe import load_recipe, recipe_ids
+    from bustle.core.recipe import load_recipe, recipe_ids, setting_ids
     from bustle.inference.package import Package
     from bustle.inference.shipped import shipped_names, shipped_package
     from bustle.models.counts import shipped_counts
@@ -56,9 +56,10 @@ def _list(*, variants: bool, as_json: bool) -> int:
             f"{gmacs:>{widths[4]}}  {deviations:>{widths[5]}}  {title:<{widths[6]}}  {citation}"
         )
         print(line[:room])
+    print(f"\nRECIPE@SETTING trains as a paper did on one data set: {', '.join(setting_ids())}")
     for name in shipped_names():
         title = Package(shipped_package(name)).record.title
-        print(f"\nready to use, without a training: --model {name} ({title})")
+        print(f"ready to use, without a training: --model {name} ({title})")
     return 0
 
 

@@ -17,15 +17,16 @@ class PublishedNumber:
     """One printed number. `mean` and `sd` are in `unit`; `sd` is what stands after the ±, where anything does.
 
     `note` says what a reader must know: a confidence half width in place of a standard deviation, a misprint, a
-    value quoted from elsewhere. `paper_file` is the text that the number was read from.
+    value quoted from elsewhere. A method has one name in all tables of its paper, the one that is `printed_as` there
+    or in another table. `variant` N of C_MSVNet_Iter counts refinements: 0 is the plain pass.
     """
 
     paper: str
-    paper_file: str
     table: str
     dataset: str
     split_protocol: str
     method: str
+    printed_as: str
     variant: str
     task: Literal["seg", "cls", "cost"]
     metric: str
@@ -64,7 +65,7 @@ _NAMES = ("paper", "table", "dataset", "method", "variant", "task", "metric")
 
 
 def _number(row: Mapping[str, str]) -> PublishedNumber:
-    texts = {name: row[name] for name in ("paper", "paper_file", "table", "dataset", "split_protocol", "method")}
+    texts = {name: row[name] for name in ("paper", "table", "dataset", "split_protocol", "method", "printed_as")}
     task = row["task"]
     if task not in ("seg", "cls", "cost"):
         raise unknown_name("task of a published number", task, ("seg", "cls", "cost"))

@@ -181,7 +181,8 @@ def recipe_ids(*, ablations: bool = False) -> list[str]:
 def load_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:
     """Load a shipped recipe, an ablation `<recipe>/<variant>`, or a YAML file, with `--set` overrides applied.
 
-    An ablation file holds only what differs: `{base: <recipe id>, title: …, set: {key.path: value, …}}`.
+    An ablation file holds only what differs: `{base: <recipe id>, title: …, set: {key.path: value, …}}`. A shipped
+    recipe or ablation may be followed by `@<setting>`, in which a paper trained all its methods on one data set.
     """
     mapping = apply_overrides(_recipe_mapping(name), overrides)
     try:
@@ -199,6 +200,8 @@ def _is_file_name(name: str) -> bool:
 def _recipe_mapping(name: str) -> dict[str, Any]:
     if _is_file_name(name):
         return _upgraded(read_yaml(given_path(name)))
+    if "@" in name:
+        return _in_setting(*name.split("@", maxsplit=1))
     if name not in recipe_ids(ablations=True):
         raise unknown_name("recipe", name, recipe_ids(ablations=True))
     if "/" not in name:
@@ -207,7 +210,27 @@ def _recipe_mapping(name: str) -> dict[str, Any]:
     variant = from_mapping(_Ablation, read_yaml(path), where=f"ablation {name}")
     mapping = _recipe_mapping(variant.base)
     mapping |= {"id": name, "title": variant.title, "published_as": dict(variant.published_as)}
-    for key, value in variant.set.items():
+    return _with_changes(mapping, variant.set)
+
+
+def _in_setting(name: str, setting_id: str) -> dict[str, Any]:
+    if setting_id not in setting_ids():
+        raise unknown_name("setting", setting_id, setting_ids())
+    path = CONFIGS / "settings" / f"{setting_id}.yaml"
+    setting = from_mapping(_Setting, read_yaml(path), where=f"setting {setting_id}")
+    mapping = _with_changes(_recipe_mapping(name), setting.set)
+    own = mapping.get("published_as", {})
+    in_the_paper = own.get("paper") == setting.published_as["paper"]
+    return mapping | {
+        "id": f"{name}@{setting_id}",
+        "title": f"{mapping['title']}, {setting.title}",
+        "published_as": {**own, **setting.published_as} if in_the_paper else {},
+        "deviations": [*mapping.get("deviations", []), *setting.deviations],
+    }
+
+
+def _with_changes(mapping: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in changes.items():
         mapping = apply_overrides(mapping, [assignment(key, value)])
     return mapping
 
@@ -226,11 +249,29 @@ class _Ablation:
     published_as: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """What a paper does with every method on one data set.
+
+    `published_as` goes on top of that of a recipe of the same paper; other recipes have no published number there.
+    """
+
+    title: str
+    set: Mapping[str, Any]
+    published_as: Mapping[str, str]
+    deviations: tuple[str, ...] = ()
+
+
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe; `load_recipe(str(path))` gives it back equal."""
     import yaml
 
     write_text(path, yaml.safe_dump(to_mapping(recipe), sort_keys=False, allow_unicode=True, width=110))
+
+
+def setting_ids() -> list[str]:
+    """What may stand behind the `@` of a recipe's name."""
+    return sorted(path.stem for path in (CONFIGS / "settings").glob("*.yaml"))
 
 
 def protocol_ids() -> list[str]:

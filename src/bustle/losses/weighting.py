@@ -122,11 +122,33 @@ class UncertaintyWeighting(nn.Module):
         return (torch.exp(-self.log_variance) * values + penalty).sum()
 
 
-Weighting = FixedWeighting | DynamicAverageWeighting | UncertaintyWeighting
+class PositiveUncertaintyWeighting(nn.Module):
+    """Uncertainty whose penalty is never negative (Liebel, Körner, "Auxiliary Tasks in Multi-task Learning", 2018).
+
+    Σ_k L_k / (2 c_k²) + ln(1 + c_k²), learned from c = 1 on; ACSNet's released script weighs its two tasks so. A task
+    whose loss is 0, as in a step without its annotations, adds nothing.
+    """
+
+    options_type = UncertaintyOptions
+
+    def __init__(self, options: UncertaintyOptions, *, tasks: Sequence[str]):
+        super().__init__()
+        self.deviation = nn.Parameter(torch.ones(len(tasks)))
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        values = torch.stack(list(losses.values()))
+        if not self.training:
+            return values.sum()
+        penalty = torch.log1p(self.deviation**2).masked_fill(values.detach() == 0, 0.0)
+        return (values / (2 * self.deviation**2) + penalty).sum()
+
+
+Weighting = FixedWeighting | DynamicAverageWeighting | PositiveUncertaintyWeighting | UncertaintyWeighting
 
 WEIGHTINGS: Mapping[str, type[Weighting]] = {
     "dynamic_average": DynamicAverageWeighting,
     "fixed": FixedWeighting,
+    "positive_uncertainty": PositiveUncertaintyWeighting,
     "uncertainty": UncertaintyWeighting,
 }
 

@@ -35,6 +35,23 @@ def test_the_pyramid_has_21_cells_of_512_channels_after_the_fourth_down_sampling
     assert model.get_submodule("class_head.0").in_features == 21 * 512
 
 
+def test_with_a_resnet_the_pyramid_reads_its_map_of_stride_16():
+    with torch.device("meta"):
+        model = zoo.build("chen_2018", {"backbone": "resnet18"}, in_channels=3, class_count=2)
+        maps = model.get_submodule("encoder")(torch.empty(2, 3, 256, 256))
+    assert maps[model.pyramid_level].shape == (2, 256, 16, 16)
+    assert model.get_submodule("class_head.0").in_features == 21 * 256
+    assert load_recipe("chen_2018/resnet18").model.config["backbone"] == "resnet18"
+    options = {"backbone": "resnet18", "backbone_options": {"output_stride": 8}}
+    with pytest.raises(InputError, match="has no map of stride 16"):
+        zoo.build("chen_2018", options, in_channels=3, class_count=2)
+
+
+def test_the_plain_network_has_no_published_weights():
+    with pytest.raises(InputError, match="the plain U-Net has no published encoder weights"):
+        zoo.build("chen_2018", {}, in_channels=3, class_count=2, encoder_weights="imagenet")
+
+
 def test_cells_hold_the_maxima_of_the_grids():
     maps = np.random.default_rng(0).normal(size=(2, 3, 8, 12)).astype(np.float32)
     wanted = [maps[:, :, 2 * i : 2 * i + 2, 3 * j : 3 * j + 3].max(axis=(2, 3)) for i in range(4) for j in range(4)]

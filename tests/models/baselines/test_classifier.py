@@ -53,7 +53,7 @@ def test_the_parity_presets_have_the_published_parameter_counts(name: str, metho
     description = describe(load_recipe(name))
     assert description.params == parameters  # P3
     assert description.params - description.trainable_params == frozen
-    printed = [row.mean for row in published_for({"paper": "rmtl_net", "method": method})]
+    printed = [row.mean for row in published_for({"paper": "rmtl_net", "method": method, "task": "cost"})]
     assert printed == [parameters]
 
 
@@ -171,3 +171,22 @@ def test_classes_alone_are_trained_validated_scored_and_predicted(tmp_path: Path
     printed = capsys.readouterr().out
     assert "benign 0." in printed or "malignant 0." in printed
     assert "lesion" not in printed
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet101", "densenet161"])
+def test_the_classifiers_of_rmtl_net_drop_half_of_the_features_before_the_last_layer(name: str):
+    """RMTL-Net's Tables 8 and 9: the dropout of its own class head holds for all networks that are compared."""
+    config = load_recipe(name).model.config
+    assert config["dropout"] == 0.5
+    small = {"vgg16": "vgg11", "resnet101": "resnet18", "densenet161": "densenet121"}[name]
+    body, image = build(**{**config, "backbone": small}).get_submodule("encoder"), torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        whole = body.eval()(image)
+        body.train()
+        for part in body.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.eval()
+        dropped = body(image)[whole != 0] == 0
+    assert 0.4 < float(dropped.float().mean()) < (0.6 if name != "vgg16" else 0.9)  # VGG drops between its layers too
+    assert load_recipe("vgg16/ctg").model.config["dropout"] == 0.0
+    assert "dropout" not in load_recipe("densenet121").model.config

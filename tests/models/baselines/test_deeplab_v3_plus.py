@@ -17,7 +17,7 @@ def count(*parts: torch.nn.Module) -> int:
 
 
 def test_it_has_the_published_parameter_count():
-    rows = published_for({"paper": "rmtl_net", "method": "Deeplabv3+", "task": "cost"})  # spelt so in Table 10
+    rows = published_for({"paper": "rmtl_net", "method": "DeepLabv3+", "task": "cost"})
     assert describe(load_recipe("deeplab_v3_plus")).params == 59_339_426  # P3
     assert [row.mean for row in rows] == [59_339_426]
     with torch.device("meta"):

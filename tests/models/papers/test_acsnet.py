@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -115,7 +116,8 @@ def test_every_variant_trains(name: str, switches: tuple):
 def test_no_variant_is_left_out():
     methods = {row.method for row in published_for({"paper": "acsnet"}) if row.table == "Table 2"}
     assert {load_recipe(name).published_as["method"] for name in VARIANTS} == methods
-    others = {"acsnet/udiat", "acsnet/uncertainty", "acsnet/plain-deformable", "acsnet/se", "acsnet/parity"}
+    others = {f"acsnet/{name}" for name in ("uncertainty", "plain-deformable", "se", "parity")}
+    others |= {"acsnet/paper", "acsnet/released"}
     assert {name for name in recipe_ids(ablations=True) if name.split("/")[0] == "acsnet"} == set(VARIANTS) | others
 
 
@@ -140,6 +142,60 @@ def test_the_class_head_means_over_scales_at_the_size_of_stage_4():
         raised = F.interpolate(stage5, scale_factor=2, mode="bilinear", align_corners=True)
         pooled = torch.cat([maps.flatten(2).mean(dim=2) for maps in (stage4, raised, stage6)], dim=1)
         torch.testing.assert_close(model(batch().image).class_logits, model.class_head.layers(pooled))
+
+
+def test_each_scale_is_weighed_at_its_own_size_before_it_is_resized():
+    """As in the released code; a NumPy form of both orders tells them apart."""
+    model = build().double().eval()
+    torch.manual_seed(1)
+    scales = [torch.randn(2, width, side, side, dtype=torch.float64) for width, side in _widths_and_sides(model)]
+    head = model.class_head
+    with torch.no_grad():
+        logits = head(scales).numpy()
+        pooled = [
+            _aligned_mean(_weighed(attention, scale.numpy()), side=scales[0].shape[-1])
+            for attention, scale in zip(head.attention, scales, strict=True)
+        ]
+        first, _, last = head.layers
+        hidden = np.maximum(np.concatenate(pooled, axis=1) @ first.weight.numpy().T + first.bias.numpy(), 0)
+        expected = hidden @ last.weight.numpy().T + last.bias.numpy()
+    np.testing.assert_allclose(logits, expected, rtol=1e-10)
+
+
+def _widths_and_sides(model: AcsNet) -> list[tuple[int, int]]:
+    """Of stages 4, 5 and 6, the coarsest of half the size."""
+    widths = [attention.mlp[2].out_features for attention in model.class_head.attention]
+    return list(zip(widths, (6, 3, 6), strict=True))
+
+
+def _weighed(attention: ChannelAttention, maps: np.ndarray) -> np.ndarray:
+    """`B C h w` times the sigmoid of two linear layers over channel means and maxima, negative values cut."""
+    pooled = np.concatenate([maps.mean(axis=(2, 3)), maps.max(axis=(2, 3))], axis=1)
+    first, _, last = attention.mlp
+    hidden = np.maximum(pooled @ first.weight.numpy().T + first.bias.numpy(), 0)
+    logits = hidden @ last.weight.numpy().T + last.bias.numpy()
+    return np.maximum(maps / (1 + np.exp(-logits))[:, :, None, None], 0)
+
+
+def _aligned_mean(maps: np.ndarray, *, side: int) -> np.ndarray:
+    """The mean `B C` over the maps enlarged bilinearly to `side`, corner pixels on corner pixels."""
+    places = np.linspace(0, maps.shape[-1] - 1, side)
+    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(maps.shape[-1])))
+    return np.einsum("yi,bcij,xj->bcyx", weights, maps, weights).mean(axis=(2, 3))
+
+
+def test_the_form_of_the_paper_has_plain_parts():
+    with torch.device("meta"):
+        recipe = load_recipe("acsnet/paper")
+        model = zoo.build("acsnet", recipe.model.config, in_channels=3, class_count=2)
+    assert model.encoder.channels == (32, 64, 128, 256, 512)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in model.modules())
+    gates = list(model.decoder.gates)
+    assert [type(gate) for gate in gates] == [GateUnit] * 4 + [nn.Identity]
+    assert [len(gate.look) for gate in gates[:4]] == [1] * 4
+    assert {attention.kind for attention in model.class_head.attention} == {"se"}
+    with pytest.raises(InputError, match="no weights of the backbone 'unet'"):
+        zoo.build("acsnet", recipe.model.config, in_channels=3, class_count=2, encoder_weights="imagenet")
 
 
 def test_a_gate_lies_between_zero_and_two_and_multiplies_the_image():

@@ -25,20 +25,25 @@ from torch.nn import functional as F
 from bustle.core.errors import InputError
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.deformable import DeformableConv
-from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.encoder import Encoder, build_encoder
+from bustle.models.blocks.unet import ConvStyle, UNetEncoder
 
 FIRST_DECODER_STAGE = 6
 STAGE_GROUP = 32
 """Channels per group of a decoder stage's group norms."""
 IMAGENET_CLASSES = 1000
+UNET_WIDTHS = (32, 64, 128, 256, 512)
+"""The paper prints none; the multiply-accumulates of these come closest to the printed ones of UNet and CUNet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The network's switches.
 
-    `backbone`: any timm `features_only` encoder, with `backbone_options` for timm (for example `pad_type`).
-    `gate`: a gate unit on every skip, and with `gate_on_bottleneck` on the coarsest map too. `dsa_stages`: the
+    `backbone`: any timm `features_only` encoder, with `backbone_options` for timm (for example `pad_type`); or
+    "unet": the plain one, 32 to 512 channels in four down-samplings, each convolution followed by group norm.
+    `gate`: a gate unit on every skip, and with `gate_on_bottleneck` on the coarsest map too; `gate_kind` as
+    `GateUnit` says. `dsa_stages`: the
     decoder stages that end with deformable spatial attention, counted from 6, the coarsest; `dcn_modulated`: its
     deformable convolutions weigh their taps (v2; v1 only moves them). `ca`: channel attention on what the class head
     reads; `ca_kind` "code" is the released one, from mean and maximum, "se" the paper's squeeze and excitation.
@@ -50,6 +55,7 @@ class Config:
     backbone: str = "resnet18"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     gate: bool = True
+    gate_kind: Literal["code", "paper"] = "code"
     gate_on_bottleneck: bool = True
     dsa_stages: tuple[int, ...] = (6, 7)
     dcn_modulated: bool = True
@@ -79,16 +85,18 @@ def mask_meaning(config: Config) -> MaskMeaning | None:
 
 
 class GateUnit(nn.Module):
-    """conv((G1 + G2) f) for maps `B C H W`, where the gates G1, G2 in 0..1 are one number per image (eq. 1 to 3)."""
+    """conv((G1 + G2) f) for maps `B C H W`, where the gates G1, G2 in 0..1 are one number per image (eq. 1 to 3).
 
-    def __init__(self, channels: int):
+    Kind "paper" looks at the map with one convolution for each gate, "code", as released, with a hidden layer before.
+    """
+
+    def __init__(self, channels: int, *, kind: Literal["code", "paper"] = "code"):
         super().__init__()
         hidden = max(2, channels // 8)
+        before = [nn.Conv2d(channels, hidden, 3, padding=1), group_norm(hidden, 2), nn.ReLU()]
         self.look = nn.Sequential(
-            nn.Conv2d(channels, hidden, 3, padding=1),
-            group_norm(hidden, 2),
-            nn.ReLU(),
-            nn.Conv2d(hidden, 2, 3, padding=1),
+            *(before if kind == "code" else []),
+            nn.Conv2d(hidden if kind == "code" else channels, 2, 3, padding=1),
         )
         self.out = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), group_norm(channels, 4), nn.ReLU())
 
@@ -173,7 +181,8 @@ class Decoder(nn.Module):
             )
         gated = [config.gate] * len(skips) + [config.gate and config.gate_on_bottleneck]
         self.gates = nn.ModuleList(
-            GateUnit(width) if gate else nn.Identity() for width, gate in zip(channels, gated, strict=True)
+            GateUnit(width, kind=config.gate_kind) if gate else nn.Identity()
+            for width, gate in zip(channels, gated, strict=True)
         )
         self.stages = nn.ModuleList()
         width = channels[-1]
@@ -195,7 +204,10 @@ class Decoder(nn.Module):
 
 
 class ClassHead(nn.Module):
-    """Maps `B C h w` of several scales, joined at the size of the first, to class logits `B N`."""
+    """Maps `B C h w` of several scales to class logits `B N`.
+
+    Each is weighed at its own size, as in the released code, and joined to the others at the size of the first.
+    """
 
     def __init__(self, channels: tuple[int, ...], config: Config, *, class_count: int):
         super().__init__()
@@ -207,7 +219,7 @@ class ClassHead(nn.Module):
 
     def forward(self, scales: list[Tensor]) -> Tensor:
         fused = [
-            attention(resize_aligned(scale, scales[0]))
+            resize_aligned(attention(scale), scales[0])
             for attention, scale in zip(self.attention, scales, strict=True)
         ]
         return self.layers(torch.cat(fused, dim=1).mean(dim=(-2, -1)))
@@ -218,9 +230,7 @@ class AcsNet(nn.Module):
 
     def __init__(self, config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None):
         super().__init__()
-        self.encoder = build_encoder(
-            config.backbone, in_channels=in_channels, weights=encoder_weights, options=config.backbone_options
-        )
+        self.encoder = _encoder(config, in_channels=in_channels, weights=encoder_weights)
         channels = self.encoder.channels
         scales = channels[-1:]
         self.decoder = self.mask_head = self.class_head = None
@@ -259,6 +269,16 @@ def group_norm(channels: int, group: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(channels, max(1, channels // group)), channels)
 
 
+def _encoder(config: Config, *, in_channels: int, weights: str | None) -> Encoder | UNetEncoder:
+    if config.backbone != "unet":
+        return build_encoder(
+            config.backbone, in_channels=in_channels, weights=weights, options=config.backbone_options
+        )
+    if weights is not None:
+        raise InputError("there are no weights of the backbone 'unet'", remedy="set model.encoder_weights to null")
+    return UNetEncoder(in_channels, UNET_WIDTHS, style=ConvStyle(norm="group"))
+
+
 def _conv_norm_relu(width: int) -> list[nn.Module]:
     return [nn.Conv2d(width, width, 3, padding=1), group_norm(width, STAGE_GROUP), nn.ReLU()]
 
@@ -289,8 +309,9 @@ SPEC = ModelSpec(
         "The layout is that of the released code (31.8 million parameters, 23.7 GMAC); the printed 42.99 million and "
         "30.96 G are not reached by any layout that the paper or the code describe.",
         "The paper has four down-samplings and group norm throughout; here as released the ResNet has five and keeps "
-        "its batch norm, and group norm stands in the new layers only.",
-        "The paper gates every skip; the released code, followed here, also gates the coarsest map.",
+        "its batch norm, and group norm stands in the new layers only (acsnet/paper has the plain U-Net's encoder).",
+        "The paper gates every skip with one convolution; the released code, followed here, also gates the coarsest "
+        "map and has a hidden layer before (acsnet/paper).",
         "Deformable attention stands in stages 6 and 7 with modulated convolutions as released; the paper names no "
         "stage and describes offsets only (acsnet/plain-deformable).",
         "Channel attention is the released one from mean and maximum; the paper cites squeeze and excitation "
