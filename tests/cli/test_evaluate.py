@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bustle.cli.main import main
 from bustle.io.raster import write_png
@@ -81,3 +82,31 @@ def test_cases_that_cannot_be_read_are_left_out_of_the_scores_of_other_tools(sca
     metrics = json.loads((scans / "out" / "metrics.json").read_text())
     assert metrics["n_cases"] == 5
     assert metrics["segmentation"]["dice"]["mean"] == pytest.approx(4 / 5)
+
+
+def test_predictions_of_cases_that_are_left_out_are_no_strangers(scans, capsys):
+    (scans / "data" / "masks" / "s5.png").write_bytes(b"no picture")
+    assert evaluate(scans, "--skip-damaged") == 0
+    assert "none of the cases" not in capsys.readouterr().out
+    (scans / "masks" / "stranger.png").write_bytes((scans / "masks" / "s1.png").read_bytes())
+    assert evaluate(scans, "--skip-damaged") == 0
+    assert "1 predictions belong to none of the cases (stranger.png)" in capsys.readouterr().out
+
+
+def test_a_photograph_on_its_side_beside_an_upright_mask_is_said_and_refused_where_the_sizes_show_it(scans, capsys):
+    """The image is used as it is stored, on whose grid the mask must be drawn; a square one does not show it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph = scans / "data" / "images" / "s1.jpg"
+    photograph.with_suffix(".png").unlink()
+    Image.new("L", (60, 80)).save(photograph, exif=exif)  # the mask has 80 columns and 60 rows
+    assert evaluate(scans) == 2
+    assert "s1.png" in capsys.readouterr().err
+    Image.new("L", (60, 60)).save(photograph, exif=exif)
+    for mask in (scans / "data" / "masks" / "s1.png", scans / "masks" / "s1.png"):
+        Image.new("L", (60, 60), 255).save(mask)
+    assert evaluate(scans) == 0
+    assert "s1.jpg says that it lies on its side or head (EXIF orientation 6)" in capsys.readouterr().err
+    assert main(["data", "audit", f"folder:{scans / 'data'}", "--out", str(scans / "audit")]) == 0
+    findings = json.loads((scans / "audit" / "audit.json").read_text())["findings"]
+    assert ["folder/s1"] in [each["case_ids"] for each in findings if each["kind"] == "exif-orientation"]

@@ -213,6 +213,7 @@ def evaluate_foreign_predictions(
             classes=classes,
             predictions=Tracks(predictions, predictions),
             trained_on=FOREIGN,
+            left_out=readable.left_out,
             warnings=readable.warnings,
         )
         return score_method(

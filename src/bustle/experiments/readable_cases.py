@@ -15,10 +15,11 @@ SKIP = "leave such cases out with --skip-damaged"
 
 @dataclass(frozen=True)
 class ReadableCases:
-    """`cases` can be read; `warnings` name those that were left out, and why."""
+    """`cases` can be read; `left_out` are the ids of the others, which `warnings` name with the reasons."""
 
     cases: tuple[Case, ...]
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def readable_cases(
@@ -49,7 +50,8 @@ def readable_cases(
         raise _refused(damaged, of=len(cases))
     reasons = "; ".join(f"{case_id} ({error.in_results()})" for case_id, error in damaged.items())
     warning = f"{len(damaged)} of {len(cases)} cases cannot be read and are left out: {reasons}"
-    return ReadableCases(tuple(case for case in cases if case.case_id not in damaged), (warning,))
+    readable = tuple(case for case in cases if case.case_id not in damaged)
+    return ReadableCases(readable, (warning,), left_out=tuple(damaged))
 
 
 def _refused(damaged: Mapping[str, InputError], *, of: int) -> InputError:

@@ -30,7 +30,8 @@ RESAMPLES = 2000
 class Method:
     """What is scored: the prediction files that each track takes, the classes that they tell apart, and warnings.
 
-    `trained_on` says in a sentence what taught the method.
+    `trained_on` says in a sentence what taught the method; `left_out` are ids of cases that are not scored, though
+    there may be predictions of them.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Method:
     predictions: Tracks[Path]
     trained_on: str
     warnings: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
 
 def score_method(
@@ -62,7 +64,9 @@ def score_method(
     scorable = [case for case in cases if case.has_mask or case.has_box or case.label is not None]
     if not scorable:
         raise InputError("none of the cases has a mask, a box or a class", remedy="evaluate on annotated data")
-    indexes = _indexes(method.predictions, cases=scorable, missing=missing)
+    scored_ids = {case.case_id for case in scorable}
+    others = [*method.left_out, *(case.case_id for case in cases if case.case_id not in scored_ids)]
+    indexes = _indexes(method.predictions, cases=scorable, others=others, missing=missing)
     scored = _scored(scorable, rules=rules, indexes=indexes, groups=groups, classes=method.classes)
     rows = scored.main.rows_with_strata()
     notes = (*method.warnings, *indexes.main.warnings, *groups.warnings, *_left_out(rows, cases, scorable, method))
@@ -104,12 +108,15 @@ def score_method(
     return results.main
 
 
-def _indexes(predictions: Tracks[Path], *, cases: Sequence[Case], missing: Missing) -> Tracks[PredictionIndex]:
+def _indexes(
+    predictions: Tracks[Path], *, cases: Sequence[Case], others: Sequence[str], missing: Missing
+) -> Tracks[PredictionIndex]:
     """The same index for both tracks where they score the same files."""
-    main = index_predictions(predictions.main, cases=cases, missing=missing)
+    main = index_predictions(predictions.main, cases=cases, others=others, missing=missing)
     if predictions.companion in (None, predictions.main):
         return Tracks(main, main)
-    return Tracks(main, index_predictions(predictions.companion, cases=cases, missing=missing))
+    companion = index_predictions(predictions.companion, cases=cases, others=others, missing=missing)
+    return Tracks(main, companion)
 
 
 def _scored(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from bustle.inference.decision import most_probable
 from bustle.inference.prediction_files import MASK, check_prediction, foreign_volume, read_prediction
 from bustle.inference.prediction_search import find_predictions, predictions_below, read_class_table
 from bustle.inference.stored_prediction import StoredPrediction, empty_mask
+from bustle.io.names import NameIndex
 from bustle.io.volume import check_same_grid, is_volume, read_header
 
 Missing = Literal["error", "as-empty"]
@@ -70,8 +71,12 @@ def _by(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size))
 
 
-def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missing) -> PredictionIndex:
+def index_predictions(
+    directory: Path, *, cases: Sequence[Case], others: Sequence[str] = (), missing: Missing
+) -> PredictionIndex:
     """Find the predictions of all cases. Every one that cannot be read is told at once, in a line of its own.
+
+    Predictions that belong to none of the cases are told; `others` are ids of cases that are known and not asked for.
 
     Raises `InputError` where some are missing or cannot be read, unless they count as empty.
     """
@@ -100,7 +105,9 @@ def index_predictions(directory: Path, *, cases: Sequence[Case], missing: Missin
         if missing == "error":
             raise InputError(problem, remedy=remedy, path=directory)
         warnings.append(problem + (": counted as empty masks" if found is paths else ": not in the class metrics"))
-    surplus = _surplus(directory, paths)
+    surplus = _surplus(directory, [*paths.values(), *find_predictions(directory, case_ids=others).values()])
+    known = NameIndex(others)
+    surplus_rows = tuple(name for name in surplus_rows if not known.find(name))
     if surplus:
         warnings.append(f"{len(surplus)} predictions belong to none of the cases ({_some(surplus)})")
     if surplus_rows:
@@ -136,9 +143,9 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
-def _surplus(directory: Path, paths: Mapping[str, Path]) -> list[str]:
-    """Predictions in the folder that no case asked for, by their path below it."""
-    unused = predictions_below(directory) - set(paths.values())
+def _surplus(directory: Path, used: Iterable[Path]) -> list[str]:
+    """Predictions in the folder that belong to no case, by their path below it."""
+    unused = predictions_below(directory) - set(used)
     return sorted(str(path.relative_to(directory)) for path in unused)
 
 

@@ -207,6 +207,23 @@ def test_tables_about_something_else_do_not_stop_what_can_be_read(tmp_path: Path
     assert "nothing is taken from a table: notes.xlsx: is not a readable Excel file" in finding.message
 
 
+def test_a_broken_table_of_the_images_is_refused_by_every_reader(tmp_path: Path, put):
+    put("images/a.png")
+    (tmp_path / "labels.csv").write_bytes(b"case_id,label,label\na,benign,benign\n")
+    for reader in ("", "folder:"):
+        with pytest.raises(InputError, match=r"labels\.csv: has the column 'label' twice"):
+            open_sources([f"{reader}{tmp_path}"])
+
+
+def test_images_of_one_name_in_two_formats_are_told_by_both_names(tmp_path: Path, put):
+    put("images/a.png")
+    put("images/a.webp")
+    with pytest.raises(InputError, match=r"'a\.png' and 'a\.webp' would have the same case id; rename"):
+        open_sources([f"folder:{tmp_path}"])
+    with pytest.raises(InputError, match=r"a\.webp: case id 'auto/a' occurs twice, of 'a\.png' too"):
+        open_sources([str(tmp_path)])
+
+
 def test_a_table_is_read_once(tmp_path: Path, put, monkeypatch: pytest.MonkeyPatch):
     put("images/a.png")
     (tmp_path / "labels.csv").write_text("image,label,patient,remark\na,benign,NA,NA\n")

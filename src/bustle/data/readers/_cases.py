@@ -103,8 +103,10 @@ class CollectionBuilder:
             self.note("unusable-name", f"left out: {error.in_results()}")
             return None
         if case_id in self._cases:
+            other = self._cases[case_id].files[0]
+            which = "" if other == image else f", of '{other.name}' too"
             raise InputError(
-                f"case id '{case_id}' occurs twice", remedy="give every case a name of its own", path=image
+                f"case id '{case_id}' occurs twice{which}", remedy="give every case a name of its own", path=image
             )
         return case_id
 

@@ -23,6 +23,7 @@ from bustle.data.readers._lesions import LesionSource, NumberedMask, UnitedMasks
 from bustle.data.readers._mask_sizes import OTHER_SIZES, OtherSize, other_size_of
 from bustle.data.readers._pairing import IMAGE_FOLDERS, named_folder
 from bustle.data.readers._rows import rows_of_stems
+from bustle.data.readers.folder import LABELS
 from bustle.data.sources import ReaderDescription, reader_module
 from bustle.io.names import NameIndex, file_below, normal_form
 from bustle.io.raster import RASTER_SUFFIXES
@@ -214,12 +215,17 @@ def _images_of_coco(file: Path) -> Path | None:
 
 
 def _tables(path: Path, root: Path) -> tuple[list[ItemTable], list[InputError]]:
-    """The tables with a column of images, and why others cannot be read: they may be about anything."""
+    """The tables with a column of images, and why others cannot be read: they may be about anything.
+
+    Raises `InputError` where it is one that by its name is about the images, as the reader folder does.
+    """
     tables, unread = [], []
     for file in (file for folder in dict.fromkeys((path, root)) for file in tables_in(folder)):
         try:
             table = read_item_table(file)
         except InputError as error:
+            if file.stem.lower() == LABELS:
+                raise
             unread.append(error)
             continue
         if table is not None:

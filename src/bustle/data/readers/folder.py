@@ -39,6 +39,9 @@ labels.csv               optional (or .tsv, .xlsx, .parquet): case_id,label[,pat
     options=OTHER_SIZES,
 )
 
+LABELS = "labels"
+"""The name without ending of the table about the images."""
+
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
     """Cases `folder/<stem>`. Masks, classes and everything else may be absent; a `normal` case needs no mask file.
@@ -52,7 +55,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         raise no_images(root / "images", reader="folder")
     unfinished = check_finished(root, images=len(images))
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
-    table = table_named(root, "labels")
+    table = table_named(root, LABELS)
     builder = CollectionBuilder(name, other_size=other_size_of(options))
     rows, surplus = {}, []
     if table is not None:
