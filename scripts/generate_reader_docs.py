@@ -36,6 +36,7 @@ becomes a finding, which `bustle data audit` shows:
 | `image-without-fold` | the publishers' folds leave the image out |
 | `crowd` | COCO annotations of crowds (`iscrowd`), which are left out unless `crowds=lesions` |
 | `lesion-without-outline` | a lesion has a box only, so the case counts as not outlined |
+| `alike-names` | file names that differ only in capitals: one folder of results on Windows and macOS |
 | `alike-patients` | patient ids that differ only in case, separators or leading zeros; each counts as a patient |
 | `exif-orientation` | a photograph that lies on its side; it is used as it is stored, `bustle predict` turns it |
 | `unread-folder` | a folder holds images and is not part of the layout; BUSI refuses class folders of other names |

@@ -11,9 +11,10 @@ from tests.made_model import MADE_MODEL
 
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
+from bustle.core.folder_names import portable_name
 from bustle.core.types import Geometry, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
-from bustle.inference.prediction_files import read_prediction, write_prediction
+from bustle.inference.prediction_files import prediction_folder, read_prediction, write_prediction
 from bustle.inference.prediction_search import find_predictions, read_class_table
 from bustle.inference.stored_prediction import StoredImageMask
 from bustle.io.raster import write_png
@@ -132,3 +133,15 @@ def test_a_prediction_is_found_in_either_unicode_form(tmp_path: Path):
     apart, composed = (unicodedata.normalize(form, "\u00e9") for form in ("NFD", "NFC"))
     write_png(tmp_path / f"{apart}.png", np.zeros((8, 8), np.uint8))
     assert list(find_predictions(tmp_path, case_ids=[f"site/{composed}"])) == [f"site/{composed}"]
+
+
+@pytest.mark.parametrize("stem", ["CON", "nul.a", "x.", "a:b", "scan?"])
+def test_cases_of_names_that_windows_refuses_have_portable_folders_and_are_found_there(stem: str, tmp_path: Path):
+    """As training and evaluation write them, and scoring reads them."""
+    case_id = f"site/{stem}"
+    folder = prediction_folder(tmp_path, case_id)
+    assert folder.parent == tmp_path / "site"
+    assert folder.name == portable_name(stem) != stem
+    write_prediction(own_prediction(case_id), folder)
+    assert find_predictions(tmp_path, case_ids=[case_id]) == {case_id: folder}
+    assert read_prediction(folder).decision == "malignant"

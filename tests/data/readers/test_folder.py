@@ -408,3 +408,11 @@ def test_folders_of_images_that_nobody_reads_are_named(tmp_path: Path, put):
         "unread-folder",
         "folder: 1 folders hold images that are not read: mask_2024",
     )
+
+
+def test_names_that_differ_only_in_capitals_are_a_finding(tmp_path: Path, put):
+    for name in ("A", "a", "b"):
+        put(f"images/{name}.png")
+    (finding,) = open_sources([f"folder:{tmp_path}"]).findings
+    assert (finding.kind, sorted(finding.case_ids)) == ("alike-names", ["folder/A", "folder/a"])
+    assert "differ only in capitals (folder/A, folder/a)" in finding.message

@@ -138,6 +138,7 @@ class CollectionBuilder:
 
     def collection(self) -> Collection:
         self._compare_patients()
+        self._compare_names()
         return Collection(tuple(self._cases.values()), tuple(map(self._of_known_cases, self._findings)))
 
     def _of_known_cases(self, finding: Finding) -> Finding:
@@ -152,6 +153,19 @@ class CollectionBuilder:
             hit = tuple(case.case_id for case in self._cases.values() if case.patient_id in alike)
             message = alike_message(self.source, groups, cases_of)
             self._findings.append(Finding("alike-patients", hit, message))
+
+    def _compare_names(self) -> None:
+        """Cases that differ only in capitals have one folder of results where a file system tells no capitals."""
+        of_name: dict[str, list[str]] = {}
+        for case_id in self._cases:
+            of_name.setdefault(case_id.casefold(), []).append(case_id)
+        alike = tuple(case_id for same in of_name.values() if len(same) > 1 for case_id in same)
+        if alike:
+            message = (
+                f"{self.source}: {len(alike)} cases have names that differ only in capitals ({named(alike)}): "
+                "on Windows and macOS the results of one replace another's"
+            )
+            self._findings.append(Finding("alike-names", alike, message))
 
     def _compare_sizes(self, case_id: str, image: Path, masks: tuple[Path, ...], *, outlined: bool) -> None:
         if is_volume(image):
