@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from bustle.core.errors import InputError
 from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.recipe import Recipe, load_recipe
+from bustle.data.prepared.intensities import normalise
 from bustle.models import zoo
 from bustle.models.description import describe
 from bustle.models.refinement import Refined, refined
@@ -130,3 +134,34 @@ def test_an_image_network_is_refined_too():
             shown = image + network.network(shown).mask_logits.sigmoid()
         assert torch.equal(network(image).mask_logits, network.network(shown).mask_logits)
     assert (recipe.model.refinements, recipe.training.step.name) == (2, "refinement")
+
+
+def test_the_map_is_added_with_its_weight():
+    image = torch.rand(1, 1, 4, 6)
+    network = Watched(2)
+    Refined(network, meaning=LESION, refinements=1, prob_weight=2.5)(image)
+    first, second = network.shown
+    probability = network(first).mask_logits.softmax(dim=1)[:, 1:]
+    torch.testing.assert_close(second - image, 2.5 * probability, atol=1e-6, rtol=1e-5)
+    with pytest.raises(InputError, match="prob_weight must lie above 0"):
+        load_recipe("cms_vnet_iter", overrides=["model.prob_weight=0"])
+
+
+def test_the_papers_recipes_show_a_dark_lesion_more_clearly_with_its_map_than_without():
+    """Of a lesion darker than its ring: how well one threshold tells them apart, before and after adding the map."""
+    random = np.random.default_rng(0)
+    lesion = np.zeros((24, 24, 24), bool)
+    lesion[8:16, 8:16, 8:16] = True
+    grey = np.clip(np.where(lesion, 70, 120) + random.normal(0, 20, lesion.shape), 0, 255).astype(np.float32)
+    probability = np.where(lesion, 0.9, 0.1).astype(np.float32)
+    for name in ("cms_vnet", "cms_vnet_iter", "cms_vnet_iter_cpu"):
+        section = load_recipe(name).data
+        assert _told_apart(normalise(grey[None], section=section)[0] + probability, lesion) > 0.99
+    standardised = replace(section, normalisation="z_score")
+    plain = normalise(grey[None], section=standardised)[0]
+    assert _told_apart(plain + probability, lesion) < _told_apart(plain, lesion) - 0.1
+
+
+def _told_apart(values: np.ndarray, lesion: np.ndarray) -> float:
+    """|2 AUC - 1| of the lesion against the rest: 0 = not at all, 1 = by one threshold."""
+    return abs(2 * float(roc_auc_score(lesion.ravel(), values.ravel())) - 1)

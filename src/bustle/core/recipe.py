@@ -32,7 +32,7 @@ class ModelSection:
     """`config` is checked against the network's own Config when the network is built.
 
     `refinements`: how many more times the network is run on its input plus the lesion probability that it gave last;
-    0 = one plain pass (C_MSVNet_Iter, Algorithm 1).
+    0 = one plain pass (C_MSVNet_Iter, Algorithm 1). `prob_weight` multiplies the probability before it is added.
     """
 
     id: str
@@ -40,8 +40,11 @@ class ModelSection:
     encoder_weights: str | None = None
     """None = random; "imagenet" = timm's pretrained weights; else the path of a local safetensors file."""
     refinements: int = 0
+    prob_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.prob_weight <= 100:
+            raise ValueError("prob_weight must lie above 0 and be at most 100")
         if not 0 <= self.refinements <= MOST_REFINEMENTS:
             raise ValueError(f"refinements must be 0 to {MOST_REFINEMENTS}")
 

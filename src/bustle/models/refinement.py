@@ -4,9 +4,10 @@ Zhou et al., "Multi-task learning for segmentation and classification of tumors 
 images", Medical Image Analysis 2021, Algorithm 1. Works with any network that gives a mask, of images or volumes.
 `training.steps.refinement` is its training with an update after every pass.
 
-Own choices: the map is the soft lesion probability in 0..1, added with weight 1 to the normalised image; it passes no
-gradient, because the weights may change between the passes. Batch normalisation keeps one set of running statistics
-for all passes, though the first sees no map: evaluation uses their mixture.
+Own choices: the map is the soft lesion probability in 0..1, added with a weight to the normalised image; it passes no
+gradient, because the weights may change between the passes. An image of 0..1 fits it best: lesions are dark, and in
+one that is normalised by its mean and deviation the sum hides them. Batch normalisation keeps one set of running
+statistics for all passes, though the first sees no map: evaluation uses their mixture.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from bustle.models.zoo import ResolvedNetwork
 class Refined(nn.Module):
     """Runs `network` once on `image B C *S`, then `refinements` more times on the image plus the last lesion map.
 
-    Gives the output of the last pass. Without refinements it is the network itself. The weights are the network's,
-    and so is the file that they are saved to: save and load `network`. Raises `InputError` for a network without a
-    mask.
+    The map is added `prob_weight` times. Gives the output of the last pass. Without refinements it is the network
+    itself. The weights are the network's, and so is the file that they are saved to: save and load `network`. Raises
+    `InputError` for a network without a mask.
     """
 
-    def __init__(self, network: nn.Module, *, meaning: MaskMeaning | None, refinements: int):
+    def __init__(
+        self, network: nn.Module, *, meaning: MaskMeaning | None, refinements: int, prob_weight: float = 1.0
+    ):
         super().__init__()
         if refinements and meaning is None:
             raise InputError(
@@ -36,6 +39,7 @@ class Refined(nn.Module):
         self.network = network
         self.meaning = meaning
         self.refinements = refinements
+        self.prob_weight = prob_weight
 
     def forward(self, image: Tensor) -> MultiTaskOutput:
         shown = image
@@ -47,9 +51,11 @@ class Refined(nn.Module):
         """What the next pass is shown: the image `B C *S` plus the output's lesion probability in every channel."""
         assert output.mask_logits is not None
         assert self.meaning is not None
-        return image + self.meaning.lesion_map(output.mask_logits.detach()).unsqueeze(1)
+        return image + self.prob_weight * self.meaning.lesion_map(output.mask_logits.detach()).unsqueeze(1)
 
 
 def refined(network: nn.Module, resolved: ResolvedNetwork) -> Refined:
     """What `resolved` built, with as many refinements as its recipe says."""
-    return Refined(network, meaning=resolved.mask_meaning, refinements=resolved.refinements)
+    return Refined(
+        network, meaning=resolved.mask_meaning, refinements=resolved.refinements, prob_weight=resolved.prob_weight
+    )

@@ -65,6 +65,7 @@ class ResolvedNetwork:
     classes: tuple[str, ...]
     encoder_weights: str | None
     refinements: int
+    prob_weight: float
     mask_meaning: MaskMeaning | None
     map_meanings: Mapping[str, MaskMeaning]
     without_gradient: tuple[str, ...]
@@ -100,6 +101,7 @@ def resolve(recipe: Recipe) -> ResolvedNetwork:
         classes=recipe.data.classes,
         encoder_weights=recipe.model.encoder_weights,
         refinements=recipe.model.refinements,
+        prob_weight=recipe.model.prob_weight,
         mask_meaning=spec.mask_meaning(config),
         map_meanings=spec.map_meanings(config),
         without_gradient=spec.without_gradient(config),
