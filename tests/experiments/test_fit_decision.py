@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,8 +14,13 @@ from sklearn.linear_model import LogisticRegression
 
 from bustle.cli.main import main
 from bustle.core.answer import Answer
+from bustle.core.run_layout import RunLayout
+from bustle.data.sources import open_sources
+from bustle.data.splits.split_file import write_splits
+from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.experiments import question_fit
+from bustle.experiments.calibration_file import read_calibration
 from bustle.experiments.fit_decision import (
     LESION_COVERAGE,
     NORMAL_COVERAGE,
@@ -27,6 +32,8 @@ from bustle.experiments.fit_decision import (
 from bustle.experiments.malignancy_fit import CLASS_COVERAGE
 from bustle.experiments.question_fit import RIDGE, conformal_bound, fit_logistic, question_of
 from bustle.inference.decision import DecisionRule, malignancy_inputs
+from bustle.inference.decision_file import rule_of
+from bustle.inference.predictor import Predictor
 
 
 def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
@@ -158,21 +165,78 @@ def test_a_surer_network_is_answered_surer():
     assert all(lower < higher for lower, higher in pairwise(values))
 
 
-@pytest.mark.usefixtures("without_plots")
-def test_a_trained_network_gets_its_rule_from_the_validation_part(tmp_path, monkeypatch):
+TINY = (
+    *("training.epochs=1", "data.size=[64, 64]", "model.config.backbone=test_resnet", "augmentation=[]"),
+    *("model.config.decoder_channels=[8, 8, 8, 8]", "model.encoder_weights=null", "training.batch_size=8"),
+)
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunLayout]]:
+    """Trains two folds of a network that learns nothing; with options of a run that is there, goes on with them."""
+    folder = tmp_path_factory.mktemp("fitted")
+    data, splits, out = "phantom:?cases=36&seed=0&size=64", folder / "splits.json", folder / "run"
+    names = [case.case_id for case in open_sources([data]).cases]
+    folds = [Fold(tuple(names[24:]), tuple(names[:12]), tuple(names[12:24]))]
+    folds += [Fold(tuple(names[:12]), tuple(names[12:24]), tuple(names[24:]))]
+    write_splits(splits, Splits("strict", "strict", 0, tuple(folds), (), {name: name for name in names}))
+    words = ["train", "reference", "--data", data, "--splits", str(splits), "--out", str(out)]
+
+    def run(*options: str) -> RunLayout:
+        assert main([*words, "--set", *TINY, *options]) == 0
+        return RunLayout(out)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(question_fit, "LEAST_CASES", 1)
+        for page in ("page", "evaluation_page", "run_page"):
+            patch.setattr(f"bustle.report.{page}.can_draw_plots", lambda: False)
+        yield run
+
+
+@pytest.fixture(scope="module")
+def trained(train: Callable[..., RunLayout]) -> RunLayout:
+    return train()
+
+
+def test_a_trained_network_gets_its_rule_from_the_validation_part(trained):
     """End to end on a network that never learned: the rule is there, and the run's own answers follow it."""
-    monkeypatch.setattr(question_fit, "LEAST_CASES", 1)
-    data = "phantom:?cases=60&seed=0&size=64"
-    tiny = ["training.epochs=1", "data.size=[64, 64]", "model.config.backbone=test_resnet", "augmentation=[]"]
-    widths = ["model.config.decoder_channels=[8, 8, 8, 8]", "model.encoder_weights=null", "training.batch_size=8"]
-    out = tmp_path / "run"
-    command = ["train", "reference", "--data", data, "--holdout", "0.2", "--out", str(out), "--set", *tiny, *widths]
-    assert main(command) == 0
-    content = json.loads((out / "fold-0" / "decision.json").read_text())
+    fold = trained.fold(0)
+    content = json.loads(fold.decision.read_text())
     assert content["rule"]["malignancy"]["cases_yes"] >= 1
     assert content["rule"]["presence"] is not None
-    rows = read_cases(out / "fold-0" / "cases_answers.csv")
+    rows = read_cases(fold.answers)
     words = {"benign", "malignant", "refer", "lesion possible", "no lesion"}
     assert {row.decision for row in rows} <= words
     for row in rows:
         assert row.prediction_empty == (row.decision == "no lesion")
+
+
+def test_the_mean_of_all_folds_has_a_rule_that_is_fitted_on_the_validation_parts_of_all(trained):
+    folds = trained.folds()
+    whole, (first, second) = rule_of(folds), map(rule_of, [folds[:1], folds[1:]])
+    assert whole is not None
+    assert first is not None
+    assert second is not None
+    assert whole.malignancy.cases_yes == first.malignancy.cases_yes + second.malignancy.cases_yes
+    assert whole == fit_rule([case for fold in folds for case in read_calibration(fold.calibration)])
+    assert Predictor.open(trained.path, device="cpu").rule == whole
+    assert rule_of([folds[1], folds[0]]) is None  # what it was fitted for is named in its file
+
+
+def test_a_finished_run_gets_a_new_rule_without_a_training(train, trained):
+    fold = trained.fold(0)
+    weights, rule, of_mean = (path.read_bytes() for path in (fold.weights, fold.decision, trained.decision))
+    content = json.loads(rule)
+    fold.decision.write_text(json.dumps({"format_version": 1, "rule": content["rule"] | {"smallest_part": 0.9}}))
+    fold.calibration.unlink()
+    fold.checkpoint.unlink()  # a training that goes on needs it, this does not
+    train("--resume", "--refit")
+    assert json.loads(fold.decision.read_text()) == content
+    assert fold.weights.read_bytes() == weights
+    assert fold.is_scored
+    assert trained.decision.read_bytes() == of_mean
+
+
+def test_a_rule_is_fitted_anew_only_in_a_run_that_is_there(tmp_path, capsys):
+    assert main(["train", "reference", "--data", "phantom:", "--out", str(tmp_path / "run"), "--refit"]) == 2
+    assert "--refit is for a run that is there; add --resume" in capsys.readouterr().err

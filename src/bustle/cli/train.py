@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
     parser.add_argument(
+        "--refit",
+        action="store_true",
+        help="with --resume: fit the rule for the answers of finished folds anew, and score them by it",
+    )
+    parser.add_argument(
         "--init",
         type=given_path,
         metavar="WEIGHTS|PACKAGE",
@@ -69,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_descriptors(arguments)
     if arguments.predictions is not None:
         raise InputError("--predictions goes with `bustle train descriptors`", remedy="leave it out")
+    if arguments.refit and not arguments.resume:
+        raise InputError("--refit is for a run that is there", remedy="add --resume")
     out = arguments.out
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
@@ -91,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
             split=split,
             fold=arguments.fold,
             resume=arguments.resume,
+            refit=arguments.refit,
             device=arguments.device,
             init=arguments.init,
         )
@@ -110,6 +118,7 @@ def _train_descriptors(arguments: argparse.Namespace) -> int:
         "--protocol": arguments.protocol is not None,
         "--set": bool(arguments.overrides),
         "--resume": arguments.resume,
+        "--refit": arguments.refit,
         "--init": arguments.init is not None,
     }
     unwanted = next((option for option, given in of_networks.items() if given), None)

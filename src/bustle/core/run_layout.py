@@ -124,6 +124,11 @@ class FoldLayout(TrainingFolder, ScoredFolder):
         return self.path / "decision.json"
 
     @property
+    def calibration(self) -> Path:
+        """What the network says about its validation part, from which rules are fitted."""
+        return self.path / "calibration.json"
+
+    @property
     def number(self) -> int:
         return int(self.name.removeprefix("fold-"))
 
@@ -172,6 +177,11 @@ class RunLayout:
     @property
     def summary(self) -> Path:
         return self.path / "summary.json"
+
+    @property
+    def decision(self) -> Path:
+        """The rule for the mean of all folds."""
+        return self.path / "decision.json"
 
     @property
     def report(self) -> Path:
@@ -293,11 +303,14 @@ def run_names(predictions: OwnNames) -> OwnNames:
     trained = ("best.safetensors", "metrics.csv")
     stages = OwnNames(folders={"*": OwnNames(files=trained, folders=training)})
     fold = OwnNames(
-        files=(*trained, "decision.json", *_scoring_files(), "report.html"),
+        files=(*trained, "decision.json", "calibration.json", *_scoring_files(), "report.html"),
         folders={**training, "stages": stages, **_prediction_folders(predictions)},
     )
     return OwnNames(
-        files=("recipe.yaml", "splits.json", "images.json", "provenance.json", "summary.json", "report.html"),
+        files=(
+            *("recipe.yaml", "splits.json", "images.json", "provenance.json"),
+            *("summary.json", "decision.json", "report.html"),
+        ),
         folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
         signed_by=("recipe.yaml",),
     )

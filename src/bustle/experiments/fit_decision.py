@@ -76,22 +76,16 @@ class CalibrationCase:
     lesion: Values
 
 
-def fit_decision(predictor: Predictor, cases: Sequence[Case], *, groups: Mapping[str, str]) -> DecisionRule | None:
-    """The rule for a trained model, from what it says about `cases`; None where `fit_rule` finds none.
-
-    `groups` maps case ids to what must not be divided, such as patients. Only networks that outline and classify
-    images have a rule.
-    """
-    classes = predictor.data.classes
-    if not predictor.outlines or predictor.data.needs_place or not {BENIGN, MALIGNANT} <= set(classes):
-        return None
-    return fit_rule(list(calibration_cases(predictor, cases, groups=groups)))
-
-
 def calibration_cases(
     predictor: Predictor, cases: Sequence[Case], *, groups: Mapping[str, str]
 ) -> Iterator[CalibrationCase]:
-    """Predict the cases, one after the other."""
+    """What a trained model says about `cases`, one after the other.
+
+    `groups` maps case ids to what must not be divided, such as patients. Nothing of models that do not both outline
+    and classify images, which have no rule.
+    """
+    if not predictor.outlines or predictor.data.needs_place or not {BENIGN, MALIGNANT} <= set(predictor.data.classes):
+        return
     for case in progress(cases, description="fit the answers"):
         sample = case.load()
         item = Item(case.case_id, sample.image, sample.geometry)
@@ -128,15 +122,7 @@ def _calibration_case(prediction: Prediction, sample: Sample, *, label: str | No
 
 def fit_rule(cases: Sequence[CalibrationCase]) -> DecisionRule | None:
     """The rule that these cases lead to; None where too few are known to be benign or malignant."""
-    lesions = [case for case in cases if case.label in (BENIGN, MALIGNANT)]
-    malignancy = fit_malignancy(
-        KnownLesions(
-            network=np.array([malignancy_inputs(case.probabilities)[0] for case in lesions]),
-            measured=[case.lesion for case in lesions],
-            malignant=np.array([case.label == MALIGNANT for case in lesions], bool),
-            groups=[case.group for case in lesions],
-        )
-    )
+    malignancy = fit_malignancy(known_lesions(cases))
     if malignancy is None:
         return None
     known = [case for case in cases if case.has_lesion is not None and NORMAL in case.probabilities]
@@ -153,6 +139,17 @@ def fit_rule(cases: Sequence[CalibrationCase]) -> DecisionRule | None:
         smallest_part=_smallest_part(cases),
         descriptors=malignancy.descriptors,
         trial=malignancy.trial,
+    )
+
+
+def known_lesions(cases: Sequence[CalibrationCase]) -> KnownLesions:
+    """Those of the cases that are known to be benign or malignant."""
+    lesions = [case for case in cases if case.label in (BENIGN, MALIGNANT)]
+    return KnownLesions(
+        network=np.array([malignancy_inputs(case.probabilities)[0] for case in lesions]),
+        measured=[case.lesion for case in lesions],
+        malignant=np.array([case.label == MALIGNANT for case in lesions], bool),
+        groups=[case.group for case in lesions],
     )
 
 

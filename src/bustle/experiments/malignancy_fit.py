@@ -61,7 +61,7 @@ def fit_malignancy(lesions: KnownLesions) -> FittedMalignancy | None:
 
     Without a trial where nothing was measured, or too few lesions are there to leave some out.
     """
-    alone = _question(lesions.network[:, None], lesions)
+    alone = question_of_malignancy(lesions.network[:, None], lesions)
     if alone is None:
         return None
     if not any(lesions.measured):
@@ -69,7 +69,7 @@ def fit_malignancy(lesions: KnownLesions) -> FittedMalignancy | None:
     try:
         trial = _trial(lesions)
         if trial.gain > ERRORS_BETTER * trial.gain_error:
-            question, descriptors = _with_descriptors(lesions)
+            question, descriptors = with_descriptors(lesions)
             return FittedMalignancy(question=question, descriptors=descriptors, trial=trial)
     except TooFewLesionsError:
         trial = None
@@ -80,11 +80,13 @@ class TooFewLesionsError(Exception):
     """Of one class, to leave a part of them out."""
 
 
-def _question(inputs: NDArray[np.float64], lesions: KnownLesions) -> Question | None:
+def question_of_malignancy(inputs: NDArray[np.float64], lesions: KnownLesions) -> Question | None:
+    """The question on `inputs` `N d` of the lesions; None of too few lesions."""
     return question_of(inputs, lesions.malignant, coverage_yes=CLASS_COVERAGE, coverage_no=CLASS_COVERAGE)
 
 
-def _with_descriptors(lesions: KnownLesions) -> tuple[Question, DescriptorModel]:
+def with_descriptors(lesions: KnownLesions) -> tuple[Question, DescriptorModel]:
+    """The question on network and descriptors, and the descriptors' model. Raises `TooFewLesionsError`."""
     try:
         strength = chosen_strength(
             lesions.measured, positive=lesions.malignant, groups=lesions.groups, names=FREE_OF_SPACING
@@ -95,7 +97,7 @@ def _with_descriptors(lesions: KnownLesions) -> tuple[Question, DescriptorModel]
     for others, part in _divided(lesions):
         model = _descriptors(lesions.part(others), strength=strength)
         held_out[part] = [_log_odds(model, lesions.measured[place]) for place in part]
-    question = _question(np.column_stack([lesions.network, held_out]), lesions)
+    question = question_of_malignancy(np.column_stack([lesions.network, held_out]), lesions)
     if question is None:
         raise TooFewLesionsError
     return question, _descriptors(lesions, strength=strength)
@@ -106,10 +108,10 @@ def _trial(lesions: KnownLesions) -> MalignancyTrial:
     alone, stacked = np.empty((2, len(lesions.malignant)))
     for others, part in _divided(lesions):
         learnt = lesions.part(others)
-        question = _question(learnt.network[:, None], learnt)
+        question = question_of_malignancy(learnt.network[:, None], learnt)
         if question is None:
             raise TooFewLesionsError
-        both, model = _with_descriptors(learnt)
+        both, model = with_descriptors(learnt)
         for place in part:
             network = float(lesions.network[place])
             alone[place] = question.probability((network,))

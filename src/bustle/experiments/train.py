@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
+from bustle.core.files import remove_file
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
@@ -15,9 +16,11 @@ from bustle.core.tracks import both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.relations.seen_images import sketches_of
+from bustle.data.splits.splits import Fold
 from bustle.evaluation.results import RunResult
+from bustle.experiments.calibration_file import read_calibration, write_calibration
 from bustle.experiments.evaluate import score_model
-from bustle.experiments.fit_decision import fit_decision
+from bustle.experiments.fit_decision import calibration_cases, fit_rule
 from bustle.experiments.initial_weights import weights_of
 from bustle.experiments.own_outputs import RUN
 from bustle.experiments.planned_run import PlannedRun, SplitChoice, plan_run
@@ -40,12 +43,14 @@ def run_training(
     split: SplitChoice,
     fold: int | None = None,
     resume: bool = False,
+    refit: bool = False,
     device: str = "auto",
     init: Path | None = None,
 ) -> RunResult:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
-    `fold` trains only that fold (from 0). Everything in the recipe is checked before `load_data` is called, and every
+    `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
+    their answers and are scored by it. Everything in the recipe is checked before `load_data` is called, and every
     image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a full disk
     and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
@@ -76,7 +81,8 @@ def run_training(
         run.begin_session()
         work = _Folds(planned, out=out, device=device, init=init, precision=run.precision)
         for number in planned.numbers:
-            work.do(number, resume=reopening)
+            work.do(number, resume=reopening, refit=refit)
+        write_rule_of_mean(RunLayout(out))
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
         run.end_session()
     return result
@@ -134,6 +140,18 @@ def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
             read_training(fold)
 
 
+def write_rule_of_mean(run: RunLayout) -> None:
+    """The rule for the mean of a run's finished folds, where all of them have what it is fitted on.
+
+    It is fitted on what each network says about its own validation part: no case is there that all of them have not
+    seen. The mean is a little surer than one network, so that the rule is an approximation.
+    """
+    folds = [fold for fold in run.folds() if fold.is_finished]
+    if len(folds) > 1 and all(fold.calibration.exists() for fold in folds):
+        cases = [case for fold in folds for case in read_calibration(fold.calibration)]
+        write_decision_rule(run.decision, fit_rule(cases), folds=folds)
+
+
 class _Folds:
     """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
 
@@ -151,10 +169,15 @@ class _Folds:
         self.init = init
         self.warnings = planned.warnings
 
-    def do(self, number: int, *, resume: bool) -> None:
+    def do(self, number: int, *, resume: bool, refit: bool) -> None:
         from bustle.training.run import train_fold
 
         folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
+        if refit and folder.is_finished:
+            remove_file(folder.main.metrics)  # first, so that an interrupted command is taken up where it stopped
+            remove_file(folder.decision)
+            self._finish(folder, fold)
+            return
         if resume and folder.is_finished and not folder.has_epoch:
             return  # its checkpoint was taken away, which only a training needs that goes on
         seed = self.recipe.training.seed + number
@@ -171,16 +194,21 @@ class _Folds:
             title=f"fold {number}",
         )
         if not folder.is_scored:
-            predictor = self._deciding(folder, [self.by_id[case_id] for case_id in fold.val])
-            self._score(predictor, folder.path, [self.by_id[case_id] for case_id in fold.test], number)
+            self._finish(folder, fold)
+
+    def _finish(self, folder: FoldLayout, fold: Fold) -> None:
+        predictor = self._deciding(folder, [self.by_id[case_id] for case_id in fold.val])
+        self._score(predictor, folder.path, [self.by_id[case_id] for case_id in fold.test], folder.number)
 
     def _deciding(self, folder: FoldLayout, cases: Sequence[Case]) -> Predictor:
         """The fold's model with the rule for its answers, which is fitted on its validation part and kept."""
         predictor = Predictor.of_trained_fold(RunLayout(self.out), folder.number, device=self.device)
         if folder.decision.exists():
             return predictor
-        rule = fit_decision(predictor, cases, groups=self.splits.groups)
-        write_decision_rule(folder.decision, rule)
+        known = list(calibration_cases(predictor, cases, groups=self.splits.groups))
+        write_calibration(folder.calibration, known)
+        rule = fit_rule(known)
+        write_decision_rule(folder.decision, rule, folds=[folder])
         if rule is None:
             return predictor
         return Predictor.of_trained_fold(RunLayout(self.out), folder.number, device=self.device)

@@ -104,7 +104,14 @@ def _answers(record: PackageRecord) -> str:
     questions = [("malignant lesions", "benign lesions", rule.malignancy)]
     if rule.presence is not None:
         questions.insert(0, ("cases with a lesion", "cases without one", rule.presence))
-    lines = ["| stays possible in at least | fitted on |", "|---|---|"]
+    lines = []
+    if len(record.weights) > 1:
+        lines += [
+            "The rule was fitted on what each network says about its own validation cases: for their mean, which no "
+            "case can test that none of them has seen, it is an approximation.",
+            "",
+        ]
+    lines += ["| stays possible in at least | fitted on |", "|---|---|"]
     for yes, no, question in questions:
         lines.append(f"| {question.coverage_yes:.0%} of {yes} | {question.cases_yes} cases |")
         lines.append(f"| {question.coverage_no:.0%} of {no} | {question.cases_no} cases |")
