@@ -51,8 +51,8 @@ def track_summary(track: Track, protocol: str, iou: list[float]) -> RunTrack:
     return RunTrack(track=track, protocol=protocol, over_folds=over_folds, pooled=folds[0])
 
 
-def run_result(iou: list[float]) -> RunResult:
-    main = track_summary("published", "lanet", iou)
+def run_result(iou: list[float], *, protocol: str = "lanet") -> RunResult:
+    main = track_summary("published", protocol, iou)
     trained = {"best_epoch": 1, "epochs": 1, "training_seconds": 1.0, "validation": None, "earlier_stages": {}}
     return RunResult(
         track=main.track,
@@ -87,3 +87,16 @@ def test_one_fold_prints_its_interval(capsys: pytest.CaptureFixture[str]):
     (accuracy,) = (line for line in lines if line.startswith("Accuracy"))
     assert re.search(r"\d\.\d{3} \[\d\.\d{3} to \d\.\d{3}\]", accuracy)
     assert lines[-1].startswith("95 % interval in brackets: 6 groups resampled; ")
+
+
+def test_each_track_leads_with_the_distance_of_its_protocol(capsys: pytest.CaptureFixture[str]):
+    """ACSNet's tables print the pooled form; the strict track has the larger of the two directions."""
+    result = run_result([0.438], protocol="acsnet")
+    print_run(result, Path("run"))
+    lines = [re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()]
+    shown = {line[0]: line[1:3] for line in lines if line[0].startswith("HD95")}
+    pooled, strict = (track.pooled.segmentation for track in result.tracks)
+    assert pooled is not None
+    assert strict is not None
+    assert shown["HD95, pooled"] == [f"{pooled['hd95_pooled_px'].mean:.2f} [–]", "-"]
+    assert shown["HD95"] == ["-", f"{strict['hd95_px'].mean:.2f} [–]"]

@@ -11,11 +11,13 @@ from bustle.evaluation.metrics import CATALOGUES
 from bustle.evaluation.results import RunResult, RunTrack
 from bustle.report.wording import SPREADS, interval, mean_and_spread, number, resampled_groups
 
+HEADLINE_DISTANCE = "hd95_px"
+"""Stands for the form of HD95 that each track's protocol leads with."""
 LINES = (
     ("segmentation", "dice"),
     ("segmentation", "iou"),
     ("segmentation", "box_iou"),
-    ("segmentation", "hd95_px"),
+    ("segmentation", HEADLINE_DISTANCE),
     ("segmentation", "asd_px"),
     ("segmentation", "missed_lesions"),
     ("lesion_detection", "lesion_sensitivity"),
@@ -32,10 +34,10 @@ def print_run(result: RunResult, out: Path) -> None:
     """Both tracks side by side: mean ± spread over several folds, or one fold's value with its 95 % interval."""
     tracks = result.tracks
     rows = [["", *(f"{track.track} ({track.protocol})" for track in tracks), "unit"]]
-    for part, line in LINES:
+    for part, line in _lines(tracks):
         name = _in_mm(line, tracks) if line.endswith("_px") else line
         metric = CATALOGUES[part][name]
-        values = [_value(track, part, name) for track in tracks]
+        values = [_value(track, part, name) if _leads(line, track) else None for track in tracks]
         if any(values):
             rows.append([metric.title, *(value or "-" for value in values), metric.unit])
     positive = [track.pooled.classification.positive_class for track in tracks if track.pooled.classification]
@@ -53,6 +55,17 @@ def print_run(result: RunResult, out: Path) -> None:
         shown = f"mean ± {', '.join(spreads)}"
     run = RunLayout(out)
     print(f"{shown}; written to {run.summary} and {run.report}")
+
+
+def _lines(tracks: Sequence[RunTrack]) -> list[tuple[str, str]]:
+    """Parts and metrics; of HD95 one line for each form that a track leads with."""
+    distances = dict.fromkeys(f"{track.pooled.headline_distance}_px" for track in tracks)
+    return [(part, name) for part, line in LINES for name in (distances if line == HEADLINE_DISTANCE else (line,))]
+
+
+def _leads(line: str, track: RunTrack) -> bool:
+    """Whether the track shows the line: every one but the form of HD95 that is another protocol's."""
+    return not line.startswith("hd95") or line == f"{track.pooled.headline_distance}_px"
 
 
 def _in_mm(name: str, tracks: Sequence[RunTrack]) -> str:
