@@ -88,3 +88,11 @@ def test_a_process_of_its_own_does_not_inherit_our_peak_memory():
     held = bytearray(2**28)
     here, there = (measured(peak_bytes, own_process=own) for own in (False, True))
     assert here > len(held) > 2 * there
+
+
+def test_make_bench_leaves_the_source_tree_installed() -> None:
+    """A copy in its place would hide later edits."""
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nbench:")[1].split("\n\n")[0].splitlines()
+    installs = [line for line in lines if "pip install" in line]
+    assert installs
+    assert all("--editable '.[" in line for line in installs)

@@ -27,7 +27,7 @@ TITLES = {
     "several-lesions": "Several lesions",
     "lesion-at-border": "Lesions that the picture cuts off",
     "no-ultrasound": "Nothing in the picture",
-    "burned-in-marks": "Text or calipers in the picture",
+    "burned-in-marks": "Text, scales or calipers in the picture",
     "colour-overlay": "Colour in the picture",
     "missing-label": "No class",
     "missing-mask": "No lesion annotation",

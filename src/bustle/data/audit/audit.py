@@ -147,7 +147,7 @@ def _about_cases(cases: Sequence[Case], facts: Mapping[str, CaseFacts]) -> list[
         ("several-lesions", "have several outlined lesions", seen(lambda fact: (fact.lesions or 0) > 1)),
         ("lesion-at-border", "have a lesion that the picture cuts off", seen(lambda fact: fact.at_border)),
         ("no-ultrasound", "hold no ultrasound: one grey, or noise", seen(lambda fact: fact.nothing is not None)),
-        ("burned-in-marks", "have text or calipers burned into the picture", seen(lambda fact: fact.marks)),
+        ("burned-in-marks", "have text, scales or calipers burned into the picture", seen(lambda fact: fact.marks)),
         ("colour-overlay", "have colour burned into the picture", seen(lambda fact: fact.coloured)),
     ]
     findings = []
