@@ -295,7 +295,8 @@ class Prediction:
     `class_probabilities` maps class name to the network's own probability, None for a network without classes.
     `answer` is what the model's decision rule makes of all this, None without a rule. `decision` is the answer's, or
     without one the most probable class. `provenance` is the model's, `centre` the place, in voxels, at which it was
-    told to look for a volume's lesion. `explanations` are the maps that were asked for.
+    told to look for a volume's lesion. `explanations` are the maps that were asked for, `remarks` what a reader must
+    know of an image before its answer.
     """
 
     case_id: str
@@ -308,3 +309,4 @@ class Prediction:
     answer: Answer | None = None
     centre: tuple[float, ...] | None = None
     explanations: tuple[Explanation, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from bustle.experiments.pictures import read_picture
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
 from bustle.inference.package import Package, is_package
+from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
 from bustle.inference.prediction_files import EXPLANATIONS, OVERLAY, RECORD, prediction_folder
 from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
 from bustle.inference.predictor import Predictor
@@ -31,7 +32,13 @@ SEEN = {
     "others cannot be seen here.",
 }
 SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
-CUT_OFF = "is cut off by the edge of the picture: it is measured as far as it is seen."
+TOLD = {
+    CUT_OFF: "A lesion is cut off by the edge of the picture: it is measured as far as it is seen.",
+    TWO_FRAMES: "The picture seems to hold two frames side by side: predict each by itself.",
+    INVERTED: "The picture seems to be dark on white: invert it.",
+    FEW_PIXELS: "The picture has few pixels: its outlines and measurements are coarse.",
+}
+"""Remarks of a prediction as sentences."""
 
 
 def write_answers_report(
@@ -102,10 +109,7 @@ def _seen(image: InputImage, *, known: SeenImages) -> Iterator[str]:
 def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:
     if record.answer is not None and record.answer.is_suspected:
         yield SUSPECTED
-    if isinstance(record, ImageRecord):
-        for place, lesion in enumerate(record.drawn.lesions or (), start=1):
-            if lesion.descriptors is not None and lesion.descriptors.touches_edge:
-                yield f"Lesion {place} {CUT_OFF}"
+    yield from (TOLD.get(remark, remark) for remark in record.remarks)
 
 
 def _lesions(record: ImageRecord | VolumeRecord) -> list[ShownLesion]:

@@ -9,7 +9,8 @@ from bustle.inference.stored_prediction import StoredPrediction
 def finding(said: Prediction | StoredPrediction) -> str:
     """What a model says, such as `malignant 0.87, 1 lesion` or `refer (malignant 0.55, benign 0.40), 1 lesion`.
 
-    The probabilities are calibrated where the decision is an answer's. Empty for a model that says nothing.
+    The probabilities are calibrated where the decision is an answer's; remarks follow, such as `; two frames?`. Empty
+    for a model that says nothing.
     """
     answer = said.answer
     probabilities = (said.class_probabilities if answer is None else answer.probabilities) or {}
@@ -23,4 +24,4 @@ def finding(said: Prediction | StoredPrediction) -> str:
     count = None if said.segmentation is None else said.segmentation.lesion_count
     if count is not None and not (answer is not None and answer.draws_nothing):
         words.append("1 lesion" if count == 1 else f"{count} lesions")
-    return ", ".join(words)
+    return "; ".join(filter(None, (", ".join(words), *said.remarks)))

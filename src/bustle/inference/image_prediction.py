@@ -21,6 +21,7 @@ from bustle.inference.backend import Backend
 from bustle.inference.decided_outline import decided_outline, possible_lesions
 from bustle.inference.decision import DecisionRule, most_probable, named
 from bustle.inference.descriptors.describe import describe_lesions
+from bustle.inference.picture_remarks import picture_remarks
 from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.postprocess import bounded_lesion_probability, channels_on_original_grid
@@ -64,6 +65,7 @@ class ImagePipeline:
                     decision=most_probable(class_probabilities) if answer is None else answer.decision,
                     answer=answer,
                     provenance=self.provenance,
+                    remarks=picture_remarks(item.image, lesions=() if drawn is None else drawn.lesions),
                 )
 
     def _answered(

@@ -162,6 +162,7 @@ def read_prediction(path: Path) -> StoredPrediction:
         centre=record.centre,
         input_sha256=record.input_sha256,
         provenance=None if record.provenance == ForeignProvenance({}) else record.provenance,
+        remarks=record.remarks,
     )
 
 

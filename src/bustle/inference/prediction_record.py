@@ -153,6 +153,7 @@ class PredictionRecord:
     decision: str | None
     class_probabilities: Mapping[str, float] | None
     answer: Answer | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    remarks: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     explanations: tuple[ExplanationRecord, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
     geometry: GeometryRecord
@@ -218,6 +219,7 @@ def record_of(
         "decision": prediction.decision,
         "class_probabilities": prediction.class_probabilities,
         "answer": prediction.answer,
+        "remarks": prediction.remarks,
         "explanations": tuple(
             ExplanationRecord.of(found, file=file)
             for found, file in zip(prediction.explanations, explanation_files, strict=True)

@@ -90,6 +90,7 @@ class StoredPrediction:
     centre: tuple[float, ...] | None = None
     input_sha256: str | None = None
     provenance: PredictionProvenance | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def empty_mask(size: tuple[int, ...]) -> StoredImageMask | StoredVolumeMask:
