@@ -134,7 +134,7 @@ def test_a_prediction_shows_itself_in_a_notebook(file: Path, package: Path):
     shown = base64.b64decode(html.partition("base64,")[2].partition('"')[0])
     decoded = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(decoded[..., ::-1], overlay)
-    assert re.fullmatch(r"<scan, (benign|malignant) 0\.\d\d, 1 lesion>", repr(prediction))
+    assert re.fullmatch(r"<scan, (benign|malignant) 0\.\d\d, 1 lesion; few pixels>", repr(prediction))
     assert repr(prediction)[1:-1] in html
 
 
