@@ -268,6 +268,7 @@ def test_a_training_step_never_waits_for_the_gpu(
         located_only=False,
         device=torch.device("cuda"),
         init=None,
+        takes=None,
         resuming=False,
     )
 

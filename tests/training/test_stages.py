@@ -73,6 +73,8 @@ def test_stages_survive_the_recipe_s_file(tiny_recipe: Callable[..., Recipe], tm
         ("[{name: a, set: {protocol: strict}}]", "stage a changes"),
         ("[{name: a, set: {stages: [{name: b}]}}]", "stage a changes"),
         ("[{name: a, cases: outlined}]", "one of all, located"),
+        ("[{name: a, takes: [encoder]}, {name: b}]", "stage a takes from a stage before it"),
+        ("[{name: a}, {name: b, takes: [encodr]}]", "did you mean encoder"),
         ("[{name: a, set: {losses: [{name: dise}]}}]", "did you mean dice"),
     ],
 )
@@ -119,3 +121,18 @@ def test_the_second_stage_starts_from_the_first_and_resumes_exactly(
             resumed = train(recipe, out, resume=True)
         assert resumed.epochs == straight.epochs == 2
         assert (out / "best.safetensors").read_bytes() == (straight.folder / "best.safetensors").read_bytes()
+
+
+def test_a_stage_takes_over_the_parts_that_it_names(
+    tiny_recipe: Callable[..., Recipe], train: Train, tmp_path: Path
+) -> None:
+    """With a learning rate of almost nothing its weights show what it started from."""
+    second = "{name: all, takes: [decoder], set: {training.epochs: 1, optimizer.lr: 1.0e-12}}"
+    first = "{name: located, set: {training.epochs: 1}}"
+    train(tiny_recipe("training.ema_decay=null", f"stages=[{first}, {second}]"), tmp_path)
+    before = load_file(tmp_path / "stages" / "located" / "best.safetensors")
+    after = load_file(tmp_path / "best.safetensors")
+    learned = [name for name in before if before[name].is_floating_point() and "running" not in name]
+    equal = {name for name in learned if torch.allclose(before[name], after[name], atol=1e-9)}
+    assert equal >= {name for name in learned if name.startswith("decoder.")}
+    assert not any(name in equal for name in learned if name.startswith("encoder.") and name.endswith("conv1.weight"))

@@ -93,6 +93,9 @@ class TrainingSection:
 class Stage:
     """One of several trainings in sequence; each starts from the weights that the one before it kept.
 
+    `takes`: the parts of the network (names of its modules) whose weights it takes over, None for all; the others
+    start as those of the first stage do.
+
     `cases` that take part in it: `all`, or those that are `located` (have a mask, or a box where boxes count).
     `set` changes the recipe for this stage, as an ablation does; the model and data sections and the seed, which
     decides whose location is known, are the same in all stages.
@@ -100,6 +103,7 @@ class Stage:
 
     name: str
     cases: Literal["all", "located"] = "all"
+    takes: tuple[str, ...] | None = None
     set: Mapping[str, Any] = field(default_factory=dict)
 
 

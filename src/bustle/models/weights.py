@@ -7,7 +7,7 @@ classifier included or not).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import timm
@@ -24,10 +24,11 @@ ONNX = ".onnx"
 SAME_NETWORK = "take weights made for model.config, or change model.config.backbone"
 
 
-def load_model_weights(model: nn.Module, path: Path | str) -> None:
+def load_model_weights(model: nn.Module, path: Path | str, *, parts: Sequence[str] | None = None) -> None:
     """Start `model` from a whole model's weights, those in a package's ONNX file too, or from an encoder's.
 
-    Of safetensors the file's keys decide which. Raises `InputError` unless a whole model's file fits key by key, or
+    Of safetensors the file's keys decide which. With `parts`, names of modules, only their weights are copied of a
+    whole model. Raises `InputError` unless a whole model's file fits key by key, or
     an encoder's file holds every tensor of `model.encoder`.
     """
     own = model.state_dict()
@@ -42,7 +43,7 @@ def load_model_weights(model: nn.Module, path: Path | str) -> None:
         missing, unexpected = own.keys() - weights.keys(), weights.keys() - own.keys()
         if missing or unexpected:
             raise _other_network(path, missing, unexpected)
-        _copy(own, weights, path)
+        _copy(own, weights if parts is None else _of_parts(weights, parts), path)
         return
     encoder = getattr(model, "encoder", None)
     if encoder is None:
@@ -81,6 +82,11 @@ def load_encoder_weights(body: nn.Module, path: Path | str, *, weights: Mapping[
     if missing:
         raise _other_network(path, missing, ())
     _copy(own, chosen, path)
+
+
+def _of_parts(weights: Mapping[str, Tensor], parts: Sequence[str]) -> dict[str, Tensor]:
+    prefixes = tuple(f"{part}." for part in parts)
+    return {key: tensor for key, tensor in weights.items() if key.startswith(prefixes)}
 
 
 def _copy(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path | str) -> None:

@@ -33,9 +33,12 @@ def build_learner(
     located_only: bool,
     device: torch.device,
     init: Path | None,
+    takes: Sequence[str] | None,
     resuming: bool,
 ) -> Learner:
     """Everything that has state, on its device. A resumed training needs no starting weights.
+
+    Of `init` only the parts that it `takes`, where it is not None; the others start from the recipe's weights.
 
     `located_only` leaves out the training cases without a mask (or box, where boxes count). Raises `InputError` for
     cases that the cache lacks, too few of them, and weights that do not fit.
@@ -53,9 +56,10 @@ def build_learner(
         kind = "located cases" if located_only or recipe.data.needs_place else "cases"
         raise InputError(f"the training part has {len(train_positions)} {kind}", remedy="at least 2 are needed")
     seed_epoch(training.seed, 0)  # the initial weights
-    network = resolved.build(encoder_weights=None if init or resuming else resolved.encoder_weights)
+    whole = init is not None and takes is None
+    network = resolved.build(encoder_weights=None if whole or resuming else resolved.encoder_weights)
     if init and not resuming:
-        load_model_weights(network, init)
+        load_model_weights(network, init, parts=takes)
     network = network.to(device)
     if training.channels_last:
         network = network.to(memory_format=channels_last_format(2 + resolved.spec.dims))

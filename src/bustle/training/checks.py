@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, unknown_name
 from bustle.core.memory import available_memory
 from bustle.core.recipe import Recipe
 from bustle.core.run_layout import TrainingFolder
@@ -21,7 +22,7 @@ from bustle.training.batch_sources import check_data
 from bustle.training.checkpoint import other_training, read_checkpoint
 from bustle.training.loss_setting import loss_setting
 from bustle.training.optimisation import build_schedule, optimizer_settings
-from bustle.training.stages import stages_of
+from bustle.training.stages import StageTraining, stages_of
 from bustle.training.steps.build import build_step
 
 
@@ -41,8 +42,9 @@ def check_recipe(recipe: Recipe) -> None:
         raise InputError(f"the network cannot be built ({reason})", remedy="change model.config") from None
     _check_memory(recipe, parameters=sum(parameter.numel() for parameter in built.parameters()))
     network.check_encoder_weights()
-    for stage in stages_of(recipe, folder=Path()):
+    for number, stage in enumerate(stages_of(recipe, folder=Path())):
         _check_stage(stage.recipe, network=network)
+        _check_taken(stage, first=number == 0, parts=[name for name, _ in built.network.named_modules() if name])
         if stage.recipe.training.precision == "auto" != recipe.training.precision:
             raise InputError(f"stage {stage.name} has training.precision auto", remedy="set it for all stages")
 
@@ -54,6 +56,15 @@ def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:
     build_step(recipe.training.step)
     check_data(recipe)
     _check_training_section(recipe)
+
+
+def _check_taken(stage: StageTraining, *, first: bool, parts: Sequence[str]) -> None:
+    """What a stage takes from the one before: modules of the network, and not where there is no stage before."""
+    if stage.takes is not None and first:
+        raise InputError(f"stage {stage.name} takes from a stage before it", remedy="it is the first one")
+    for part in stage.takes or ():
+        if part not in parts:
+            raise unknown_name(f"part of the network for stage {stage.name}", part, parts)
 
 
 def _check_memory(recipe: Recipe, *, parameters: int) -> None:

@@ -108,6 +108,7 @@ def _train_stage(
         located_only=stage.located_only,
         device=device,
         init=init,
+        takes=stage.takes,
         resuming=begun is not None,
     )
     selection = Selection(recipe.training.monitor, recipe.training.patience)

@@ -14,12 +14,16 @@ from bustle.core.run_layout import FoldLayout
 
 @dataclass(frozen=True)
 class StageTraining:
-    """One stage: `recipe` has its settings and no stages; `name` is None for a recipe that has none either."""
+    """One stage: `recipe` has its settings and no stages; `name` is None for a recipe that has none either.
+
+    `takes` are the parts of the network that it takes from the stage before, None for all.
+    """
 
     name: str | None
     recipe: Recipe
     located_only: bool
     folder: Path
+    takes: tuple[str, ...] | None = None
 
 
 def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
@@ -42,6 +46,7 @@ def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
             _with_settings_of(stage, recipe),
             stage.cases == "located",
             folder if number == last else FoldLayout(folder).stage(stage.name).path,
+            stage.takes,
         )
         for number, stage in enumerate(recipe.stages)
     ]
