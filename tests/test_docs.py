@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import build_parser, main
+from bustle.inference.prediction_record import DrawnOnImage, ImageRecord, LesionRecord
 from bustle.io.raster import write_png
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +71,16 @@ def test_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found
     for words in found:
         assert main(words) == 0, f"bustle {shlex.join(words)}"
+
+
+def test_every_field_of_a_prediction_is_told():
+    told = (ROOT / "docs" / "how-to" / "predict.md").read_text(encoding="utf-8")
+    own = {field.name for field in fields(ImageRecord)} - {"drawn"} | {field.name for field in fields(DrawnOnImage)}
+    assert [name for name in sorted(own) if f"\n| `{name}` |" not in told] == []
+    of_lesions = {field.name for field in fields(LesionRecord)}
+    assert [
+        name for name in sorted(of_lesions) if f"lesions[].{name}`" not in told and f"`.{name}`" not in told
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
