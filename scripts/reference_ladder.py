@@ -1,6 +1,6 @@
 """The first rung of the reference model's ladder: candidates, small, trained without a source and tested on it.
 
-Usage: `.venv/bin/python scripts/reference_ladder.py DATA --weights FILE --out runs/ladder --json FILE [NAME ...]`,
+Usage: `.venv/bin/python scripts/reference_ladder.py DATA --weights FILE --out RUNS --json FILE [--only NAME ...]`,
 where DATA holds `busi`, `bus-bra` and `breast`. What is finished is kept, what was begun goes on. The JSON has the
 figures of all candidates that are finished; `scripts/generate_ladder_page.py` shows them.
 """
@@ -107,9 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the runs are")
     parser.add_argument("--json", type=Path, required=True, help="where the figures are written")
     ladder = from_mapping(Ladder, read_yaml(LADDER), where=LADDER.name)
-    parser.add_argument("names", nargs="*", default=list(ladder.candidates), help="candidates; all by default")
+    parser.add_argument(
+        "--only", nargs="+", default=list(ladder.candidates), metavar="NAME", help="candidates to run"
+    )
     chosen = parser.parse_args(arguments)
-    for name in chosen.names:
+    for name in chosen.only:
         run(name, ladder, data=chosen.data, weights=chosen.weights, out=chosen.out)
     finished = [
         name

@@ -130,6 +130,7 @@ def test_every_protocol_loads(name: str):
         ("generate_reader_docs", "readers.md"),
         ("generate_descriptors_page", "descriptors.md"),
         ("generate_losses_page", "losses.md"),
+        ("generate_ladder_page", "reference-ladder.md"),
         ("generate_results_page", "results.md"),
     ],
 )
