@@ -92,6 +92,8 @@ def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
     assert "The mean of the networks, which this package gives, was not scored itself." in card
     assert "split by" in card.lower()
     assert "random weights" in card
+    assert "| source: " in card
+    assert "| size of the lesion: small |" in card
 
 
 def test_a_package_predicts_what_its_run_predicts(run: Path, package: Path, data: Path, tmp_path: Path):

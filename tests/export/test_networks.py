@@ -11,7 +11,14 @@ from bustle.models import zoo
 
 EXPORTED = [name for name in zoo.ids() if zoo.get(name).exports]
 
-NOTHING_KNOWN = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+NOTHING_KNOWN = {
+    "decision": None,
+    "training": None,
+    "metrics": (),
+    "subgroups": (),
+    "seen_cases": (),
+    "seen_images": (),
+}
 
 
 @pytest.mark.full
@@ -26,6 +33,7 @@ def test_every_network_can_be_packaged(network: str, make_weights: Callable, tmp
         decision=None,
         training=None,
         metrics=(),
+        subgroups=(),
         seen_cases=(),
         seen_images=(),
     )
@@ -44,6 +52,7 @@ def test_a_network_that_cannot_be_exported_says_why(network: str, make_weights: 
             decision=None,
             training=None,
             metrics=(),
+            subgroups=(),
             seen_cases=(),
             seen_images=(),
         )

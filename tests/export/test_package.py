@@ -26,7 +26,14 @@ from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
 
-NOTHING_KNOWN = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+NOTHING_KNOWN = {
+    "decision": None,
+    "training": None,
+    "metrics": (),
+    "subgroups": (),
+    "seen_cases": (),
+    "seen_images": (),
+}
 Exported = tuple[Path, Recipe, Sequence[Path]]
 
 

@@ -15,7 +15,14 @@ from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
 
-NOTHING_KNOWN = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+NOTHING_KNOWN = {
+    "decision": None,
+    "training": None,
+    "metrics": (),
+    "subgroups": (),
+    "seen_cases": (),
+    "seen_images": (),
+}
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,28 @@ class SizeFigures:
     strata: Mapping[str, CaseFigures]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShortFigure:
+    """A mean over `n` cases, None of too few, with its 95 % interval over groups."""
+
+    value: float | None
+    ci95: tuple[float, float] | None
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroup:
+    """Cases that share something: `kind` (such as "device") and `name`."""
+
+    kind: str
+    name: str
+    n: int
+    n_malignant: int
+    dice: ShortFigure
+    missed_lesions: ShortFigure
+    auc: ShortFigure
+
+
 def estimates_of(figures: object, part: str) -> Estimates | None:
     """The metrics of one part of `CATALOGUES`, None where it was not scored."""
     if part not in CATALOGUES:

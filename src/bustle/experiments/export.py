@@ -7,13 +7,18 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.core.paths import word_in_results
-from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.recipe import Recipe, load_protocol, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import read_run_provenance, untrained_heads_of
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.split_file import read_splits
+from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import ReleasedFigures
+from bustle.evaluation.strata import with_size_strata
+from bustle.evaluation.subgroups import known_kinds, subgroups
+from bustle.evaluation.summary import Scoring
 from bustle.experiments.taught_cases import taught_by
 from bustle.experiments.training_overlap import seen_case_ids, seen_images
 from bustle.inference.decision_file import rule_of
@@ -39,6 +44,7 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
         decision=rule_of(folds),
         training=_training(run, recipe=recipe, folds=folds),
         metrics=_metrics(run, folds=folds),
+        subgroups=_subgroups(folds, recipe=recipe),
         seen_cases=sorted(map(case_digest, seen)),
         seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
         untrained=untrained_heads_of(run, folds),
@@ -65,6 +71,16 @@ def _training(run: RunLayout, *, recipe: Recipe, folds: Sequence[FoldLayout]) ->
 def _licence(source: str) -> str | None:
     """What the source's reader says; None for a source that was given a name of its own."""
     return reader_module(source).DESCRIPTION.licence if source in reader_ids() else None
+
+
+def _subgroups(folds: Sequence[FoldLayout], *, recipe: Recipe) -> tuple[Subgroup, ...]:
+    """The test cases of these folds by source and size of the lesion, on the main track."""
+    protocols = {read_track(fold.main.metrics).protocol for fold in folds if fold.is_scored}
+    if len(protocols) != 1 or not all(fold.is_scored for fold in folds):
+        return ()
+    rows = with_size_strata([row for fold in folds for row in read_cases(fold.main.cases)])
+    scoring = Scoring(protocol=load_protocol(protocols.pop()), classes=recipe.data.classes)
+    return subgroups(rows, kinds=known_kinds(rows), scoring=scoring)
 
 
 def _metrics(run: RunLayout, *, folds: Sequence[FoldLayout]) -> list[ReleasedFigures]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.core.run_provenance import numbers_of_cases
+from bustle.evaluation.figures import ShortFigure, Subgroup
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
 from bustle.report.evaluation_page import answer_lines, headline_cards
@@ -93,7 +95,8 @@ def _figures(record: PackageRecord) -> str:
     text = "Every network was scored on the test cases of its own fold, none of which it was trained on."
     if len(record.weights) > 1:
         text += " The mean of the networks, which this package gives, was not scored itself."
-    return "\n\n".join([text, *(_track_table(metrics) for metrics in record.metrics)])
+    tables = [*map(_track_table, record.metrics), *([_subgroups(record.subgroups)] if record.subgroups else [])]
+    return "\n\n".join([text, *tables])
 
 
 def _answers(record: PackageRecord) -> str:
@@ -144,6 +147,27 @@ def _track_table(figures: ReleasedFigures) -> str:
         value, bounds = with_unit(card.entry.mean, unit), interval(card.entry.ci95, unit)
         lines.append(f"| {card.title} | {value} | {bounds} | {card.remark} |")
     return "\n".join(lines)
+
+
+def _subgroups(groups: Sequence[Subgroup]) -> str:
+    """The same few figures of parts of the test cases; none where a part is too small."""
+    lines = [
+        "Parts of the test cases, 95 % intervals in brackets; a dash where a part has too few cases.",
+        "",
+        "| part | cases (malignant) | Dice | lesions missed | AUC |",
+        "|---|---|---|---|---|",
+    ]
+    for group in groups:
+        words = " | ".join(_short(figure) for figure in (group.dice, group.missed_lesions, group.auc))
+        lines.append(f"| {group.kind}: {_cell(group.name)} | {group.n} ({group.n_malignant}) | {words} |")
+    return "\n".join(lines)
+
+
+def _short(figure: ShortFigure) -> str:
+    if figure.value is None:
+        return NOTHING
+    bounds = "" if figure.ci95 is None else f" [{figure.ci95[0]:.3f}, {figure.ci95[1]:.3f}]"
+    return f"{figure.value:.3f}{bounds}"
 
 
 def _export(record: PackageRecord) -> str:

@@ -23,6 +23,7 @@ from bustle.core.network import Head, ModelSpec
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.core.temporaries import temporary_affixes
+from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.results import ReleasedFigures
 from bustle.export.half_weights import round_to_half
 from bustle.export.model_card import model_card
@@ -64,6 +65,7 @@ def write_package(
     decision: DecisionRule | None,
     training: TrainingRecord | None,
     metrics: Sequence[ReleasedFigures],
+    subgroups: Sequence[Subgroup],
     seen_cases: Sequence[str],
     seen_images: Sequence[ImageSketch],
     untrained: Collection[Head] = (),
@@ -109,6 +111,7 @@ def write_package(
             weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
             training=training,
             metrics=tuple(metrics),
+            subgroups=tuple(subgroups),
             seen_cases=tuple(seen_cases),
             seen_images=tuple(seen_images),
             licence=LICENCE,

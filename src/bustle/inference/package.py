@@ -24,6 +24,7 @@ from bustle.core.memory import available_memory
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights, TaughtCases
+from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
@@ -108,9 +109,10 @@ class PackageRecord:
 
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
     recipe's data section, `decision` the rule by which outputs become answers, None without one. `training` and
-    `parity` are None where nothing is recorded. `metrics` has one entry per track. `seen_cases` are digests
-    (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
-    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256.
+    `parity` are None where nothing is recorded. `metrics` has one entry per track, `subgroups` a few figures of parts
+    of the test cases. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen
+    on, `seen_images` by what their images are known again. `half`: the large weights are rounded to half precision.
+    `files` maps names to SHA-256.
     """
 
     format_version: int
@@ -128,6 +130,7 @@ class PackageRecord:
     weights: tuple[NetworkWeights, ...]
     training: TrainingRecord | None
     metrics: tuple[ReleasedFigures, ...]
+    subgroups: tuple[Subgroup, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     seen_cases: tuple[str, ...]
     seen_images: tuple[ImageSketch, ...]
     licence: str
