@@ -38,6 +38,16 @@ def test_it_is_small_whole_and_shows_no_patient():
     assert "/" not in json.dumps(record.training and record.training.encoder_weights)
 
 
+def test_it_says_where_its_answer_comes_from(reference: Predictor):
+    sample = phantom_case(3, seed=0, size=200)
+    prediction = reference.predict(sample.image, case_id="a")
+    assert reference.explanation_methods() == ("cam",)
+    (found,) = reference.explained(prediction, sample.image, methods=("cam",)).explanations
+    assert found.class_name in reference.data.classes
+    assert found.values.shape == sample.image.shape[1:]
+    assert found.values.std() > 0
+
+
 def test_a_path_of_that_name_shadows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     Path(REFERENCE).mkdir()

@@ -36,12 +36,19 @@ class MultiTaskOutput(NamedTuple):
     extras: dict[str, Tensor] = {}  # noqa: RUF012
 
 
+KeepMaps = Callable[["Tensor"], None]
+"""Takes class maps `B N *s` on their way."""
+
+
 @runtime_checkable
 class AdditiveClassHead(Protocol):
-    """A network's `class_head` in which each cell of the features adds a known part to the class logits."""
+    """A network's `class_head` in which each cell of the features adds a known part to the class logits.
 
-    def class_maps(self, *inputs: Any) -> Tensor:
-        """Of what the head is called with, each cell's part in evaluation, `B N *s`.
+    Called with `keep_maps`, a function, the head gives it the `class_maps` of the features that it pools.
+    """
+
+    def class_maps(self, *features: Tensor) -> Tensor:
+        """Each cell's part in evaluation, `B N *s`.
 
         Its sum over the cells is the class logits but for a constant, which is the same for every image.
         """

@@ -48,9 +48,11 @@ def _purpose(record: PackageRecord) -> str:
         MASK_PROBS: "a mask of lesions",
         CLASS_PROBS: f"the probabilities of {', '.join(section.classes)}"
         + (" (not calibrated)" if record.decision is None else ", and an answer with calibrated ones"),
-        CLASS_MAPS: "on request a map of what speaks for a class",
     }
-    answers = " and ".join(gives[output.name] for output in record.outputs)
+    names = [output.name for output in record.outputs]
+    answers = " and ".join(gives[name] for name in names if name in gives)
+    if CLASS_MAPS in names:
+        answers += "; on request a map of what speaks for a class"
     size = " × ".join(map(str, section.size))
     if isinstance(section, PatchData):
         return (

@@ -62,7 +62,7 @@ class OpenVinoBackend:
         if len(names) < len(self._names):
             openvino = import_openvino()
             kept = [result for result, name in zip(model.get_results(), self._names, strict=True) if name in names]
-            model = openvino.Model(kept, model.get_parameters()).clone()
+            model = openvino.Model(kept, model.get_parameters())
         return self._core.compile_model(model, "CPU", self._settings)
 
     def _run(self, compiled: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

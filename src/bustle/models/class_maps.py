@@ -29,12 +29,11 @@ def run_with_class_maps(network: Refined, image: Tensor) -> tuple[MultiTaskOutpu
     kept: list[Tensor] = []
     own = get_ident()
 
-    def keep(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if get_ident() == own:
-            kept.append(head.class_maps(*inputs))
+    def ask(module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return inputs, named | {"keep_maps": kept.append} if get_ident() == own else named
 
     assert isinstance(head, nn.Module)
-    reading = head.register_forward_hook(keep)
+    reading = head.register_forward_pre_hook(ask, with_kwargs=True)
     try:
         output = network(image)
     finally:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.errors import InputError
-from bustle.core.network import ModelSpec, MultiTaskOutput
+from bustle.core.network import KeepMaps, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.concat_decoder import ConcatDecoder
 from bustle.models.blocks.decoder import resize_to
 from bustle.models.blocks.encoder import build_encoder
@@ -68,23 +68,23 @@ class LesionPooledHead(nn.Module):
         self.of_image = nn.Linear(width, class_count)
         self.of_lesion = nn.Linear(width, class_count, bias=False)
 
-    def forward(self, maps: Sequence[Tensor], lesion: Tensor) -> Tensor:
-        features, share = self._features_and_share(maps, lesion)
+    def forward(self, maps: Sequence[Tensor], lesion: Tensor, *, keep_maps: KeepMaps | None = None) -> Tensor:
+        fine, coarse = maps
+        features = self.features(torch.cat([fine, resize_to(coarse, fine.shape[-2:])], dim=1))
+        share = lesion_share(lesion, size=(features.shape[-2], features.shape[-1]))
+        if keep_maps is not None:
+            keep_maps(self.class_maps(features, share))
         image_vector = features.mean(dim=(-2, -1))
         lesion_vector = (features * share).sum(dim=(-2, -1))
         return self.of_image(self.dropout(image_vector)) + self.of_lesion(self.dropout(lesion_vector))
 
-    def class_maps(self, maps: Sequence[Tensor], lesion: Tensor) -> Tensor:
-        """What each cell adds to the class logits, `B N h w`: their sum and the bias are the logits."""
-        features, share = self._features_and_share(maps, lesion)
+    def class_maps(self, features: Tensor, share: Tensor) -> Tensor:
+        """What each cell adds to the class logits, `B N h w`: their sum and the bias are the logits.
+
+        Of the features `B C h w` that are pooled, and the share of the lesion that lies in each cell, `B 1 h w`.
+        """
         of_image = cell_addends(features, self.of_image) / features[0, 0].numel()
         return of_image + cell_addends(features, self.of_lesion) * share
-
-    def _features_and_share(self, maps: Sequence[Tensor], lesion: Tensor) -> tuple[Tensor, Tensor]:
-        """The features `B C h w` that are pooled, and the share of the lesion in each cell, `B 1 h w`."""
-        fine, coarse = maps
-        features = self.features(torch.cat([fine, resize_to(coarse, fine.shape[-2:])], dim=1))
-        return features, lesion_share(lesion, size=(features.shape[-2], features.shape[-1]))
 
 
 def lesion_share(probability: Tensor, *, size: tuple[int, int]) -> Tensor:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from bustle.core.network import KeepMaps
+
 
 class MeanPooledLinear(nn.Linear):
     """A linear layer on the mean of features `B C *s`; gives class logits `B N`."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that Linear gives it)
+    def forward(self, input: Tensor, *, keep_maps: KeepMaps | None = None) -> Tensor:  # noqa: A002  (Linear's name)
+        if keep_maps is not None:
+            keep_maps(self.class_maps(input))
         return super().forward(mean_of_cells(input))
 
     def class_maps(self, features: Tensor) -> Tensor:
@@ -26,7 +30,9 @@ class MeanPooledSequence(nn.Sequential):
     def __init__(self, dropout: nn.Dropout, linear: nn.Linear):
         super().__init__(dropout, linear)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that Sequential gives it)
+    def forward(self, input: Tensor, *, keep_maps: KeepMaps | None = None) -> Tensor:  # noqa: A002  (Sequential's)
+        if keep_maps is not None:
+            keep_maps(self.class_maps(input))
         return super().forward(mean_of_cells(input))
 
     def class_maps(self, features: Tensor) -> Tensor:
