@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bustle.data.relations.seen_images import SeenImages, image_sketch
+from bustle.data.sources import open_sources
+from bustle.experiments.training_overlap import overlap_of_start
 from bustle.inference.package import Package
 from bustle.inference.shipped import REFERENCE, shipped_package
 from bustle.io.raster import read_image
@@ -39,3 +41,14 @@ def test_the_demo_ends_with_a_page_of_its_answers(tmp_path: Path):
     text = page.read_text(encoding="utf-8")
     assert text.count("<article") == len(EXAMPLES) + 6
     assert text.count("trained or chosen on this very image") == len(EXAMPLES)
+
+
+def test_a_training_that_starts_from_the_reference_model_knows_that_it_has_seen_them(tmp_path: Path):
+    cases = open_sources([f"folder:{ROOT / 'examples'}"]).cases
+    (warning,) = overlap_of_start(Path(REFERENCE), cases)
+    assert warning.startswith(
+        f"of the weights that the training starts from: LEAK: {len(EXAMPLES)} of {len(EXAMPLES)}"
+    )
+    weights = tmp_path / "weights.safetensors"
+    weights.touch()
+    assert overlap_of_start(weights, cases) == overlap_of_start(None, cases) == []

@@ -30,6 +30,7 @@ from bustle.experiments.run_folder import RunFolder, check_run_folder, data_fing
 from bustle.experiments.run_summary import write_run_summary
 from bustle.experiments.scored_fold import read_scored, read_training
 from bustle.experiments.taught_cases import taught_cases
+from bustle.experiments.training_overlap import overlap_of_start
 from bustle.experiments.untrained_heads import tell_untrained, untrained_heads
 from bustle.inference.decision_file import write_decision_rule
 from bustle.inference.predictor import Predictor
@@ -62,12 +63,13 @@ def run_training(
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
     with keeping_random_state(), claim_folder(out, RUN) as claim:
         reopening = check_run_folder(claim, resume=resume)
-        init = None if init is None else weights_of(init)
+        starting_model, init = init, None if init is None else weights_of(init)
         if init is not None:
             check_init(recipe, init)
         collection = load_data()
         tell_findings(collection)
         planned = plan_run(recipe, collection, rules=rules, choice=split, fold=fold)
+        planned = _with_overlap(planned, init=starting_model)
         for number in planned.numbers:
             for warning in planned.warnings[number]:
                 announce(f"bustle: warning: {warning}")
@@ -86,6 +88,16 @@ def run_training(
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
         run.end_session()
     return result
+
+
+def _with_overlap(planned: PlannedRun, *, init: Path | None) -> PlannedRun:
+    """What a reader must know of each fold's figures, told also of test cases that the starting weights have seen."""
+    cases = {case.case_id: case for case in planned.cases}
+    warnings = [list(told) for told in planned.warnings]
+    for number in planned.numbers:
+        tested = [cases[case_id] for case_id in planned.splits.folds[number].test]
+        warnings[number] += overlap_of_start(init, tested)
+    return dataclasses.replace(planned, warnings=warnings)
 
 
 def _created(

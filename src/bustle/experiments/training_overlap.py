@@ -13,6 +13,7 @@ from bustle.data.relations.seen_images import SeenImages, sketches_of
 from bustle.data.splits.split_file import read_splits
 from bustle.experiments.known_images import read_known_images
 from bustle.inference.package import Package, case_digest, is_package
+from bustle.inference.shipped import named_model
 
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
@@ -39,6 +40,14 @@ def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
         *_leak(same, of=len(cases), what="were used to train or to choose this model"),
         *_leak(alike, of=len(cases), what="look like copies of images that trained or chose this model"),
     ]
+
+
+def overlap_of_start(init: Path | None, cases: Sequence[Case]) -> list[str]:
+    """Warnings for cases that the package `init`, from which a training starts, has seen; none of other files."""
+    model = None if init is None else named_model(init)
+    if model is None or not model.is_dir() or not is_package(model):
+        return []
+    return [f"of the weights that the training starts from: {warning}" for warning in training_overlap(model, cases)]
 
 
 def _leak(seen: Sequence[str], *, of: int, what: str) -> list[str]:
