@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from bustle.cli.main import main
+from bustle.core.recipe import load_recipe
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.inference.package import Package
 from bustle.inference.predictor import Predictor
+from bustle.losses.build import taught_heads
+from bustle.models.separate_heads import separate_heads
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "training.monitor=loss", "--device", "cpu"]
@@ -100,3 +103,22 @@ def test_weights_of_a_whole_model_bring_trained_heads(without_classes: Path, pha
     train(without_classes / "data", tmp_path / "run", "--init", str(begun))
     (record, *_) = (tmp_path / "run" / "fold-0" / "predictions").rglob("prediction.json")
     assert read(record)["class_probabilities"] is not None
+
+
+def test_classes_that_no_loss_teaches_are_no_result(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    train(phantoms, tmp_path / "run", "--set", *FAST[1:4], "losses.1.weight=0")
+    assert (
+        "no loss of the recipe teaches the class in fold 0: the class head learns nothing" in capsys.readouterr().err
+    )
+    records = [read(path) for path in (tmp_path / "run" / "fold-0" / "predictions").rglob("prediction.json")]
+    assert records
+    assert all(record["class_probabilities"] is None and record["mask_area"] is not None for record in records)
+
+
+def test_an_answer_that_is_computed_from_the_other_needs_no_loss_of_its_own():
+    assert separate_heads(load_recipe(str(RECIPE))) == {"class"}
+    assert taught_heads(load_recipe(str(RECIPE))) == {"mask", "class"}
+    assert taught_heads(load_recipe(str(RECIPE), overrides=["losses.1.weight=0"])) == {"mask"}
+    assert separate_heads(load_recipe("qu_2019")) == frozenset()

@@ -51,10 +51,11 @@ class Session(Provenance):
 
 @dataclass(frozen=True)
 class UntrainedHead:
-    """A head of one fold's network that no training case taught anything."""
+    """A head of one fold's network that learned nothing: no training `case`, or no `loss`, teaches it."""
 
     fold: int
     head: Head
+    lacks: Literal["case", "loss"] = field(default="case", metadata=LEFT_OUT_AT_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)

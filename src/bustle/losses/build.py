@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bustle.core.config import Component, from_component
 from bustle.core.errors import InputError
-from bustle.core.network import MultiTaskOutput
+from bustle.core.network import Head, MultiTaskOutput
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch
 from bustle.losses.boundary import Boundary
@@ -110,6 +110,19 @@ def build_loss(recipe: Recipe, *, setting: LossSetting) -> CombinedLoss:
         raise InputError("the recipe has no losses", remedy="name at least one")
     tasks = list(dict.fromkeys(loss.task for loss in losses.values()))
     return CombinedLoss(losses, weights, weighting=build_weighting(recipe.weighting, tasks=tasks), setting=setting)
+
+
+def taught_heads(recipe: Recipe) -> frozenset[Head]:
+    """The heads that the recipe's losses teach; one whose weight is 0 teaches nothing."""
+    taught: set[Head] = set()
+    for component in recipe.losses:
+        if component.name not in LOSSES or _weight(component.options.get("weight", 1.0), component.name) == 0:
+            continue
+        if component.name == "consistency":
+            taught |= {"mask", "class"}
+        else:
+            taught.add("class" if LOSSES[component.name].task == "cls" else "mask")
+    return frozenset(taught)
 
 
 def _weight(value: Any, loss: str) -> float:
