@@ -54,7 +54,7 @@ def test_the_largest_of_several_boxes():
 
 @pytest.mark.parametrize(
     ("policy", "no_lesion_nothing_drawn", "no_lesion_but_drawn"),
-    [("strict", None, None), ("undefined", 1.0, 0.0), ("zero_distance", 1.0, 0.0)],
+    [("strict", None, None), ("lesions_only", None, None), ("undefined", 1.0, 0.0), ("zero_distance", 1.0, 0.0)],
 )
 def test_empty_masks(policy, no_lesion_nothing_drawn, no_lesion_but_drawn):
     assert score_boxes(Box(0, 0, 2, 2), None, empty_masks=policy) == 0

@@ -57,9 +57,16 @@ def test_strict_scores_a_missed_lesion_worst():
         assert scores[f"{name}_mm"] == pytest.approx(math.hypot(3, 8))
 
 
+@pytest.mark.parametrize("policy", ["strict", "lesions_only"])
 @pytest.mark.parametrize("prediction", [EMPTY, LESION])
-def test_strict_leaves_out_a_case_without_a_lesion(prediction):
-    assert set(score_masks(EMPTY, prediction, spacing=None, empty_masks="strict").values()) == {None}
+def test_a_case_without_a_lesion_is_left_out(policy, prediction):
+    assert set(score_masks(EMPTY, prediction, spacing=None, empty_masks=policy).values()) == {None}
+
+
+def test_lesions_only_scores_a_missed_lesion_without_a_distance():
+    scores = score_masks(LESION, EMPTY, spacing=(1.0, 1.0), empty_masks="lesions_only")
+    assert scores["dice"] == scores["iou"] == scores["sensitivity"] == 0
+    assert scores["hd95_px"] is scores["asd_mm"] is None
 
 
 @pytest.mark.parametrize(("policy", "distance"), [("undefined", None), ("zero_distance", 0.0)])

@@ -48,6 +48,42 @@ def test_over_the_batch_it_is_one_minus_soft_dice_of_all_pixels_together(make_ba
     assert value.item() == pytest.approx(1 - (overlap + 1e-5) / (mass + 1e-5))
 
 
+@pytest.mark.parametrize("over", ["case", "batch"])
+def test_squared_denominators_and_both_channels_follow_their_formula(over: str, make_batch):
+    torch.manual_seed(0)
+    logits = 2 * torch.randn(3, 1, 12, 10)
+    masks = (torch.rand(3, 12, 10) > 0.8).float()
+    masks[1] = 0
+    options = Options(over=over, squared=True, channels="all", smooth=0.5)  # type: ignore[arg-type]
+    value = Dice(options, setting=LossSetting(mask_meaning=ONE))(
+        MultiTaskOutput(logits, None), make_batch(masks, [0] * 3)
+    )
+    lesion, truth = expit(logits.numpy().astype(np.float64))[:, 0], masks.numpy().astype(np.float64)
+    losses = []
+    for p, y in ((lesion, truth), (1 - lesion, 1 - truth)):
+        overlap, mass = 2 * (p * y).sum(axis=(1, 2)), (p**2 + y**2).sum(axis=(1, 2))
+        if over == "batch":
+            overlap, mass = overlap.sum(keepdims=True), mass.sum(keepdims=True)
+        losses.append((1 - (overlap + 0.5) / (mass + 0.5)).mean())
+    assert value.item() == pytest.approx(np.mean(losses))
+
+
+def test_a_blob_on_a_normal_image_is_felt_in_both_channels_only(make_batch):
+    """The lesion channel alone saturates: with an empty truth its gradient falls with the square of what is drawn."""
+
+    def greatest_gradient(channels: str) -> float:
+        logits = torch.full((1, 1, 64, 64), -6.0)
+        logits[:, :, 20:40, 20:40] = 3.0
+        logits.requires_grad_(True)
+        options = Options(squared=True, channels=channels)  # type: ignore[arg-type]
+        loss = Dice(options, setting=LossSetting(mask_meaning=ONE))
+        loss(MultiTaskOutput(logits, None), make_batch(torch.zeros(1, 64, 64), [0])).backward()
+        assert logits.grad is not None
+        return float(logits.grad.abs().max())
+
+    assert greatest_gradient("all") > 5 * greatest_gradient("lesion")
+
+
 def test_over_a_batch_without_masks_it_is_zero(make_batch):
     logits = torch.randn(2, 1, 8, 8, requires_grad=True)
     value = Dice(Options(over="batch"), setting=LossSetting(mask_meaning=ONE))(

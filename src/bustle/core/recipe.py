@@ -150,7 +150,8 @@ class Protocol:
     to search it. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
     `macro_recall_weighted_precision`. `resolution`: masks are compared at `native` size or on the `network` grid.
     `empty_masks`: `strict` = a lesion that is missed scores Dice 0 and the image diagonal as distance, a case
-    without a lesion counts only in false positives; `undefined` = both empty Dice 1 and distance 0, one empty
+    without a lesion counts only in false positives; `lesions_only` leaves the latter out too, and a missed lesion
+    scores Dice 0 without a distance; `undefined` = both empty Dice 1 and distance 0, one empty
     Dice 0 and distance undefined; `zero_distance` = as `undefined`, but the undefined distance scores 0.
     `hd95`: which of `hd95`, `hd95_pooled` is the headline. `spread`: what stands after the ±.
     """
@@ -171,7 +172,7 @@ class Protocol:
     positive_class: Literal["malignant", "benign"] = "malignant"
     class_average: Literal["binary", "macro", "macro_recall_weighted_precision"] = "binary"
     resolution: Literal["native", "network"]
-    empty_masks: Literal["strict", "undefined", "zero_distance"]
+    empty_masks: Literal["strict", "lesions_only", "undefined", "zero_distance"]
     hd95: Literal["hd95", "hd95_pooled"] = "hd95"
     spread: Literal["fold_sd", "fold_sd_population", "case_sd", "t95", "none"]
     caveats: tuple[str, ...] = ()

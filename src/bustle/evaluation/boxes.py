@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.types import Box
-from bustle.evaluation.segmentation import EmptyMasks
+from bustle.evaluation.segmentation import LEAVE_OUT_NORMALS, EmptyMasks
 
 
 def tight_box(mask: NDArray[np.bool_]) -> Box | None:
@@ -36,11 +36,11 @@ def intersection_over_union(first: Box, second: Box) -> float:
 def score_boxes(truth: Box | None, prediction: Box | None, *, empty_masks: EmptyMasks) -> float | None:
     """The boxes' intersection over union; None for a box means that there is no lesion, or that none is drawn.
 
-    A missed lesion scores 0. Without a true lesion, `strict` leaves the case out (None), as it does for Dice; the
-    other policies give 1 if nothing is drawn and else 0.
+    A missed lesion scores 0. Without a true lesion, policies that leave normals out of Dice leave the case out here
+    too (None); the others give 1 if nothing is drawn and else 0.
     """
     if truth is None:
-        return None if empty_masks == "strict" else float(prediction is None)
+        return None if empty_masks in LEAVE_OUT_NORMALS else float(prediction is None)
     return 0.0 if prediction is None else intersection_over_union(truth, prediction)
 
 

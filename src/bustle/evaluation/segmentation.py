@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from bustle.evaluation.surface import surface_distances
 
-EmptyMasks = Literal["strict", "undefined", "zero_distance"]
+EmptyMasks = Literal["strict", "lesions_only", "undefined", "zero_distance"]
+LEAVE_OUT_NORMALS: tuple[EmptyMasks, ...] = ("strict", "lesions_only")
+"""The policies by which a case without a lesion has no overlap and no distance."""
 OVERLAPS = (
     "dice",
     "iou",
@@ -80,7 +82,7 @@ def score_masks(
     counts = pixel_counts(truth, prediction)
     lesion_absent = counts.true_positive + counts.false_negative == 0
     nothing_drawn = counts.true_positive + counts.false_positive == 0
-    if empty_masks == "strict" and lesion_absent:
+    if lesion_absent and empty_masks in LEAVE_OUT_NORMALS:
         return dict.fromkeys(metric_names())
     scores = counts.overlaps()
     if lesion_absent and nothing_drawn:

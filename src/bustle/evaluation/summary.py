@@ -22,6 +22,7 @@ from bustle.evaluation.figures import (
 )
 from bustle.evaluation.metrics import DETECTION, SEGMENTATION
 from bustle.evaluation.results import Bootstrap, TrackScores
+from bustle.evaluation.segmentation import LEAVE_OUT_NORMALS
 from bustle.evaluation.statistics import RESAMPLING, GroupResamples, mean_over_cases, weighted_means
 from bustle.evaluation.strata import size_strata
 
@@ -30,6 +31,7 @@ FloatArray = NDArray[np.float64]
 EMPTY_POLICIES = {
     "strict": "lesion present and nothing drawn: Dice 0, distance = image diagonal; "
     "no lesion: left out here, counted in the false positives on normals",
+    "lesions_only": "lesion present and nothing drawn: Dice 0, distance undefined and left out; no lesion: left out",
     "undefined": "both empty: Dice 1, distance 0; one empty: Dice 0, distance undefined and left out",
     "zero_distance": "both empty: Dice 1, distance 0; one empty: Dice 0, distance 0",
 }
@@ -163,7 +165,7 @@ def _undefined(name: str, scored: Sequence[CaseRow], protocol: Protocol) -> int:
     """Cases that the policy includes and that still have no value."""
     if name == "box_iou":
         return 0  # defined wherever there is something to compare
-    eligible = [row for row in scored if not (protocol.empty_masks == "strict" and row.truth_empty)]
+    eligible = [row for row in scored if not (row.truth_empty and protocol.empty_masks in LEAVE_OUT_NORMALS)]
     if name.endswith("_mm"):
         eligible = [row for row in eligible if row.area_mm2 is not None or row.volume_mm3 is not None]
     return sum(row.value(name) is None for row in eligible)

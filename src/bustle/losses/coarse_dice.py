@@ -12,6 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.network import MultiTaskOutput
 from bustle.core.types import Batch
 from bustle.losses.case_mean import mean_over
+from bustle.losses.dice import dice_mass
 from bustle.losses.lesion_truth import lesion_truth
 from bustle.losses.outputs import map_logits_of
 from bustle.losses.precision import at_least_float32
@@ -22,9 +23,10 @@ PARTITIONS = (("gland", "lesion", "background"), ("lesion", "background"))
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """`smooth` is added to numerator and denominator; `map` is the coarse one of the network's maps."""
+    """`smooth` is added to numerator and denominator; `squared` as in `Dice`; `map` is the coarse one."""
 
     smooth: float = 1.0
+    squared: bool = False
     map: str = "coarse"
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class CoarseDice:
         probability = at_least_float32(logits).softmax(dim=1).flatten(2)
         truth = self._truth(batch, size=logits.shape[2:]).flatten(2)
         smooth = self.options.smooth
-        overlap, mass = 2 * (probability * truth).sum(dim=2), (probability + truth).sum(dim=2)
+        overlap, mass = 2 * (probability * truth).sum(dim=2), dice_mass(probability, truth, self.options.squared)
         losses = 1 - (overlap + smooth) / (mass + smooth)
         values = losses.mean(dim=1)
         if "gland" in self.channels:

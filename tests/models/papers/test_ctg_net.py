@@ -341,7 +341,9 @@ def test_the_recipe_holds_the_papers_settings():
     )
     loss = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe)))
     assert list(dict.fromkeys(term.task for term in loss.losses.values())) == ["cls", "seg"]  # K = 2
-    assert from_mapping(Config, recipe.model.config, where="") == Config()
+    assert from_mapping(Config, recipe.model.config, where="") == Config(csm="similarity")
+    dice = [loss.options for loss in recipe.losses[1:]]
+    assert dice == [{"smooth": 1.0, "squared": True}, {"smooth": 1.0, "squared": True, "channels": "all"}]
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_ids(ablations=True) if name.startswith("ctg_net")])
@@ -370,9 +372,13 @@ def test_tables_5_and_6_have_their_rows():
     assert switches == {
         "baseline": (("shared",), False, "none"),
         "akgm": (TERMS, True, "none"),
-        "csm": (TERMS, False, "spread"),
-        "akgm+csm": (TERMS, True, "spread"),
+        "csm": (TERMS, False, "similarity"),
+        "akgm+csm": (TERMS, True, "similarity"),
     }
+    for name in (*switches, *LAM_ABLATIONS):
+        recipe = load_recipe(name if "/" in name else f"ctg_net/{name}")
+        assert recipe.data.classes == ("normal", "lesion"), "the paper's task in Tables 5 to 7"
+        assert recipe.model.config["gland"] == "given"
     dice = {
         name: [row.mean for row in published_for(load_recipe(f"ctg_net/{name}").published_as) if row.metric == "DSC"]
         for name in switches

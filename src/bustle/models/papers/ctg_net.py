@@ -8,8 +8,9 @@ mammary gland (`gland`).
 Own choices where the paper is silent or contradicts itself: VGG16 without batch norm and without its last pooling,
 so that four up-samplings return to the input's size; probability maps reach the attention modules by averaging over
 each cell of the shared features; one vector per class, scored by one shared linear layer; eq. 5 read so that class
-vectors are spread over space by class maps (the other reading is `csm: similarity`); queries and keys have an eighth
-of the channels, as in the dual attention network that the paper cites; without gland masks M_m is 1 everywhere.
+vectors are compared with the features (`csm: similarity`, as the recipes have it) or spread over space by class maps
+(`spread`); queries and keys have an eighth of the channels, as in the dual attention network that the paper cites;
+without gland masks M_m is 1 everywhere.
 """
 
 from __future__ import annotations
