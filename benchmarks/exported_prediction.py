@@ -26,7 +26,14 @@ from bustle.models import zoo
 from bustle.models.description import describe
 
 CLOSE_TO_HALF = 1e-4
-UNKNOWN: dict[str, Any] = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+UNKNOWN: dict[str, Any] = {
+    "decision": None,
+    "training": None,
+    "metrics": (),
+    "seen_cases": (),
+    "seen_images": (),
+    "subgroups": (),
+}
 
 
 @dataclass(frozen=True)

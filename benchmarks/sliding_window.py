@@ -97,7 +97,14 @@ def export(package: Path, *, volume: tuple[int, ...], patch: tuple[int, ...]) ->
     weights = RunLayout(package.parent).fold(0).weights
     weights.parent.mkdir()
     save_file(network().state_dict(), weights)
-    unknown = {"decision": None, "training": None, "metrics": (), "seen_cases": (), "seen_images": ()}
+    unknown = {
+        "decision": None,
+        "training": None,
+        "metrics": (),
+        "seen_cases": (),
+        "seen_images": (),
+        "subgroups": (),
+    }
     write_package(package, recipe=recipe, weights=[weights], **unknown)
     patches = math.prod(math.ceil((v - p) / (0.75 * p)) + 1 for v, p in zip(volume, patch, strict=True))
     return {"operations": patches * 2e9 * describe(recipe).gmacs}
