@@ -1,8 +1,9 @@
-"""The first rung of the reference model's ladder: candidates, small, trained without a source and tested on it.
+"""The ladder of the reference model: candidates, trained without a source and tested on it, small or at full size.
 
-Usage: `.venv/bin/python scripts/reference_ladder.py DATA --weights FILE --out RUNS --json FILE [--only NAME ...]`,
-where DATA holds `busi`, `bus-bra` and `breast`. What is finished is kept, what was begun goes on. The JSON has the
-figures of all candidates that are finished; `scripts/generate_ladder_page.py` shows them.
+Usage: `.venv/bin/python scripts/reference_ladder.py DATA --weights FILE --out RUNS --json FILE [--full-size]
+[--only NAME ...] [--unseen SOURCE ...]`, where DATA holds `busi`, `bus-bra` and `breast`. What is finished is kept,
+what was begun goes on. The JSON has the figures of all candidates that are finished, by the source that they did not
+see; `scripts/generate_ladder_page.py` shows them.
 """
 
 from __future__ import annotations
@@ -42,28 +43,30 @@ class Ladder:
     proxy: Mapping[str, Any]
     candidates: Mapping[str, Candidate]
 
-    def changes_of(self, name: str) -> dict[str, Any]:
+    def changes_of(self, name: str, *, full_size: bool) -> dict[str, Any]:
         """Of the recipe, by the path of the key."""
         candidate = self.candidates[name]
-        changes = {**self.proxy, **candidate.changes}
+        changes = {**({} if full_size else self.proxy), **candidate.changes}
         if candidate.without or candidate.adds:
             kept = [each for each in load_recipe("reference").augmentation if each.name not in candidate.without]
             changes["augmentation"] = to_mapping([*kept, *candidate.adds])
         return changes
 
 
-def run(name: str, ladder: Ladder, *, data: Path, weights: Path, out: Path) -> None:
-    """Train and test a candidate once for every source that it does not see."""
-    changes = ladder.changes_of(name) | {"model.encoder_weights": str(weights)}
-    for unseen in UNSEEN:
-        folder = RunLayout(out / name / f"without-{unseen}")
-        seen = [spec.format(data) for source, spec in SOURCES.items() if source != unseen]
-        if not folder.summary.exists():
-            bustle.train(
-                "reference", data=seen, out=folder.path, changes=changes, holdout=0.1, resume=folder.path.exists()
-            )
-        if not test_of(folder).exists():
-            bustle.evaluate(folder.path, data=[SOURCES[unseen].format(data)], out=test_of(folder).parent)
+def run(name: str, changes: Mapping[str, Any], *, unseen: str, data: Path, out: Path) -> None:
+    """Train and test a candidate without the source `unseen`, as far as that is not done."""
+    folder = run_of(name, unseen, out=out)
+    seen = [spec.format(data) for source, spec in SOURCES.items() if source != unseen]
+    if not folder.summary.exists():
+        bustle.train(
+            "reference", data=seen, out=folder.path, changes=changes, holdout=0.1, resume=folder.path.exists()
+        )
+    if not test_of(folder).exists():
+        bustle.evaluate(folder.path, data=[SOURCES[unseen].format(data)], out=test_of(folder).parent)
+
+
+def run_of(name: str, unseen: str, *, out: Path) -> RunLayout:
+    return RunLayout(out / name / f"without-{unseen}")
 
 
 def test_of(run: RunLayout) -> Path:
@@ -72,10 +75,12 @@ def test_of(run: RunLayout) -> Path:
 
 
 def figures_of(name: str, *, out: Path) -> dict[str, Any]:
-    """By unseen source: the figures with their intervals, and how they differ from those of `reference`."""
+    """By unseen source, where tested: the figures with intervals, and how they differ from those of `reference`."""
     figures = {}
     for unseen in UNSEEN:
-        tested, reference = (test_of(RunLayout(out / each / f"without-{unseen}")) for each in (name, "reference"))
+        tested, reference = (test_of(run_of(each, unseen, out=out)) for each in (name, "reference"))
+        if not (tested.exists() and reference.exists()):
+            continue
         scores = read_track(tested)
         assert scores.segmentation is not None
         assert scores.classification is not None
@@ -107,24 +112,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the runs are")
     parser.add_argument("--json", type=Path, required=True, help="where the figures are written")
     ladder = from_mapping(Ladder, read_yaml(LADDER), where=LADDER.name)
+    names = list(ladder.candidates)
+    parser.add_argument("--full-size", action="store_true", help="with the recipe's own size and epochs")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help="candidates to run")
     parser.add_argument(
-        "--only", nargs="+", default=list(ladder.candidates), metavar="NAME", help="candidates to run"
+        "--unseen", nargs="+", choices=UNSEEN, default=UNSEEN, help="sources to leave out and test on"
     )
     chosen = parser.parse_args(arguments)
     for name in chosen.only:
-        run(name, ladder, data=chosen.data, weights=chosen.weights, out=chosen.out)
-    finished = [
-        name
-        for name in ladder.candidates
-        if all(test_of(RunLayout(chosen.out / name / f"without-{unseen}")).exists() for unseen in UNSEEN)
-    ]
+        changes = ladder.changes_of(name, full_size=chosen.full_size)
+        for unseen in chosen.unseen:
+            started_from = {"model.encoder_weights": str(chosen.weights)}
+            run(name, changes | started_from, unseen=unseen, data=chosen.data, out=chosen.out)
     candidates = {
         name: {
             "title": ladder.candidates[name].title,
-            "changes": ladder.changes_of(name),
-            "figures": figures_of(name, out=chosen.out),
+            "changes": ladder.changes_of(name, full_size=chosen.full_size),
+            "figures": figures,
         }
-        for name in finished
+        for name in names
+        if (figures := figures_of(name, out=chosen.out))
     }
     write_json(chosen.json, {"candidates": candidates})
 

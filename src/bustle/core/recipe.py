@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from bustle.core.config import Component, apply_overrides, assignment, from_mapping, to_mapping
+from bustle.core.config import LEFT_OUT_AT_DEFAULT, Component, apply_overrides, assignment, from_mapping, to_mapping
 from bustle.core.data_section import ImageData, PatchData, upgraded_data
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import check_regular, write_text
@@ -40,7 +40,7 @@ class ModelSection:
     encoder_weights: str | None = None
     """None = random; "imagenet" = timm's pretrained weights; else the path of a local safetensors file."""
     refinements: int = 0
-    prob_weight: float = 1.0
+    prob_weight: float = field(default=1.0, metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         if not 0 < self.prob_weight <= 100:
@@ -76,7 +76,7 @@ class TrainingSection:
     ema_decay: float | None = None
     monitor: Mapping[str, float] | Monitor = "score"  # in this order: a misspelt name is told the known ones
     patience: int | None = None
-    balance: float = 0.0
+    balance: float = field(default=0.0, metadata=LEFT_OUT_AT_DEFAULT)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ class Stage:
 
     name: str
     cases: Literal["all", "located"] = "all"
-    takes: tuple[str, ...] | None = None
+    takes: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     set: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -178,8 +178,13 @@ def test_the_classifiers_of_rmtl_net_drop_half_of_the_features_before_the_last_l
     """RMTL-Net's Tables 8 and 9: the dropout of its own class head holds for all networks that are compared."""
     config = load_recipe(name).model.config
     assert config["dropout"] == 0.5
-    small = {"vgg16": "vgg11", "resnet101": "resnet18", "densenet161": "densenet121"}[name]
-    body, image = build(**{**config, "backbone": small}).get_submodule("encoder"), torch.randn(1, 3, 64, 64)
+    assert load_recipe("vgg16/ctg").model.config["dropout"] == 0.0
+    assert "dropout" not in load_recipe("densenet121").model.config
+
+
+def test_dropout_takes_features_before_the_last_layer():
+    torch.manual_seed(0)
+    body, image = build(backbone="resnet18", dropout=0.5).get_submodule("encoder"), torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         whole = body.eval()(image)
         body.train()
@@ -187,6 +192,4 @@ def test_the_classifiers_of_rmtl_net_drop_half_of_the_features_before_the_last_l
             if isinstance(part, torch.nn.BatchNorm2d):
                 part.eval()
         dropped = body(image)[whole != 0] == 0
-    assert 0.4 < float(dropped.float().mean()) < (0.6 if name != "vgg16" else 0.9)  # VGG drops between its layers too
-    assert load_recipe("vgg16/ctg").model.config["dropout"] == 0.0
-    assert "dropout" not in load_recipe("densenet121").model.config
+    assert 0.4 < float(dropped.float().mean()) < 0.6

@@ -40,7 +40,7 @@ def test_the_bridge_is_the_image_and_the_gradient_of_the_highest_score():
         scores = model(watched.detach()).class_logits  # which class is the highest
         winner = int(scores.argmax())
         deepest = model.get_submodule("encoder")(watched)[-1]
-        pooled = nn.functional.max_pool2d(deepest, 2).mean(dim=(-2, -1))
+        pooled = nn.functional.max_pool2d(deepest, 2).mean(dim=(-2, -1), keepdim=True)
         (gradient,) = torch.autograd.grad(model.get_submodule("class_head")(pooled)[0, winner], watched)
         torch.testing.assert_close(bridge[case], torch.cat([image[case], gradient[0].abs()]))
 

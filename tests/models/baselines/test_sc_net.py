@@ -22,7 +22,7 @@ def test_the_mean_of_the_mask_head_is_the_mask_head_of_the_mean():
         assert deepest.shape[-2:] == (2, 2)
         pooled = deepest.mean(dim=(2, 3))
         output = model(image)
-        torch.testing.assert_close(output.class_logits, model.get_submodule("class_head")(pooled))
+        torch.testing.assert_close(output.class_logits, model.get_submodule("class_head")(pooled[..., None, None]))
         # bilinear enlargement by a whole factor keeps the mean
         expected = model.get_submodule("mask_head")(pooled[..., None, None]).squeeze()
         torch.testing.assert_close(output.mask_logits.mean(dim=(2, 3)), expected)

@@ -46,7 +46,7 @@ def test_the_class_head_sees_the_features_and_what_the_mask_leaves_of_them(bias:
     nn.init.constant_(model.get_submodule("mask_head").bias, bias)
     with torch.no_grad():
         pooled = model.get_submodule("encoder")(image)[-1].mean(dim=(2, 3))
-        expected = model.get_submodule("class_head")(torch.cat([pooled, share * pooled], dim=1))
+        expected = model.get_submodule("class_head")(torch.cat([pooled, share * pooled], dim=1)[..., None, None])
         torch.testing.assert_close(model(image).class_logits, expected)
 
 

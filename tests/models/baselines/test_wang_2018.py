@@ -35,7 +35,9 @@ def test_the_class_head_reads_the_bottleneck(config: dict):
     with torch.no_grad():
         bottleneck = model.get_submodule("encoder")(image)[-1]
         pooled = model.get_submodule("class_features")(bottleneck).mean(dim=(2, 3))
-        torch.testing.assert_close(model(image).class_logits, model.get_submodule("class_head")(pooled))
+        torch.testing.assert_close(
+            model(image).class_logits, model.get_submodule("class_head")(pooled[..., None, None])
+        )
 
 
 @pytest.mark.parametrize(
