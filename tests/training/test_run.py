@@ -165,7 +165,7 @@ def test_ctrl_c_names_resume_and_loses_nothing(
 
     def interrupted(self: Learner, batch: Any, *, epoch: int, number: int, watch: LossWatch) -> None:
         if epoch == 1 and number == 1:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt  # what Python makes of the signal
         step(self, batch, epoch=epoch, number=number, watch=watch)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
