@@ -43,6 +43,17 @@ EXTRAS: Mapping[str, Extra] = {
     "volumes": Extra(
         "volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image", "matplotlib": "Matplotlib"}
     ),
+    "dicom": Extra(
+        "DICOM files need",
+        {
+            "pydicom": "pydicom",
+            "gdcm": "python-gdcm",
+            "jpeg_ls": "pyjpegls",
+            "openjpeg": "pylibjpeg-openjpeg",
+            "rle": "pylibjpeg-rle",
+            "highdicom": "highdicom",
+        },
+    ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
 }
 

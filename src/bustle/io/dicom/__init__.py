@@ -1,0 +1,1 @@
+"""DICOM files: the only place that knows pydicom and highdicom."""
