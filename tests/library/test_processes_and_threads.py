@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,6 +37,21 @@ def test_threads_share_a_model_and_get_equal_answers(openvino: bool, package: Pa
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda image: answer(model, image), IMAGES * 20))
     assert found == expected * 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no such signals")
+def test_a_signal_is_heard_after_two_models_were_closed(package: Path):
+    script = (
+        "import gc, signal, sys, bustle\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('heard'))\n"
+        "first = bustle.load_model(sys.argv[1], device='cpu')\n"
+        "second = bustle.load_model(sys.argv[1], device='cpu')\n"
+        "del first; gc.collect()\n"
+        "del second; gc.collect()\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(package)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
 
 
 def test_a_model_reaches_a_started_process_by_its_path(package: Path, monkeypatch: pytest.MonkeyPatch):

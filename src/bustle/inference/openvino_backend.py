@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -26,9 +27,8 @@ class OpenVinoBackend:
         openvino = import_openvino()
         self.runtime = f"OpenVINO {openvino.__version__}"
         self.mask_meaning = package.record.mask_meaning
-        self._core = openvino.Core()
         content = package.checked(MODEL)
-        self._model = self._core.read_model(content if isinstance(content, bytes) else str(content))
+        self._model = _core().read_model(content if isinstance(content, bytes) else str(content))
         package.check_graph(*(_shapes(own) for own in (self._model.inputs, self._model.outputs)))
         _, *image = package.record.input.shape
         # A graph of fixed size is faster, and a CPU gains nothing from batches.
@@ -63,7 +63,7 @@ class OpenVinoBackend:
             openvino = import_openvino()
             kept = [result for result, name in zip(model.get_results(), self._names, strict=True) if name in names]
             model = openvino.Model(kept, model.get_parameters())
-        return self._core.compile_model(model, "CPU", self._settings)
+        return _core().compile_model(model, "CPU", self._settings)
 
     def _run(self, compiled: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         names = [_name(output.names) for output in compiled.outputs]
@@ -79,6 +79,16 @@ class OpenVinoBackend:
     def _one(self, compiled: Any, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with self._one_at_a_time:
             return [np.array(value) for value in compiled(image[None]).values()]
+
+
+@cache
+def _core() -> Any:
+    """One for the whole process, which is never closed.
+
+    Each gives the thread that first compiles with it a stack of its own for signals, and the one before back when it
+    is closed. Of two, the first closed first, the second gives back what is gone: the next Ctrl-C ends the process.
+    """
+    return import_openvino().Core()
 
 
 def _shapes(tensors: Iterable[Any]) -> dict[str, list[int | None]]:
