@@ -153,6 +153,37 @@ def test_i11_repeats_of_one_split_are_led_by_the_test_of_la_net(tmp_path, capsys
     assert "pooled t, one-sided" in line
 
 
+def test_every_source_is_compared_as_if_it_were_tested_alone(tmp_path, capsys):
+    def rows(seed, *, better=0.0):
+        both = made_up_rows(seed, better=better)
+        return [replace(row, source="udiat" if number % 12 < 4 else "busi") for number, row in enumerate(both)]
+
+    def part(folder, *, seed, better=0.0):
+        return [
+            write_results(
+                tmp_path / name / folder, [row for row in rows(seed, better=better) if row.source in sources]
+            )
+            for name, sources in (("pooled", ("busi", "udiat")), ("busi", ("busi",)), ("udiat", ("udiat",)))
+        ]
+
+    first, second = part("a", seed=0), part("b", seed=1, better=0.02)
+    pooled, busi, udiat = (
+        compare(*pair, out=tmp_path / f"out{number}") for number, pair in enumerate(zip(first, second, strict=True))
+    )
+    of_source = {found.source: found for found in pooled.tracks[0].by_source}
+    assert {name: (found.n_cases, found.n_groups) for name, found in of_source.items()} == {
+        "busi": (8, 4),
+        "udiat": (4, 2),
+    }
+    assert of_source["busi"].comparisons == busi.tracks[0].comparisons
+    assert of_source["udiat"].comparisons == udiat.tracks[0].comparisons
+    assert busi.tracks[0].by_source == ()
+    assert read_comparison(tmp_path / "out0" / "comparison.json") == pooled
+    assert "udiat alone: 4 cases in 2 groups" in (tmp_path / "out0" / "report.html").read_text()
+    print_comparison(pooled)
+    assert "busi alone: 8 cases in 4 groups" in capsys.readouterr().out
+
+
 def test_several_runs_are_corrected_together_against_the_first(tmp_path):
     for number, name in enumerate("abc"):
         write_results(tmp_path / name, made_up_rows(number, better=0.03 * number))

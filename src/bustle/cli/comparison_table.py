@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bustle.evaluation.comparison_results import Comparison, MetricComparison, TrackComparison
 from bustle.report.wording import TESTS, interval, number, p_value, signed_number
 
@@ -21,24 +23,30 @@ HEADER: tuple[str, ...] = (
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Per track and run the main metrics; the further ones stand in the files."""
+    """Per track and run the main metrics, of all cases and of every source; the further ones stand in the files."""
     for warning in (*comparison.warnings, *(text for track in comparison.tracks for text in track.warnings)):
         print(f"warning: {warning}")
     for track in comparison.tracks:
         for run in comparison.runs[1:]:
             _print_run(comparison.reference, run.name, track)
+            for part in track.by_source:
+                print(f"\n{part.source} alone: {part.n_cases} cases in {part.n_groups} groups")
+                _print_entries(part.of_run(run.name))
 
 
 def _print_run(reference: str, run: str, track: TrackComparison) -> None:
-    entries = track.of_run(run)
+    rules = track.track if track.track == track.protocol else f"{track.track}, {track.protocol}"
+    positive = f", {track.positive_class} is positive" if track.positive_class else ""
+    print(f"\n{run} minus {reference} ({rules}): {track.n_cases} cases in {track.n_groups} groups{positive}")
+    _print_entries(track.of_run(run))
+
+
+def _print_entries(entries: Sequence[MetricComparison]) -> None:
     beside = any(entry.tests.pooled_t is not None and entry.test != "pooled_t" for entry in entries)
     main = [entry for entry in entries if not entry.family.startswith("further")]
     rows = [(*HEADER, *(["p of folds"] if beside else []))]
     rows += [(*_cells(entry), *([_p_of_folds(entry)] if beside else [])) for entry in main]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rules = track.track if track.track == track.protocol else f"{track.track}, {track.protocol}"
-    positive = f", {track.positive_class} is positive" if track.positive_class else ""
-    print(f"\n{run} minus {reference} ({rules}): {track.n_cases} cases in {track.n_groups} groups{positive}")
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 

@@ -133,10 +133,24 @@ class SharedBootstrap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceComparison:
+    """The cases of one data source alone: resampled by themselves, and p corrected within the source."""
+
+    source: str
+    n_cases: int
+    n_groups: int
+    comparisons: tuple[MetricComparison, ...]
+
+    def of_run(self, run: str) -> tuple[MetricComparison, ...]:
+        return tuple(entry for entry in self.comparisons if entry.run == run)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackComparison:
     """All runs against the reference on one track, with the rules that a reader of the figures needs.
 
     `n_cases` cases were tested `n_tested` times. `positive_class` and `average` are None without `classes`.
+    `by_source` has every data source where there are several, else nothing.
     """
 
     track: str
@@ -153,6 +167,7 @@ class TrackComparison:
     bootstrap: SharedBootstrap
     warnings: tuple[str, ...]
     comparisons: tuple[MetricComparison, ...]
+    by_source: tuple[SourceComparison, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
 
     def of_run(self, run: str) -> tuple[MetricComparison, ...]:
         return tuple(entry for entry in self.comparisons if entry.run == run)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
@@ -17,10 +17,10 @@ from bustle.evaluation.comparison import (
     with_fold_tests,
 )
 from bustle.evaluation.comparison_families import RunDifferences, listed_comparisons
-from bustle.evaluation.comparison_results import SharedBootstrap, TrackComparison
+from bustle.evaluation.comparison_results import SharedBootstrap, SourceComparison, TrackComparison
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples
+from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples, group_count
 from bustle.experiments.compared_runs import (
     ComparedRun,
     TrackResults,
@@ -36,11 +36,12 @@ PIXEL_METRICS = tuple(name for name, metric in (SEGMENTATION | DETECTION).items(
 
 @dataclass(frozen=True, kw_only=True)
 class _TrackRun:
-    """One run on the track, its rows in the order of all. `classes` is empty for a method that only draws."""
+    """One run on the track: its rows in the order of all, and by fold. `classes` is empty if it only draws."""
 
     name: str
     results: TrackResults
     rows: Sequence[CaseRow]
+    folds: Sequence[Sequence[CaseRow]]
     classes: tuple[str, ...]
 
 
@@ -62,13 +63,15 @@ def compare_track(
             name=run.name,
             results=own,
             rows=aligned_rows(own, keys),
+            folds=own.folds,
             classes=runs[0].classes if run.classes else (),
         )
         for run, own in zip(runs, results, strict=True)
     )
-    groups = [row.group_id for row in reference.rows]
-    n_groups = len(set(groups))
-    sample = _Sample(keys=keys, resamples=GroupResamples.draw(groups, resamples=resamples, seed=seed))
+    left_out = {run.name: PIXEL_METRICS if _other_grid(reference, run) else () for run in others}
+    sample = _sample(reference, keys=keys, resamples=resamples, seed=seed)
+    n_groups = group_count(sample.resamples.groups)
+    sources = sorted({row.source for row in reference.rows})
     protocol, classes = reference.results.protocol, reference.classes
     return TrackComparison(
         track=reference.results.track,
@@ -92,8 +95,49 @@ def compare_track(
             *_warnings_of_few(n_groups),
             *(warning for run in others for warning in _warnings(reference, run)),
         ),
-        comparisons=listed_comparisons([_compare(reference, run, sample) for run in others], protocol=protocol),
+        comparisons=listed_comparisons(
+            [_compare(reference, run, sample, leave_out=left_out[run.name]) for run in others], protocol=protocol
+        ),
+        by_source=tuple(
+            _of_source(source, reference, others, keys=keys, left_out=left_out, resamples=resamples, seed=seed)
+            for source in (sources if len(sources) > 1 else ())
+        ),
     )
+
+
+def _sample(reference: _TrackRun, *, keys: Sequence[tuple[str, int]], resamples: int, seed: int) -> _Sample:
+    groups = [row.group_id for row in reference.rows]
+    return _Sample(keys=keys, resamples=GroupResamples.draw(groups, resamples=resamples, seed=seed))
+
+
+def _of_source(
+    source: str,
+    reference: _TrackRun,
+    others: Sequence[_TrackRun],
+    *,
+    keys: Sequence[tuple[str, int]],
+    left_out: Mapping[str, Collection[str]],
+    resamples: int,
+    seed: int,
+) -> SourceComparison:
+    """The same comparison of the cases of one source, whose groups are drawn without the others'."""
+    places = [place for place, row in enumerate(reference.rows) if row.source == source]
+    kept = {reference.rows[place].case_id for place in places}
+    first, *rest = (_restricted(run, places, kept) for run in (reference, *others))
+    sample = _sample(first, keys=[keys[place] for place in places], resamples=resamples, seed=seed)
+    differences = [_compare(first, run, sample, leave_out=left_out[run.name]) for run in rest]
+    return SourceComparison(
+        source=source,
+        n_cases=len(kept),
+        n_groups=group_count(sample.resamples.groups),
+        comparisons=listed_comparisons(differences, protocol=reference.results.protocol),
+    )
+
+
+def _restricted(run: _TrackRun, places: Sequence[int], kept: Collection[str]) -> _TrackRun:
+    """The run with these rows alone; a fold without any of the cases is left out."""
+    folds = [[row for row in fold if row.case_id in kept] for fold in run.folds]
+    return replace(run, rows=[run.rows[place] for place in places], folds=[fold for fold in folds if fold])
 
 
 def _warnings_of_few(n_groups: int) -> list[str]:
@@ -111,9 +155,8 @@ def _warnings(reference: _TrackRun, run: _TrackRun) -> list[str]:
     return warnings
 
 
-def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample) -> RunDifferences:
+def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample, *, leave_out: Collection[str]) -> RunDifferences:
     protocol = reference.results.protocol
-    leave_out = PIXEL_METRICS if _other_grid(reference, run) else ()
     masks = compare_masks(reference.rows, run.rows, resamples=sample.resamples, leave_out=leave_out)
     classes: Differences = {}
     if reference.classes and run.classes:
@@ -131,7 +174,7 @@ def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample) -> RunDiffer
 
 
 def _of_folds(run: _TrackRun, protocol: Protocol) -> tuple[FoldValues, FoldValues]:
-    return fold_values(run.results.folds, protocol=protocol, classes=run.classes)
+    return fold_values(run.folds, protocol=protocol, classes=run.classes)
 
 
 def _compare_lesions(reference: TrackResults, other: TrackResults, sample: _Sample) -> Differences:

@@ -50,7 +50,12 @@ def write_comparison_page(path: Path, comparison: Comparison, *, rows: Mapping[s
         comparison=comparison,
         tests=TESTS,
         tables={
-            (track.track, run.name): _tables(track, run.name)
+            (track.track, run.name): _tables(track.of_run(run.name))
+            for track in comparison.tracks
+            for run in comparison.runs[1:]
+        },
+        source_tables={
+            (track.track, run.name): [(part, _tables(part.of_run(run.name))) for part in track.by_source]
             for track in comparison.tracks
             for run in comparison.runs[1:]
         },
@@ -61,8 +66,7 @@ def write_comparison_page(path: Path, comparison: Comparison, *, rows: Mapping[s
     )
 
 
-def _tables(track: TrackComparison, run: str) -> list[Table]:
-    own = track.of_run(run)
+def _tables(own: Sequence[MetricComparison]) -> list[Table]:
     tables = [Table(title, [entry for entry in own if entry.family == family]) for family, title in FAMILIES.items()]
     return [table for table in tables if table.entries]
 
