@@ -8,6 +8,8 @@ DEMO_TRAIN := demo-train
 # As many workers as cores, at most 4: each holds torch and its own networks in memory.
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 PYTEST := $(BIN)/python -m pytest
+# The many processes that tests start would each compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demo-train test test-services test-full lint bench docs dist format clean
 
