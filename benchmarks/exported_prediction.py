@@ -13,7 +13,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,14 +25,6 @@ from bustle.models import zoo
 from bustle.models.description import describe
 
 CLOSE_TO_HALF = 1e-4
-UNKNOWN: dict[str, Any] = {
-    "decision": None,
-    "training": None,
-    "metrics": (),
-    "seen_cases": (),
-    "seen_images": (),
-    "subgroups": (),
-}
 
 
 @dataclass(frozen=True)
@@ -130,12 +121,12 @@ def _exported(network: torch.nn.Module, recipe: Recipe, *, folder: Path) -> Path
     from safetensors.torch import save_file
 
     from bustle.core.run_layout import RunLayout
-    from bustle.export.package import write_package
+    from bustle.export.package import KnownOfRun, write_package
 
     weights = RunLayout(folder / "run").fold(0).weights
     weights.parent.mkdir(parents=True)
     save_file(network.state_dict(), weights)
-    write_package(folder / "model.bustle", recipe=recipe, weights=[weights], **UNKNOWN)
+    write_package(folder / "model.bustle", recipe=recipe, weights=[weights], known=KnownOfRun())
     return folder / "model.bustle"
 
 

@@ -90,22 +90,14 @@ def export(package: Path, *, volume: tuple[int, ...], patch: tuple[int, ...]) ->
 
     from safetensors.torch import save_file
 
-    from bustle.export.package import write_package
+    from bustle.export.package import KnownOfRun, write_package
     from bustle.models.description import describe
 
     recipe = recipe_of(patch)
     weights = RunLayout(package.parent).fold(0).weights
     weights.parent.mkdir()
     save_file(network().state_dict(), weights)
-    unknown = {
-        "decision": None,
-        "training": None,
-        "metrics": (),
-        "seen_cases": (),
-        "seen_images": (),
-        "subgroups": (),
-    }
-    write_package(package, recipe=recipe, weights=[weights], **unknown)
+    write_package(package, recipe=recipe, weights=[weights], known=KnownOfRun())
     patches = math.prod(math.ceil((v - p) / (0.75 * p)) + 1 for v, p in zip(volume, patch, strict=True))
     return {"operations": patches * 2e9 * describe(recipe).gmacs}
 

@@ -6,19 +6,10 @@ from pathlib import Path
 import pytest
 
 from bustle.core.errors import InputError
-from bustle.export.package import write_package
+from bustle.export.package import KnownOfRun, write_package
 from bustle.models import zoo
 
 EXPORTED = [name for name in zoo.ids() if zoo.get(name).exports]
-
-NOTHING_KNOWN = {
-    "decision": None,
-    "training": None,
-    "metrics": (),
-    "subgroups": (),
-    "seen_cases": (),
-    "seen_images": (),
-}
 
 
 @pytest.mark.full
@@ -30,12 +21,7 @@ def test_every_network_can_be_packaged(network: str, make_weights: Callable, tmp
         tmp_path / "m.bustle",
         recipe=recipe,
         weights=weights,
-        decision=None,
-        training=None,
-        metrics=(),
-        subgroups=(),
-        seen_cases=(),
-        seen_images=(),
+        known=KnownOfRun(),
     )
     assert record.parity.flipped_pixels <= 10
     assert [name.split(" 2")[0].split(" 1")[0] for name in record.parity.runtimes] == ["OpenVINO", "ONNX Runtime"]
@@ -49,11 +35,6 @@ def test_a_network_that_cannot_be_exported_says_why(network: str, make_weights: 
             tmp_path / "m.bustle",
             recipe=recipe,
             weights=weights,
-            decision=None,
-            training=None,
-            metrics=(),
-            subgroups=(),
-            seen_cases=(),
-            seen_images=(),
+            known=KnownOfRun(),
         )
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from bustle.core.files import sha256_of_file
 from bustle.core.recipe import Recipe
 from bustle.export import package, parity
 from bustle.export.model_card import model_card
-from bustle.export.package import write_package
+from bustle.export.package import KnownOfRun, write_package
 from bustle.export.parity import TOLERANCE
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
@@ -26,14 +26,6 @@ from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
 
-NOTHING_KNOWN = {
-    "decision": None,
-    "training": None,
-    "metrics": (),
-    "subgroups": (),
-    "seen_cases": (),
-    "seen_images": (),
-}
 Exported = tuple[Path, Recipe, Sequence[Path]]
 
 
@@ -42,7 +34,7 @@ def joint(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> E
     """Two folds of a network with three mask channels and classes, as a folder."""
     recipe, weights = make_weights("rmtl_net", folds=2)
     out = tmp_path_factory.mktemp("joint") / "m.bustle"
-    write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    write_package(out, recipe=recipe, weights=weights, known=KnownOfRun())
     return out, recipe, weights
 
 
@@ -51,7 +43,7 @@ def masks_only(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory)
     """One fold of a network with one lesion channel, as a zip."""
     recipe, weights = make_weights("unext")
     out = tmp_path_factory.mktemp("masks") / "m.zip"
-    write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    write_package(out, recipe=recipe, weights=weights, known=KnownOfRun())
     return out, recipe, weights
 
 
@@ -114,7 +106,7 @@ def halved(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> 
     """One fold of a network whose class logits are sums over cells, in half precision."""
     recipe, weights = make_weights("lesion_pooled_unet")
     out = tmp_path_factory.mktemp("halved") / "m.bustle"
-    write_package(out, recipe=recipe, weights=weights, half=True, **NOTHING_KNOWN)
+    write_package(out, recipe=recipe, weights=weights, half=True, known=KnownOfRun())
     return out, recipe, weights
 
 
@@ -212,7 +204,7 @@ def test_what_exists_is_left_alone(masks_only: Exported, tmp_path: Path):
     for out in (tmp_path / "mine", weights[0]):
         before = sha256_of_file(weights[0])
         with pytest.raises(InputError, match="exists already; choose another --out, or remove it"):
-            write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+            write_package(out, recipe=recipe, weights=weights, known=KnownOfRun())
         assert sha256_of_file(weights[0]) == before
 
 
@@ -232,7 +224,7 @@ def test_a_graph_that_answers_differently_leaves_nothing_behind(
     monkeypatch.setattr(package, "write_onnx", copy)  # exporting again takes seconds
     monkeypatch.setattr(parity, "TOLERANCE", -1.0)
     with pytest.raises(InputError, match="differs from its networks"):
-        write_package(tmp_path / name, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+        write_package(tmp_path / name, recipe=recipe, weights=weights, known=KnownOfRun())
     assert not list(tmp_path.iterdir())
 
 
@@ -240,14 +232,14 @@ def test_networks_too_large_for_one_file(masks_only: Exported, tmp_path: Path, m
     _, recipe, weights = masks_only
     monkeypatch.setattr(package, "LARGEST_GRAPH", 1000)
     with pytest.raises(InputError, match=r"do not fit in one ONNX file \(2 GiB\); export one fold, such as .*fold-0"):
-        write_package(tmp_path / "m.bustle", recipe=recipe, weights=weights, **NOTHING_KNOWN)
+        write_package(tmp_path / "m.bustle", recipe=recipe, weights=weights, known=KnownOfRun())
 
 
 def test_a_place_that_cannot_be_written_to(masks_only: Exported, tmp_path: Path):
     _, recipe, weights = masks_only
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="a file is in the way"):
-        write_package(tmp_path / "file" / "m.bustle", recipe=recipe, weights=weights, **NOTHING_KNOWN)
+        write_package(tmp_path / "file" / "m.bustle", recipe=recipe, weights=weights, known=KnownOfRun())
 
 
 def test_no_text_of_a_recipe_is_markup_in_the_card(joint: Exported):

@@ -9,20 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bustle.export.package import write_package
+from bustle.export.package import KnownOfRun, write_package
 from bustle.export.parity import TOLERANCE
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.torch_backend import TorchBackend
-
-NOTHING_KNOWN = {
-    "decision": None,
-    "training": None,
-    "metrics": (),
-    "subgroups": (),
-    "seen_cases": (),
-    "seen_images": (),
-}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +22,7 @@ NOTHING_KNOWN = {
 def test_the_graph_makes_all_passes(network: str, size: tuple[int, ...], make_weights: Callable, tmp_path: Path):
     recipe, weights = make_weights(network, refinements=1)
     out = tmp_path / "m.bustle"
-    record = write_package(out, recipe=recipe, weights=weights, **NOTHING_KNOWN)
+    record = write_package(out, recipe=recipe, weights=weights, known=KnownOfRun())
     images = np.random.default_rng(0).normal(size=(3, recipe.data.channels, *size)).astype(np.float32)
     found = OnnxBackend(Package(out), device="cpu").run(images).mask_channels
     wanted = TorchBackend(recipe, weights=weights, device="cpu").run(images).mask_channels

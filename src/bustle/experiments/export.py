@@ -30,7 +30,7 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
 
     With `half` the large weights are rounded to half precision.
     """
-    from bustle.export.package import write_package
+    from bustle.export.package import KnownOfRun, write_package
 
     opened = named_run(model).opened()
     folds, run = opened.finished_folds(), opened.run
@@ -41,12 +41,14 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
         out,
         recipe=recipe,
         weights=[fold.weights for fold in folds],
-        decision=rule_of(folds),
-        training=_training(run, recipe=recipe, folds=folds),
-        metrics=_metrics(run, folds=folds),
-        subgroups=_subgroups(folds, recipe=recipe),
-        seen_cases=sorted(map(case_digest, seen)),
-        seen_images=sorted(images, key=lambda sketch: (sketch.content, sketch.sketch)),
+        known=KnownOfRun(
+            decision=rule_of(folds),
+            training=_training(run, recipe=recipe, folds=folds),
+            metrics=tuple(_metrics(run, folds=folds)),
+            subgroups=tuple(_subgroups(folds, recipe=recipe)),
+            seen_cases=tuple(sorted(map(case_digest, seen))),
+            seen_images=tuple(sorted(images, key=lambda sketch: (sketch.content, sketch.sketch))),
+        ),
         untrained=untrained_heads_of(run, folds),
         half=half,
     )

@@ -57,26 +57,35 @@ LICENCE = (
 )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KnownOfRun:
+    """What a package tells of the run that its weights are from; nothing is known by default.
+
+    Each is as in `PackageRecord`.
+    """
+
+    decision: DecisionRule | None = None
+    training: TrainingRecord | None = None
+    metrics: tuple[ReleasedFigures, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
+    seen_cases: tuple[str, ...] = ()
+    seen_images: tuple[ImageSketch, ...] = ()
+
+
 def write_package(
     out: Path,
     *,
     recipe: Recipe,
     weights: Sequence[Path],
-    decision: DecisionRule | None,
-    training: TrainingRecord | None,
-    metrics: Sequence[ReleasedFigures],
-    subgroups: Sequence[Subgroup],
-    seen_cases: Sequence[str],
-    seen_images: Sequence[ImageSketch],
+    known: KnownOfRun,
     untrained: Collection[Head] = (),
     half: bool = False,
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
-    With `half` the large weights are rounded to half precision; what `untrained` heads answer is left out. The other
-    arguments are as in `PackageRecord`. Nothing is left behind where something fails. Raises `InputError` for a
-    network that cannot be exported, an `out` that exists or that another command is writing, and a graph that differs
-    from its networks.
+    With `half` the large weights are rounded to half precision; what `untrained` heads answer is left out. Nothing is
+    left behind where something fails. Raises `InputError` for a network that cannot be exported, an `out` that exists
+    or that another command is writing, and a graph that differs from its networks.
     """
     resolved = zoo.resolve(recipe)
     meaning = None if "mask" in untrained else resolved.mask_meaning
@@ -106,14 +115,14 @@ def write_package(
             outputs=outputs,
             preprocessing=recipe.data,
             mask_meaning=meaning,
-            decision=decision,
+            decision=known.decision,
             protocol=recipe.protocol,
             weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
-            training=training,
-            metrics=tuple(metrics),
-            subgroups=tuple(subgroups),
-            seen_cases=tuple(seen_cases),
-            seen_images=tuple(seen_images),
+            training=known.training,
+            metrics=known.metrics,
+            subgroups=known.subgroups,
+            seen_cases=known.seen_cases,
+            seen_images=known.seen_images,
             licence=LICENCE,
             versions=versions(),
             half=half,
