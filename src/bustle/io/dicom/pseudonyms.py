@@ -1,0 +1,56 @@
+"""Names that stand for a person: the same for the same person on one machine, and nobody finds the way back.
+
+A hash alone would not do: patients' numbers are few and could be tried. The salt is drawn once and kept in the cache
+folder, readable by its user alone; without it, names made before cannot be made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import hmac
+import os
+import secrets
+import uuid
+from pathlib import Path
+
+from bustle.core.cache_folder import cache_directory
+from bustle.core.errors import InputError
+from bustle.core.progress import announce
+
+SALT = "dicom-salt"
+_BYTES = 32
+
+
+def pseudonym(text: str, *, kind: str) -> str:
+    """16 hexadecimal digits for the text of a `kind` (such as "patient"); no kind has another's names."""
+    return _digest(text, kind=kind)[:8].hex()
+
+
+def replaced_uid(uid: str) -> str:
+    """A UID for a UID, of the form that needs no registration (PS3.5 B.2)."""
+    return f"2.25.{uuid.UUID(bytes=_digest(uid, kind='uid')[:16], version=4).int}"
+
+
+def _digest(text: str, *, kind: str) -> bytes:
+    return hmac.digest(_salt(cache_directory()), f"{kind}\0{text}".encode(errors="surrogatepass"), hashlib.sha256)
+
+
+@functools.lru_cache(maxsize=4)
+def _salt(folder: Path) -> bytes:
+    """The salt of a cache folder; where none can be kept, one for this process alone, which is said."""
+    file = folder / SALT
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(secrets.token_bytes(_BYTES))
+        salt = file.read_bytes()
+    except OSError as error:
+        announce(f"bustle: warning: {file} cannot be kept ({error.strerror}): patients have other names each time")
+        return secrets.token_bytes(_BYTES)
+    if len(salt) != _BYTES:
+        raise InputError("is damaged", remedy="remove it; patients get new names", path=file)
+    return salt
