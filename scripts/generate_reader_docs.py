@@ -28,6 +28,8 @@ becomes a finding, which `bustle data audit` shows:
 | `mask-without-image` | the mask belongs to no image and is left out |
 | `unusable-name` | a name that cannot be a case id (`..`, a line break, not UTF-8, over 200 bytes): left out |
 | `mask-size-mismatch` | mask and image differ in size, or mask and volume in their grid; loading the case fails |
+| `unread-dicom` | a DICOM file that cannot be read, is no ultrasound or shows no B-mode: left out |
+| `dicom-remark` | a DICOM file whose regions do not fit its picture, or that names no patient |
 | `several-pictures` | an image or mask file holds several pictures (TIFF pages, animation): only the first counts |
 | `mask-resized` | mask and image differ in size: with `masks=resize`, or in BUS-UCLM, it is resized to the image |
 | `size-mismatch` | the table gives another size than the image has; the image is used as it is |

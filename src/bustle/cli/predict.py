@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, a folder "
-        "(those directly in it), or a pattern ('scans/**/*.png')",
+        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, DICOM file, a "
+        "folder (those directly in it, of DICOM files also those below), a ZIP archive, or a pattern "
+        "('scans/**/*.png')",
     )
     parser.add_argument(
         "--model",

@@ -12,7 +12,7 @@ from bustle.core.image_sketch import ImageSketch
 from bustle.core.types import LesionCandidate
 from bustle.data.relations.seen_images import SeenImages, image_sketch
 from bustle.experiments.own_outputs import ANSWERS_PAGE
-from bustle.experiments.pictures import read_picture
+from bustle.experiments.pictures import read_input
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
 from bustle.inference.package import Package, is_package
@@ -101,7 +101,7 @@ def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tupl
 
 
 def _seen(image: InputImage, *, known: SeenImages) -> Iterator[str]:
-    relation = known.relation(image_sketch(read_picture(image.path, name=image.name).image))
+    relation = known.relation(image_sketch(read_input(image).image))
     if relation is not None:
         yield SEEN[relation]
 

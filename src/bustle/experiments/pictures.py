@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.descriptors.results import LesionDescriptors
+from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.raster import image_of_pixels, read_image
@@ -61,6 +63,23 @@ def read_picture(
     image = read_image(path, upright=True)
     geometry = Geometry(image.shape[1:], spacing=spacing and spacing_per_axis(spacing, dims=2, path=path))
     return _checked(Picture(name, image, geometry, path, centre=centre))
+
+
+def read_input(
+    image: InputImage, *, spacing: tuple[float, ...] | None = None, centre: tuple[float, ...] | None = None
+) -> Picture:
+    """Decode one input of a command as `read_picture` does, or its picture of a DICOM file."""
+    if image.problem is not None:
+        raise image.problem
+    if image.dicom is None:
+        return read_picture(image.path, name=image.name, spacing=spacing, centre=centre)
+    from bustle.io.dicom.pictures import read_picture as read_dicom_picture
+
+    pixels, geometry = read_dicom_picture(image.dicom)
+    if spacing is not None:
+        own = spacing_per_axis(spacing, dims=geometry.dims, path=image.path)
+        geometry = dataclasses.replace(geometry, spacing=own)
+    return _checked(Picture(image.name, pixels, geometry, image.path, centre=centre if geometry.dims == 3 else None))
 
 
 def picture_of_array(

@@ -12,7 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.explanation import ExplanationMethod
 from bustle.core.progress import announce, progress
 from bustle.core.types import Case, Prediction
-from bustle.experiments.pictures import Picture, read_picture, write_files
+from bustle.experiments.pictures import Picture, read_input, write_files
 from bustle.inference.finding import finding
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, remove_prediction
@@ -60,8 +60,8 @@ def predict_files(
     """
 
     def load(image: InputImage) -> Picture:
-        picture = read_picture(image.path, name=image.name, spacing=spacing, centre=centre)
-        count = 1 if is_volume(image.path) else picture_count(image.path)
+        picture = read_input(image, spacing=spacing, centre=centre)
+        count = 1 if image.dicom is not None or is_volume(image.path) else picture_count(image.path)
         if count > 1:
             announce(f"bustle: warning: {image.path} holds {count} pictures; only the first is predicted")
         return picture

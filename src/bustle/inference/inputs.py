@@ -1,4 +1,4 @@
-"""From the words of a command line (files, folders, globs) to images and volumes with a name each."""
+"""From the words of a command line (files, folders, archives, globs) to images and volumes with a name each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
 from bustle.core.folder_names import portable_name
 from bustle.core.paths import given_path
 from bustle.core.progress import announce
+from bustle.data.archives import is_archive, unpacked
+from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_dicom
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
+
+if TYPE_CHECKING:
+    from bustle.io.dicom.pictures import DicomPicture
 
 MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+|\s*\(\d+\))?$")
 """What follows an image's stem in the name of a mask that lies beside it."""
@@ -26,45 +32,76 @@ MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+|\s*\(\d+\))?$")
 
 @dataclass(frozen=True)
 class InputImage:
-    """An image or volume file and the name of the folder that its prediction goes to."""
+    """An image or volume file and the name of the folder that its prediction goes to.
+
+    `dicom` is the picture of a DICOM file, which may hold several. `problem` says why the file cannot be read, where
+    that is known already.
+    """
 
     path: Path
     name: str
+    dicom: DicomPicture | None = None
+    problem: InputError | None = None
 
 
 def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
     """List image and volume files in the given order, each once; folders stand for those directly inside.
 
-    A name is the file's stem in its portable form, with the parent folder's name before it where stems collide; a
-    link has its own, and its target counts once. A file that is named itself may have any suffix. Raises `InputError`
-    for a path that does not exist and for an input without images.
+    DICOM files are known by their content and found in the folders below too; each frame and field of one is an
+    image, whose name is made of its identifier, because a file's may be a patient's. A ZIP archive is unpacked and
+    stands for its folder. Another name is the file's stem in its portable form, with the parent folder's name before
+    it where stems collide; a link has its own, and its target counts once. A file that is named itself may have any
+    suffix. Raises `InputError` for a path that does not exist and for an input without images.
     """
     files: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):
             files.setdefault(Path(os.path.realpath(path)), path)  # which bears links in a circle
-    names = _names(list(files.values()))
-    return tuple(InputImage(path, name) for path, name in zip(files.values(), names, strict=True))
+    dicom = [path for path in files.values() if is_dicom(path)]
+    others = [path for path in files.values() if path not in set(dicom)]
+    images = [InputImage(path, name) for path, name in zip(others, _names(others), strict=True)]
+    return (*images, *_dicom_images(dicom))
+
+
+def _dicom_images(paths: Sequence[Path]) -> Iterator[InputImage]:
+    """The pictures of DICOM files, and one stand-in for each that cannot be read."""
+    if not paths:
+        return
+    from bustle.io.dicom.pictures import pictures_of, read_study
+
+    for path, found in read_study(paths):
+        if isinstance(found, InputError):
+            digits = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+            yield InputImage(path, f"unreadable-{digits}", problem=found)
+        elif found is not None:
+            for remark in found.remarks:
+                announce(f"bustle: warning: {path}: {remark}")
+            yield from (InputImage(path, picture.name, picture) for picture in pictures_of(found))
 
 
 def _expand(text: str) -> list[Path]:
     path = given_path(text)
+    if is_archive(path):
+        path = unpacked(path)
+    if path.name.upper() == DICOMDIR and path.is_file():
+        path = path.parent
     if os.path.lexists(path) and not path.is_dir():
         return [path]
     if path.is_dir():
-        found = _images_in(path)
+        found = list(dict.fromkeys([*_images_in(path), *dicom_files(path)]))
         _tell_passed_over(path, found)
         if not found:
             raise InputError(
                 "holds no images",
-                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES | VOLUME_SUFFIXES))} directly inside",
+                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES | VOLUME_SUFFIXES))} directly inside, "
+                "or with DICOM files",
                 path=path,
             )
         return found
     if glob.has_magic(str(path)):
         found = glob.glob(str(path), recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
         matches = [Path(match) for match in sorted(found)]
-        images = [match for match in matches if _is_image(match) and not match.is_dir()]
+        images = [match for match in matches if not match.is_dir() and (_is_image(match) or is_dicom(match))]
         if not images:
             raise InputError(f"no image matches '{text}'", remedy="check the pattern")
         return images

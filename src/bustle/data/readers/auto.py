@@ -25,6 +25,7 @@ from bustle.data.readers._pairing import IMAGE_FOLDERS, named_folder
 from bustle.data.readers._rows import rows_of_stems
 from bustle.data.readers.folder import LABELS
 from bustle.data.sources import ReaderDescription, reader_module
+from bustle.io.dicom.recognition import dicom_files, is_dicom
 from bustle.io.names import NameIndex, file_below, normal_form
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.tables import TABLE_SUFFIXES, Row
@@ -42,6 +43,7 @@ train/ and test/:
   a COCO .json              beside its images, in annotations/, or one in each part (Roboflow)
   a table                   columns such as filename and class, Image and Mask; paths of other machines too
   a.png a_mask.png          images and masks in one folder
+  DICOM files               of any name, also in folders below
 It says what it understood, and refuses what could be meant in two ways.
 """,
     licence="Your data's own",
@@ -80,6 +82,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         if len(tables) == 1:
             collection = _of_table(tables[0], name=name, words=words, other_size=other_size)
             return _told(path, f"the table {tables[0].table.path.name}", collection)
+        if dicom_files(path):
+            return _told(path, "DICOM files", _read_dicom(path, name=name))
         if unread and not tables:
             raise unread[0]
         raise InputError(
@@ -100,6 +104,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
 
 
 def _read_file(path: Path, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
+    if is_dicom(path):
+        return _told(path, "a DICOM file", _read_dicom(path, name=name))
     suffix = path.suffix.lower()
     if suffix in (".tar", ".gz", ".7z", ".rar"):
         raise InputError("is an archive", remedy="unpack it and give the folder, or give it as a ZIP", path=path)
@@ -113,6 +119,10 @@ def _read_file(path: Path, *, name: str, words: ClassWords, other_size: OtherSiz
             path=path,
         )
     return _told(path, "a table", _of_table(table, name=name, words=words, other_size=other_size))
+
+
+def _read_dicom(path: Path, *, name: str) -> Collection:
+    return reader_module("dicom").read(path, name=_source(name, "dicom"), options={})
 
 
 def _source(name: str, reader: str) -> str:

@@ -58,10 +58,10 @@ class Field:
 class DicomImage:
     """One DICOM file of pictures.
 
-    `patient` stands for the patient's number, and for the study where there is none; a name is never read. `device`
-    is the maker and the model. `size` is (rows, columns) of a frame, `aspect` the height of a pixel in widths.
-    `regions` are all that the file states, with the reason why some are not looked at; `fields` are what is.
-    `is_volume` says that the frames are the slices of a volume. `remarks` are what a reader must know.
+    `patient` stands for the patient's number, or for the study where there is none, which `patient_known` tells; a
+    name is never read. `device` is the maker and the model. `size` is (rows, columns) of a frame, `aspect` the height
+    of a pixel in widths. `regions` are all that the file states, with the reason why some are not looked at; `fields`
+    are what is. `is_volume` says that the frames are the slices of a volume. `remarks` are what a reader must know.
     """
 
     path: Path
@@ -70,6 +70,7 @@ class DicomImage:
     study_uid: str
     series_uid: str
     patient: str
+    patient_known: bool
     laterality: Laterality | None
     device: str | None
     transfer_syntax: str
@@ -139,8 +140,6 @@ def _image(header: Header, frames: Frames) -> DicomImage:
     remarks = list(stated.remarks)
     if aspect != 1.0 and fields[0].spacing is None:
         remarks.append(f"its pixels are {aspect:g} times as high as wide, and of unknown size")
-    if patient is None:
-        remarks.append("it has no patient number: all pictures of its study count as one patient's")
     return DicomImage(
         path=path,
         sop_class=UID(class_uid(header) or "").name,
@@ -148,6 +147,7 @@ def _image(header: Header, frames: Frames) -> DicomImage:
         study_uid=study,
         series_uid=text(dataset, "SeriesInstanceUID") or "",
         patient=pseudonym(study, kind="study") if patient is None else pseudonym(patient, kind="patient"),
+        patient_known=patient is not None,
         laterality=_laterality(dataset),
         device=" ".join(filter(None, (text(dataset, keyword) for keyword in _DEVICE))) or None,
         transfer_syntax=name_of(header.syntax),

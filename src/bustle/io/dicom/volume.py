@@ -65,6 +65,12 @@ def read_dicom_volume(path: Path) -> tuple[NDArray[np.uint8], Geometry]:
     return volume, geometry
 
 
+def volume_geometry(path: Path) -> Geometry:
+    """The grid of a volume; no pixel is decoded. Raises `InputError` as `read_dicom_volume` does."""
+    with strictly(path):
+        return _grid(open_frames(path))[1]
+
+
 def _grid(frames: Frames) -> tuple[list[int], Geometry]:
     """The frames in the order of their slices, and the grid that they make."""
     dataset, path = frames.header.dataset, frames.header.path

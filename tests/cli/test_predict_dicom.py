@@ -1,0 +1,92 @@
+"""`bustle predict` of DICOM files: a frame is an image, spacing becomes millimetres, no name goes into any output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.inference.hand_made_package import write_package
+from tests.io.dicom.made_files import data_set, region, scan, written
+
+from bustle.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_package(tmp_path_factory.mktemp("dicom") / "hand.bustle")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A picture with a region, one with two, a clip of two frames below; PLANTED is in tags only."""
+    folder = tmp_path / "study"
+    one = [region((10, 10, 59, 79), (0.02, 0.01))]
+    two = [region((0, 0, 59, 38)), region((0, 41, 59, 79))]
+    written(folder, data_set(scan(), SOPInstanceUID="1.1", regions=one, InstitutionName="Planted"), "a")
+    written(folder, data_set(scan(seed=1), SOPInstanceUID="1.2", regions=two), "b.dcm")
+    clip = np.stack([scan(seed=2), scan(seed=3)])
+    written(folder, data_set(clip, frames=2, SOPInstanceUID="1.3", PixelSpacing=[0.3, 0.3]), "DICOM/00/I1")
+    return folder
+
+
+def predicted(folder: Path) -> dict[str, dict]:
+    return {path.parent.name: json.loads(path.read_text("utf-8")) for path in folder.rglob("prediction.json")}
+
+
+NAMES = ["1.1#1", "1.2#1-1", "1.2#1-2", "1.3#1", "1.3#2"]
+
+
+def test_each_frame_and_field_is_predicted_with_its_millimetres(study: Path, package: Path, tmp_path: Path):
+    assert main(["predict", str(study), "--model", str(package), "--out", str(tmp_path / "out")]) == 0
+    records = predicted(tmp_path / "out")
+    assert sorted(records) == NAMES
+    assert records["1.1#1"]["spacing_mm"] == pytest.approx([0.2, 0.1])
+    assert records["1.1#1"]["image_size"] == [50, 70]
+    assert records["1.2#1-2"]["image_size"] == [60, 39]
+    assert records["1.3#2"]["spacing_mm"] == pytest.approx([0.3, 0.3])
+
+
+def test_a_zip_archive_and_another_spacing(study: Path, package: Path, tmp_path: Path):
+    archive = shutil.make_archive(str(study), "zip", study)
+    words = ["predict", archive, "--spacing", "0.5", "--model", str(package), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    records = predicted(tmp_path / "out")
+    assert sorted(records) == NAMES
+    assert all(record["spacing_mm"] == [0.5, 0.5] for record in records.values())
+
+
+def test_what_cannot_be_read_is_one_line_and_the_rest_is_done(
+    study: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    whole = written(study, data_set(scan(), SOPInstanceUID="1.9"), "cut.dcm")
+    whole.write_bytes(whole.read_bytes()[:-1000])
+    doppler = [region((0, 0, 59, 79), RegionSpatialFormat=3, RegionDataType=3)]
+    written(study, data_set(scan(), SOPInstanceUID="1.8", regions=doppler), "doppler.dcm")
+    assert main(["predict", str(study), "--model", str(package), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "cut.dcm: is cut short in frame 1: 3800 of 4800 bytes; fetch it again from where it is kept" in said
+    assert "doppler.dcm: shows spectral Doppler and no B-mode; leave it out" in said
+    assert "2 of 7 images could not be read" in said
+    assert sorted(predicted(tmp_path / "out")) == NAMES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == NAMES
+
+
+def test_nothing_of_the_patient_is_said_or_written(
+    study: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    written(study, data_set(scan(), SOPInstanceUID="1.8", Rows=0), "damaged.dcm")
+    out = tmp_path / "out"
+    main(["predict", str(study), "--report", "--model", str(package), "--out", str(out)])
+    main(["data", "audit", f"dicom:{study}", "--out", str(tmp_path / "audit")])
+    main(["data", "split", f"dicom:{study}", "--folds", "2", "--out", str(tmp_path / "splits.json")])
+    told = "".join(capsys.readouterr())
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and study not in path.parents]
+    assert len(files) > 10
+    for planted in ("Planted", "4711"):
+        assert planted not in told
+        for path in files:
+            assert planted not in str(path.relative_to(tmp_path))
+            assert planted.encode() not in path.read_bytes()
