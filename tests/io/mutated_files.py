@@ -1,6 +1,7 @@
 """Damages files in seeded ways and reads them: only a result or one line of `InputError` may come of it.
 
-Run as a program, since what it looks for may end the interpreter: `python -m tests.io.mutated_files COUNT FOLDER`.
+Run as a program, since what it looks for may end the interpreter: `python -m tests.io.mutated_files COUNT FOLDER`,
+with the word `dicom` behind it for DICOM files.
 Prints what went wrong, and the file's number before it is read, on the last line of `FOLDER/now`.
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 import SimpleITK
 from PIL import Image
 from tests.inference.hand_made_package import write_package
+from tests.io.dicom.mutated_dicom import dicom_files_of_every_kind, look_at_dicom, with_other_element
 
 from bustle.core.errors import InputError
 from bustle.inference.package import MODEL, RECORD, WEIGHTS, Package
@@ -147,7 +149,15 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
+def dicom_files(folder: Path) -> dict[str, bytes]:
+    """Whole DICOM files of every kind by name."""
+    dicom_files_of_every_kind(folder)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
 def mutated(name: str, content: bytes, rng: np.random.Generator) -> bytes:
+    if name.endswith(".dcm") and rng.random() < 0.6:
+        return with_other_element(content, rng)
     changed = MUTATIONS[int(rng.integers(0, len(MUTATIONS)))](content, rng)
     if rng.random() < 0.2:
         changed = MUTATIONS[int(rng.integers(0, len(MUTATIONS)))](changed or content, rng)
@@ -159,6 +169,8 @@ def read(path: Path, package: Path) -> None:
     if path.name == "record.bustle":  # what the checksums of a zip would hide
         (package / RECORD).write_bytes(path.read_bytes())
         tried(lambda: Package(package).checked(MODEL))
+    elif path.suffix == ".dcm":
+        tried(lambda: look_at_dicom(path))
     elif path.suffix == ".bustle":
         tried(lambda: [Package(path).checked(name) for name in (MODEL, WEIGHTS)])
     elif path.suffix in (".png", ".tif", ".jpg", ".bmp"):
@@ -183,12 +195,12 @@ def _peak_bytes() -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def main(count: int, folder: Path) -> int:
+def main(count: int, folder: Path, *, dicom: bool) -> int:
     faulthandler.enable()
     whole, target = folder / "whole", folder / "mutated"
     whole.mkdir()
     target.mkdir()
-    kinds = files(whole)
+    kinds = dicom_files(whole) if dicom else files(whole)
     for name in ("u.raw", "p.raw.gz", "p.zraw", "u.raw.gz", "p.raw"):  # beside the detached headers
         if name in kinds:
             (target / name).write_bytes(kinds[name])
@@ -220,4 +232,4 @@ def main(count: int, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), dicom="dicom" in sys.argv[3:]))

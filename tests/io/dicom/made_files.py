@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 US_IMAGE = "1.2.840.10008.5.1.4.1.1.6.1"
 US_CLIP = "1.2.840.10008.5.1.4.1.1.3.1"
@@ -81,12 +82,43 @@ def data_set(
     return made
 
 
+def as_lossless_jpeg(path: Path) -> Path:
+    """The file stored anew by GDCM as JPEG Lossless (process 14, selection value 1), beside it."""
+    reader, writer, change = gdcm.ImageReader(), gdcm.ImageWriter(), gdcm.ImageChangeTransferSyntax()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    target = path.with_name(f"lossless-{path.name}")
+    writer.SetFileName(str(target))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return target
+
+
+def _element_of_syntax(syntax: str) -> bytes:
+    """Transfer Syntax UID (0002,0010) as it stands in a file."""
+    padded = syntax.encode() + b"\0" * (len(syntax) % 2)
+    return b"\x02\0\x10\0UI" + len(padded).to_bytes(2, "little") + padded
+
+
 def written(folder: Path, made: Dataset, name: str = "a.dcm") -> Path:
     made.file_meta.MediaStorageSOPClassUID = made.get("SOPClassUID", US_IMAGE)
     made.file_meta.MediaStorageSOPInstanceUID = made.get("SOPInstanceUID", "1.2.3.9")
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    syntax = made.file_meta.TransferSyntaxUID
+    if syntax.is_transfer_syntax:
+        made.save_as(path, enforce_file_format=True)
+        return path
+    made.file_meta.TransferSyntaxUID = UID(JPEG2000Lossless)  # pydicom writes no syntax that it does not know
     made.save_as(path, enforce_file_format=True)
+    whole, old = path.read_bytes(), _element_of_syntax(JPEG2000Lossless)
+    new = _element_of_syntax(syntax)
+    length = int.from_bytes(whole[140:144], "little") + len(new) - len(old)
+    path.write_bytes(whole[:140] + length.to_bytes(4, "little") + whole[144:].replace(old, new, 1))
     return path
 
 

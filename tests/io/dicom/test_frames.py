@@ -16,7 +16,7 @@ from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, convert_color_space, get_encoder
-from tests.io.dicom.made_files import data_set, scan, written
+from tests.io.dicom.made_files import as_lossless_jpeg, data_set, scan, written
 
 from bustle.core.errors import InputError
 from bustle.io.dicom.frames import Frames
@@ -123,6 +123,14 @@ def test_jpeg(syntax: str, tmp_path: Path):
     packed = jpeg(pixels)
     found = frames_of(tmp_path, data_set(pixels, syntax=syntax, packed=[packed])).picture(1)
     np.testing.assert_array_equal(found[0], np.asarray(Image.open(io.BytesIO(packed))))
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_lossless_jpeg(bits: int, tmp_path: Path):
+    pixels = scan().astype(np.uint8 if bits == 8 else np.uint16)
+    made = data_set(pixels if bits == 8 else pixels * 16, BitsStored=bits, HighBit=bits - 1)
+    found = Frames(read_header(as_lossless_jpeg(written(tmp_path, made)))).picture(1)
+    np.testing.assert_array_equal(found[0], pixels if bits == 8 else np.round(pixels * 16 * (255 / 4095)))
 
 
 def test_jpeg_in_colour_is_converted_once(tmp_path: Path):

@@ -1,16 +1,32 @@
-"""Decoders that pydicom does not find by itself: OpenJPEG for HTJ2K, and a quick one for RLE.
+"""Which of pydicom's decoders decodes what, and two that it does not find by itself, for JPEG 2000 and RLE.
 
-It would look for them through the package pylibjpeg, of which only these two parts are needed. The form of the
-functions is pydicom's (its guide on decoder plugins).
+It would look for these through the package pylibjpeg, of which only the two parts are needed. The form of the
+functions is pydicom's (its guide on decoder plugins). GDCM ends the process over some damaged streams, so it decodes
+only what no other does, and only where the stream's own header fits the file's.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydicom.pixels import get_decoder
-from pydicom.uid import HTJ2K, UID, HTJ2KLossless, HTJ2KLosslessRPCL, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -18,10 +34,24 @@ if TYPE_CHECKING:
 PLUGIN = "bustle"
 """Their name in pydicom."""
 
-_HIGH_THROUGHPUT = (HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+GDCM = "gdcm"
+
+_OPENJPEG = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+
+DECODERS: Mapping[str, tuple[str, ...]] = {
+    JPEGBaseline8Bit: ("pillow",),
+    JPEGExtended12Bit: ("pillow", GDCM),
+    JPEGLossless: (GDCM,),
+    JPEGLosslessSV1: (GDCM,),
+    JPEGLSLossless: ("pyjpegls",),
+    JPEGLSNearLossless: ("pyjpegls",),
+    **dict.fromkeys(_OPENJPEG, (PLUGIN,)),
+    RLELossless: (PLUGIN, "pydicom"),
+}
+"""The decoders of each packed transfer syntax that is read, in the order in which they are tried."""
 
 DECODER_DEPENDENCIES = {
-    **dict.fromkeys(_HIGH_THROUGHPUT, ("pylibjpeg-openjpeg>=2.4",)),
+    **dict.fromkeys(_OPENJPEG, ("pylibjpeg-openjpeg>=2.4",)),
     RLELossless: ("pylibjpeg-rle>=2.1",),
 }
 
@@ -33,12 +63,12 @@ def is_available(uid: UID) -> bool:
 @functools.cache
 def add_decoders() -> None:
     """Make them known to pydicom, once a process."""
-    for uid in _HIGH_THROUGHPUT:
-        get_decoder(uid).add_plugin(PLUGIN, (__name__, decode_high_throughput.__name__))
+    for uid in _OPENJPEG:
+        get_decoder(uid).add_plugin(PLUGIN, (__name__, decode_jpeg_2000.__name__))
     get_decoder(RLELossless).add_plugin(PLUGIN, (__name__, decode_run_lengths.__name__))
 
 
-def decode_high_throughput(source: bytes, runner: DecodeRunner) -> bytearray:
+def decode_jpeg_2000(source: bytes, runner: DecodeRunner) -> bytearray:
     import openjpeg
 
     frame = bytearray(openjpeg.decode_pixel_data(source, version=2))
@@ -59,3 +89,21 @@ def decode_run_lengths(source: bytes, runner: DecodeRunner) -> bytearray:
     )
     runner.set_option("planar_configuration", 1)
     return frame
+
+
+_FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3})
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+def jpeg_size(stream: bytes) -> tuple[int, int, int, int] | None:
+    """Rows, columns, components and bits of a component as a JPEG stream's own header says; None without one."""
+    at = 2
+    while stream[:2] == b"\xff\xd8" and at + 10 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if marker in _FRAME_HEADERS:
+            rows, columns = (int.from_bytes(stream[at + place : at + place + 2], "big") for place in (5, 7))
+            return rows, columns, stream[at + 9], stream[at + 4]
+        at += 1 if marker == 0xFF else 2
+        if marker not in _WITHOUT_LENGTH and marker != 0xFF:
+            at += int.from_bytes(stream[at : at + 2], "big")
+    return None

@@ -6,6 +6,7 @@ file and reading the palette, is done once a file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from pathlib import Path
@@ -15,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
-from pydicom.uid import RLELossless
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.dicom import encapsulation
-from bustle.io.dicom.decoder_plugins import PLUGIN, add_decoders
+from bustle.io.dicom.decoder_plugins import DECODERS, GDCM, add_decoders, jpeg_size
 from bustle.io.dicom.grey_levels import bits_of, grey_table, palette_table
 from bustle.io.dicom.header import REPLACE, Header, damaged, read_header, strictly, text, whole
 from bustle.io.dicom.transfer_syntaxes import is_video, name_of
@@ -31,6 +31,7 @@ from bustle.io.raster import MAX_PIXELS, MIN_SIDE, image_of_pixels
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
+_RETIRED = ("ARGB", "CMYK", "HSV", "YBR_PARTIAL_422")
 _MOST_FRAMES = 1_000_000
 _OPEN_FILES = 4
 
@@ -150,12 +151,19 @@ class Frames:
                 content += stream.read(fragment.length)
         alone = encapsulate([bytes(content)], has_bot=False)
         options = {**options, "number_of_frames": 1}
-        if self.header.syntax == RLELossless:
-            try:
-                return self._decoder.as_array(alone, index=0, decoding_plugin=PLUGIN, **options)[0]
-            except ValueError:  # it wants segments of the exact length, which pydicom's own does not
-                pass
-        return self._decoder.as_array(alone, index=0, **options)[0]
+        *others, last = DECODERS[self.header.syntax]
+        for name in others:
+            with contextlib.suppress(Exception):  # the next one may be less strict, or know more bits
+                return self._decoder.as_array(alone, index=0, decoding_plugin=name, **options)[0]
+        if last == GDCM:
+            self._check_jpeg(content)
+        return self._decoder.as_array(alone, index=0, decoding_plugin=last, **options)[0]
+
+    def _check_jpeg(self, stream: bytes | bytearray) -> None:
+        """Raises ValueError for a JPEG whose own header is another than the file's."""
+        found = jpeg_size(bytes(stream))
+        if found is None or found[:3] != (*self.size, self.samples) or not 2 <= found[3] <= self.allocated:
+            raise ValueError("the stream is of another size")
 
     def _options(self) -> dict[str, Any]:
         """What pydicom wants to know besides the bytes."""
@@ -183,7 +191,7 @@ class Frames:
             decoder = get_decoder(self.header.syntax)
         except NotImplementedError:
             decoder = None
-        if decoder is None or not decoder.is_available:
+        if decoder is None or (decoder.is_encapsulated and self.header.syntax not in DECODERS):
             raise InputError(
                 f"is stored as {name}, which is not read",
                 remedy="store it anew as JPEG 2000, RLE or uncompressed, for example with gdcmconv",
@@ -195,8 +203,10 @@ class Frames:
         of_one = self.samples == 1 and self.photometric in (*_GREY, _PALETTE)
         of_three = self.samples == 3 and self.photometric in _COLOURS
         if not (of_one or of_three):
+            known = self.photometric in (*_GREY, _PALETTE, *_COLOURS, *_RETIRED)  # else it could be anybody's name
             raise InputError(
-                f"has pixels of the kind '{self.photometric[:20]}' with {self.samples} values, which are not read",
+                f"has pixels of {f'the kind {self.photometric}' if known else 'an unknown kind'} "
+                f"with {self.samples} values, which are not read",
                 remedy="store it anew as MONOCHROME2 or RGB",
                 path=self.header.path,
             )

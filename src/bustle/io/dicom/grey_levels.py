@@ -77,6 +77,8 @@ def palette_table(dataset: Dataset, *, bits: int, signed: bool) -> NDArray[np.ui
     Entries of 16 bits keep their upper byte, unless none needs it.
     """
     colours = apply_color_lut(stored_values(bits, signed=signed), dataset)[:, :3]
+    if colours.shape[1] != 3:
+        raise ValueError("a table of the palette is missing")
     if colours.dtype != np.uint8 and colours.max() > 255:
         colours = colours >> 8
     return colours.astype(np.uint8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
+from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.io.dicom.recognition import begins_as_data_set, has_preamble
 from bustle.io.dicom.transfer_syntaxes import DEFLATED
 from bustle.io.foreign_formats import RECOGNISED_WITHIN, format_of
@@ -107,8 +107,7 @@ def read_header(path: Path) -> Header:
 def strictly(path: Path) -> Iterator[None]:
     """Whatever pydicom stumbles over becomes an `InputError`; its own words may quote a patient's data."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pydicom():
             yield
     except InputError:
         raise
@@ -253,8 +252,7 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pydicom():
             return dataset.get(keyword)
     except Exception:  # values are converted when they are asked for, and a stranger's may be anything
         return None

@@ -108,7 +108,7 @@ def _check_class(header: Header) -> None:
     if uid is None:
         raise InputError("does not say what it is (no SOP class)", remedy=REPLACE, path=header.path)
     if uid not in _PICTURES and uid != ENHANCED_VOLUME:
-        name = UID(uid).name.removesuffix(" Storage")
+        name = UID(uid).name.removesuffix(" Storage") if UID(uid).is_valid else "something unknown"
         raise InputError(f"is of the kind {name}", remedy=f"leave it out; {READ}", path=header.path)
     if header.pixels is None and items(header.dataset, "EncryptedAttributesSequence"):
         raise InputError("has encrypted pixels", remedy="decrypt it, or leave it out", path=header.path)

@@ -18,8 +18,9 @@ _VIDEO = ("MPEG", "HEVC", "H.264", "H.265")
 
 
 def name_of(syntax: str) -> str:
-    """The transfer syntax's name in the standard, or its UID."""
-    return _LATER_NAMES.get(syntax, UID(syntax).name)
+    """The transfer syntax's name in the standard, or its UID; of what is no UID, nothing is repeated."""
+    uid = UID(syntax)
+    return _LATER_NAMES.get(syntax, uid.name) if uid.is_valid else "something unknown"
 
 
 def is_video(syntax: str) -> bool:
