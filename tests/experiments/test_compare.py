@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from tests.made_results import write_made_metrics
 from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
+from bustle.core.types import Case, Geometry, Sample
 from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.comparison_results import read_comparison
 from bustle.evaluation.detection import DetectedCase
@@ -20,6 +23,8 @@ from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
 from bustle.experiments.run_record_file import read_record, write_record
+from bustle.inference.prediction_files import prediction_folder
+from bustle.io.raster import write_png
 
 pytestmark = pytest.mark.usefixtures("without_plots")
 
@@ -182,6 +187,45 @@ def test_every_source_is_compared_as_if_it_were_tested_alone(tmp_path, capsys):
     assert "udiat alone: 4 cases in 2 groups" in (tmp_path / "out0" / "report.html").read_text()
     print_comparison(pooled)
     assert "busi alone: 8 cases in 4 groups" in capsys.readouterr().out
+
+
+def test_a_row_of_pictures_for_each_case_on_which_the_runs_differ_most(tmp_path):
+    def load(case_id):
+        truth = np.zeros((24, 30), np.uint8)
+        truth[4:12, 5:15] = 1
+        return Sample(case_id, "made", np.full((1, 24, 30), 90, np.uint8), Geometry((24, 30)), lesion_mask=truth)
+
+    rows = {name: made_up_rows(seed, cases=range(3)) for name, seed in (("a", 0), ("b", 1), ("c", 2))}
+    dice = {"a": (0.5, 0.6, None), "b": (0.6, 0.1, 0.4), "c": (0.55, 0.6, None)}
+    folders = {
+        name: write_results(
+            tmp_path / name, [replace(row, dice=value) for row, value in zip(own, dice[name], strict=True)]
+        )
+        for name, own in rows.items()
+    }
+    mask = np.zeros((24, 30), np.uint8)
+    mask[6:18, 5:15] = 255
+    for name in ("a", "b"):  # c keeps no predictions
+        for number in range(3):
+            write_png(prediction_folder(folders[name] / "predictions", f"made/{number}") / "mask.png", mask)
+    cases = [
+        Case(case_id=f"made/{number}", source="made", load=partial(load, f"made/{number}"), has_mask=True)
+        for number in range(3)
+    ]
+    compare_runs(list(folders.values()), out=tmp_path / "out", cases=cases, resamples=2)
+    page = (tmp_path / "out" / "report.html").read_text()
+    strips = re.findall(r"<h3>(made/\d).*?</h3>\n<div class=\"strip\">(.*?)</div>", page, flags=re.DOTALL)
+    assert [case for case, _ in strips] == ["made/1", "made/0"]
+    captions = [
+        re.sub("<[^>]*>", " ", caption).split()
+        for caption in re.findall("<figcaption>.*?</figcaption>", strips[0][1])
+    ]
+    assert [words[0] for words in captions] == ["image", "truth", "a", "b", "c"]
+    assert captions[3][:3] == ["b", "Dice", "0.100"]
+    assert " ".join(captions[4]) == "c Dice 0.600, no prediction file"
+    assert strips[0][1].count('src="data:image/jpeg;base64,') == 4
+    with pytest.raises(InputError, match="the data hold no case 'made/1'"):
+        compare_runs(list(folders.values()), out=tmp_path / "out2", cases=cases[:1], resamples=2)
 
 
 def test_several_runs_are_corrected_together_against_the_first(tmp_path):

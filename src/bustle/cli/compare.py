@@ -21,6 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="two or more run folders, single folds (RUN/fold-K), results of evaluate or files of `results add`; "
         "the first is the reference that the others are compared with",
     )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="SPEC",
+        help="the data on which the runs were tested, READER:PATH[?key=value&...]: the report then shows image, "
+        "truth and every run's outline of the cases on which the runs differ most",
+    )
     parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where the results go")
 
 
@@ -28,10 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     if out.is_file():
         raise InputError("is a file", remedy="give a folder for --out", path=out)
+    from bustle.data.sources import check_specs, open_sources
+
+    check_specs(arguments.data or ())
     from bustle.cli.comparison_table import print_comparison
     from bustle.experiments.compare import compare_runs
 
-    print_comparison(compare_runs(arguments.runs, out=out))
+    cases = None if arguments.data is None else open_sources(arguments.data).cases
+    print_comparison(compare_runs(arguments.runs, out=out, cases=cases))
     print(
         "\nreference, run: over the cases that both have; Holm p: corrected for all comparisons of the same kind; "
         "intervals and tests keep groups together"

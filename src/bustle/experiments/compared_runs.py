@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -44,13 +44,18 @@ class TrackResults:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedRun:
-    """One RUN of the command line. `other` is the companion track, None where not every fold has it."""
+    """One RUN of the command line. `other` is the companion track, None where not every fold has it.
+
+    `predictions` are the folders in which the main track's predictions lie, by the keys of its rows; of a run that
+    keeps none, or that was kept as one file, there are none.
+    """
 
     name: str
     path: Path
     title: str
     main: TrackResults
     other: TrackResults | None
+    predictions: Mapping[tuple[str, int], Path]
     warnings: tuple[str, ...]
 
     @property
@@ -151,6 +156,7 @@ def _open_run(path: Path, name: str) -> ComparedRun:
         title=_title(run, folders),
         main=main,
         other=_track_results(companions) if complete else None,
+        predictions=_predictions(folders, main),
         warnings=warnings,
     )
 
@@ -163,7 +169,8 @@ def _of_record(record: RunRecord, *, path: Path, name: str) -> ComparedRun:
     if record.result.companion is not None and len(companions) == len(record.folds):
         other = _recorded_track(record.result.companion, companions, resampled=resampled)
     main = _recorded_track(record.result, [fold.main for fold in record.folds], resampled=resampled)
-    return ComparedRun(name=name, path=path, title=record.result.title, main=main, other=other, warnings=())
+    title = record.result.title
+    return ComparedRun(name=name, path=path, title=title, main=main, other=other, predictions={}, warnings=())
 
 
 def _recorded_track(rules: RunTrack, folds: Sequence[TrackRecord], *, resampled: str) -> TrackResults:
@@ -174,6 +181,15 @@ def _recorded_track(rules: RunTrack, folds: Sequence[TrackRecord], *, resampled:
         detected=tuple(case for fold in folds for case in fold.detected),
         resampled=resampled,
     )
+
+
+def _predictions(folders: Sequence[ScoredFolder], main: TrackResults) -> dict[tuple[str, int], Path]:
+    """By row, where its prediction is; a protocol that tells the place of a lesion scored a set of its own."""
+    located = main.protocol.located
+    sets = [(folder.predictions(located=located), folder.predictions(located=not located)) for folder in folders]
+    found = [next((path for path in both if path.is_dir()), None) for both in sets]
+    listed = _numbered((row.case_id, path) for path, rows in zip(found, main.folds, strict=True) for row in rows)
+    return {key: path for key, path in listed.items() if path is not None}
 
 
 def _title(run: RunLayout, folders: Sequence[ScoredFolder]) -> str:

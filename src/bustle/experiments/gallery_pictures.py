@@ -25,12 +25,12 @@ def gallery_pictures(
         pictures[section] = []
         for row in chosen:
             pair = read_pair(cases[row.case_id], index=index_of[row.case_id])
-            pictures[section].append(_shown(row, pair))
+            pictures[section].append(shown_case(row, pair))
     return pictures
 
 
-def _shown(row: CaseRow, pair: Pair) -> ShownCase:
-    """A volume is drawn at once, so that no more than one is held."""
+def shown_case(row: CaseRow, pair: Pair) -> ShownCase:
+    """The case with both outlines; a volume is drawn at once, so that no more than one is held."""
     truth, predicted = pair.on_grid("native", group_id=None)
     image = pair.sample.image
     if image.ndim == 3:

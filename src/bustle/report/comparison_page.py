@@ -10,6 +10,7 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.comparison_results import Comparison, MetricComparison, TrackComparison
 from bustle.evaluation.metrics import SEGMENTATION
+from bustle.report.compared_cases import ComparedCase, overlap_column
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import TESTS
@@ -40,10 +41,19 @@ class CaseLine(NamedTuple):
     probabilities: list[float | None]
 
 
-def write_comparison_page(path: Path, comparison: Comparison, *, rows: Mapping[str, Sequence[CaseRow]]) -> None:
-    """`rows` are every run's of the main track, in one order; the probability of its positive class is shown."""
+def write_comparison_page(
+    path: Path,
+    comparison: Comparison,
+    *,
+    rows: Mapping[str, Sequence[CaseRow]],
+    pictured: Sequence[ComparedCase] | None = None,
+) -> None:
+    """`rows` are every run's of the main track, in one order; the probability of its positive class is shown.
+
+    `pictured` are the rows of pictures, None where the images were not given.
+    """
     main = comparison.tracks[0]
-    column = next((name for name in ("dice", "box_iou") if _has_values(rows, name)), None)
+    column = overlap_column(rows)
     write_page(
         path,
         "comparison.html",
@@ -62,6 +72,7 @@ def write_comparison_page(path: Path, comparison: Comparison, *, rows: Mapping[s
         plots=_plots(main, rows, column=column),
         overlap=None if column is None else SEGMENTATION[column].title,
         positive=main.positive_class,
+        pictured=pictured,
         cases=_case_lines(rows, column=column, positive=main.positive_class),
     )
 
@@ -106,12 +117,3 @@ def _case_lines(rows: Mapping[str, Sequence[CaseRow]], *, column: str | None, po
         probabilities = [row.probability(positive) for row in together]
         lines.append(CaseLine(together[0], values, differences, probabilities))
     return lines
-
-
-def _has_values(rows: Mapping[str, Sequence[CaseRow]], column: str) -> bool:
-    """Whether every run shares a scored case with the reference."""
-    first, *others = rows.values()
-    return all(
-        any(a.value(column) is not None and b.value(column) is not None for a, b in zip(first, own, strict=True))
-        for own in others
-    )
