@@ -1,4 +1,4 @@
-"""`bustle data`: look at data sets, split them, or generate one."""
+"""`bustle data`: look at data sets, split them, generate one, or take the patients out of one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import importlib
 from types import ModuleType
 
-HELP = "Audit data sets, split them into folds, or generate a phantom data set."
-SUBVERBS = ("audit", "split", "phantom")
+HELP = "Audit data sets, split them into folds, generate a phantom data set, or de-identify DICOM studies."
+SUBVERBS = ("audit", "split", "phantom", "deidentify")
 
 
 def _module(subverb: str) -> ModuleType:

@@ -98,6 +98,16 @@ class Frames:
             return image_of_pixels(self._of_8_bits(stored), path=path)
         return image_of_pixels(np.take(self._levels, stored, axis=0), path=path)
 
+    def colours(self, number: int) -> NDArray[np.uint8]:
+        """Frame `number` of a file in colour, RGB `H W 3`. Raises `InputError` as `picture` does."""
+        return self._of_8_bits(self.stored(number))
+
+    @property
+    def darkest(self) -> int:
+        """The stored value that is shown the darkest, of a file of one value a pixel."""
+        levels = self._levels.reshape(len(self._levels), -1).astype(np.int32)
+        return int(np.argmin(levels.sum(axis=1)))
+
     def stored(self, number: int) -> NDArray[Any]:
         """Frame `number` as it is stored, without what is in unused bits: unsigned patterns `H W`, or RGB `H W 3`.
 
@@ -162,8 +172,10 @@ class Frames:
     def _check_jpeg(self, stream: bytes | bytearray) -> None:
         """Raises ValueError for a JPEG whose own header is another than the file's."""
         found = jpeg_size(bytes(stream))
-        if found is None or found[:3] != (*self.size, self.samples) or not 2 <= found[3] <= self.allocated:
+        if found is None or found[:3] != (*self.size, self.samples):
             raise ValueError("the stream is of another size")
+        if found[3] != self.stored_bits and not found[3] == self.allocated == 16:
+            raise ValueError("the stream has another number of bits")
 
     def _options(self) -> dict[str, Any]:
         """What pydicom wants to know besides the bytes."""
