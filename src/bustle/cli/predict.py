@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bustle.core.explanation import METHODS
 from bustle.core.paths import given_path
 from bustle.inference.shipped import REFERENCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bustle.core.errors import InputError
+    from bustle.inference.inputs import InputImage
+    from bustle.inference.predictor import Predictor
+
+OBJECT_FORMATS = ("seg", "sr", "key", "pdf")
+FORMATS = ("png", "json", *OBJECT_FORMATS)
 
 HELP = "Outline and classify lesions in images or volumes with a trained model."
 
@@ -61,6 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", action="store_true", help="also write DIR/answers.html, a page with every picture and its answer"
     )
+    parser.add_argument(
+        "--format",
+        type=_formats,
+        default=(),
+        metavar="FORMAT,...",
+        help="of DICOM images also DIR/dicom-objects/*.dcm, which a viewer opens: seg (outlines), sr (report of "
+        "measurements and answers), key (image with the outline as an overlay), pdf (one page a study); json and png "
+        "are always written",
+    )
     parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
 
@@ -75,6 +96,14 @@ def _millimetres(text: str) -> float:
     return value
 
 
+def _formats(text: str) -> tuple[str, ...]:
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in FORMATS]
+    if unknown or not words:
+        raise argparse.ArgumentTypeError(f"'{text[:40]}' is not of {', '.join(FORMATS)}, separated by commas")
+    return tuple(word for word in OBJECT_FORMATS if word in words)
+
+
 def run(arguments: argparse.Namespace) -> int:
     from bustle.core.claimed_output import claim_folder
     from bustle.core.errors import InputError
@@ -83,12 +112,14 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.own_outputs import ANSWERS_PAGE, PREDICTIONS
     from bustle.experiments.predict import predict_files
     from bustle.inference.inputs import find_images
+    from bustle.inference.prediction_files import OBJECTS, remove_objects
     from bustle.inference.predictor import Predictor
 
     def skip(error: InputError) -> None:
         announce(f"bustle: skipped: {error}")
 
     images = find_images(arguments.inputs)
+    _check_formats(arguments.format, images)
     out = arguments.out
     with claim_folder(out, PREDICTIONS) as claim:
         claim.refuse_inputs(image.path for image in images)
@@ -100,7 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
         explain = () if arguments.explain is None else predictor.explanation_methods(arguments.explain)
         claim.begin(clear=False)
-        remove_file(out / ANSWERS_PAGE)  # it tells of the predictions before
+        remove_file(out / ANSWERS_PAGE)  # it tells of the predictions before, as do the objects
+        remove_objects(out)
         done = predict_files(
             predictor,
             images,
@@ -112,6 +144,13 @@ def run(arguments: argparse.Namespace) -> int:
             resume=arguments.resume,
             on_failure=skip,
         )
+        failures, objects = list(done.failures), []
+        if arguments.format:
+            predicted = [image for image in images if image.name not in dict(done.failures)]
+            objects, unwritten = _write_objects(arguments, predicted, predictor)
+            for error in unwritten:
+                skip(error)
+            failures += [(str(error.path), error) for error in unwritten]
         if arguments.report:
             from bustle.experiments.answers_report import write_answers_report
 
@@ -121,7 +160,43 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{len(done.predicted)} of {len(images)} images predicted by '{predictor.title}', written to {out}")
     if arguments.report:
         print(f"Page: {(out / ANSWERS_PAGE).resolve()}")
+    if arguments.format:
+        print(f"{len(objects)} DICOM objects, written to {out / OBJECTS}")
     if done.failures:
         print(f"bustle: {len(done.failures)} of {len(images)} images could not be read", file=sys.stderr)
-        return 2
-    return 0
+    return 2 if failures else 0
+
+
+def _check_formats(formats: Sequence[str], images: Sequence[InputImage]) -> None:
+    """Raises `InputError`, before any work, for objects that cannot be made."""
+    from bustle.core.errors import InputError
+    from bustle.report.page_plots import can_draw_plots
+
+    if formats and not any(image.dicom for image in images):
+        raise InputError(
+            f"--format {','.join(formats)} is about DICOM images, and none is given", remedy="leave it out"
+        )
+    if "pdf" in formats and not can_draw_plots():
+        raise InputError("the page needs Matplotlib, which is not installed", remedy="pip install 'bustle[plots]'")
+
+
+def _write_objects(
+    arguments: argparse.Namespace, images: Sequence[InputImage], predictor: Predictor
+) -> tuple[list[Path], list[InputError]]:
+    """What was written, and what could not be."""
+    from datetime import datetime
+
+    from bustle.reading.reported_images import algorithm_of
+    from bustle.reading.study_objects import write_study_objects
+
+    spacing = arguments.spacing and f"spacing {' x '.join(map(str, arguments.spacing))} mm"
+    errors: list[InputError] = []
+    written = write_study_objects(
+        arguments.out,
+        images,
+        formats=arguments.format,
+        algorithm=algorithm_of(predictor.provenance, parameters=(spacing,) if spacing else ()),
+        created=datetime.now().replace(microsecond=0),
+        on_failure=errors.append,
+    )
+    return written, errors

@@ -38,7 +38,7 @@ def draw_marks(
     truth: NDArray[np.bool_] | None = None,
 ) -> None:
     """The contours on a canvas RGB `H W 3`, and the fullest of `texts` that fits in a quiet corner."""
-    thickness = max(1, round(min(canvas.shape[:2]) / 300))
+    thickness = line_width(canvas.shape[:2])
     if truth is not None:
         draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
     mask = None if prediction.segmentation is None else prediction.segmentation.mask
@@ -46,7 +46,7 @@ def draw_marks(
         suspected = prediction.answer is not None and prediction.answer.is_suspected
         dash = DASH * thickness if suspected else None
         draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False, dash=dash)
-    _write(canvas, texts, avoid=mask)
+    write_caption(canvas, texts, avoid=mask)
 
 
 def captions(prediction: Prediction) -> tuple[str, ...]:
@@ -66,7 +66,13 @@ def captions(prediction: Prediction) -> tuple[str, ...]:
     return (full, f"{name} {probabilities[name]:.2f}", f"{name[0].upper()} {probabilities[name]:.2f}")
 
 
-def _write(canvas: NDArray[np.uint8], texts: tuple[str, ...], *, avoid: NDArray[np.bool_] | None) -> None:
+def line_width(size: tuple[int, ...]) -> int:
+    """How thick an outline is, in pixels, on a picture of this size."""
+    return max(1, round(min(size) / 300))
+
+
+def write_caption(canvas: NDArray[np.uint8], texts: tuple[str, ...], *, avoid: NDArray[np.bool_] | None) -> None:
+    """The fullest of `texts` that fits, in the corner of a canvas `H W 3` that hides the least of `avoid` `H W`."""
     height, width = canvas.shape[:2]
     wanted = float(np.clip(min(height, width) / 700, SMALLEST_LEGIBLE, LARGEST))
     for text in texts:

@@ -12,6 +12,7 @@ from bustle.inference.prediction_files import (
     EXPLANATIONS,
     MASK,
     NETWORK_MASK,
+    OBJECTS,
     OVERLAY,
     PROBABILITY,
     RAW_MASK,
@@ -35,7 +36,12 @@ _PREDICTIONS = OwnNames(folders={"*": _CASE_OR_SOURCE})
 PREDICTION = OutputKind("predict", "a prediction", _CASE)
 """Of one image, in a folder of its own."""
 
-PREDICTIONS = OutputKind("predict", "the predictions", OwnNames((ANSWERS_PAGE,), _PREDICTIONS.folders))
+_OBJECTS = OwnNames(files=("*.dcm", *_CASE_FILES))
+"""An image may bear the folder's name, too."""
+
+PREDICTIONS = OutputKind(
+    "predict", "the predictions", OwnNames((ANSWERS_PAGE,), {OBJECTS: _OBJECTS, **_PREDICTIONS.folders})
+)
 EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
 CHALLENGE = OutputKind(
     "evaluate --challenge",

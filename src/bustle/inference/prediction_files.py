@@ -46,6 +46,9 @@ RAW_MASK = "raw_mask.png"
 PICTURE_SUFFIX, VOLUME_SUFFIX = ".png", ".nrrd"
 MAP_SUFFIXES = (PICTURE_SUFFIX, *WRITTEN_SUFFIXES)
 """Endings of the maps that are read."""
+OBJECTS = "dicom-objects"
+"""The folder, beside those of the predictions, of the DICOM objects about them."""
+
 RECORD = "prediction.json"
 EXPLANATIONS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}.png" for method in METHODS}
 EXPLANATION_MAPS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}_map.png" for method in METHODS}
@@ -107,6 +110,12 @@ def write_prediction(
         maps.append(path.name)
     record = record_of(prediction, input_sha256=input_sha256, descriptors=descriptors, explanation_files=maps)
     write_record(folder / RECORD, record)
+
+
+def remove_objects(out: Path) -> None:
+    """Remove the objects of an earlier command, which tell of the predictions before."""
+    for path in sorted((out / OBJECTS).glob("*.dcm")):
+        remove_file(path)
 
 
 def remove_prediction(folder: Path) -> None:

@@ -242,7 +242,7 @@ def test_masks_of_another_size_or_frame_are_refused() -> None:
         replace(image, lesions=(FIRST,))
     smaller = replace(FIRST, masks={1: FIRST.masks[1][1:]}, measured_frame=1)
     with pytest.raises(ValueError, match="size"):
-        replace(image, lesions=(smaller,))
+        segment_lesions(replace(image, lesions=(smaller,)), algorithm=ALGORITHM, created=CREATED)
 
 
 def test_a_source_that_nothing_identifies_is_refused(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_source_that_nothing_identifies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"scan\.dcm: lacks StudyInstanceUID"):
         read_source(path)
     path.write_bytes(b"no DICOM")
-    with pytest.raises(InputError, match="cannot be read as DICOM"):
+    with pytest.raises(InputError, match="is not a DICOM file"):
         read_source(path)
 
 

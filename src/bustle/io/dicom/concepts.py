@@ -75,6 +75,19 @@ PROBABILITIES: Mapping[str, Concept] = {
     "normal": _own("prob_no_lesion", "Probability of no lesion"),
 }
 
+
+def said_as(name: str) -> Concept:
+    """A decision or a class; the classes of other models than bustle's have a code of our scheme."""
+    return DECISIONS.get(name) or _own(ascii_text(name, at_most=16), ascii_text(name, at_most=64))
+
+
+def probability_of(name: str) -> Concept:
+    """That of a class."""
+    return PROBABILITIES.get(name) or _own(
+        ascii_text(name, at_most=16), ascii_text(f"Probability of {name}", at_most=64)
+    )
+
+
 WORDS: Mapping[str, tuple[Concept, Mapping[str, Concept]]] = {
     "shape": (
         _sct("107644003", "Shape"),
@@ -165,6 +178,11 @@ _UNITS: Mapping[Quantity, Concept] = {
 def unit_of(quantity: Quantity, *, unit: Literal["mm", "px"]) -> Concept:
     """In UCUM; lengths are in pixels, and areas in their number, where the size of a pixel is not known."""
     return _PIXELS if unit == "px" and quantity in ("length", "area") else _UNITS[quantity]
+
+
+def ascii_text(text: str, *, at_most: int) -> str:
+    """`text` in the character set that every object can hold."""
+    return text.encode("ascii", errors="replace").decode()[:at_most]
 
 
 def code_item(concept: Concept) -> Dataset:

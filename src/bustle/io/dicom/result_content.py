@@ -41,7 +41,8 @@ class Algorithm:
 class ReportedLesion:
     """One lesion of an image or of a clip.
 
-    `masks` bool `H W` by frame number (from 1; an image has frame 1) are on the full frame's grid. `measured_frame`
+    `masks` bool `H W` by frame number (from 1; an image has frame 1) are on the full frame's grid; each is asked for
+    when it is written. `measured_frame`
     is the one that `measured` and `words` tell of: values by the names of measured descriptors, in `unit`, its square
     or none, and the words of BI-RADS by what they describe. `certainty` 0..1 is the mean of the lesion map inside.
     `suspected`: it may be no lesion at all. `touches_edge`: it is cut off by the edge of the picture.
@@ -93,7 +94,5 @@ class ReportedImage:
     lesions: tuple[ReportedLesion, ...]
 
     def __post_init__(self) -> None:
-        for lesion in self.lesions:
-            shapes = {mask.shape for mask in lesion.masks.values()}
-            if shapes != {self.source.size} or max(lesion.masks) > self.source.frames:
-                raise ValueError(f"masks must be of the image's size {self.source.size} and in its frames")
+        if any(max(lesion.masks) > self.source.frames for lesion in self.lesions):
+            raise ValueError(f"masks must be in the {self.source.frames} frames of the source")

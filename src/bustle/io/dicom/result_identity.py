@@ -159,11 +159,6 @@ def keep_of_picture(made: Dataset, source: SourceImage) -> None:
             made[name] = header[name]
 
 
-def ascii_text(text: str, *, at_most: int) -> str:
-    """`text` in the character set that every object can hold."""
-    return text.encode("ascii", errors="replace").decode()[:at_most]
-
-
 def write_object(path: Path, made: Dataset) -> None:
     """Write an object as a DICOM file; raises `InputError` where that is not possible."""
     with atomic_path(path) as temporary:

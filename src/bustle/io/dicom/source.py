@@ -60,11 +60,6 @@ class SourceImage:
 
 def read_source(path: Path) -> SourceImage:
     """Read the header of a DICOM image; raises `InputError` for what is none."""
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
+    from bustle.io.dicom.header import read_header
 
-    try:
-        header = dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot be read as DICOM ({error})", remedy="restore it", path=path) from None
-    return SourceImage(header, path)
+    return SourceImage(read_header(path).dataset, path)

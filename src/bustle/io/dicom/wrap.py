@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.io.dicom.concepts import SOURCE_OF_SEGMENTATION, code_item
+from bustle.io.dicom.concepts import SOURCE_OF_SEGMENTATION, ascii_text, code_item
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.dicom.result_identity import (
     KEY_IMAGES,
     NOT_FOR_DIAGNOSIS,
     PAGE,
-    ascii_text,
     keep_of_picture,
     new_object,
 )

@@ -9,11 +9,13 @@ A.51.5). highdicom's reader, dcmtk and dciodvfy read what is written.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bustle.io.dicom.concepts import (
     ARTIFICIAL_INTELLIGENCE,
@@ -25,13 +27,13 @@ from bustle.io.dicom.concepts import (
     SEGMENTATION,
     SOURCE_OF_SEGMENTATION,
     Concept,
+    ascii_text,
     code_item,
 )
 from bustle.io.dicom.result_content import Algorithm, ReportedImage, ReportedLesion
 from bustle.io.dicom.result_identity import (
     NOT_FOR_DIAGNOSIS,
     OUTLINES,
-    ascii_text,
     keep_of_picture,
     new_object,
     result_uid,
@@ -101,13 +103,21 @@ def segment_lesions(
     )
     made.NumberOfFrames = len(shown)
     made.ReferencedSeriesSequence = Items([_referenced_series(source)])
-    masks = [image.lesions[segment - 1].masks[frame] for segment, _, frame in shown]
-    bits = np.packbits(np.concatenate([mask.ravel() for mask in masks]), bitorder="little").tobytes()
-    made.PixelData = bits + b"\0" * (len(bits) % 2)
+    made.PixelData = _packed((image.lesions[segment - 1].masks[frame] for segment, _, frame in shown), source.size)
     made["PixelData"].VR = "OB"
     return LesionSegmentation(
         made, {(lesion, frame): place for place, (_, lesion, frame) in enumerate(shown, start=1)}
     )
+
+
+def _packed(masks: Iterable[NDArray[np.bool_]], size: tuple[int, int]) -> bytes:
+    """Frames of single bits, one after the other without a gap; eight at a time end at a whole byte."""
+    remaining, packed = iter(masks), bytearray()
+    while some := list(itertools.islice(remaining, 8)):
+        if any(mask.shape != size for mask in some):
+            raise ValueError(f"masks must have the image's size {size}")
+        packed += np.packbits(np.stack(some), bitorder="little").tobytes()
+    return bytes(packed) + b"\0" * (len(packed) % 2)
 
 
 def _segment(place: int, lesion: ReportedLesion, source: SourceImage, algorithm: Algorithm) -> Dataset:

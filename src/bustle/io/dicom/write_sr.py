@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from bustle.io.dicom import concepts
 from bustle.io.dicom.concepts import (
-    DECISIONS,
     MEASUREMENTS,
     OWN_SCHEME,
     OWN_SCHEME_NAME,
     PERCENT,
-    PROBABILITIES,
     WORDS,
     Concept,
+    ascii_text,
+    probability_of,
+    said_as,
     unit_of,
 )
 from bustle.io.dicom.result_content import Algorithm, ReportedImage, ReportedLesion
@@ -29,7 +30,6 @@ from bustle.io.dicom.result_identity import (
     NOT_FOR_DIAGNOSIS,
     PRODUCT,
     REPORT,
-    ascii_text,
     new_object,
     result_uid,
     tracking_uid,
@@ -177,8 +177,8 @@ def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAnd
     source, answer = image.source, image.answer
     said = []
     if answer.decision is not None:
-        said.append(_said(concepts.DECISION, DECISIONS[answer.decision]))
-    said += [_said(concepts.POSSIBLE_CLASS, DECISIONS[name]) for name in answer.possible]
+        said.append(_said(concepts.DECISION, said_as(answer.decision)))
+    said += [_said(concepts.POSSIBLE_CLASS, said_as(name)) for name in answer.possible]
     if answer.probabilities:
         said.append(_yes_or_no(concepts.CALIBRATED, answer.calibrated))
     group = MeasurementsAndQualitativeEvaluations(
@@ -188,7 +188,7 @@ def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAnd
         algorithm_id=_identification(algorithm),
         finding_sites=[_site(source)],
         measurements=[
-            _measured(PROBABILITIES[name], 100 * value, PERCENT) for name, value in answer.probabilities.items()
+            _measured(probability_of(name), 100 * value, PERCENT) for name, value in answer.probabilities.items()
         ],
         qualitative_evaluations=said,
         source_images=[

@@ -1,0 +1,182 @@
+"""The result objects of predicted studies: one Segmentation and key image a file, one report and page a study."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.errors import InputError
+from bustle.drawing.overlay_planes import caption_plane, outline_plane
+from bustle.inference.inputs import InputImage
+from bustle.inference.prediction_files import OBJECTS, remove_objects
+from bustle.io.dicom.frames import open_frames
+from bustle.io.dicom.result_content import Algorithm, ReportedAnswer, ReportedImage
+from bustle.io.dicom.result_identity import KEY_IMAGES, OUTLINES, PAGE, REPORT, SeriesKind, write_object
+from bustle.io.dicom.source import SourceImage, read_source
+from bustle.io.dicom.wrap import Marks, wrap_key_image, wrap_page
+from bustle.io.dicom.write_seg import LesionSegmentation, segment_lesions
+from bustle.reading.reported_images import PredictedPicture, predicted_pictures, reported_image
+from bustle.report.result_sheet import SheetPicture, draw_result_sheet
+from bustle.report.wording import number as number_text
+
+if TYPE_CHECKING:
+    from bustle.io.dicom.result_identity import Dataset
+
+ObjectFormat = Literal["seg", "sr", "key", "pdf"]
+OBJECT_FORMATS: tuple[ObjectFormat, ...] = ("seg", "sr", "key", "pdf")
+MOST_ON_A_PAGE = 6
+
+
+@dataclass(frozen=True)
+class KeyPicture:
+    """The frame that stands for an image or a clip: `pixels` uint8 `C H W`, and what is drawn over them."""
+
+    frame: int
+    pixels: NDArray[np.uint8]
+    outline: NDArray[np.bool_]
+    caption: NDArray[np.bool_]
+    said: str
+
+
+@dataclass(frozen=True)
+class _Study:
+    """The files of one study, in their order, with the predicted pictures of each."""
+
+    sources: tuple[SourceImage, ...]
+    pictures: tuple[tuple[PredictedPicture, ...], ...]
+
+
+def write_study_objects(
+    out: Path,
+    images: Sequence[InputImage],
+    *,
+    formats: Sequence[ObjectFormat],
+    algorithm: Algorithm,
+    created: datetime.datetime,
+    on_failure: Callable[[InputError], None],
+) -> list[Path]:
+    """Write the objects about `images`, which were predicted into `out`, into `out/dicom-objects`; returns them.
+
+    Objects of an earlier call are removed first. A file whose objects cannot be made is told to `on_failure`, and the
+    rest is done.
+    """
+    remove_objects(out)
+    written: list[Path] = []
+    for study in _studies(predicted_pictures(out, images), on_failure):
+        for kind, made in _objects(study, formats=set(formats), algorithm=algorithm, created=created):
+            path = out / OBJECTS / f"{kind.key}-{made.SOPInstanceUID}.dcm"
+            write_object(path, made)
+            written.append(path)
+    return written
+
+
+def _studies(pictures: Sequence[PredictedPicture], on_failure: Callable[[InputError], None]) -> Iterator[_Study]:
+    by_file: dict[Path, list[PredictedPicture]] = {}
+    for each in pictures:
+        by_file.setdefault(each.picture.path, []).append(each)
+    studies: dict[str, list[SourceImage]] = {}
+    for path in by_file:
+        try:
+            source = read_source(path)
+        except InputError as error:
+            on_failure(error)
+            continue
+        studies.setdefault(source.study, []).append(source)
+    for sources in studies.values():
+        found = [tuple(by_file[source.path]) for source in sources if source.path is not None]
+        yield _Study(tuple(sources), tuple(found))
+
+
+def _objects(
+    study: _Study, *, formats: set[ObjectFormat], algorithm: Algorithm, created: datetime.datetime
+) -> Iterator[tuple[SeriesKind, Dataset]]:
+    reported: list[ReportedImage] = []
+    segmentations: dict[str, LesionSegmentation] = {}
+    shown: list[SheetPicture] = []
+    for number, (source, pictures) in enumerate(zip(study.sources, study.pictures, strict=True), start=1):
+        image = reported_image(source, pictures)
+        reported.append(image)
+        if formats & {"seg", "sr"}:
+            found = segment_lesions(image, algorithm=algorithm, number=number, created=created)
+            if found is not None:
+                segmentations[source.sop_instance] = found
+                yield OUTLINES, found.dataset
+        if formats & {"key", "pdf"}:
+            key = key_picture(image)
+            if "key" in formats:
+                yield KEY_IMAGES, _wrapped(key, source, algorithm=algorithm, number=number, created=created)
+            if "pdf" in formats and len(shown) < MOST_ON_A_PAGE:
+                shown.append(_on_a_page(key, image, number))
+    if "sr" in formats:
+        from bustle.io.dicom.write_sr import report_measurements
+
+        yield REPORT, report_measurements(reported, segmentations, algorithm=algorithm, created=created)
+    if "pdf" in formats:
+        page = draw_result_sheet(
+            shown, left_out=len(reported) - len(shown), model=algorithm.name, version=algorithm.full_version
+        )
+        yield (
+            PAGE,
+            wrap_page(page, study.sources, title="AI results, research", algorithm=algorithm, created=created),
+        )
+
+
+def key_picture(image: ReportedImage) -> KeyPicture:
+    """The answer's frame with the outlines of its lesions and the answer."""
+    assert image.source.path is not None
+    frame = image.answer.frame
+    outline = np.zeros(image.source.size, bool)
+    drawn = np.zeros(image.source.size, bool)
+    for lesion in image.lesions:
+        if frame in lesion.masks:
+            mask = lesion.masks[frame]
+            drawn |= mask
+            outline |= outline_plane(mask, suspected=lesion.suspected)
+    said = answer_line(image.answer)
+    return KeyPicture(
+        frame=frame,
+        pixels=open_frames(image.source.path).picture(frame),
+        outline=outline,
+        caption=caption_plane(drawn, (f"{said} - AI, not for diagnosis", said, image.answer.decision or "AI")),
+        said=said,
+    )
+
+
+def answer_line(answer: ReportedAnswer) -> str:
+    """Such as `refer: malignant 0.50, benign 0.40, normal 0.10`."""
+    ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name} {value:.2f}" for name, value in ranked)
+    return ": ".join(filter(None, (answer.decision or "no decision", told)))
+
+
+def _wrapped(
+    key: KeyPicture, source: SourceImage, *, algorithm: Algorithm, number: int, created: datetime.datetime
+) -> Dataset:
+    return wrap_key_image(
+        key.pixels,
+        source,
+        frame=key.frame,
+        marks=[Marks("AI outline", key.outline), Marks("AI answer", key.caption)],
+        caption=key.said,
+        algorithm=algorithm,
+        number=number,
+        created=created,
+    )
+
+
+def _on_a_page(key: KeyPicture, image: ReportedImage, number: int) -> SheetPicture:
+    title = f"Image {number}" + (f", frame {key.frame} of {image.source.frames}" if image.source.is_clip else "")
+    lines = [key.said]
+    for lesion in image.lesions[:3]:
+        long, short = (lesion.measured.get(name) for name in ("longest_diameter", "perpendicular_diameter"))
+        if long is not None and short is not None:
+            size = f"{number_text(long, lesion.unit)} x {number_text(short, lesion.unit)} {lesion.unit}"
+            lines.append(f"{lesion.label}: {size}")
+    lines += image.answer.remarks
+    return SheetPicture(title=title, pixels=key.pixels, outline=key.outline, lines=tuple(lines))
