@@ -72,9 +72,11 @@ def test_a_mask_is_the_truth_where_there_is_one_and_boxes_else():
     prediction = drawn(Box(4, 4, 8, 10))
     masked = row(prediction, mask=drawn(Box(2, 2, 6, 8), Box(15, 15, 16, 16)), boxes=(Box(0, 0, 20, 30),))
     assert masked.box_iou == pytest.approx(8 / 40)
+    assert masked.box_dice == pytest.approx(2 * 8 / (24 + 24))
     assert masked.dice == pytest.approx(2 * 8 / (24 + 25))
     boxed = row(prediction, boxes=(Box(15, 15, 16, 16), Box(2, 2, 6, 8)))
     assert boxed.box_iou == pytest.approx(8 / 40)
+    assert boxed.box_dice == masked.box_dice
     assert boxed.dice is None
     assert boxed.truth_empty is None
     assert row(prediction).box_iou is None
@@ -84,6 +86,7 @@ def test_a_mask_is_the_truth_where_there_is_one_and_boxes_else():
 def test_a_volume_has_no_box_score():
     volume = np.ones((4, 5, 6), bool)
     assert row(volume, mask=volume).box_iou is None
+    assert row(volume, mask=volume).box_dice is None
 
 
 def test_cases_with_boxes_alone_are_summed_up_by_their_boxes():
@@ -98,6 +101,8 @@ def test_cases_with_boxes_alone_are_summed_up_by_their_boxes():
     found = metrics.segmentation
     assert found["box_iou"].mean == pytest.approx((1 + 0.2 + 0) / 3)
     assert (found["box_iou"].n, found["box_iou"].n_undefined) == (3, 0)
+    assert found["box_dice"].mean == pytest.approx((1 + 2 * 0.2 / 1.2 + 0) / 3)  # each case's own, then the mean
+    assert (found["box_dice"].n, found["box_dice"].n_undefined) == (3, 0)
     assert (found["dice"].n, found["dice"].n_undefined, found["dice"].mean) == (0, 0, None)
     assert found["missed_lesions"].n == 0
     mixed = [*rows, row(drawn(Box(2, 2, 6, 8)), mask=drawn(Box(2, 2, 6, 8)), number=4)]

@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def test_the_catalogue_names_what_is_computed():
-    assert set(SEGMENTATION) == {*metric_names(), "box_iou"}
+    assert set(SEGMENTATION) == {*metric_names(), "box_iou", "box_dice"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ OLDER = Path(__file__).parent / "older_results"
 
 SUMMARY = OLDER / "summary_of_two_folds.json"
 TRACKS = sorted(OLDER.glob("metrics_*.json"))
-NEW_SINCE = {"format", "groups", "box_iou", "consistency", "earlier_stages", "lesion_detection"}
+NEW_SINCE = {"format", "groups", "box_iou", "box_dice", "consistency", "earlier_stages", "lesion_detection"}
 """Keys that the first form lacked, in all or in its oldest files."""
 
 

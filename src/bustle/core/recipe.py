@@ -144,7 +144,8 @@ class Protocol:
     `test` = the test fold itself (a leak that a published protocol has). `exclude_conflicts`: leave out duplicate
     groups whose members carry different classes. `holdout`: instead of folds, one test part of this fraction, and
     `folds` counts repetitions with other validation parts; `equal_test`: the test part has as many cases of every
-    class.
+    class. `test_located`: test parts are drawn from groups of which every case has a mask or a box, and the holdout
+    is a fraction of those; the others always train. Folds of the publishers stay theirs.
 
     Scoring. `located`: of a volume, the prediction of a model that was told where the lesion is, not of one that had
     to search it. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
@@ -161,6 +162,7 @@ class Protocol:
     folds: int = 5
     holdout: float | None = None
     equal_test: bool = False
+    test_located: bool = False
     group_by: Literal["case", "patient", "leak_group"]
     stratify: bool
     per_source: bool = False

@@ -33,6 +33,11 @@ def intersection_over_union(first: Box, second: Box) -> float:
     return shared / (_area(first) + _area(second) - shared)
 
 
+def box_dice(iou: float) -> float:
+    """The Dice coefficient of two boxes by their intersection over union: 2 IoU / (1 + IoU)."""
+    return 2 * iou / (1 + iou)
+
+
 def score_boxes(truth: Box | None, prediction: Box | None, *, empty_masks: EmptyMasks) -> float | None:
     """The boxes' intersection over union; None for a box means that there is no lesion, or that none is drawn.
 

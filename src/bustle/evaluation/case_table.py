@@ -24,7 +24,7 @@ PROBABILITY = "probability_"
 LARGEST = 1e12
 """No distance or size in pixels, voxels, mm or mm² is larger; none is negative."""
 
-LATER = ("box_iou", "volume_mm3", "possible")
+LATER = ("box_iou", "volume_mm3", "possible", "box_dice")
 """Columns that the first version did not write: a table without them is read as if they were blank."""
 
 
@@ -71,6 +71,7 @@ class CaseRow:
     box_iou: float | None = None
     volume_mm3: float | None = None
     possible: str | None = None
+    box_dice: float | None = None
 
     def value(self, column: str) -> float | None:
         """The number in a column, by its name: a metric of `SEGMENTATION`, or a size."""

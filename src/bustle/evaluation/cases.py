@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.recipe import Protocol
 from bustle.core.types import Box
-from bustle.evaluation.boxes import largest_box, score_boxes, tight_box
+from bustle.evaluation.boxes import box_dice, largest_box, score_boxes, tight_box
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.segmentation import pixel_counts, score_masks
 
@@ -53,6 +53,7 @@ class PredictedCase:
 def score_case(truth: TruthCase, predicted: PredictedCase, *, protocol: Protocol, classes: Sequence[str]) -> CaseRow:
     """One row of `cases.csv`, without the size stratum."""
     probabilities = predicted.class_probabilities or {}
+    box_iou = _box_iou(truth, predicted.mask, protocol)
     row = CaseRow(
         case_id=truth.case_id,
         patient_id=truth.patient_id,
@@ -61,7 +62,8 @@ def score_case(truth: TruthCase, predicted: PredictedCase, *, protocol: Protocol
         label=truth.label,
         probabilities={name: probabilities.get(name) for name in classes},
         decision=predicted.decision,
-        box_iou=_box_iou(truth, predicted.mask, protocol),
+        box_iou=box_iou,
+        box_dice=None if box_iou is None else box_dice(box_iou),
         prediction_empty=None if predicted.mask is None else not predicted.mask.any(),
     )
     return row if truth.mask is None else _scored_by_mask(row, truth, predicted.mask, protocol)

@@ -40,6 +40,7 @@ SEGMENTATION = {
     "box_iou": Metric(
         "Box IoU", "fraction", "of the tight boxes around the largest drawn and the largest true lesion"
     ),
+    "box_dice": Metric("Box Dice", "fraction", "of the same boxes: 2 IoU / (1 + IoU)"),
 }
 DETECTION = {
     "missed_lesions": Metric(

@@ -24,12 +24,12 @@ def write_result(path: Path, result: TrackResult | RunResult) -> None:
 
 def read_track(path: Path) -> TrackResult:
     """The content of a `metrics.json`. Raises `InputError` for a file that is no such one."""
-    return _read(path, TrackResult, from_version_1=_track_of_version_1, completed=_completed_scores)
+    return _read(path, TrackResult, from_version_1=_track_of_version_1, completed=completed_scores)
 
 
 def read_run(path: Path) -> RunResult:
     """The content of a `summary.json`. Raises `InputError` for a file that is no such one."""
-    return _read(path, RunResult, from_version_1=_run_of_version_1, completed=_completed_run)
+    return _read(path, RunResult, from_version_1=_run_of_version_1, completed=completed_run)
 
 
 def _read(path: Path, result_type: type[Result], *, from_version_1: Upgrade, completed: Upgrade) -> Result:
@@ -57,7 +57,8 @@ def _run_of_version_1(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "format": FORMAT, "folds": [{"earlier_stages": {}, **fold} for fold in content["folds"]]}
 
 
-def _completed_run(content: Mapping[str, Any]) -> dict[str, Any]:
+def completed_run(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a run with an entry for every metric of the parts that were scored."""
     companion = content["companion"]
     return {**_completed_track(content), "companion": None if companion is None else _completed_track(companion)}
 
@@ -67,15 +68,17 @@ def _completed_track(track: Mapping[str, Any]) -> dict[str, Any]:
     count = over_folds["folds"]
     by_source = {name: _completed_folds(part, count) for name, part in over_folds["by_source"].items()}
     completed = {**_completed_folds(over_folds, count), "by_source": by_source}
-    return {**track, "pooled": _completed_scores(track["pooled"]), "over_folds": completed}
+    return {**track, "pooled": completed_scores(track["pooled"]), "over_folds": completed}
 
 
-def _completed_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+def completed_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics are added from time to time: a file from before a metric was known has no value of it."""
     completed = _completed(scores)
     for subsets in ("by_source", "by_label"):
         if subsets in scores:
             completed[subsets] = {name: _completed(part) for name, part in scores[subsets].items()}
+    if scores.get("answers"):
+        completed["answers"] = _completed(scores["answers"])
     if scores.get("by_size"):
         strata = {name: _completed(part) for name, part in scores["by_size"]["strata"].items()}
         completed["by_size"] = {**scores["by_size"], "strata": strata}

@@ -163,7 +163,7 @@ def _detection(row: CaseRow) -> list[float]:
 
 def _undefined(name: str, scored: Sequence[CaseRow], protocol: Protocol) -> int:
     """Cases that the policy includes and that still have no value."""
-    if name == "box_iou":
+    if name in ("box_iou", "box_dice"):
         return 0  # defined wherever there is something to compare
     eligible = [row for row in scored if not (row.truth_empty and protocol.empty_masks in LEAVE_OUT_NORMALS)]
     if name.endswith("_mm"):

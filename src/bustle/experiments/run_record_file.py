@@ -17,6 +17,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import compact_json, read_json, write_text
 from bustle.evaluation.compact_figures import compact_figures, difference, full_figures, with_difference
+from bustle.evaluation.result_files import completed_run, completed_scores
 from bustle.experiments.run_record import FORMAT, RunRecord
 
 ADD_AGAIN = "restore it, or add its run again with `bustle results add`"
@@ -39,7 +40,7 @@ def read_record(path: Path) -> RunRecord:
     try:
         compact = _with_fold_scores(content, _by_themselves)
         full = _converted(compact, rows=rows_of_columns, figures=full_figures)
-        return from_mapping(RunRecord, full, where=path.name)
+        return from_mapping(RunRecord, _completed(full), where=path.name)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # while the compact form is unfolded
         raise InputError(f"is damaged ({type(error).__name__}: {error})", remedy=ADD_AGAIN, path=path) from None
     except InputError as error:
@@ -61,6 +62,17 @@ def _converted(content: Plain, *, rows: Callable[[Any], Any], figures: Callable[
         return {**part, **tracks, "history": rows(part["history"]), "earlier_stages": earlier}
 
     return {**content, "result": figures(content["result"]), "folds": [fold(part) for part in content["folds"]]}
+
+
+def _completed(content: Plain) -> dict[str, Any]:
+    """With an entry for every metric that was not known yet when the file was written."""
+
+    def fold(part: Plain) -> dict[str, Any]:
+        tracks = {name: part[name] for name in ("main", "companion") if part[name] is not None}
+        return {**part, **{name: {**own, "scores": completed_scores(own["scores"])} for name, own in tracks.items()}}
+
+    folds = [fold(part) for part in content["folds"]]
+    return {**content, "result": completed_run(content["result"]), "folds": folds}
 
 
 def _with_fold_scores(content: Plain, form: Callable[[Plain, Plain], Plain]) -> dict[str, Any]:

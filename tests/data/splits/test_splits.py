@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,22 @@ def test_lanet_repeats_one_balanced_holdout_with_other_validation_parts() -> Non
     assert Counter(label[name] for name in result.folds[0].test) == {"benign": 41, "malignant": 41}
     assert len({fold.val for fold in result.folds}) == 3
     assert all(len(fold.val) == 85 or len(fold.val) == 84 for fold in result.folds)
+
+
+def test_lanet_tests_only_images_that_show_where_their_lesion_is() -> None:
+    """Algorithm 1 localises what has a class alone while it trains; such images cannot say how well it does."""
+    located = [replace(case, has_mask=bool(n % 2), has_box=not n % 2) for n, case in enumerate(singles(60, 40))]
+    classes_only = [replace(case, has_mask=False, has_box=False) for case in singles(200, 100, "frames")]
+    cases = [*located, *classes_only]
+    label = {case.case_id: case.label for case in cases}
+    for fold in (result := split(cases, "lanet")).folds:
+        assert Counter(label[name] for name in fold.test) == {"benign": 6, "malignant": 6}  # of 100, not of 400
+        assert not {case.case_id for case in classes_only} - {*fold.train, *fold.val}
+    check_rules(result, cases)
+    for fold in split(cases, "lanet", folds=4).folds:
+        assert {name.split("/")[0] for name in fold.test} == {"made"}
+    with pytest.raises(InputError, match="shows where its lesion is"):
+        split(classes_only, "lanet")
 
 
 def test_a_holdout_is_one_fold_of_that_size() -> None:

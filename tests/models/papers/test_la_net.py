@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,9 @@ from bustle.losses.build import build_loss
 from bustle.losses.setting import LossSetting
 from bustle.models import zoo
 from bustle.models.papers.la_net import LESION, SPEC, Config, LaNet, guided, map_meanings
+from bustle.training.selection import Selection
+from bustle.training.stages import stages_of
+from bustle.training.validation import ValidationScores
 
 ABLATIONS = ("la_net", "la_net/no-cam", "la_net/no-sam", "la_net/no-mam")
 SMALL = ["model.config.backbone=test_resnet", "model.encoder_weights=null"]
@@ -228,6 +232,7 @@ def test_the_location_loss_leaves_the_class_head_alone():
 def test_all_shipped_variants_are_known_here():
     ratios = {f"la_net/located-{share}{off}" for share in (25, 50, 75) for off in ("", "-s-ssl-off")}
     others = {"resnet18", "stack3x3", "s-ssl-off", "size-512", "gate-argmax", "hand-over-lesion-aware", "box"}
+    others |= {"monitor-both", "no-pseudo"}
     shipped = {name for name in recipe_ids(ablations=True) if name.startswith("la_net/")}
     assert shipped == set(ABLATIONS[1:]) | ratios | {f"la_net/{name}" for name in others}
 
@@ -242,6 +247,28 @@ def test_label_ratios_come_with_and_without_semi_supervision(share: int):
     assert replace(on, id="", title="", published_as={}, data=base.data) == replace(
         base, id="", title="", published_as={}
     )
+
+
+def test_accuracy_alone_keeps_an_epoch_that_lost_the_outline_and_both_do_not():
+    curve = [(0.50, 0.80), (0.54, 0.86), (0.10, 0.88)]  # Dice and accuracy of three epochs
+    chosen = {}
+    for name in ("la_net", "la_net/monitor-both"):
+        selection = Selection(load_recipe(name).training.monitor, patience=None)
+        for dice, accuracy in curve:
+            selection.offer(ValidationScores(loss=1.0, dice=dice, auc=None, accuracy=accuracy, clear=None))
+        chosen[name] = selection.best_epoch
+    assert chosen == {"la_net": 3, "la_net/monitor-both": 2}
+
+
+@pytest.mark.parametrize("name", ["la_net/no-pseudo", "la_net_cpu/located-25-no-pseudo"])
+def test_the_control_differs_in_its_pseudo_masks_alone(name: str):
+    base = load_recipe({"la_net/no-pseudo": "la_net"}.get(name, "la_net_cpu/located-25"))
+    control = load_recipe(name)
+    assert [stage.cases for stage in control.stages] == ["located", "all"]
+    last = [stages_of(recipe, folder=Path())[-1].recipe for recipe in (base, control)]
+    assert [recipe.training.step.name for recipe in last] == ["semi_supervised", "joint"]
+    joint = replace(last[0], training=replace(last[0].training, step=last[1].training.step))
+    assert replace(joint, id="", title="", published_as={}) == replace(last[1], id="", title="", published_as={})
 
 
 def test_the_published_values_of_the_ablations_are_found():

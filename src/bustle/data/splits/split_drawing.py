@@ -59,21 +59,35 @@ class Drawing:
 
     def folds(self, table: CaseTable, count: int) -> list[np.ndarray]:
         """Rows of the test part of every fold."""
-        if len(table.group_names) < count:
-            raise InputError(
-                f"{len(table.group_names)} groups cannot fill {count} folds", remedy="use fewer folds or more data"
-            )
+        rows = self._testable(table)
+        groups = len(np.unique(table.group_index[rows]))
+        if groups < count:
+            raise InputError(f"{groups} groups cannot fill {count} folds", remedy="use fewer folds or more data")
         if self.protocol.group_by == "case" and not self.protocol.stratify:
-            return self._unstratified(table, count)
-        totals = np.bincount(table.stratum, minlength=len(table.strata))
-        part = self._assign(table, np.arange(len(table.cases)), np.tile(totals / count, (count, 1)), purpose=0)
+            return self._unstratified(table, rows, count)
+        totals = np.bincount(table.stratum[rows], minlength=len(table.strata))
+        part = self._assign(table, rows, np.tile(totals / count, (count, 1)), purpose=0)
         return [np.flatnonzero(part[table.group_index] == number) for number in range(count)]
 
-    def _unstratified(self, table: CaseTable, count: int) -> list[np.ndarray]:
+    def _testable(self, table: CaseTable) -> np.ndarray:
+        """The rows that may be tested. Raises `InputError` where the protocol tests located cases and none is."""
+        rows = np.arange(len(table.cases))
+        if not self.protocol.test_located:
+            return rows
+        unlocated = np.array([not (case.has_mask or case.has_box) for case in table.cases])
+        found = rows[~np.isin(table.group_index, table.group_index[unlocated])]
+        if len(found) == 0:
+            raise InputError(
+                "no case shows where its lesion is, and the protocol tests only such",
+                remedy="give data with masks or boxes, or take another protocol",
+            )
+        return found
+
+    def _unstratified(self, table: CaseTable, tested: np.ndarray, count: int) -> list[np.ndarray]:
         """Shuffled folds of each source by itself, those of scikit-learn's KFold in the released code."""
         tests: list[list[int]] = [[] for _ in range(count)]
         for stratum in range(len(table.strata)):
-            rows = np.flatnonzero(table.stratum == stratum)
+            rows = tested[table.stratum[tested] == stratum]
             if len(rows) < count:
                 raise InputError(
                     f"{len(rows)} cases of {table.strata[stratum][0]} cannot fill {count} folds",
@@ -85,7 +99,8 @@ class Drawing:
         return [np.array(sorted(rows)) for rows in tests]
 
     def holdout(self, table: CaseTable, fraction: float) -> np.ndarray:
-        totals = np.bincount(table.stratum, minlength=len(table.strata)).astype(float)
+        tested = self._testable(table)
+        totals = np.bincount(table.stratum[tested], minlength=len(table.strata)).astype(float)
         test = fraction * totals
         if self.protocol.equal_test:
             by_source = Counter[str]()
@@ -94,7 +109,7 @@ class Drawing:
             per_source = Counter(source for source, _ in table.strata)
             equal = [round(fraction * by_source[source] / per_source[source]) for source, _ in table.strata]
             test = np.minimum(np.array(equal, float), totals)
-        part = self._assign(table, np.arange(len(table.cases)), np.stack([test, totals - test]), purpose=0)
+        part = self._assign(table, tested, np.stack([test, totals - test]), purpose=0)
         rows = np.flatnonzero(part[table.group_index] == 0)
         if len(rows) in (0, len(table.cases)):
             raise InputError(
