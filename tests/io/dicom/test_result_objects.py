@@ -27,8 +27,8 @@ from tests.io.dicom.made_ultrasound import SERIES, STUDY, ultrasound
 from bustle.core.errors import InputError
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.results import BiradsWords
-from bustle.io.dicom.concepts import MEASUREMENTS, WORDS
-from bustle.io.dicom.result_identity import write_object
+from bustle.io.dicom.concepts import DECISIONS, MEASUREMENTS, PROBABILITIES, WORDS, unit_of
+from bustle.io.dicom.result_identity import KEY_IMAGES, OUTLINES, PAGE, REPORT, write_object
 from bustle.io.dicom.source import SourceImage, read_source
 from bustle.io.dicom.write_seg import segment_lesions
 from bustle.io.dicom.write_sr import report_measurements
@@ -258,6 +258,21 @@ def test_a_source_that_nothing_identifies_is_refused(tmp_path: Path) -> None:
 def test_every_descriptor_and_word_of_an_image_has_a_code() -> None:
     assert set(MEASUREMENTS) == {name for name, found in DEFINITIONS.items() if 2 in found.dims}
     assert set(WORDS) == set(BiradsWords.__dataclass_fields__)
+
+
+def test_the_conformance_statement_names_every_code() -> None:
+    statement = (Path(__file__).parents[3] / "docs" / "reference" / "dicom-conformance.md").read_text("utf-8")
+    for concept, quantity in MEASUREMENTS.values():
+        unit = unit_of(quantity, unit="mm").value
+        assert f"| `{concept.value}` {concept.scheme} | {concept.meaning} | `{unit}` |" in statement
+    for question, answers in WORDS.values():
+        assert all(
+            f"{each.meaning} (`{each.value}` {each.scheme})" in statement for each in (question, *answers.values())
+        )
+    for concept in (*DECISIONS.values(), *PROBABILITIES.values()):
+        assert concept.value in statement
+    for kind in (OUTLINES, REPORT, KEY_IMAGES, PAGE):
+        assert f"{kind.number}, `{kind.description}`" in statement
 
 
 def test_created_is_what_the_object_says(folder: Path) -> None:
