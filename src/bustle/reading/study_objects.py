@@ -16,6 +16,7 @@ from bustle.drawing.overlay_planes import caption_plane, outline_plane
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import OBJECTS, remove_objects
 from bustle.io.dicom.frames import open_frames
+from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.io.dicom.result_content import Algorithm, ReportedAnswer, ReportedImage
 from bustle.io.dicom.result_identity import KEY_IMAGES, OUTLINES, PAGE, REPORT, SeriesKind, write_object
 from bustle.io.dicom.source import SourceImage, read_source
@@ -68,11 +69,12 @@ def write_study_objects(
     """
     remove_objects(out)
     written: list[Path] = []
-    for study in _studies(predicted_pictures(out, images), on_failure):
-        for kind, made in _objects(study, formats=set(formats), algorithm=algorithm, created=created):
-            path = out / OBJECTS / f"{kind.key}-{made.SOPInstanceUID}.dcm"
-            write_object(path, made)
-            written.append(path)
+    with quiet_pydicom():
+        for study in _studies(predicted_pictures(out, images), on_failure):
+            for kind, made in _objects(study, formats=set(formats), algorithm=algorithm, created=created):
+                path = out / OBJECTS / f"{kind.key}-{made.SOPInstanceUID}.dcm"
+                write_object(path, made)
+                written.append(path)
     return written
 
 

@@ -227,6 +227,30 @@ def test_a_header_without_a_person_is_reported_on_as_it_is() -> None:
     assert "AnatomicRegionModifierSequence" not in seg.dataset.SegmentSequence[0].AnatomicRegionSequence[0]
 
 
+def test_what_a_device_writes_wrongly_about_the_person_is_kept_as_it_is() -> None:
+    wrong = {
+        "StudyTime": "14:04:38",
+        "PatientSex": "X",
+        "PatientBirthDate": "1970-01-01",
+        "PatientName": "Anonymized",
+    }
+    image = replace(made_results().images[1], source=SourceImage(ultrasound(CLIP[1], number=2, changes=wrong)))
+    seg = segment_lesions(image, algorithm=ALGORITHM, created=CREATED)
+    assert seg is not None
+    report = report_measurements([image], {image.source.sop_instance: seg}, algorithm=ALGORITHM, created=CREATED)
+    for name, value in wrong.items():
+        assert str(report[name].value) == str(seg.dataset[name].value) == value
+
+
+def test_an_answer_without_probabilities_is_reported() -> None:
+    image = made_results().images[1]
+    nothing = replace(ANSWER, frame=1, decision="no breast ultrasound", probabilities={}, possible=(), moved_by=())
+    report = report_measurements(
+        [replace(image, answer=nothing, lesions=())], {}, algorithm=ALGORITHM, created=CREATED
+    )
+    assert "No breast ultrasound" in str(report)
+
+
 def test_the_frame_of_reference_and_losses_of_the_source_are_kept() -> None:
     changes = {"FrameOfReferenceUID": "2.25.77", "LossyImageCompression": "01", "LossyImageCompressionRatio": "9.5"}
     image = replace(made_results().images[1], source=SourceImage(ultrasound(CLIP[1], changes=changes)))

@@ -104,15 +104,16 @@ def _sop_class() -> str:
 
 
 def _as_evidence(source: SourceImage) -> Dataset:
-    """The header with all that highdicom copies from it, empty where it does not say it."""
+    """The header without the person and the study, which highdicom would check and refuse where a device errs."""
     from pydicom import Dataset
 
-    completed = Dataset()
-    completed.update(source.header)
+    bare = Dataset()
+    bare.update(source.header)
     for name in NEEDED_OF_PATIENT_AND_STUDY:
-        if name not in completed:
-            setattr(completed, name, None)
-    return completed
+        if name in bare:
+            del bare[name]  # to set it would change the header's own element
+        setattr(bare, name, source.study if name == "StudyInstanceUID" else None)
+    return bare
 
 
 def _own_scheme() -> Dataset:
