@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bustle.core.config import from_mapping
 from bustle.core.errors import InputError
+from bustle.core.network import MultiTaskOutput
 from bustle.core.published import published_for
 from bustle.core.recipe import Recipe, load_protocol, load_recipe, recipe_ids
 from bustle.core.types import Batch
@@ -390,6 +391,37 @@ def test_normal_against_lesion_is_scored_with_lesion_as_positive_class():
     data = load_recipe("ctg_net/normal-vs-lesion").data
     assert data.class_groups == {"lesion": ("benign", "malignant")}
     assert positive_class(data.classes, protocol=load_protocol("ctg")) == "lesion"  # malignant is no class of its own
+
+
+def test_normals_teach_the_outline_of_the_recipe_for_them_alone():
+    """The gradient on a false blob in a normal image, with one lesion image beside it in the batch."""
+    lesion = torch.zeros(2, 64, 64, dtype=torch.int64)
+    lesion[0, 16:40, 16:40] = 1
+    yes = torch.ones(2, dtype=torch.bool)
+    batch = Batch(
+        case_ids=["lesion", "normal"],
+        image=torch.zeros(2, 3, 64, 64),
+        lesion_mask=lesion,
+        gland_mask=torch.zeros(2, 64, 64),
+        label=torch.tensor([0, 2]),
+        has_mask=yes,
+        has_gland=~yes,
+        has_box=~yes,
+        has_label=yes,
+    )
+    pulls = {}
+    for name in ("three-class", "normals"):
+        recipe = load_recipe(f"ctg_net/{name}", overrides=SMALL)
+        losses = build_loss(recipe, setting=loss_setting(zoo.resolve(recipe))).losses
+        logits = torch.zeros(2, 2, 64, 64)
+        logits[:, 0] = -4
+        logits[0, 0, 16:40, 16:40] = 4
+        logits[1, 0, 20:30, 20:30] = 4
+        logits.requires_grad_()
+        output = MultiTaskOutput(mask_logits=logits, class_logits=None)
+        sum(losses[key](output, batch) for key in ("dice", "mask_cross_entropy") if key in losses).backward()
+        pulls[name] = float(logits.grad[1, 0, 20:30, 20:30].sum())
+    assert pulls["normals"] > 10 * pulls["three-class"] > 0
 
 
 def test_the_consistency_variant_is_the_three_class_one_with_one_more_loss():

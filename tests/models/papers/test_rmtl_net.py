@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from bustle.losses.build import build_loss
 from bustle.losses.setting import LossSetting
 from bustle.models import zoo
 from bustle.models.description import describe
-from bustle.models.papers.rmtl_net import SPEC, Config
+from bustle.models.papers.rmtl_net import SPEC, Config, feature_gate
 
 VARIANTS = {
     "rmtl_net/mtl-net": (),
@@ -129,9 +130,59 @@ def test_the_lambda_sweep_weighs_segmentation_with_lambda(weight: float):
 def test_all_shipped_variants_are_known_here():
     sweep = {f"rmtl_net/lambda-{w}" for w in (0.1, 0.3, 0.5, 0.7, 0.9)} | {"rmtl_net/gamma-0.9", "rmtl_net/uresnet"}
     parity = {"rmtl_net/parity", "rmtl_net/parity-mtl-net", "rmtl_net/parity-uresnet"}
+    parity |= {"rmtl_net/se", "rmtl_net/cbam"}  # the authors' future work
     shipped = {name for name in recipe_ids(ablations=True) if name.startswith("rmtl_net/")}
     assert shipped == (set(VARIANTS) - {"rmtl_net"}) | sweep | parity
     assert load_recipe("rmtl_net/gamma-0.9").schedule.options["factor"] == 0.9
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-values))
+
+
+def test_squeeze_and_excitation_by_hand():
+    """Hu et al., eq. 2 to 4: mean over space, C to C/16 with ReLU, back to C, sigmoid, times the features."""
+    torch.manual_seed(0)
+    gate, features = feature_gate("se", 32).double(), torch.randn(2, 32, 5, 7, dtype=torch.float64)
+    weights = {name: value.detach().numpy().squeeze() for name, value in gate.named_parameters()}
+    assert weights["fc1.weight"].shape == (2, 32)
+    values = features.numpy()
+    hidden = np.maximum(values.mean(axis=(2, 3)) @ weights["fc1.weight"].T + weights["fc1.bias"], 0)
+    scale = sigmoid(hidden @ weights["fc2.weight"].T + weights["fc2.bias"])
+    np.testing.assert_allclose(gate(features).detach().numpy(), values * scale[:, :, None, None], rtol=1e-10)
+
+
+def test_cbam_by_hand():
+    """Woo et al., eq. 1 to 3: channels first, then places; here with one place, where the 7x7 filter has one tap."""
+    torch.manual_seed(0)
+    gate, features = feature_gate("cbam", 32).double().eval(), torch.randn(2, 32, 1, 1, dtype=torch.float64)
+    weights = {name: value.detach().numpy() for name, value in gate.named_parameters()}
+    values = features.numpy()[:, :, 0, 0]  # mean and maximum over space are the value itself
+    hidden = np.maximum(values @ weights["0.mlp.0.weight"].T + weights["0.mlp.0.bias"], 0)
+    channels = values * sigmoid(2 * (hidden @ weights["0.mlp.2.weight"].T + weights["0.mlp.2.bias"]))
+    taps = weights["1.gate.0.weight"][0, :, 3, 3]
+    place = (taps[0] * channels.max(axis=1) + taps[1] * channels.mean(axis=1)) / np.sqrt(
+        1 + 1e-5
+    )  # batch norm at rest
+    found = gate(features).detach().numpy()[:, :, 0, 0]
+    np.testing.assert_allclose(found, channels * sigmoid(place)[:, None], rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["se", "cbam"])
+def test_attention_in_place_of_regions_gates_what_the_class_head_sees(name: str):
+    model = build(small(f"rmtl_net/{name}")).eval()
+    assert model.attention is None
+    image = batch().image
+    deepest = model.encoder(image)[-1]
+    expected = model.class_head(model.gate(deepest.clone()).mean(dim=(-2, -1)))
+    output = model(image)
+    torch.testing.assert_close(output.class_logits, expected)
+    assert output.mask_logits.shape[1] == 2
+    plain = build(small("rmtl_net/mtl-net")).eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    assert (plain(image).class_logits - expected).abs().max() > 1e-4
+    with pytest.raises(ValueError, match="in place of regions"):
+        Config(attention=name)
 
 
 def gradients(*, mask_weight: float, detach: bool = False, name: str = "rmtl_net") -> tuple[float, float]:

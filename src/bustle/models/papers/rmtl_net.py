@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from timm.layers.squeeze_excite import SEModule
 from torch import Tensor, nn
 
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.cbam import ChannelAttention, SpatialAttention
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
 from bustle.models.blocks.regional_attention import RegionalAttention
@@ -25,6 +27,7 @@ from bustle.models.blocks.regional_attention import RegionalAttention
 Region = Literal["tumour", "peritumoral", "background"]
 REGIONS: tuple[Region, ...] = ("tumour", "peritumoral", "background")
 IMAGENET_CLASSES = 1000
+Attention = Literal["none", "se", "cbam"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Config:
     `stem`: `deep` is the three-convolution stem that the published parameter counts demand. `decoder_channels`:
     None is the published layout, each block as wide as its skip; or one width per block, coarse to fine.
     `regions` that guide the class head; without any it is MTL-Net, which has two mask channels instead of three.
+    `attention` in place of regions gates the deepest features before they are pooled: squeeze and excitation (Hu et
+    al., CVPR 2018) or CBAM (Woo et al., ECCV 2018), which the authors name as future work.
     `threshold`, `detach_probability`, `region_resize`, `region_pool`: see `RegionalAttention`.
     `classification` False leaves the class head out (UResNet). `keep_unused_fc` keeps ImageNet's 1000-class layer,
     unused and frozen, which the published counts include.
@@ -45,6 +50,7 @@ class Config:
     stem: Literal["standard", "deep"] = "standard"
     decoder_channels: tuple[int, ...] | None = None
     regions: tuple[Region, ...] = REGIONS
+    attention: Attention = "none"
     threshold: float = 0.5
     detach_probability: bool = False
     region_resize: Literal["nearest", "area"] = "nearest"
@@ -58,6 +64,8 @@ class Config:
             raise ValueError("regions names a region twice")
         if self.regions and not self.classification:
             raise ValueError("regions guide the class head: classification false needs an empty list")
+        if self.attention != "none" and (self.regions or not self.classification):
+            raise ValueError("attention stands in place of regions, before the class head: regions must be empty")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be at least 0 and below 1")
         if not 0 <= self.threshold < 1:
@@ -96,6 +104,7 @@ class RmtlNet(nn.Module):
                 resize=config.region_resize,
                 pool=config.region_pool,
             )
+        self.gate = feature_gate(config.attention, width)
         self.class_head = None
         if config.classification:
             self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(width, class_count))
@@ -108,8 +117,18 @@ class RmtlNet(nn.Module):
         if self.class_head is None:
             return MultiTaskOutput(mask_logits=mask_logits, class_logits=None)
         deepest = features[-1]
-        pooled = deepest.mean(dim=(-2, -1)) if self.attention is None else self.attention(deepest, mask_logits)
+        if self.attention is None:
+            pooled = self.gate(deepest).mean(dim=(-2, -1))
+        else:
+            pooled = self.attention(deepest, mask_logits)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+
+
+def feature_gate(attention: Attention, width: int) -> nn.Module:
+    """Weighs features `B C h w` by channel, with CBAM by place too; both have `width`/16 hidden channels."""
+    if attention == "se":
+        return SEModule(width, rd_ratio=1 / 16, rd_divisor=1)
+    return nn.Sequential(ChannelAttention(width), SpatialAttention()) if attention == "cbam" else nn.Identity()
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> RmtlNet:
