@@ -104,6 +104,16 @@ def write_results(folder: Path) -> list[Path]:
             algorithm=ALGORITHM,
             created=CREATED,
         )
+    of_unknown_side = SourceImage(ultrasound(CLIP[1], number=3, changes={"Laterality": None}))
+    objects["key_unknown_side"] = wrap_key_image(
+        CLIP[1][None],
+        of_unknown_side,
+        frame=1,
+        marks=marks,
+        caption="refer: malignant 0.50",
+        algorithm=ALGORITHM,
+        created=CREATED,
+    )
     sources = [each.source for each in made.images]
     objects["page"] = wrap_page(PDF, sources, title="AI result page", algorithm=ALGORITHM, created=CREATED)
     for name, each in objects.items():

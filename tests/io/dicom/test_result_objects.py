@@ -28,12 +28,13 @@ from bustle.core.errors import InputError
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.results import BiradsWords
 from bustle.io.dicom.concepts import DECISIONS, MEASUREMENTS, PROBABILITIES, WORDS, unit_of
+from bustle.io.dicom.image import read_dicom
 from bustle.io.dicom.result_identity import KEY_IMAGES, OUTLINES, PAGE, REPORT, write_object
 from bustle.io.dicom.source import SourceImage, read_source
 from bustle.io.dicom.write_seg import segment_lesions
 from bustle.io.dicom.write_sr import report_measurements
 
-OBJECTS = ("key_colour", "key_grey", "page", "seg0", "seg1", "sr")
+OBJECTS = ("key_colour", "key_grey", "key_unknown_side", "page", "seg0", "seg1", "sr")
 
 
 POSSIBLE = CodedConcept("possible", "99BUSTLE", "Class that cannot be excluded")
@@ -155,6 +156,13 @@ def test_a_key_image_has_the_frame_s_own_pixels_and_its_marks_apart(folder: Path
         assert read.ImageType == ["DERIVED", "SECONDARY"]
         assert "not for diagnosis" in read.ImageComments
         assert read.SourceImageSequence[0].ReferencedFrameNumber == 2
+
+
+def test_a_key_image_is_no_picture_to_read_again(folder: Path) -> None:
+    """An archive gives it back with the study."""
+    with pytest.raises(InputError, match=r"key_grey\.dcm: is a result of bustle"):
+        read_dicom(folder / "key_grey.dcm")
+    assert read_dicom(folder / "image.dcm").frames == 1
 
 
 def test_a_page_is_kept_byte_by_byte(folder: Path) -> None:

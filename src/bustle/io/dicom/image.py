@@ -14,6 +14,7 @@ from bustle.core.errors import InputError
 from bustle.core.types import Box
 from bustle.io.dicom.frames import Frames, open_frames
 from bustle.io.dicom.header import REPLACE, Header, items, numbers, read_header, strictly, text
+from bustle.io.dicom.own_results import is_result
 from bustle.io.dicom.pseudonyms import pseudonym
 from bustle.io.dicom.regions import Region, plausible, regions_of
 from bustle.io.dicom.transfer_syntaxes import name_of
@@ -110,6 +111,8 @@ def _check_class(header: Header) -> None:
     if uid not in _PICTURES and uid != ENHANCED_VOLUME:
         name = UID(uid).name.removesuffix(" Storage") if UID(uid).is_valid else "something unknown"
         raise InputError(f"is of the kind {name}", remedy=f"leave it out; {READ}", path=header.path)
+    if is_result(header.dataset):
+        raise InputError("is a result of bustle, no picture of a device", remedy="leave it out", path=header.path)
     if header.pixels is None and items(header.dataset, "EncryptedAttributesSequence"):
         raise InputError("has encrypted pixels", remedy="decrypt it, or leave it out", path=header.path)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.files import atomic_path
+from bustle.io.dicom.own_results import PRODUCT, RESEARCH
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.dicom.source import SourceImage
 
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 MANUFACTURER = "bustle developers"
-PRODUCT = "bustle"
 NOT_FOR_DIAGNOSIS = "AI generated. Research only, not for diagnosis."
-RESEARCH = "RESEARCH"
-"""Content Qualification of all objects."""
-
 _NAMESPACE = uuid.UUID("5a3f8f52-7d0e-4a0f-9d34-2f6f2f0b7c11")
 
 NEEDED_OF_PATIENT_AND_STUDY = (

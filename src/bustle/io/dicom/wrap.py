@@ -70,6 +70,7 @@ def wrap_key_image(
     keep_of_picture(made, source)
     made.DerivationDescription = f"Frame {frame}, its pixels unchanged; outlines and answer as overlays"
     made.ImageComments = ascii_text(f"{NOT_FOR_DIAGNOSIS} {caption}", at_most=1024)
+    made.Laterality = None
     for name in ("BurnedInAnnotation", "Laterality", "ImageLaterality", "PixelSpacing"):
         if name in source.header:
             made[name] = source.header[name]

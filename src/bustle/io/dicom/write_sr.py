@@ -23,12 +23,12 @@ from bustle.io.dicom.concepts import (
     said_as,
     unit_of,
 )
+from bustle.io.dicom.own_results import PRODUCT
 from bustle.io.dicom.result_content import Algorithm, ReportedImage, ReportedLesion
 from bustle.io.dicom.result_identity import (
     MANUFACTURER,
     NEEDED_OF_PATIENT_AND_STUDY,
     NOT_FOR_DIAGNOSIS,
-    PRODUCT,
     REPORT,
     new_object,
     result_uid,
