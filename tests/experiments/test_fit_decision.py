@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from bustle.cli.main import main
 from bustle.core.answer import Answer
 from bustle.core.run_layout import RunLayout
+from bustle.core.views import Views
 from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import write_splits
 from bustle.data.splits.splits import Fold, Splits
@@ -235,6 +236,23 @@ def test_a_finished_run_gets_a_new_rule_without_a_training(train, trained):
     assert fold.weights.read_bytes() == weights
     assert fold.is_scored
     assert trained.decision.read_bytes() == of_mean
+
+
+@pytest.mark.full
+def test_other_views_come_with_a_new_rule_for_all_folds(train, trained, capsys):
+    before = [fold.decision.read_bytes() for fold in trained.folds()]
+    weights = trained.fold(0).weights.read_bytes()
+    with pytest.raises(AssertionError):
+        train("views.mirrored=true", "--resume", "--refit", "--fold", "0")
+    told = "holds another run: it differs in the views (size 1 there, size 1, mirrored too here; --refit of all folds"
+    assert told in capsys.readouterr().err
+    train("views.mirrored=true", "--resume", "--refit")
+    predictor = Predictor.open(trained.path, device="cpu")
+    assert predictor.provenance.views == Views(mirrored=True)
+    assert predictor.rule is not None
+    assert all(fold.is_scored for fold in trained.folds())
+    assert [fold.decision.read_bytes() for fold in trained.folds()] != before
+    assert trained.fold(0).weights.read_bytes() == weights
 
 
 def test_a_rule_is_fitted_anew_only_in_a_run_that_is_there(tmp_path, capsys):

@@ -25,6 +25,7 @@ from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.types import Geometry
+from bustle.core.views import Views
 from bustle.inference import package_backend
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
@@ -79,6 +80,19 @@ def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path
     assert Package(folder).record.preprocessing == PatchData(
         size=(32, 32, 32), spacing_mm=0.5, lesion_share=0.7, channels=1, mean=(0.5,), std=(0.5,)
     )
+
+
+def test_views_of_a_record(make_package: Callable[..., Path], tmp_path: Path):
+    assert "views" not in json.loads((make_package() / "package.json").read_text()), (
+        "a single one goes without saying"
+    )
+    for number, (views, problem) in enumerate(
+        (({"scales": []}, "at least one scale"), ({"scales": [9]}, "between 0.25 and 4"), ({"turned": 1}, "turned"))
+    ):
+        with pytest.raises(InputError, match=problem):
+            Package(write_package(tmp_path / f"{number}.bustle", changes={"views": views}))
+    told = Package(write_package(tmp_path / "told.bustle", changes={"views": {"scales": [1.0, 1.4]}}))
+    assert told.record.views == Views(scales=(1.0, 1.4))
 
 
 def test_a_package_from_before_class_maps_is_read(make_package: Callable[..., Path]):

@@ -58,3 +58,9 @@ def test_a_recipe_beyond_the_limits_of_its_reader(tmp_path: Path, text: str):
     (tmp_path / "recipe.yaml").write_text(text)
     with pytest.raises(InputError, match=r"recipe\.yaml: is not readable YAML"):
         load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_a_network_of_one_size_refuses_views_of_another():
+    fixed = ["model.encoder_weights=null", "data.size=[224, 224]", "model.config.backbone_options={}"]
+    with pytest.raises(InputError, match="classifier does not take views of 320 x 320 pixels"):
+        check_recipe(load_recipe("vit_b16", overrides=[*fixed, "views.scales=[1.0, 1.4]"]))

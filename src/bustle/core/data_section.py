@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from bustle.core.types import CLASS_NAMES
+from bustle.core.views import Views
 
 LARGEST_EDGE = 8192
 """Pixels or voxels: more than any scanner's picture has."""
@@ -126,6 +127,12 @@ class PatchData(DataSection):
     def preparation(self) -> dict[str, Any]:
         """What decides the voxels of a prepared volume, besides the volume itself."""
         return {"spacing_mm": self.spacing_mm, "resize": self.resize, "multi_mask": self.multi_mask}
+
+
+def check_views(views: Views, data: DataSection) -> None:
+    """Raises `ValueError` for views of volumes, which a network sees by patches about places."""
+    if data.needs_place and not views.is_single:
+        raise ValueError("views are for images, and the data section is one of volumes")
 
 
 PATCHES_ONLY = {f.name for f in dataclasses.fields(PatchData)} - {f.name for f in dataclasses.fields(ImageData)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bustle.core.config import INLINE, LEFT_OUT_AT_DEFAULT
+from bustle.core.views import Views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,9 @@ class ModelProvenance:
     """A model of bustle, and what ran it.
 
     `model` and `recipe` are ids, `package` is the SHA-256 of a package's graph, `decision_rule` that of the rule by
-    which outputs become answers. `runtime` names the library that ran it, with its version; None where an older
-    bustle did not record it. `bustle` is the version, None of a source tree that is not installed. `unfinished` names
-    the folds whose training had not ended.
+    which outputs become answers. `views` are what an answer is the mean over. `runtime` names the library that ran
+    it, with its version; None where an older bustle did not record it. `bustle` is the version, None of a source tree
+    that is not installed. `unfinished` names the folds whose training had not ended.
     """
 
     model: str
@@ -33,6 +34,7 @@ class ModelProvenance:
     weights: tuple[NetworkWeights, ...]
     package: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     decision_rule: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    views: Views = field(default=Views(), metadata=LEFT_OUT_AT_DEFAULT)
     unfinished: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     title: str
     runtime: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
@@ -43,8 +45,9 @@ class ModelProvenance:
         return isinstance(other, ModelProvenance) and replace(self, runtime=None) == replace(other, runtime=None)
 
     def same_files_as(self, other: ModelProvenance) -> bool:
-        """Whether both were opened from the same weights, graph and rule."""
-        return (self.weights, self.package, self.decision_rule) == (other.weights, other.package, other.decision_rule)
+        """Whether both were opened from the same weights, graph, views and rule."""
+        own, others = ((each.weights, each.package, each.views, each.decision_rule) for each in (self, other))
+        return own == others
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bustle.core.config import LEFT_OUT_AT_DEFAULT, Component, apply_overrides, assignment, from_mapping, to_mapping
-from bustle.core.data_section import ImageData, PatchData, upgraded_data
+from bustle.core.data_section import ImageData, PatchData, check_views, upgraded_data
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import check_regular, write_text
 from bustle.core.paths import given_path
+from bustle.core.views import Views
 
 Track = Literal["strict", "published"]
 CONFIGS = Path(str(resources.files("bustle"))) / "configs"
@@ -128,9 +129,13 @@ class Recipe:
     schedule: Component = Component("constant")  # noqa: RUF009
     training: TrainingSection = TrainingSection()
     stages: tuple[Stage, ...] = ()
+    views: Views = field(default=Views(), metadata=LEFT_OUT_AT_DEFAULT)
     protocol: str
     published_as: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_views(self.views, self.data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,12 +118,26 @@ class RunFolder:
 
     @classmethod
     def reopen(
-        cls, path: Path, *, recipe: Recipe, splits: Splits, fingerprints: Mapping[str, Fingerprint], init: Path | None
+        cls,
+        path: Path,
+        *,
+        recipe: Recipe,
+        splits: Splits,
+        fingerprints: Mapping[str, Fingerprint],
+        init: Path | None,
+        other_views: bool = False,
     ) -> RunFolder:
-        """Raises `InputError` that names what differs when this is not the run that the folder holds."""
+        """Raises `InputError` that names what differs when this is not the run that the folder holds.
+
+        With `other_views` the recipe's views, which no training sees, may differ.
+        """
         layout = RunLayout(path)
         record = read_run_provenance(layout.provenance)
-        differences = _recipe_differences(load_recipe(str(layout.recipe)), recipe)
+        there = load_recipe(str(layout.recipe))
+        differences = _recipe_differences(replace(there, views=recipe.views), recipe)
+        if there.views != recipe.views and not other_views:
+            words = f"{there.views.in_words()} there, {recipe.views.in_words()} here"
+            differences.append(f"the views ({words}; --refit of all folds changes them)")
         differences += _split_differences(read_splits(layout.splits), splits)
         differences += [
             f"the data of {source}"

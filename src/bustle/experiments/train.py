@@ -9,7 +9,7 @@ from pathlib import Path
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.files import remove_file
 from bustle.core.progress import announce
-from bustle.core.recipe import Recipe
+from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.run_provenance import MeasuredPrecision, UntrainedHead
 from bustle.core.tracks import both_tracks
@@ -51,7 +51,8 @@ def run_training(
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
-    their answers and are scored by it. Everything in the recipe is checked before `load_data` is called, and every
+    their answers and are scored by it; the recipe's views may then be others, if all finished folds get them.
+    Everything in the recipe is checked before `load_data` is called, and every
     image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a full disk
     and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
@@ -77,7 +78,7 @@ def run_training(
         tell_untrained(untrained, numbers=planned.numbers)
         CaseCache.open(planned.cases, section=recipe.data)  # decodes all images: a broken one leaves no run behind
         if reopening:
-            run = _reopened(claim, planned, init=init)
+            run = _reopened(claim, planned, init=init, refit=refit)
         else:
             run = _created(claim, planned, init=init, untrained=untrained, device=device)
         run.begin_session()
@@ -124,12 +125,25 @@ def _created(
     )
 
 
-def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None) -> RunFolder:
-    """The folder of the run that goes on, in which nothing is damaged."""
+def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, refit: bool) -> RunFolder:
+    """The folder of the run that goes on, nothing of it damaged; with `refit` its views become the recipe's."""
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
-    run = RunFolder.reopen(claim.path, recipe=recipe, splits=planned.splits, fingerprints=fingerprints, init=init)
+    layout = RunLayout(claim.path)
+    all_folds = {fold.number for fold in layout.folds() if fold.is_finished} <= set(planned.numbers)
+    run = RunFolder.reopen(
+        claim.path,
+        recipe=recipe,
+        splits=planned.splits,
+        fingerprints=fingerprints,
+        init=init,
+        other_views=refit and all_folds,
+    )
     _check_begun(claim.path, recipe=recipe, numbers=planned.numbers)
     claim.begin(clear=False)
+    if load_recipe(str(layout.recipe)) != recipe:
+        for rule in (layout.decision, *(fold.decision for fold in layout.folds())):
+            remove_file(rule)  # first, because none may be used with other views than it was fitted with
+        save_recipe(recipe, layout.recipe)
     return run
 
 

@@ -59,7 +59,8 @@ def _purpose(record: PackageRecord) -> str:
             f"From a 3D breast ultrasound volume, in patches of {size} voxels of {section.spacing_mm} mm: {answers}."
         )
     how = "stretched" if section.resize == "stretch" else "scaled and padded"
-    return f"From a 2D breast ultrasound image, {how} to {size} pixels: {answers}."
+    views = "" if record.views.is_single else f", by the mean over views ({record.views.in_words()})"
+    return f"From a 2D breast ultrasound image, {how} to {size} pixels{views}: {answers}."
 
 
 def _training(record: PackageRecord) -> str:

@@ -11,32 +11,39 @@ from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from torch import Tensor, nn
 
 from bustle.core.network import MaskMeaning
+from bustle.core.views import Views
 from bustle.export.half_weights import store_in_half
 from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, IMAGE, MASK_PROBS, TensorRecord
 from bustle.inference.torch_backend import mean_probabilities
-from bustle.models.class_maps import offers_class_maps, run_with_class_maps
+from bustle.models.class_maps import offers_class_maps
 from bustle.models.refinement import Refined
+from bustle.models.views import answers_to_views, answers_with_class_maps
 
 
 class MeanProbabilities(nn.Module):
-    """`image B C h w` to the mean probabilities of several networks; what they do not give is left out.
+    """`image B C h w` to the mean probabilities of several networks and views; what they do not give is left out.
 
     After them come the networks' mean class maps, where all of them offer such.
     """
 
-    def __init__(self, networks: Sequence[Refined], *, meaning: MaskMeaning | None, gives_classes: bool):
+    def __init__(
+        self, networks: Sequence[Refined], *, views: Views, meaning: MaskMeaning | None, gives_classes: bool
+    ):
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self.views = views
         self.meaning = meaning
         self.gives_classes = gives_classes
         self.gives_class_maps = gives_classes and all(map(offers_class_maps, networks))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.gives_class_maps:
-            runs = [run_with_class_maps(network, image) for network in self.networks]  # type: ignore[arg-type]
-            outputs, maps = [output for output, _ in runs], [torch.stack([maps for _, maps in runs]).mean(dim=0)]
+            runs = [answers_with_class_maps(network, image, self.views) for network in self.networks]  # type: ignore[arg-type]
+            outputs = [output for answers, _ in runs for output in answers]
+            maps = [torch.stack([maps for _, maps in runs]).mean(dim=0)]
         else:
-            outputs, maps = [network(image) for network in self.networks], []
+            answers = [answers_to_views(network, image, self.views) for network in self.networks]  # type: ignore[arg-type]
+            outputs, maps = [output for each in answers for output in each], []
         means = mean_probabilities(outputs, self.meaning, gives_classes=self.gives_classes)
         return (*(mean for mean in means if mean is not None), *maps)
 
@@ -45,6 +52,7 @@ def write_onnx(
     path: Path,
     networks: Sequence[Refined],
     *,
+    views: Views,
     meaning: MaskMeaning | None,
     classes: Sequence[str] | None,
     channels: int,
@@ -53,10 +61,11 @@ def write_onnx(
 ) -> tuple[TensorRecord, tuple[TensorRecord, ...]]:
     """Write the graph for any number of images of one size `h w`; returns its input and its outputs.
 
-    Its initialisers bear the names of the networks' weights. With `half` the large ones are stored in half precision.
-    Without a `meaning` or `classes` (None) the graph leaves that answer of the networks out.
+    It answers with the mean over the `views`. Its initialisers bear the names of the networks' weights. With `half`
+    the large ones are stored in half precision. Without a `meaning` or `classes` (None) the graph leaves that answer
+    of the networks out.
     """
-    module = MeanProbabilities(networks, meaning=meaning, gives_classes=classes is not None).eval()
+    module = MeanProbabilities(networks, views=views, meaning=meaning, gives_classes=classes is not None).eval()
     module = module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     module.requires_grad_(False)  # otherwise torch traces for a training too, which takes a fifth longer
     images = torch.zeros(2, channels, *size)  # two, because torch.export takes a single one for a constant

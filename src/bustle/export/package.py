@@ -96,6 +96,7 @@ def write_package(
         graph_input, outputs = write_onnx(
             folder / MODEL,
             [refined(network, resolved) for network in networks],
+            views=recipe.views,
             meaning=meaning,
             classes=None if "class" in untrained else recipe.data.classes,
             channels=recipe.data.channels,
@@ -114,6 +115,7 @@ def write_package(
             input=graph_input,
             outputs=outputs,
             preprocessing=recipe.data,
+            views=recipe.views,
             mask_meaning=meaning,
             decision=known.decision,
             protocol=recipe.protocol,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.config import LEFT_OUT_AT_DEFAULT, from_mapping
-from bustle.core.data_section import ImageData, PatchData, upgraded_data
+from bustle.core.data_section import ImageData, PatchData, check_views, upgraded_data
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular, sha256_of_file
 from bustle.core.image_sketch import ImageSketch
@@ -24,6 +24,7 @@ from bustle.core.memory import available_memory
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights, TaughtCases
+from bustle.core.views import Views
 from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
@@ -108,11 +109,11 @@ class PackageRecord:
     """The content of `package.json`.
 
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
-    recipe's data section, `decision` the rule by which outputs become answers, None without one. `training` and
-    `parity` are None where nothing is recorded. `metrics` has one entry per track, `subgroups` a few figures of parts
-    of the test cases. `seen_cases` are digests (`case_digest`) of the cases that the networks were trained or chosen
-    on, `seen_images` by what their images are known again. `half`: the large weights are rounded to half precision.
-    `files` maps names to SHA-256.
+    recipe's data section, `views` are those that the graph makes of an image and takes the mean of, `decision` is
+    the rule by which outputs become answers, None without one. `training` and `parity` are None where not known.
+    `metrics` has one entry per track, `subgroups` a few figures of parts of the test cases. `seen_cases` are digests
+    (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
+    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256.
     """
 
     format_version: int
@@ -124,6 +125,7 @@ class PackageRecord:
     input: TensorRecord
     outputs: tuple[TensorRecord, ...]
     preprocessing: ImageData | PatchData
+    views: Views = field(default=Views(), metadata=LEFT_OUT_AT_DEFAULT)
     mask_meaning: MaskMeaning | None
     decision: DecisionRule | None
     protocol: str
@@ -142,6 +144,7 @@ class PackageRecord:
     def __post_init__(self) -> None:
         """Raises `ValueError` where what it says of inputs, outputs and files does not hold together."""
         section, meaning = self.preprocessing, self.mask_meaning
+        check_views(self.views, section)
         expected = {} if meaning is None else {MASK_PROBS: meaning.channels}
         outputs = {output.name: output for output in self.outputs}
         if CLASS_PROBS in outputs:

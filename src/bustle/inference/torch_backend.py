@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TorchBackend:
-    """One network, or several of one recipe (the folds) whose probabilities are averaged.
+    """One network, or several of one recipe (the folds) whose probabilities are averaged, over the recipe's views.
 
     The answers of heads that are `untrained` are left out.
     """
@@ -44,6 +44,7 @@ class TorchBackend:
         self.mask_meaning = None if "mask" in untrained else resolved.mask_meaning
         self._gives_classes = "class" not in untrained
         self._device = find_device(device)
+        self._views = recipe.views
         self._networks = [refined(load_network(resolved, path), resolved).to(self._device) for path in weights]
         self.gives_class_maps = self._gives_classes and all(map(offers_class_maps, self._networks))
 
@@ -51,9 +52,13 @@ class TorchBackend:
         """Probabilities for normalised images `B C h w`. Raises `InputError` where the output is not a number."""
         import torch
 
+        from bustle.models.views import answers_to_views
+
         with torch.inference_mode():
             batch = self._on_device(images)
-            outputs = [network(batch) for network in self._networks]
+            outputs = [
+                answer for network in self._networks for answer in answers_to_views(network, batch, self._views)
+            ]
             masks, classes = mean_probabilities(outputs, self.mask_meaning, gives_classes=self._gives_classes)
         return NetworkOutput(*(None if mean is None else finite(mean.cpu().numpy()) for mean in (masks, classes)))
 
@@ -61,11 +66,11 @@ class TorchBackend:
         """What each cell adds to the class logits, `B N *s`; raises as `run`."""
         import torch
 
-        from bustle.models.class_maps import run_with_class_maps
+        from bustle.models.views import answers_with_class_maps
 
         with torch.inference_mode():
             batch = self._on_device(images)
-            maps = [run_with_class_maps(network, batch)[1] for network in self._networks]
+            maps = [answers_with_class_maps(network, batch, self._views)[1] for network in self._networks]
             return finite(torch.stack(maps).mean(dim=0).float().cpu().numpy())
 
     @cached_property
@@ -88,10 +93,15 @@ class TorchBackend:
         import torch
 
         from bustle.models.attribution import grad_cam, integrated_gradients
+        from bustle.models.views import mean_over_views
 
         explained = {"gradcam": grad_cam, "integrated_gradients": integrated_gradients}[method]
         batch = self._on_device(images)
-        found = torch.stack([explained(network, batch, index=index) for network in self._networks]).mean(dim=0)
+        maps = [
+            mean_over_views(partial(explained, network, index=index), batch, self._views)
+            for network in self._networks
+        ]
+        found = torch.stack(maps).mean(dim=0)
         if method == "integrated_gradients":
             found = found * found[0].numel()
         return finite(found.float().cpu().numpy())
@@ -113,7 +123,7 @@ class TorchBackend:
 def mean_probabilities(
     outputs: Sequence[MultiTaskOutput], meaning: MaskMeaning | None, *, gives_classes: bool
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Of the mask channels `B K h w` and of the classes `B N`: the mean over several networks of one recipe.
+    """Of the mask channels `B K h w` and the classes `B N`: the mean over networks of one recipe and their views.
 
     None where the networks have no such head, and where nothing trained it: no `meaning`, or not `gives_classes`.
     """

@@ -15,7 +15,7 @@ from bustle.core.run_layout import TrainingFolder
 from bustle.losses.build import build_loss
 from bustle.models import zoo
 from bustle.models.device import find_device
-from bustle.models.refinement import refined
+from bustle.models.refinement import Refined, refined
 from bustle.models.weight_file import read_metadata
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import check_data
@@ -41,12 +41,26 @@ def check_recipe(recipe: Recipe) -> None:
         reason = str(error).splitlines()[0]
         raise InputError(f"the network cannot be built ({reason})", remedy="change model.config") from None
     _check_memory(recipe, parameters=sum(parameter.numel() for parameter in built.parameters()))
+    _check_views(recipe, built)
     network.check_encoder_weights()
     for number, stage in enumerate(stages_of(recipe, folder=Path())):
         _check_stage(stage.recipe, network=network)
         _check_taken(stage, first=number == 0, parts=[name for name, _ in built.network.named_modules() if name])
         if stage.recipe.training.precision == "auto" != recipe.training.precision:
             raise InputError(f"stage {stage.name} has training.precision auto", remedy="set it for all stages")
+
+
+def _check_views(recipe: Recipe, network: Refined) -> None:
+    """Raises `InputError` for a view whose size the network, which lies on the meta device, does not take."""
+    for size in () if recipe.views.is_single else recipe.views.sizes(recipe.data.size):
+        try:
+            with torch.inference_mode():
+                network.eval()(torch.zeros(1, recipe.data.channels, *size, device="meta"))
+        except Exception:  # the networks' libraries refuse by any exception
+            shown = " x ".join(map(str, size))
+            raise InputError(
+                f"{recipe.model.id} does not take views of {shown} pixels", remedy="set views.scales=[1.0]"
+            ) from None
 
 
 def _check_stage(recipe: Recipe, *, network: zoo.ResolvedNetwork) -> None:

@@ -30,7 +30,8 @@ def stages_of(recipe: Recipe, *, folder: Path) -> list[StageTraining]:
     """The trainings of a recipe in order. The last one writes into `folder`, the others into `folder/stages/<name>`.
 
     Raises `InputError` for a stage whose settings are wrong, that has another's name, or that changes what all
-    stages share: the network, how cases are prepared for it, and the seed, which decides whose location is known.
+    stages share: the network, how cases are prepared for and shown to it, and the seed, which decides whose location
+    is known.
     """
     if not recipe.stages:
         return [StageTraining(None, recipe, False, folder)]
@@ -59,7 +60,7 @@ def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
     changed = from_mapping(Recipe, mapping, where=f"stage {stage.name}")
     if _shared_by_all_stages(changed) != _shared_by_all_stages(replace(recipe, stages=())):
         raise InputError(
-            f"stage {stage.name} changes the model or the data section, the seed or what the recipe is",
+            f"stage {stage.name} changes the model or the data section, the views, the seed or what the recipe is",
             remedy="change them for all stages, in the recipe itself",
         )
     return changed
@@ -68,4 +69,4 @@ def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
 def _shared_by_all_stages(recipe: Recipe) -> tuple[Any, ...]:
     """What a stage cannot have for itself; all else is about its training."""
     identity = (recipe.id, recipe.title, recipe.citation, recipe.protocol, recipe.published_as, recipe.stages)
-    return (*identity, recipe.model, recipe.data, recipe.training.seed)
+    return (*identity, recipe.model, recipe.data, recipe.views, recipe.training.seed)

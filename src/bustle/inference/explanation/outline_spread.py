@@ -4,6 +4,7 @@ Test-time augmentation as a measure of uncertainty: Wang, Li, Aertsen, Deprest, 
 uncertainty estimation with test-time augmentation for medical image segmentation with convolutional neural
 networks", Neurocomputing 2019. Own choices: images are mirrored left to right, as depth is not, and shrunk to 0.9 and
 0.8 of their size, each with black around it; patches of volumes are mirrored along the two axes across depth.
+A model that takes the mean over views of its own is asked for that mean each time.
 """
 
 from __future__ import annotations
