@@ -90,6 +90,7 @@ def test_a_command_that_needs_no_more(words: tuple[str, ...], tmp_path: Path):
         (("export", "run", "--out", "run.bustle"), "pip install 'bustle[train]'"),
         (("models", "show", "rmtl_net"), "PyTorch, which is not installed"),
         (("data", "phantom", "--volumes", "1", "--coarse", "8", "--out", "volumes"), "pip install 'bustle[volumes]'"),
+        (("data", "audit", "dicom:run", "--out", "out"), "pip install 'bustle[dicom]'"),
         (("data", "audit", "manifest:cases.parquet", "--out", "out"), "Parquet tables need pyarrow"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,

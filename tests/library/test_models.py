@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.inference.hand_made_package import write_package
+from tests.io.dicom.made_files import data_set, region, written
 from tests.made_model import MADE_MODEL
 
 import bustle
@@ -194,3 +195,17 @@ def test_a_volume_as_an_array(tmp_path: Path):
         bustle.predict(volume, model=model)
     with pytest.raises(InputError, match=r"the array has the shape 40 x 50; give a volume D H W"):
         bustle.predict(volume[:, :, 0], model=model)
+
+
+def test_a_dicom_file_of_one_picture_is_predicted_with_its_spacing_and_a_clip_is_refused(
+    package: Path, tmp_path: Path
+):
+    one = data_set(scan(), SOPInstanceUID="1.5", regions=[region((0, 0, 79, 89), (0.02, 0.01))])
+    prediction = bustle.predict(written(tmp_path, one, "DOE.dcm"), model=package)
+    made = prediction.prediction
+    assert (made.case_id, made.geometry.spacing) == ("1.5#1", pytest.approx((0.2, 0.1)))
+    named = bustle.predict(tmp_path / "DOE.dcm", model=package, name="mine", spacing=0.1).prediction
+    assert (named.case_id, named.geometry.spacing) == ("mine", (0.1, 0.1))
+    clip = written(tmp_path, data_set(np.stack([scan(), scan()]), frames=2, SOPInstanceUID="1.6"), "clip.dcm")
+    with pytest.raises(InputError, match="holds 2 pictures; predict it with `bustle predict`, which takes clips"):
+        bustle.predict(clip, model=package)

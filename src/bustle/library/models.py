@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from bustle.core.explanation import ExplanationMethod
+    from bustle.inference.inputs import InputImage
     from bustle.inference.predictor import Predictor
     from bustle.library.drawn_prediction import DrawnPrediction
 
@@ -60,10 +61,10 @@ def predict(
     """Outline and classify the lesions of one image or volume.
 
     Args:
-        image: a file (PNG, JPEG, BMP, TIFF; NRRD, NIfTI, MHA), or an array: an image `H W` or `H W 1` (grey),
-            `H W 3` (RGB) or `H W 4` (RGBA, on black), for a model for volumes `D H W` (slice, depth, lateral). Whole
-            numbers, also stored as floats, which are scaled from the least of 8, 10, 12, 14 and 16 bits that holds
-            them: 12-bit grey values look as in an 8-bit file.
+        image: a file (PNG, JPEG, BMP, TIFF; NRRD, NIfTI, MHA; DICOM of one picture), or an array: an image `H W` or
+            `H W 1` (grey), `H W 3` (RGB) or `H W 4` (RGBA, on black), for a model for volumes `D H W` (slice, depth,
+            lateral). Whole numbers, also stored as floats, which are scaled from the least of 8, 10, 12, 14 and 16
+            bits that holds them: 12-bit grey values look as in an 8-bit file.
         model: what `load_model` returned, or a path that it takes.
         spacing: the size in mm of a pixel or voxel: one number, or one per axis in the array's order. Files may say
             it themselves; arrays of volumes need it; without it an image is measured in pixels.
@@ -86,8 +87,9 @@ def predict(
 
     from bustle.core.errors import InputError
     from bustle.core.folder_names import portable_name
-    from bustle.experiments.pictures import picture_of_array, read_picture
+    from bustle.experiments.pictures import picture_of_array, read_input, read_picture
     from bustle.inference.predictor import Item, Predictor
+    from bustle.io.dicom.recognition import is_dicom
     from bustle.io.volume import volume_stem
     from bustle.library.drawn_prediction import DrawnPrediction
 
@@ -96,7 +98,10 @@ def predict(
     place = None if centre is None else tuple(map(float, centre))
     if isinstance(image, str | Path):
         file = given_path(image)
-        picture = read_picture(file, name=name or portable_name(volume_stem(file)), spacing=steps, centre=place)
+        if is_dicom(file):
+            picture = read_input(_only_picture(file, name=name), spacing=steps, centre=place)
+        else:
+            picture = read_picture(file, name=name or portable_name(volume_stem(file)), spacing=steps, centre=place)
     else:
         dims = len(opened.data.size)
         picture = picture_of_array(image, name=name or "image", dims=dims, spacing=steps, centre=place)
@@ -110,3 +115,18 @@ def predict(
         methods = opened.explanation_methods(() if explain is True else explain)
         prediction = opened.explained(prediction, picture.image, methods=methods)
     return DrawnPrediction(prediction, picture)
+
+
+def _only_picture(file: Path, *, name: str | None) -> InputImage:
+    """The picture of a DICOM file. Raises `InputError` for a clip, and for a picture of several fields."""
+    import dataclasses
+
+    from bustle.core.errors import InputError
+    from bustle.inference.inputs import find_images
+
+    first, *others = found = find_images([str(file)])
+    if others:
+        raise InputError(
+            f"holds {len(found)} pictures", remedy="predict it with `bustle predict`, which takes clips", path=file
+        )
+    return dataclasses.replace(first, name=name or first.name)

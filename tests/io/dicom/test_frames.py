@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import openjpeg
 import pydicom
@@ -161,6 +162,25 @@ def test_an_offset_table_that_points_elsewhere_is_not_believed(tmp_path: Path):
     made.PixelData = bytes(content)
     found = frames_of(tmp_path, made).picture(2)
     np.testing.assert_array_equal(found[0], np.asarray(Image.open(io.BytesIO(packed[1]))))
+
+
+def test_a_video_as_far_as_opencv_decodes_it(tmp_path: Path):
+    """Also where one picture is declared, as some scanners do: what is not declared is not read."""
+    stream = tmp_path / "clip.mpg"
+    writer = cv2.VideoWriter(str(stream), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mpg2"), 25, (96, 64))
+    for level in range(20, 220, 40):
+        writer.write(np.full((64, 96, 3), level, np.uint8))
+    writer.release()
+    clip = np.zeros((5, 64, 96, 3), np.uint8)
+    form = {"photometric": "YBR_PARTIAL_420", "syntax": uid.MPEG2MPML, "packed": [stream.read_bytes()]}
+    frames = frames_of(tmp_path, data_set(clip, frames=5, **form))
+    for number in (5, 1, 3):
+        found = frames.picture(number)
+        assert found.shape == (1, 64, 96)
+        assert np.abs(found.astype(int) - (20 + 40 * (number - 1))).max() <= 6
+    assert frames_of(tmp_path, data_set(clip[0], **form)).count == 1
+    with pytest.raises(InputError, match="declares 9 frames of 96 x 64 pixels, its video has 5 of 96 x 64"):
+        frames_of(tmp_path, data_set(clip, frames=9, **form))
 
 
 @pytest.mark.parametrize("planar", [0, 1])
