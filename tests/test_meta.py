@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests.scripts import script
 
 from bustle.core.errors import InputError
 from bustle.core.published import published_for
@@ -20,15 +19,6 @@ from bustle.training.loss_setting import loss_setting
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = recipe_ids(ablations=True)
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("model_id", zoo.ids())

@@ -1,0 +1,175 @@
+"""Write docs/reference/reproduce.md from scripts/reproduction.yaml, the recipes and the published numbers.
+
+Usage: `.venv/bin/python scripts/generate_reproduce_page.py`. Ends with an error where a printed row has no recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from bustle.core.config import from_mapping
+from bustle.core.files import write_text
+from bustle.core.published import PublishedNumber, load_published
+from bustle.core.recipe import load_recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reference" / "reproduce.md"
+SPECIFICATION = ROOT / "scripts" / "reproduction.yaml"
+
+INTRODUCTION = """\
+# Reproduce the papers
+
+A command for each table and figure of the five papers, or why there is none. Their numbers are in
+`configs/published.csv`; [systems](systems.md) has them beside what was measured here, and
+[what the papers leave open](../explanation/papers.md) says how the gaps were filled. `BUSI` and `UDIAT` are the
+folders of the data sets, see [readers](readers.md); of private data a stand-in is named. A run takes hours on a GPU,
+and days without one: `--fold 0` trains one fold.
+
+`scripts/generate_reproduce_page.py` writes this page of `scripts/reproduction.yaml`, and
+`scripts/try_reproduction_commands.py` runs all of its commands on 16 made-up images or volumes for one epoch.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Tables and figures with the same `recipes`, which are trained on the `data` together or one by one (`apart`).
+
+    `setting` stands behind the recipes' `@`. `rows` names the recipe of a printed row ("METHOD VARIANT") whose own
+    recipe says another; `quoted` are methods that the paper quotes and that are not built. Only the recipes of
+    `compare` are compared, all by default. `show` counts instead of training, `explain` draws maps of a trained
+    recipe by a `method`, `without` says why there is no command.
+    """
+
+    title: str
+    tables: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    apart: bool = False
+    setting: str = ""
+    recipes: tuple[str, ...] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+    quoted: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()
+    show: tuple[str, ...] = ()
+    explain: str = ""
+    method: str = ""
+    without: str = ""
+    note: str = ""
+
+    def named(self, recipe: str) -> str:
+        return f"{recipe}@{self.setting}" if self.setting else recipe
+
+    @property
+    def data_sets(self) -> list[tuple[str, ...]]:
+        return [(spec,) for spec in self.data] if self.apart else [self.data]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    paper: str
+    title: str
+    protocol: str
+    note: str
+    blocks: tuple[Block, ...]
+
+
+def sections() -> list[Section]:
+    entries = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))
+    return [from_mapping(Section, entry, where="reproduction") for entry in entries]
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for section in sections():
+        parts += [f"## {section.title}", "", section.note, ""]
+        trained: set[Path] = set()
+        for block in section.blocks:
+            parts += [f"### {block.title}", "", *_block(block, section, trained=trained)]
+    return "\n".join(parts)
+
+
+def _block(block: Block, section: Section, *, trained: set[Path]) -> Iterator[str]:
+    if block.without:
+        yield from (f"No command: {block.without[0].lower()}{block.without[1:]}", "")
+        return
+    if block.note:
+        yield from (block.note, "")
+    yield from ("```bash", *_commands(block, section, trained=trained), "```", "")
+    for (method, variant), recipe in _recipes_of_rows(block, section.paper).items():
+        yield f"- {' '.join(filter(None, (method, variant)))}: `{recipe}`"
+    if block.quoted:
+        yield f"- quoted by the paper, not built here: {', '.join(block.quoted)}"
+    if block.tables:
+        yield ""
+
+
+def _commands(block: Block, section: Section, *, trained: set[Path]) -> Iterator[str]:
+    for recipe in block.show:
+        yield f"bustle models show {recipe}"
+    for data in block.data_sets:
+        specs = " ".join(f'"{spec}"' if "?" in spec else spec for spec in data)
+        if block.explain:
+            run = _run_folder(block.explain, section=section, data=data)
+            explained = f"bustle evaluate --model {run}/fold-0 --data {specs} --explain {block.method}"
+            yield f"{explained} --out maps/{section.paper}"
+        for recipe in block.recipes:
+            name, run = block.named(recipe), _run_folder(block.named(recipe), section=section, data=data)
+            if run not in trained:
+                trained.add(run)
+                rules = f"--track published --protocol {section.protocol}"
+                yield f"bustle train {name} --data {specs} {rules} --out {run}"
+        compared = block.compare or (block.recipes[-1:] + block.recipes[:-1])
+        if len(compared) > 1:
+            runs = " ".join(str(_run_folder(block.named(one), section=section, data=data)) for one in compared)
+            out = Path("comparisons") / section.paper / _slug(block.title, data=data if block.apart else ())
+            yield f"bustle compare {runs} --data {specs} --out {out}"
+
+
+def _run_folder(recipe: str, *, section: Section, data: Sequence[str]) -> Path:
+    sources = "-".join(spec.partition(":")[0] for spec in data)
+    return Path("runs") / section.paper / f"{recipe.replace('/', '-').partition('@')[0]}-{sources}"
+
+
+def _slug(title: str, *, data: Sequence[str]) -> str:
+    words = title.partition(":")[0].lower().replace(".", "").replace(",", "").split()
+    return "-".join([*words, *(spec.partition(":")[0] for spec in data)])
+
+
+def _recipes_of_rows(block: Block, paper: str) -> dict[tuple[str, str], str]:
+    """The recipe of every row that the block's tables print. Raises `LookupError` for a row without any."""
+    found: dict[tuple[str, str], str] = {}
+    for row in load_published():
+        if row.paper == paper and row.table in block.tables and row.method not in block.quoted:
+            found.setdefault((row.method, row.variant), _recipe_of(row, block))
+    return found
+
+
+def _recipe_of(row: PublishedNumber, block: Block) -> str:
+    named = block.rows.get(f"{row.method} {row.variant}")
+    if named is not None:
+        return named
+    for recipe in (*block.recipes, *block.show):
+        published = _published_as(block.named(recipe))
+        of_method = (published.get("paper"), published.get("method")) == (row.paper, row.method)
+        if of_method and (not row.variant or published.get("variant", row.variant) == row.variant):
+            return block.named(recipe)
+    raise LookupError(f"no recipe of '{block.title}' is {row.method} {row.variant} of {row.paper}, {row.table}")
+
+
+@cache
+def _published_as(recipe: str) -> Mapping[str, str]:
+    return load_recipe(recipe).published_as
+
+
+def main() -> None:
+    write_text(PAGE, render())
+    print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

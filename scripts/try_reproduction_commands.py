@@ -1,0 +1,127 @@
+"""Run the commands of docs/reference/reproduce.md on 16 made-up images or 8 volumes, one epoch and one fold of each.
+
+Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT]`. Images are generated phantoms,
+written in the forms of BUSI and UDIAT; networks start from random weights, and see small images and patches. Ends
+with the commands that failed. `--only` runs those that contain TEXT, and the trainings that these need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bustle.cli.main import main as bustle
+from bustle.core.recipe import load_recipe
+from bustle.core.types import Case
+from bustle.data.sources import open_sources
+from bustle.io.raster import write_png
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reference" / "reproduce.md"
+SMALL = {
+    "phantom:?cases=400": "phantom:?cases=16&size=96",
+    "phantom:?volumes=170": "phantom:?volumes=8&coarse=4",
+    "busi:BUSI": "busi:data/BUSI",
+    "udiat:UDIAT": "udiat:data/UDIAT",
+}
+IMAGES = 16
+
+
+def commands(page: Path = PAGE) -> list[list[str]]:
+    """The words of every command of the page, in its order."""
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [shlex.split(line) for line in "".join(blocks).splitlines()]
+
+
+def small_form(words: Sequence[str]) -> list[str]:
+    """The same command, without the program's name, on small data and with little training; of every run one fold."""
+    _, verb, *rest = (SMALL.get(word, word) for word in words)
+    if verb == "train":
+        return [verb, *rest, "--fold", "0", "--device", "cpu", "--set", *_little_training(words[2])]
+    if verb == "compare":
+        runs = rest[: rest.index("--data")]
+        return [verb, *(f"{run}/fold-0" for run in runs), *rest[len(runs) :]]
+    return [verb, *rest]
+
+
+def _little_training(name: str) -> list[str]:
+    recipe = load_recipe(name)
+    changes = ["model.encoder_weights=null", "training.epochs=1", "training.batch_size=4", "training.monitor=loss"]
+    for number in range(len(recipe.stages)):
+        changes += [f"stages.{number}.set.training.{change}" for change in ("epochs=1", "monitor=loss")]
+    changes.append("data.size=[64,64]" if len(recipe.data.size) == 2 else "data.size=[32,32,32]")
+    return changes + [
+        f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"
+    ]
+
+
+def write_data(folder: Path) -> None:
+    """The same generated images as BUSI's and UDIAT's publishers lay theirs out."""
+    cases = open_sources([f"phantom:?cases={IMAGES}&size=96"]).cases
+    for number, case in enumerate(cases, start=1):
+        _write(case, folder / "BUSI" / str(case.label), image=f"{case.label} ({number})", mask="{}_mask")
+    udiat = folder / "UDIAT"
+    lesions = [case for case in cases if case.label != "normal"]
+    for number, case in enumerate(lesions, start=1):
+        _write(case, udiat, image=f"original/{number:06}", mask=f"GT/{number:06}")
+    _write_table(udiat / "DatasetB.xlsx", [(number, str(case.label)) for number, case in enumerate(lesions, start=1)])
+
+
+def _write(case: Case, folder: Path, *, image: str, mask: str) -> None:
+    sample = case.load()
+    assert sample.lesion_mask is not None
+    write_png(folder / f"{image}.png", sample.image)
+    write_png(folder / f"{mask.format(image)}.png", np.where(sample.lesion_mask > 0, 255, 0).astype(np.uint8))
+
+
+def _write_table(path: Path, rows: Sequence[tuple[int, str]]) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["Image", "Type"])
+    for number, label in rows:
+        sheet.append([number, label.capitalize()])
+    book.save(path)
+
+
+def wanted(found: Sequence[list[str]], *, only: str) -> list[list[str]]:
+    """The commands that contain `only`, and the trainings of runs that they name."""
+    chosen = [words for words in found if only in shlex.join(words)]
+    named = {word.removesuffix("/fold-0") for words in chosen for word in words}
+    return [words for words in found if words in chosen or (words[1] == "train" and words[-1] in named)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT", help="where data, runs and comparisons go")
+    parser.add_argument("--only", default="", metavar="TEXT")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    os.chdir(arguments.out)
+    shutil.rmtree("data", ignore_errors=True)
+    write_data(Path("data"))
+    failed = []
+    for words in wanted(commands(), only=arguments.only):
+        small = small_form(words)
+        begun = time.monotonic()
+        code = bustle(small)
+        print(f"{'ok' if code == 0 else 'FAILED'} {time.monotonic() - begun:.0f} s: {shlex.join(words)}", flush=True)
+        if code:
+            failed.append(f"bustle {shlex.join(small)}")
+        if small[0] == "train":  # a checkpoint of the largest networks has more than a gigabyte
+            shutil.rmtree(Path(words[-1]) / "fold-0" / "checkpoints", ignore_errors=True)
+    sys.exit("\n".join(["failed:", *failed]) if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The page of the papers' tables and figures: all that is printed and nothing unknown is in it, and it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tests.scripts import script
+
+from bustle.core.published import load_published
+from bustle.core.recipe import load_protocol, recipe_ids, setting_ids
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def page() -> ModuleType:
+    return script("generate_reproduce_page")
+
+
+@pytest.fixture(scope="module")
+def trial() -> ModuleType:
+    return script("try_reproduction_commands")
+
+
+def test_the_page_is_current(page: ModuleType) -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run scripts/generate_reproduce_page.py"
+
+
+def test_every_printed_table_has_a_command(page: ModuleType) -> None:
+    told = {
+        (section.paper, table) for section in page.sections() for block in section.blocks for table in block.tables
+    }
+    assert told == {(row.paper, row.table) for row in load_published()}
+
+
+def test_a_printed_row_without_a_recipe_is_an_error(page: ModuleType) -> None:
+    row = next(row for row in load_published() if row.method == "MTL-COSA")
+    with pytest.raises(LookupError, match="no recipe of 'Short' is MTL-COSA"):
+        page._recipe_of(row, page.Block(title="Short", recipes=("rmtl_net", "rmtl_net/mtl-net")))
+
+
+def test_every_recipe_setting_and_protocol_that_is_named_exists(trial: ModuleType) -> None:
+    known = recipe_ids(ablations=True)
+    trained = [words for words in trial.commands() if words[1] == "train"]
+    shown = [words[3] for words in trial.commands() if words[1] == "models"]
+    names = [words[2] for words in trained] + shown
+    assert len(trained) > 80
+    assert [name for name in names if name.partition("@")[0] not in known] == []
+    assert {name.partition("@")[2] for name in names} <= {"", *setting_ids()}
+    assert {load_protocol(words[words.index("--protocol") + 1]).id for words in trained}
+
+
+def test_what_is_compared_and_drawn_is_trained_before(trial: ModuleType) -> None:
+    trained = set()
+    for words in trial.commands():
+        if words[1] == "train":
+            trained.add(words[-1])
+        if words[1] in ("compare", "evaluate"):
+            named = [word.removesuffix("/fold-0") for word in words if word.startswith("runs/")]
+            assert [run for run in named if run not in trained] == []
+            assert named
+
+
+def test_the_small_form_knows_every_data_set_of_the_page(trial: ModuleType) -> None:
+    for words in trial.commands():
+        if "--data" in words:
+            first = words.index("--data") + 1
+            specs = words[first : next(n for n in range(first, len(words)) if words[n].startswith("--"))]
+            assert [spec for spec in specs if spec not in trial.SMALL] == []
+
+
+@pytest.mark.full
+def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
+    program = ROOT / "scripts" / "try_reproduction_commands.py"
+    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
