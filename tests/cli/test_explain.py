@@ -88,13 +88,17 @@ def test_a_method_that_the_model_does_not_offer_ends_before_any_work(scan: Path,
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a tiny, untrained SC-Net with one finished fold."""
-    run = tmp_path_factory.mktemp("trained") / "run"
-    recipe = load_recipe("sc_net", overrides=["model.encoder_weights=null", "data.size=[64, 64]"])
-    tiny = to_mapping(zoo.get("sc_net").tiny)
+    return made_run(tmp_path_factory.mktemp("trained") / "run", "sc_net")
+
+
+def made_run(run: Path, name: str) -> Path:
+    """A run of a tiny, untrained network with one finished fold."""
+    recipe = load_recipe(name, overrides=["model.encoder_weights=null", "data.size=[64, 64]"])
+    tiny = to_mapping(zoo.get(recipe.model.id).tiny)
     save_recipe(replace(recipe, model=replace(recipe.model, config=tiny)), run / "recipe.yaml")
     torch.manual_seed(0)
-    network = zoo.build("sc_net", tiny, in_channels=recipe.data.channels, class_count=len(recipe.data.classes))
+    classes = len(recipe.data.classes)
+    network = zoo.build(recipe.model.id, tiny, in_channels=recipe.data.channels, class_count=classes)
     (run / "fold-0").mkdir()
     save_file(network.state_dict(), run / "fold-0" / "best.safetensors")
     (run / "fold-0" / "metrics.json").write_text("{}")
@@ -160,3 +164,33 @@ def test_an_unknown_method_names_the_known_ones(scan: Path, package: Path, tmp_p
         main(["predict", str(scan), "--model", str(package), "--out", str(tmp_path / "o"), "--explain", "magic"])
     assert caught.value.code == 2
     assert "cam" in capsys.readouterr().err
+
+
+def test_a_run_writes_the_maps_that_its_network_makes_by_itself(scan: Path, tmp_path: Path, capsys, package: Path):
+    """CTG-Net with gland masks has three coarse channels; the fine map has two."""
+    run = made_run(tmp_path / "run", "ctg_net/gland")
+    out = tmp_path / "out"
+    command = ["predict", str(scan), "--out", str(out), "--device", "cpu", "--save-channels"]
+    assert main([*command, "--model", str(run), "--report"]) == 0
+    record = json.loads((out / "scan" / "prediction.json").read_text())
+    found = {entry["channel"]: entry for entry in record["explanations"]}
+    assert list(found) == ["mask_lesion", "mask_background", "coarse_gland", "coarse_lesion", "coarse_background"]
+    maps = {
+        name: cv2.imread(str(out / "scan" / entry["file"]), cv2.IMREAD_UNCHANGED) / 65535 * entry["high"]
+        for name, entry in found.items()
+    }
+    coarse = sum(maps[name] for name in found if name.startswith("coarse"))
+    assert coarse.shape == (80, 90)
+    assert np.abs(coarse - 1).max() < 1e-3, "a softmax over the three"
+    assert "map of the network: coarse_gland" in (out / "answers.html").read_text()
+    before = (out / "scan" / "prediction.json").stat().st_mtime_ns
+    assert main([*command, "--model", str(run), "--resume"]) == 0
+    assert (out / "scan" / "prediction.json").stat().st_mtime_ns == before
+    (out / "scan" / "channel_coarse_gland.png").unlink()
+    assert main([*command, "--model", str(run), "--resume"]) == 0
+    assert (out / "scan" / "channel_coarse_gland.png").exists()
+    assert main([word for word in command if word != "--save-channels"] + ["--model", str(run)]) == 0
+    assert not list((out / "scan").glob("channel_*"))
+    capsys.readouterr()
+    assert main([*command, "--model", str(package)]) == 2
+    assert "a package keeps no maps of its network but the outline" in capsys.readouterr().err

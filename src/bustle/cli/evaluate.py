@@ -63,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"and a network with shuffled weights: {', '.join(CLASS_METHODS)} (default: the best that it offers)",
     )
     parser.add_argument(
+        "--save-channels",
+        action="store_true",
+        help="with --model, a run: also write the maps that the network makes by itself of every case (channel_*.png "
+        "and in 16 bits channel_*_map.png or .nrrd)",
+    )
+    parser.add_argument(
         "--challenge",
         choices=("tdsc-abus",),
         help="with --predictions: score a submission (DIR/Segmentation/MASK_*.nrrd, DIR/Classification/*.csv, "
@@ -96,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         missing=arguments.missing,
         skip_damaged=arguments.skip_damaged,
         explain=arguments.explain,
+        save_channels=arguments.save_channels,
     )
     for warning in result.warnings:
         print(f"warning: {warning}")
@@ -116,10 +123,11 @@ def _score_challenge(arguments: argparse.Namespace) -> int:
     from bustle.experiments.tdsc_abus import score_submission
 
     others = arguments.protocol is not None or arguments.groups != "patient" or arguments.skip_damaged
-    others = others or arguments.explain is not None
+    others = others or arguments.explain is not None or arguments.save_channels
     if arguments.predictions is None or others:
         raise InputError(
-            "--challenge goes with --predictions and without --protocol, --groups, --skip-damaged and --explain",
+            "--challenge goes with --predictions and without --protocol, --groups, --skip-damaged, --explain and "
+            "--save-channels",
             remedy="change the options",
         )
     collection = open_sources(arguments.data)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bustle.core.explanation import METHODS
+from bustle.core.explanation import CHANNEL, METHODS
 from bustle.core.paths import given_path
 from bustle.inference.shipped import REFERENCE
 
@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="METHOD",
         help="also write explanation_METHOD.png, which shows where the answer comes from, and its map in 16 bits: "
         f"{', '.join(METHODS)} (default: the best one that the model offers)",
+    )
+    parser.add_argument(
+        "--save-channels",
+        action="store_true",
+        help="of a run: also write the maps that the network makes by itself (channel_*.png, and in 16 bits "
+        "channel_*_map.png or .nrrd)",
     )
     parser.add_argument(
         "--centre",
@@ -130,6 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.centre is not None and not predictor.data.needs_place:
             raise InputError("--centre is for volumes, this model takes images", remedy="leave it out")
         explain = () if arguments.explain is None else predictor.explanation_methods(arguments.explain)
+        if arguments.save_channels:
+            explain = (*explain, *predictor.explanation_methods([CHANNEL]))
         claim.begin(clear=False)
         remove_file(out / ANSWERS_PAGE)  # it tells of the predictions before, as do the objects
         remove_objects(out)

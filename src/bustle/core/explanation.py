@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
-ExplanationMethod = Literal["cam", "gradcam", "integrated_gradients", "uncertainty"]
+ExplanationMethod = Literal["cam", "gradcam", "integrated_gradients", "uncertainty", "channel"]
 
-METHODS: tuple[ExplanationMethod, ...] = get_args(ExplanationMethod)
-"""All of them; where a model offers several, the earlier one explains its classes better."""
+METHODS: tuple[ExplanationMethod, ...] = ("cam", "gradcam", "integrated_gradients", "uncertainty")
+"""Those that a person names; where a model offers several, the earlier one explains its classes better."""
+
+CHANNEL: ExplanationMethod = "channel"
+"""All maps that a network makes by itself on its way: a map for each channel, under the channel's name."""
 
 
 class MethodMeaning(NamedTuple):
@@ -55,6 +58,13 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
         of_class=False,
         greatest=0.5,
         value="standard deviation of the lesion probability over flipped and scaled views, 0 to 0.5",
+    ),
+    CHANNEL: MethodMeaning(
+        "map of the network",
+        signed=False,
+        of_class=False,
+        greatest=1.0,
+        value="the probability that the network gives to what the channel is named after, 0 to 1",
     ),
 }
 

@@ -269,12 +269,14 @@ class VolumeSegmentation:
 class Explanation:
     """What moved an answer: `values` float32 `*S` on the case's original grid, read as `meaning` says.
 
-    `class_name` is the class that is explained, None for a map of the outline.
+    `class_name` is the class that is explained, None for a map of the outline. `channel` names one of the maps that
+    the network makes by itself, such as `coarse_gland`; None for all other methods.
     """
 
     method: ExplanationMethod
     class_name: str | None
     values: NDArray[np.float32]
+    channel: str | None = None
 
     @property
     def meaning(self) -> MethodMeaning:

@@ -47,5 +47,5 @@ def _strengths(values: NDArray[np.float32], *, most: float | None) -> tuple[NDAr
 
 
 def _captions(explanation: Explanation) -> tuple[str, ...]:
-    title = explanation.meaning.title
+    title = explanation.channel or explanation.meaning.title
     return (title,) if explanation.class_name is None else (f"for {explanation.class_name}: {title}", title)

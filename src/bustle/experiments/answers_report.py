@@ -17,7 +17,7 @@ from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
 from bustle.inference.package import Package, is_package
 from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
-from bustle.inference.prediction_files import EXPLANATIONS, OVERLAY, RECORD, prediction_folder
+from bustle.inference.prediction_files import OVERLAY, RECORD, explanation_names, prediction_folder
 from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
 from bustle.inference.predictor import Predictor
 from bustle.report.answers_page import AnsweringModel, ShownAnswer, ShownLesion, ShownPicture, write_answers_page
@@ -96,8 +96,9 @@ def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tupl
     if (folder / OVERLAY).exists():
         yield "outline", OVERLAY
     for found in record.explanations:
-        title = MEANINGS[found.method].title
-        yield title if found.class_name is None else f"{title}: {found.class_name}", EXPLANATIONS[found.method]
+        title, of = MEANINGS[found.method].title, found.class_name or found.channel
+        names = explanation_names(found.method, channel=found.channel)
+        yield title if of is None else f"{title}: {of}", names.picture
 
 
 def _seen(image: InputImage, *, known: SeenImages) -> Iterator[str]:

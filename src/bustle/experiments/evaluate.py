@@ -11,7 +11,7 @@ from typing import Any
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.explanation import CLASS_METHODS, ExplanationMethod
+from bustle.core.explanation import CHANNEL, CLASS_METHODS, ExplanationMethod
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
@@ -48,17 +48,21 @@ def evaluate(
     missing: Missing,
     skip_damaged: bool = False,
     explain: Sequence[ExplanationMethod] | None = None,
+    save_channels: bool = False,
 ) -> TrackResult:
     """Score the model that `method` opens, or the folder of predictions that it is, on data that is opened for it.
 
     `groups` is what `group_rule` takes; `skip_damaged` leaves out cases that cannot be read. `explain` are the
-    methods whose maps are checked, of none the best that the model offers. What is cheap to check is checked before
+    methods whose maps are checked, of none the best that the model offers. `save_channels` also writes the network's
+    own maps of every case. What is cheap to check is checked before
     the data is read, which is before the model is.
     """
     if callable(method) and missing != "error":
         raise InputError("--missing belongs to --predictions", remedy="leave it out")
     if explain is not None and not callable(method):
         raise InputError("--explain belongs to --model", remedy="leave it out")
+    if save_channels and not callable(method):
+        raise InputError("--save-channels belongs to --model", remedy="leave it out")
     refuse_run_folder(out)
     rule = group_rule(groups)
     collection = load_data()
@@ -66,7 +70,7 @@ def evaluate(
     shared: dict[str, Any] = {"cases": collection.cases, "out": out, "track": track, "protocol": protocol}
     shared |= {"groups": rule, "skip_damaged": skip_damaged}
     if callable(method):
-        return evaluate_model(method(), explain=explain, **shared)
+        return evaluate_model(method(), explain=explain, save_channels=save_channels, **shared)
     return evaluate_foreign_predictions(method, missing=missing, **shared)
 
 
@@ -80,6 +84,7 @@ def evaluate_model(
     groups: GroupRule | Path = "patient",
     skip_damaged: bool = False,
     explain: Sequence[ExplanationMethod] | None = None,
+    save_channels: bool = False,
 ) -> TrackResult:
     """Predict all cases into `out/predictions`, then score those files.
 
@@ -88,9 +93,10 @@ def evaluate_model(
 
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. `groups` are what the intervals resample, as `resampling_groups` takes them. A case that the run was trained
-    on gives a warning that stands in the report. `explain` as in `evaluate`.
+    on gives a warning that stands in the report. `explain` and `save_channels` as in `evaluate`.
     """
     methods = None if explain is None else _checkable(predictor, explain)
+    channels = predictor.explanation_methods([CHANNEL]) if save_channels else ()
     cases = in_class_groups(cases, predictor.data.class_groups)
     rules = both_tracks(track, published=protocol or predictor.protocol)
     with _claimed(out, inputs=[file for case in cases for file in case.files]) as claim:
@@ -108,6 +114,7 @@ def evaluate_model(
             title=predictor.title,
             warnings=(*predictor.warnings, *readable.warnings, *overlap),
             explain=methods,
+            written_maps=channels,
         )
 
 
@@ -154,15 +161,16 @@ def score_model(
     title: str,
     warnings: Sequence[str] = (),
     explain: Sequence[ExplanationMethod] | None = None,
+    written_maps: Sequence[ExplanationMethod] = (),
 ) -> TrackResult:
     """Predict all cases to files below `out` and score them by both tracks; `cases` are in the model's classes.
 
-    `explain` are the methods whose maps are checked too.
+    `explain` are the methods whose maps are checked too, `written_maps` those whose maps stand beside a prediction.
     """
     about = {"data": predictor.data, "outlines": predictor.outlines}
     protocols = rules.map(lambda one: one.protocol)
     failures: list[InputError] = []
-    predict_sets(predictor, cases, out, protocols=protocols.each, on_failure=failures.append)
+    predict_sets(predictor, cases, out, protocols=protocols.each, on_failure=failures.append, explain=written_maps)
     if failures:
         raise failures[0]
     method = Method(

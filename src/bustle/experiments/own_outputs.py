@@ -8,12 +8,14 @@ from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
 from bustle.core.run_layout import comparison_names, evaluation_names, run_names
 from bustle.inference.prediction_files import (
+    CHANNELS,
     EXPLANATION_MAPS,
     EXPLANATIONS,
     MASK,
     NETWORK_MASK,
     OBJECTS,
     OVERLAY,
+    PICTURE_SUFFIX,
     PROBABILITY,
     RAW_MASK,
     RECORD,
@@ -25,7 +27,8 @@ CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
 _VOLUME_MAPS = tuple(str(Path(name).with_suffix(VOLUME_SUFFIX)) for name in _MAPS)
-_CASE_FILES = (RECORD, OVERLAY, *EXPLANATIONS.values(), *_MAPS, *_VOLUME_MAPS)
+_CHANNELS = (f"{CHANNELS}{PICTURE_SUFFIX}", f"{CHANNELS}{VOLUME_SUFFIX}")
+_CASE_FILES = (RECORD, OVERLAY, *EXPLANATIONS.values(), *_MAPS, *_VOLUME_MAPS, *_CHANNELS)
 _SIGNED_BY = (RECORD, OVERLAY)
 """The overlay is written first; a `mask.png` alone may be that of any other tool."""
 

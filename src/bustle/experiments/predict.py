@@ -77,6 +77,7 @@ def predict_cases(
     out: Path,
     *,
     located: bool = False,
+    explain: Sequence[ExplanationMethod] = (),
     resume: bool = False,
     on_failure: Callable[[InputError], None] | None = None,
 ) -> PredictionRun:
@@ -88,7 +89,7 @@ def predict_cases(
     def load(case: Case) -> Picture:
         return picture_of_case(case, located=located)
 
-    asked = {"save_probability": False, "explain": (), "describe": False}
+    asked = {"save_probability": False, "explain": explain, "describe": False}
     work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(cases, names=[case.case_id for case in cases])
 
@@ -172,7 +173,7 @@ class _Work(Generic[Source]):
         try:
             stored = read_prediction(folder)
             probability = self.save_probability and self.predictor.outlines
-            check_pictures(folder, probability=probability, explanations=self.explain)
+            check_pictures(folder, probability=probability, explanations=self.explain, channels=stored.channels)
         except InputError:
             return None
         drawn = stored.segmentation

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bustle.core.data_section import DataSection, PatchData
 from bustle.core.errors import InputError
+from bustle.core.explanation import ExplanationMethod
 from bustle.core.recipe import Protocol
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.types import Case
@@ -36,8 +37,9 @@ def predict_sets(
     *,
     protocols: Sequence[Protocol],
     on_failure: Callable[[InputError], None],
+    explain: Sequence[ExplanationMethod] = (),
 ) -> None:
-    """Write all predictions that the protocols score.
+    """Write all predictions that the protocols score, with maps by the methods of `explain`.
 
     Those that an interrupted run of the same model has done are not done again where `is_resumed`.
     """
@@ -48,6 +50,7 @@ def predict_sets(
             cases,
             ScoredFolder(folder).predictions(located=told),
             located=told,
+            explain=explain,
             resume=is_resumed(data),
             on_failure=on_failure,
         )

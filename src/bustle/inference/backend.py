@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -53,6 +54,10 @@ class GradientBackend(Protocol):
 
     def attribution(self, images: NDArray[np.float32], *, method: GradientMethod, index: int) -> NDArray[np.float32]:
         """What moved the class `index`, `B *s` on the images' grid or a coarser one; raises as `Backend.run`."""
+        ...
+
+    def channel_maps(self, images: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """All maps that the networks make by themselves, `B *s` in 0..1 on grids of their own, by their names."""
         ...
 
     def shuffled(self, *, seed: int) -> Backend:

@@ -4,7 +4,8 @@ Own form, a folder per case: `prediction.json`, `mask.png`, `network_mask.png`, 
 `raw_mask.png` where the answer changed the network's own mask; the maps of a volume are NRRD files of the same stems,
 because NIfTI keeps its place in the world in single precision only; its mask numbers the candidates of
 `prediction.json` from 1. An explanation has a picture, `explanation_cam.png`, and its map in 16 bits,
-`explanation_cam_map.png`. Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (0 and another value, or
+`explanation_cam_map.png`; a map of the network's own is `channel_coarse_gland.png` and `…_map.png`.
+Foreign form: `DIR/<stem>.png` or `DIR/<case_id>/mask.png` (0 and another value, or
 probabilities of 0..255, which are lesion from half), for volumes ending in `.nrrd`, `.mha`, `.nii` or `.nii.gz`, and
 `DIR/probabilities.csv`.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
-from bustle.core.explanation import METHODS, ExplanationMethod
+from bustle.core.explanation import CHANNEL, METHODS, ExplanationMethod
 from bustle.core.files import remove_file
 from bustle.core.folder_names import portable_name
 from bustle.core.model_provenance import ForeignProvenance
@@ -53,6 +54,8 @@ RECORD = "prediction.json"
 EXPLANATIONS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}.png" for method in METHODS}
 EXPLANATION_MAPS: Mapping[ExplanationMethod, str] = {method: f"explanation_{method}_map.png" for method in METHODS}
 """The pictures of explanations, and their maps in 16 bits."""
+CHANNELS = "channel_*"
+"""The stems of both for the channels of a network."""
 PROBABILITIES = "probabilities.csv"
 
 
@@ -105,8 +108,9 @@ def write_prediction(
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
     maps = []
     for found, picture in zip(prediction.explanations, explanation_pictures, strict=True):
-        write_png(folder / EXPLANATIONS[found.method], picture)
-        path = _write_map(folder / EXPLANATION_MAPS[found.method], _in_16_bits(found), place=grid.geometry)
+        names = explanation_names(found.method, channel=found.channel)
+        write_png(folder / names.picture, picture)
+        path = _write_map(folder / names.map, _in_16_bits(found), place=grid.geometry)
         maps.append(path.name)
     record = record_of(prediction, input_sha256=input_sha256, descriptors=descriptors, explanation_files=maps)
     write_record(folder / RECORD, record)
@@ -123,8 +127,22 @@ def remove_prediction(folder: Path) -> None:
     names = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
     pictures = [folder / name for name in (OVERLAY, *EXPLANATIONS.values())]
     remove_file(folder / RECORD)
+    pictures += sorted(folder.glob(f"{CHANNELS}{PICTURE_SUFFIX}")) + sorted(folder.glob(f"{CHANNELS}{VOLUME_SUFFIX}"))
     for path in (*pictures, *(path for name in names for path in map_files(folder, name))):
         remove_file(path)
+
+
+class ExplanationNames(NamedTuple):
+    """The files of one explanation: its picture, and its map, which of a volume has another ending."""
+
+    picture: str
+    map: str
+
+
+def explanation_names(method: ExplanationMethod, *, channel: str | None) -> ExplanationNames:
+    if channel is None:
+        return ExplanationNames(EXPLANATIONS[method], EXPLANATION_MAPS[method])
+    return ExplanationNames(f"channel_{channel}{PICTURE_SUFFIX}", f"channel_{channel}_map{PICTURE_SUFFIX}")
 
 
 def _write_map(
@@ -167,7 +185,8 @@ def read_prediction(path: Path) -> StoredPrediction:
         class_probabilities=record.class_probabilities,
         decision=record.decision,
         answer=record.answer,
-        explained_by=tuple(found.method for found in record.explanations),
+        explained_by=tuple(dict.fromkeys(found.method for found in record.explanations)),
+        channels=tuple(found.channel for found in record.explanations if found.channel is not None),
         centre=record.centre,
         input_sha256=record.input_sha256,
         provenance=None if record.provenance == ForeignProvenance({}) else record.provenance,
@@ -253,14 +272,22 @@ def foreign_volume(path: Path) -> Path | None:
     return mask if mask is not None and not own and is_volume(mask) else None
 
 
-def check_pictures(folder: Path, *, probability: bool, explanations: Sequence[ExplanationMethod] = ()) -> None:
+def check_pictures(
+    folder: Path,
+    *,
+    probability: bool,
+    explanations: Sequence[ExplanationMethod] = (),
+    channels: Sequence[str] = (),
+) -> None:
     """Decode what `read_prediction` does not: a case's overlay and, where asked for, its lesion map and explanations.
 
-    Raises `InputError` for one that is missing or damaged.
+    `channels` are the network's own that were written. Raises `InputError` for one that is missing or damaged.
     """
-    for name in (OVERLAY, *(EXPLANATIONS[method] for method in explanations)):
+    asked = [explanation_names(method, channel=None) for method in explanations if method != CHANNEL]
+    asked += [explanation_names(CHANNEL, channel=channel) for channel in channels if CHANNEL in explanations]
+    for name in (OVERLAY, *(names.picture for names in asked)):
         read_image(folder / name)
-    for name in [*([PROBABILITY] if probability else []), *(EXPLANATION_MAPS[method] for method in explanations)]:
+    for name in [*([PROBABILITY] if probability else []), *(names.map for names in asked)]:
         file = existing_map(folder, name)
         if file is None:
             raise InputError(f"lacks the {Path(name).stem}", remedy="predict this case again", path=folder)

@@ -98,6 +98,7 @@ class ExplanationRecord:
     low: float
     high: float
     value: str
+    channel: str | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
     @classmethod
     def of(cls, found: Explanation, *, file: str) -> ExplanationRecord:
@@ -109,6 +110,7 @@ class ExplanationRecord:
             low=low,
             high=high,
             value=found.meaning.value,
+            channel=found.channel,
         )
 
 

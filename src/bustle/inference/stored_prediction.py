@@ -78,8 +78,9 @@ class StoredVolumeMask:
 class StoredPrediction:
     """A prediction read back from files; `segmentation` is None where no mask was written.
 
-    `explained_by` are the methods of its explanations. `input_sha256` is the digest of what was predicted, `centre`
-    the place that the model was told. `provenance` is None where nothing is said about the model.
+    `explained_by` are the methods of its explanations, `channels` the maps of its network.
+    `input_sha256` is the digest of what was predicted, `centre` the place that the model was told. `provenance` is
+    None where nothing is said about the model.
     """
 
     segmentation: StoredImageMask | StoredVolumeMask | None
@@ -87,6 +88,7 @@ class StoredPrediction:
     decision: str | None = None
     answer: Answer | None = None
     explained_by: tuple[ExplanationMethod, ...] = ()
+    channels: tuple[str, ...] = ()
     centre: tuple[float, ...] | None = None
     input_sha256: str | None = None
     provenance: PredictionProvenance | None = None

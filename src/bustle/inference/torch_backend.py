@@ -42,6 +42,7 @@ class TorchBackend:
         resolved = zoo.resolve(recipe)
         self._recipe = recipe
         self.mask_meaning = None if "mask" in untrained else resolved.mask_meaning
+        self._map_meanings = {} if "mask" in untrained else resolved.map_meanings
         self._gives_classes = "class" not in untrained
         self._device = find_device(device)
         self._views = recipe.views
@@ -105,6 +106,18 @@ class TorchBackend:
         if method == "integrated_gradients":
             found = found * found[0].numel()
         return finite(found.float().cpu().numpy())
+
+    def channel_maps(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """All maps that the networks make by themselves, of several the means, `B *s` by name; raises as `run`."""
+        import torch
+
+        from bustle.models.channel_maps import channel_maps
+
+        with torch.inference_mode():
+            batch = self._on_device(images)
+            each = [channel_maps(network, batch, meanings=self._map_meanings) for network in self._networks]
+        means = {name: torch.stack([maps[name] for maps in each]).mean(dim=0) for name in each[0]}
+        return {name: finite(mean.float().cpu().numpy()) for name, mean in means.items()}
 
     def shuffled(self, *, seed: int) -> TorchBackend:
         """The same with the entries of every weight in another order."""

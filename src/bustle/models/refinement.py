@@ -47,6 +47,13 @@ class Refined(nn.Module):
             shown = self.next_input(image, self.network(shown))
         return self.network(shown)
 
+    def passes(self, image: Tensor) -> list[MultiTaskOutput]:
+        """The outputs of all passes; the last one is that of `forward`."""
+        found = [self.network(image)]
+        for _ in range(self.refinements):
+            found.append(self.network(self.next_input(image, found[-1])))
+        return found
+
     def next_input(self, image: Tensor, output: MultiTaskOutput) -> Tensor:
         """What the next pass is shown: the image `B C *S` plus the output's lesion probability in every channel."""
         assert output.mask_logits is not None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.explanation import MEANINGS, METHODS, ExplanationMethod
+from bustle.core.explanation import CHANNEL, MEANINGS, METHODS, ExplanationMethod
 from bustle.core.extras import naming_the_extra
 from bustle.core.types import Explanation, Prediction
 from bustle.data.prepared.intensities import normalise
@@ -34,12 +34,16 @@ def methods_of(backend: Backend) -> tuple[ExplanationMethod, ...]:
 
 
 def chosen_methods(asked: Sequence[ExplanationMethod], *, backend: Backend) -> tuple[ExplanationMethod, ...]:
-    """What is asked for, each once; nothing means the best that the model offers.
+    """What is asked for, each once; nothing means the best that the model offers, but for its own maps.
 
     Raises `InputError` for what the model does not offer, and where the package that computes it is not installed.
     """
     offered = methods_of(backend)
-    missing = [method for method in asked if method not in offered]
+    if CHANNEL in asked and not isinstance(backend, GradientBackend):
+        raise InputError(
+            "a package keeps no maps of its network but the outline", remedy="give the run it was made of"
+        )
+    missing = [method for method in asked if method not in (*offered, CHANNEL)]
     if missing or not offered:
         what = missing[0] if missing else "explanation"
         raise InputError(f"this model offers no {what}", remedy=_remedy(offered, backend=backend))
@@ -66,6 +70,11 @@ def explain(
     view = View.of(prediction, image, data=data)
     found = []
     for method in methods:
+        if method == CHANNEL:
+            assert isinstance(backend, GradientBackend)
+            maps = backend.channel_maps(view.batch).items()
+            found += [Explanation(method, None, view.to_original(own[0]), channel=channel) for channel, own in maps]
+            continue
         name = explained_class(prediction) if MEANINGS[method].of_class else None
         index = None if name is None else data.classes.index(name)
         values = map_of_view(method, view, backend=backend, index=index)
