@@ -1,4 +1,4 @@
-"""The room of `make test-services`: tests that need more than this checkout and its packages.
+"""The room of `make test-services`: tests that need more than this checkout and its packages, or much time.
 
 A test carries the marker `services` by standing here. It installs or starts what it needs itself, and where that is
 not to be had it fails: a skipped test would look as if the service had been tried.
