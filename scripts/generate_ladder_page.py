@@ -44,14 +44,17 @@ each: another seed moves such figures too, by an amount that this table does not
 FULL_SIZE = """
 ## At full size
 
-The candidate that was best, with the recipe's own 176 x 224 pixels and 14 epochs, so far without BUS-BRA only. **What
-it gains small is nearly gone**, so that the recipe has not been changed.
+With the recipe's own 176 x 224 pixels and 14 epochs; candidates so far without BUS-BRA only, the recipe itself
+without BUSI as well. **What the best small candidate gains is nearly gone, and the other three are worse**: a wider
+zoom and larger images miss more lesions, half balanced classes of sources cost AUC. So the recipe stays as it was.
 
 ```bash
 python scripts/reference_ladder.py data --weights tf_efficientnet_lite0_imagenet.safetensors --full-size \\
-  --only reference tones_and_free_crops --unseen bus-bra --out runs/full \\
+  --only reference tones_and_free_crops zoom balance larger --unseen bus-bra --out runs/full \\
   --json results/reference/ladder_full_size.json
 ```
+
+The figures without BUSI are of the same command with `--only reference --unseen busi`.
 """
 
 
