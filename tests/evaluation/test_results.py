@@ -11,8 +11,9 @@ from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.evaluation.figures import Estimate, estimates_of
 from bustle.evaluation.metrics import CATALOGUES
-from bustle.evaluation.result_files import read_run, read_track
+from bustle.evaluation.result_files import completed_figures, read_run, read_track
 from bustle.evaluation.results import FORMAT
+from bustle.inference.shipped import shipped_package
 
 OLDER = Path(__file__).parent / "older_results"
 """As earlier versions wrote them, but for the indentation: the oldest run, and a search of volumes."""
@@ -94,3 +95,13 @@ def test_a_result_from_before_a_metric_was_known_has_no_value_of_it(tmp_path):
     assert result.classification.estimates["auc"].n == 0
     assert result.by_size.strata["small"].segmentation["dice"].mean is None
     assert result.segmentation["iou"] == read_track(TRACKS[0]).segmentation["iou"]
+
+
+def test_so_have_the_figures_of_a_package_and_of_its_answers():
+    known = json.loads((shipped_package("reference") / "package.json").read_text(encoding="utf-8"))["metrics"][0]
+    for figures in (known, known["answers"]):
+        figures["segmentation"].pop("dice", None)
+    completed = completed_figures(known)
+    for figures in (completed, completed["answers"]):
+        assert figures["segmentation"]["dice"] == {"mean": None, "sd": None, "ci95": None, "n": 0, "unit": "fraction"}
+        assert figures["segmentation"]["iou"]["mean"] is not None

@@ -77,8 +77,6 @@ def completed_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
     for subsets in ("by_source", "by_label"):
         if subsets in scores:
             completed[subsets] = {name: _completed(part) for name, part in scores[subsets].items()}
-    if scores.get("answers"):
-        completed["answers"] = _completed(scores["answers"])
     if scores.get("by_size"):
         strata = {name: _completed(part) for name, part in scores["by_size"]["strata"].items()}
         completed["by_size"] = {**scores["by_size"], "strata": strata}
@@ -90,8 +88,11 @@ def _completed(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def completed_figures(part: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a set of cases with an entry for every metric of the parts that were scored."""
-    return _with_every_metric(dict(part), nothing={"mean": None, "sd": None, "ci95": None, "n": 0})
+    """The figures of a set of cases, and of their answers, with an entry for every metric that was scored."""
+    completed = _with_every_metric(dict(part), nothing={"mean": None, "sd": None, "ci95": None, "n": 0})
+    if completed.get("answers"):
+        completed["answers"] = _completed(completed["answers"])
+    return completed
 
 
 def _completed_folds(part: Mapping[str, Any], count: int) -> dict[str, Any]:
