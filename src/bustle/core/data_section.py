@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from bustle.core.config import LEFT_OUT_AT_DEFAULT
 from bustle.core.types import CLASS_NAMES
 from bustle.core.views import Views
 
@@ -70,11 +71,14 @@ class DataSection:
 class ImageData(DataSection):
     """Whole images, resized to `size` (height, width).
 
-    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros.
+    `resize`: `stretch` ignores the aspect ratio, `letterbox` keeps it and pads with zeros. `interpolation` of an
+    image that shrinks: `area` averages the squares of its pixels, `bilinear` weighs them by a triangle that is as
+    wide as two new pixels, as PIL and torchvision resize. Runs and packages that do not name it have `area`.
     """
 
     size: tuple[int, int] = (256, 256)
     resize: Literal["stretch", "letterbox"] = "stretch"
+    interpolation: Literal["area", "bilinear"] = field(default="area", metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +92,8 @@ class ImageData(DataSection):
 
     def preparation(self) -> dict[str, Any]:
         """What decides the pixels of a prepared image, besides the image itself."""
-        return {"size": list(self.size), "resize": self.resize, "multi_mask": self.multi_mask}
+        interpolation = {} if self.interpolation == "area" else {"interpolation": self.interpolation}
+        return {"size": list(self.size), "resize": self.resize, "multi_mask": self.multi_mask, **interpolation}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bustle.core.config import from_mapping, to_mapping
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
+from bustle.core.recipe import load_recipe
 from bustle.core.types import Box, Geometry, ImageMapping
 from bustle.data.prepared.image_grid import ImageGrid
 
@@ -45,6 +49,44 @@ def test_a_disc_comes_back_where_it_was(resize, size, centre):
     back = grid.map_to_original(on_grid.astype(np.float32)) > 0.5
     assert iou(truth, back) > 0.97
     assert np.abs(centroid(truth) - centroid(back)).max() < 0.5
+
+
+def triangle_weights(old: int, new: int) -> np.ndarray:
+    """`new x old`: how much each pixel counts in each new one, a triangle about its centre two steps wide."""
+    step = max(old / new, 1.0)
+    centres = (np.arange(new) + 0.5) * old / new
+    weights = np.maximum(1 - np.abs(np.arange(old)[None] + 0.5 - centres[:, None]) / step, 0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("size", [(471, 562), (600, 600), (190, 310), (300, 200)])
+def test_bilinear_is_the_widened_triangle_of_pil_and_torchvision_and_area_is_not(size):
+    image = np.random.default_rng(0).integers(0, 256, (1, *size), np.uint8)
+    expected = triangle_weights(size[0], 256) @ image[0].astype(np.float64) @ triangle_weights(size[1], 256).T
+    found = {}
+    for name in ("bilinear", "area"):
+        section = ImageData(size=(256, 256), interpolation=name)
+        found[name] = ImageGrid.of(Geometry(size), section=section).prepare(image)[0]
+    assert np.abs(found["bilinear"] - expected).max() <= 1.1  # each axis is rounded to whole grey levels by itself
+    shrinks = size[0] > 256
+    assert (np.abs(found["area"] - expected).max() > 5) == (shrinks or size[1] > 256)
+
+
+def test_only_a_named_interpolation_prepares_anew():
+    """Runs, packages and prepared cases from before it could be named keep their meaning."""
+    old = from_mapping(ImageData, {"size": [256, 256], "resize": "stretch"}, where="data")
+    assert old.interpolation == "area"
+    assert "interpolation" not in to_mapping(old)
+    assert old.preparation() == {"size": [256, 256], "resize": "stretch", "multi_mask": "union"}
+    named = replace(old, interpolation="bilinear")
+    assert named.preparation() == {**old.preparation(), "interpolation": "bilinear"}
+    assert from_mapping(ImageData, to_mapping(named), where="data") == named
+
+
+@pytest.mark.parametrize("name", ["rmtl_net", "la_net", "rmtl_net/mtl-net", "mtl_cosa", "vgg16"])
+def test_recipes_of_papers_that_say_bilinear_name_it(name):
+    assert load_recipe(name).data.interpolation == "bilinear"
+    assert load_recipe("reference").data.interpolation == "area"
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
