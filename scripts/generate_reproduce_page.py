@@ -42,7 +42,7 @@ class Block:
     `setting` stands behind the recipes' `@`. `rows` names the recipe of a printed row ("METHOD VARIANT") whose own
     recipe says another; `quoted` are methods that the paper quotes and that are not built. Only the recipes of
     `compare` are compared, all by default. `show` counts instead of training, `explain` draws maps of a trained
-    recipe by a `method`, `without` says why there is no command.
+    recipe by a `method`, `channels` those that its network makes by itself, `without` says why there is no command.
     """
 
     title: str
@@ -56,6 +56,7 @@ class Block:
     compare: tuple[str, ...] = ()
     show: tuple[str, ...] = ()
     explain: str = ""
+    channels: str = ""
     method: str = ""
     without: str = ""
     note: str = ""
@@ -116,7 +117,11 @@ def _commands(block: Block, section: Section, *, trained: set[Path]) -> Iterator
         if block.explain:
             run = _run_folder(block.explain, section=section, data=data)
             explained = f"bustle evaluate --model {run}/fold-0 --data {specs} --explain {block.method}"
-            yield f"{explained} --out maps/{section.paper}"
+            yield f"{explained} --out {Path('maps') / section.paper / _slug(block.title, data=())}"
+        if block.channels:
+            run = _run_folder(block.channels, section=section, data=data)
+            out = Path("maps") / section.paper / _slug(block.title, data=())
+            yield f"bustle evaluate --model {run}/fold-0 --data {specs} --save-channels --out {out}"
         for recipe in block.recipes:
             name, run = block.named(recipe), _run_folder(block.named(recipe), section=section, data=data)
             if run not in trained:

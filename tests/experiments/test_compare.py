@@ -25,6 +25,8 @@ from bustle.experiments.compare import compare_runs
 from bustle.experiments.run_record_file import read_record, write_record
 from bustle.inference.prediction_files import prediction_folder
 from bustle.io.raster import write_png
+from bustle.report.comparison_page import fold_bars
+from bustle.report.comparison_plots import fold_bars_figure
 
 pytestmark = pytest.mark.usefixtures("without_plots")
 
@@ -187,6 +189,26 @@ def test_every_source_is_compared_as_if_it_were_tested_alone(tmp_path, capsys):
     assert "udiat alone: 4 cases in 2 groups" in (tmp_path / "out0" / "report.html").read_text()
     print_comparison(pooled)
     assert "busi alone: 8 cases in 4 groups" in capsys.readouterr().out
+
+
+def test_bars_have_the_values_of_every_fold_in_the_order_of_the_runs(tmp_path):
+    for name, better in (("weak", 0.0), ("strong", 0.05)):
+        for fold in range(2):
+            rows = made_up_rows(fold, cases=range(6 * fold, 6 * fold + 6), better=better)
+            write_results(tmp_path / name / f"fold-{fold}", rows)
+    comparison = compare(tmp_path / "weak", tmp_path / "strong", out=tmp_path / "out", resamples=2)
+    bars = fold_bars(comparison.tracks[0], reference="weak")
+    assert list(bars) == ["Dice", "Accuracy", "AUC"]
+    means = [
+        np.mean([row.dice for row in made_up_rows(fold, cases=range(6 * fold, 6 * fold + 6))]) for fold in (0, 1)
+    ]
+    assert list(bars["Dice"]) == ["weak", "strong"]
+    np.testing.assert_allclose(bars["Dice"]["weak"], means)
+    np.testing.assert_allclose(bars["Dice"]["strong"], np.add(means, 0.05))
+    (axes,) = fold_bars_figure(bars["Dice"], title="Dice").axes
+    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], [np.mean(means), np.mean(means) + 0.05])
+    (low, high) = axes.collections[0].get_segments()[0][:, 1]
+    np.testing.assert_allclose(high - low, 2 * np.std(means, ddof=1))
 
 
 def test_a_row_of_pictures_for_each_case_on_which_the_runs_differ_most(tmp_path):

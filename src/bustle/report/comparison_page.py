@@ -15,6 +15,9 @@ from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import TESTS
 
+BARS = ("dice", "box_iou", "accuracy", "auc")
+"""The metrics of which a bar stands for every run, as papers draw their sweeps."""
+
 FAMILIES = {
     "masks": "Outline",
     "classes": "Class",
@@ -97,6 +100,9 @@ def _plots(track: TrackComparison, rows: Mapping[str, Sequence[CaseRow]], *, col
             found.append(Plot(f"{title} of every case: {name} against {reference}", as_svg_uri(scatter)))
             ordered = plots.differences_figure(first, own, column=column, title=title)
             found.append(Plot(f"{title}: {name} minus {reference}", as_svg_uri(ordered)))
+    for own_title, folds in fold_bars(track, reference=reference).items():
+        figure = plots.fold_bars_figure(folds, title=own_title)
+        found.append(Plot(f"{own_title}, mean and SD over folds", as_svg_uri(figure)))
     entries = [entry for entry in track.comparisons if entry.metric == "auc"]
     if track.positive_class is not None and entries:
         areas = {reference: entries[0].reference} | {entry.run: entry.value for entry in entries}
@@ -106,6 +112,25 @@ def _plots(track: TrackComparison, rows: Mapping[str, Sequence[CaseRow]], *, col
             areas=areas if track.average == "binary" else {},
         )
         found.append(Plot(f"ROC curves, {track.positive_class} is positive", as_svg_uri(figure)))
+    return found
+
+
+def fold_bars(track: TrackComparison, *, reference: str) -> dict[str, dict[str, tuple[float, ...]]]:
+    """By title of the metric, and of the source where there are several, every run's values in its folds.
+
+    A run of a single fold, and one that is compared with such a run, has its mean over the cases alone.
+    """
+    parts = [("", track.comparisons), *((f", {part.source}", part.comparisons) for part in track.by_source)]
+    found = {}
+    for of_source, comparisons in parts:
+        for metric in BARS:
+            entries = [entry for entry in comparisons if entry.metric == metric]
+            if entries:
+                first, tests = entries[0], [entry.tests.pooled_t for entry in entries]
+                folds = {reference: (first.reference,) if tests[0] is None else tests[0].reference}
+                for entry, test in zip(entries, tests, strict=True):
+                    folds[entry.run] = (entry.value,) if test is None else test.values
+                found[f"{first.title}{of_source}"] = folds
     return found
 
 

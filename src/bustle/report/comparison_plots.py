@@ -61,6 +61,19 @@ def differences_figure(reference: Sequence[CaseRow], other: Sequence[CaseRow], *
 
 
 @mpl.rc_context(STYLE)
+def fold_bars_figure(folds: Mapping[str, Sequence[float]], *, title: str) -> Figure:
+    """A bar for each run: the mean over its folds, and their standard deviation (ddof 1) where there are several."""
+    figure, (axes,) = empty_figure()
+    means = [float(np.mean(values)) for values in folds.values()]
+    spreads = [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for values in folds.values()]
+    place = np.arange(len(folds))
+    axes.bar(place, means, yerr=spreads, width=0.65, color=ACCENT, ecolor=INK, capsize=3)
+    axes.set_xticks(place, list(folds), rotation=30, ha="right", fontsize=8)
+    axes.set(ylabel=title)
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def roc_curves_figure(
     rows: Mapping[str, Sequence[CaseRow]], *, positive_class: str, areas: Mapping[str, float | None]
 ) -> Figure:
