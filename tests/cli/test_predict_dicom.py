@@ -36,7 +36,13 @@ def predicted(folder: Path) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text("utf-8")) for path in folder.rglob("prediction.json")}
 
 
-NAMES = ["1.1#1", "1.2#1-1", "1.2#1-2", "1.3#1", "1.3#2"]
+NAMES = ["1.1#1", "1.2#1-1", "1.2#1-2"]
+CLIP = "1.3"
+STUDY_FILES = ["contact_sheet.png", "frames.csv", "summary.json"]
+
+
+def clip_header(folder: Path) -> dict:
+    return json.loads((folder / CLIP / "frames.jsonl").read_text("utf-8").splitlines()[0])
 
 
 def test_each_frame_and_field_is_predicted_with_its_millimetres(study: Path, package: Path, tmp_path: Path):
@@ -46,7 +52,7 @@ def test_each_frame_and_field_is_predicted_with_its_millimetres(study: Path, pac
     assert records["1.1#1"]["spacing_mm"] == pytest.approx([0.2, 0.1])
     assert records["1.1#1"]["image_size"] == [50, 70]
     assert records["1.2#1-2"]["image_size"] == [60, 39]
-    assert records["1.3#2"]["spacing_mm"] == pytest.approx([0.3, 0.3])
+    assert (clip_header(tmp_path / "out")["frames"], clip_header(tmp_path / "out")["unit"]) == (2, "mm")
 
 
 def test_a_zip_archive_and_another_spacing(study: Path, package: Path, tmp_path: Path):
@@ -69,9 +75,14 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_done(
     said = capsys.readouterr().err
     assert "cut.dcm: is cut short in frame 1: 3800 of 4800 bytes; fetch it again from where it is kept" in said
     assert "doppler.dcm: shows spectral Doppler and no B-mode; leave it out" in said
-    assert "2 of 7 images could not be read" in said
+    assert "2 of 6 images and clips could not be read" in said
     assert sorted(predicted(tmp_path / "out")) == NAMES
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == NAMES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*NAMES, CLIP, *STUDY_FILES])
+    skipped = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["skipped"]
+    assert sorted(each["reason"] for each in skipped) == [
+        "is cut short in frame 1: 3800 of 4800 bytes; fetch it again from where it is kept, or leave it out",
+        "shows spectral Doppler and no B-mode; leave it out",
+    ]
 
 
 def test_nothing_of_the_patient_is_said_or_written(

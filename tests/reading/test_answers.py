@@ -60,6 +60,15 @@ def test_a_lesion_of_few_frames_is_only_possible():
     assert word(still) == "malignant"
 
 
+def test_what_few_frames_show_does_not_outdo_a_lesion_that_stays():
+    benign, flicker = lesion(80), lesion(40, left=60)
+    frames = [frame(number, 0.1, benign) for number in range(1, 9)]
+    frames[3] = frame(4, 0.9, flicker)
+    answer = clip(*frames)
+    assert [found.verdict.decision for found in answer.lesions] == ["benign", "lesion possible"]
+    assert (word(answer), answer.decided_by) == ("benign", 1)
+
+
 def test_the_most_urgent_lesion_decides_the_clip():
     benign, malignant = lesion(80), lesion(40, left=60)
     first = [frame(number, 0.1, benign) for number in range(1, 5)]

@@ -1,10 +1,11 @@
-"""`bustle predict`: masks, classes and measurements for image files."""
+"""`bustle predict`: masks, classes and measurements for images, clips and studies."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.explanation import CHANNEL, METHODS
@@ -12,16 +13,17 @@ from bustle.core.paths import given_path
 from bustle.inference.shipped import REFERENCE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bustle.core.errors import InputError
+    from bustle.core.model_provenance import ModelProvenance
     from bustle.inference.inputs import InputImage
     from bustle.inference.predictor import Predictor
+    from bustle.reading.clip_answer import ClipAnswer
+    from bustle.reading.picking import Picked
 
 OBJECT_FORMATS = ("seg", "sr", "key", "pdf")
 FORMATS = ("png", "json", *OBJECT_FORMATS)
 
-HELP = "Outline and classify lesions in images or volumes with a trained model."
+HELP = "Outline and classify lesions in images, clips, volumes or whole studies with a trained model."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, DICOM file, a "
-        "folder (those directly in it, of DICOM files also those below), a ZIP archive, or a pattern "
-        "('scans/**/*.png')",
+        help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, video, DICOM "
+        "file, a folder (those directly in it, of DICOM files also those below), a ZIP archive, a pattern "
+        "('scans/**/*.png'), or frames:FOLDER or frames:VIDEOS.csv for folders of the frames of clips",
     )
     parser.add_argument(
         "--model",
@@ -115,20 +117,27 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.core.errors import InputError
     from bustle.core.files import remove_file
     from bustle.core.progress import announce
+    from bustle.core.study_layout import StudyLayout
     from bustle.experiments.own_outputs import ANSWERS_PAGE, PREDICTIONS
-    from bustle.experiments.predict import predict_files
-    from bustle.inference.inputs import find_images
+    from bustle.experiments.predict import PredictionRun, predict_files
     from bustle.inference.prediction_files import OBJECTS, remove_objects
     from bustle.inference.predictor import Predictor
+    from bustle.reading.picking import pick
+    from bustle.reading.read_clips import read_clips
 
     def skip(error: InputError) -> None:
         announce(f"bustle: skipped: {error}")
 
-    images = find_images(arguments.inputs)
+    spacing = None if arguments.spacing is None else tuple(arguments.spacing)
+    picked = pick(arguments.inputs, spacing=spacing)
+    clips, out = picked.clips, arguments.out
+    images = (*picked.images, *picked.unread)
+    if arguments.format:
+        images = (*images, *picked.clip_frames)  # result objects are made of the frames' own predictions
     _check_formats(arguments.format, images)
-    out = arguments.out
     with claim_folder(out, PREDICTIONS) as claim:
         claim.refuse_inputs(image.path for image in images)
+        claim.refuse_inputs(path for clip in clips for path in clip.files)
         claim.refuse_foreign()
         predictor = Predictor.open(arguments.model, device=arguments.device)
         for warning in predictor.warnings:
@@ -138,41 +147,78 @@ def run(arguments: argparse.Namespace) -> int:
         explain = () if arguments.explain is None else predictor.explanation_methods(arguments.explain)
         if arguments.save_channels:
             explain = (*explain, *predictor.explanation_methods([CHANNEL]))
+        if clips and (explain or arguments.save_probability):
+            announce("bustle: warning: frames of clips get no explanations and no probability maps, images do")
         claim.begin(clear=False)
-        remove_file(out / ANSWERS_PAGE)  # it tells of the predictions before, as do the objects
+        layout = StudyLayout(out)
+        for path in (layout.summary, out / ANSWERS_PAGE, layout.frames, layout.contact_sheet):
+            remove_file(path)  # they tell of the predictions before, as do the objects
         remove_objects(out)
-        done = predict_files(
-            predictor,
-            images,
-            out,
-            centre=None if arguments.centre is None else tuple(arguments.centre),
-            spacing=None if arguments.spacing is None else tuple(arguments.spacing),
-            save_probability=arguments.save_probability,
-            explain=explain,
-            resume=arguments.resume,
-            on_failure=skip,
-        )
-        failures, objects = list(done.failures), []
+        done = PredictionRun((), ())
+        if images:
+            done = predict_files(
+                predictor,
+                images,
+                out,
+                centre=None if arguments.centre is None else tuple(arguments.centre),
+                spacing=spacing,
+                save_probability=arguments.save_probability,
+                explain=explain,
+                resume=arguments.resume,
+                on_failure=skip,
+            )
+        read = read_clips(predictor, clips, out, resume=arguments.resume, on_failure=skip)
+        failures = {**dict(done.failures), **read.failures}
+        objects: list[Path] = []
+        unwritten: list[InputError] = []
         if arguments.format:
             predicted = [image for image in images if image.name not in dict(done.failures)]
             objects, unwritten = _write_objects(arguments, predicted, predictor)
             for error in unwritten:
                 skip(error)
-            failures += [(str(error.path), error) for error in unwritten]
+        lines = [f"{image.name}: {image.finding}" for image in done.predicted]
+        if picked.is_study:
+            lines += _summarised(
+                out, picked, answers=read.answers, failures=failures, provenance=predictor.provenance
+            )
         if arguments.report:
             from bustle.experiments.answers_report import write_answers_report
 
             write_answers_report(out, images, predictor=predictor, failures=dict(done.failures))
-    for image in done.predicted:
-        print(f"{image.name}: {image.finding}")
-    print(f"{len(done.predicted)} of {len(images)} images predicted by '{predictor.title}', written to {out}")
+    for line in lines:
+        print(line)
+    counted = f"{len(done.predicted)} of {len(images)} images" + (
+        f" and {len(read.answers)} of {len(clips)} clips" if clips else ""
+    )
+    print(f"{counted} predicted by '{predictor.title}', written to {out}")
     if arguments.report:
         print(f"Page: {(out / ANSWERS_PAGE).resolve()}")
     if arguments.format:
         print(f"{len(objects)} DICOM objects, written to {out / OBJECTS}")
-    if done.failures:
-        print(f"bustle: {len(done.failures)} of {len(images)} images could not be read", file=sys.stderr)
-    return 2 if failures else 0
+    unread = sum(len(answer.unread) for answer in read.answers.values())
+    if failures:
+        kinds = "images and clips" if clips else "images"
+        print(f"bustle: {len(failures)} of {len(images) + len(clips)} {kinds} could not be read", file=sys.stderr)
+    if unread:
+        print(f"bustle: {unread} frames of clips could not be read", file=sys.stderr)
+    return 2 if failures or unread or unwritten else 0
+
+
+def _summarised(
+    out: Path,
+    picked: Picked,
+    *,
+    answers: Mapping[str, ClipAnswer],
+    failures: Mapping[str, InputError],
+    provenance: ModelProvenance,
+) -> list[str]:
+    """Write the summary of a study; returns the lines about its clips, and about the studies that have a name."""
+    from bustle.reading.summary import write_summary
+    from bustle.reading.told import told_of_clip, told_of_study
+
+    summary = write_summary(out, picked, answers=answers, failures=failures, provenance=provenance)
+    lines = [f"{name}: {told_of_clip(answer)}" for name, answer in answers.items()]
+    return lines + [told_of_study(study) for study in summary.studies if study.study or study.patient]
 
 
 def _check_formats(formats: Sequence[str], images: Sequence[InputImage]) -> None:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from bustle.core.errors import InputError
 from bustle.core.own_names import OwnNames
 
+SUMMARY = "summary.json"
+
 _FOLD = re.compile(r"fold-(0|[1-9][0-9]*)")
 
 
@@ -176,7 +178,7 @@ class RunLayout:
 
     @property
     def summary(self) -> Path:
-        return self.path / "summary.json"
+        return self.path / SUMMARY
 
     @property
     def decision(self) -> Path:
@@ -309,7 +311,7 @@ def run_names(predictions: OwnNames) -> OwnNames:
     return OwnNames(
         files=(
             *("recipe.yaml", "splits.json", "images.json", "provenance.json"),
-            *("summary.json", "decision.json", "report.html"),
+            *(SUMMARY, "decision.json", "report.html"),
         ),
         folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
         signed_by=("recipe.yaml",),

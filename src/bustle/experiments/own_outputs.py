@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
-from bustle.core.run_layout import comparison_names, evaluation_names, run_names
+from bustle.core.run_layout import SUMMARY, comparison_names, evaluation_names, run_names
+from bustle.core.study_layout import CLIP_FILES, CLIP_SIGNED_BY, STUDY_FILES
 from bustle.inference.prediction_files import (
     CHANNELS,
     EXPLANATION_MAPS,
@@ -42,8 +43,13 @@ PREDICTION = OutputKind("predict", "a prediction", _CASE)
 _OBJECTS = OwnNames(files=("*.dcm", *_CASE_FILES))
 """An image may bear the folder's name, too."""
 
+_CASE_OR_CLIP = OwnNames(
+    files=(*_CASE_FILES, *CLIP_FILES), folders={"*": _CASE}, signed_by=(*_SIGNED_BY, *CLIP_SIGNED_BY)
+)
 PREDICTIONS = OutputKind(
-    "predict", "the predictions", OwnNames((ANSWERS_PAGE,), {OBJECTS: _OBJECTS, **_PREDICTIONS.folders})
+    "predict",
+    "the predictions",
+    OwnNames((ANSWERS_PAGE, *STUDY_FILES), {OBJECTS: _OBJECTS, "*": _CASE_OR_CLIP}, (ANSWERS_PAGE, SUMMARY)),
 )
 EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
 CHALLENGE = OutputKind(

@@ -18,7 +18,7 @@ from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
 from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.descriptors.results import LesionDescriptors
-from bustle.inference.inputs import InputImage
+from bustle.inference.inputs import InputImage, spacing_per_axis
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.raster import image_of_pixels, read_image
@@ -136,17 +136,6 @@ def _checked(picture: Picture) -> Picture:
     if reason is not None:
         raise InputError(f"holds no ultrasound: {reason}", remedy="leave it out", path=picture.file)
     return picture
-
-
-def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None = None) -> tuple[float, ...]:
-    """One number for all axes, or one for each. Raises `InputError` for another count."""
-    if len(spacing) not in (1, dims):
-        raise InputError(
-            f"has {dims} axes, --spacing {len(spacing)} numbers",
-            remedy="give one number, or row and column of an image, slice, row and column of a volume",
-            path=path,
-        )
-    return spacing * dims if len(spacing) == 1 else spacing
 
 
 def write_files(

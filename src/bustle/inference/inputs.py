@@ -1,4 +1,4 @@
-"""From the words of a command line (files, folders, archives, globs) to images and volumes with a name each."""
+"""From the words of a command line (files, folders, archives, globs) to images, volumes and videos."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bustle.core.progress import announce
 from bustle.data.archives import is_archive, unpacked
 from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_dicom
 from bustle.io.raster import RASTER_SUFFIXES
+from bustle.io.video import VIDEO_SUFFIXES, is_video
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MASK_OF = re.compile(r"_(mask|tumor|other)(_?\d+|\s*\(\d+\))?$")
 
 @dataclass(frozen=True)
 class InputImage:
-    """An image or volume file and the name of the folder that its prediction goes to.
+    """An image, volume or video file and the name of the folder that its prediction goes to.
 
     `dicom` is the picture of a DICOM file, which may hold several. `problem` says why the file cannot be read, where
     that is known already.
@@ -45,7 +46,7 @@ class InputImage:
 
 
 def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
-    """List image and volume files in the given order, each once; folders stand for those directly inside.
+    """List image, volume and video files in the given order, each once; folders stand for those directly inside.
 
     DICOM files are known by their content and found in the folders below too; each frame and field of one is an
     image, whose name is made of its identifier, because a file's may be a patient's. A ZIP archive is unpacked and
@@ -61,6 +62,17 @@ def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
     others = [path for path in files.values() if path not in set(dicom)]
     images = [InputImage(path, name) for path, name in zip(others, _names(others), strict=True)]
     return (*images, *_dicom_images(dicom))
+
+
+def spacing_per_axis(spacing: tuple[float, ...], *, dims: int, path: Path | None = None) -> tuple[float, ...]:
+    """One number for all axes, or one for each. Raises `InputError` for another count."""
+    if len(spacing) not in (1, dims):
+        raise InputError(
+            f"has {dims} axes, --spacing {len(spacing)} numbers",
+            remedy="give one number, or row and column of an image, slice, row and column of a volume",
+            path=path,
+        )
+    return spacing * dims if len(spacing) == 1 else spacing
 
 
 def _dicom_images(paths: Sequence[Path]) -> Iterator[InputImage]:
@@ -91,10 +103,10 @@ def _expand(text: str) -> list[Path]:
         found = list(dict.fromkeys([*_images_in(path), *dicom_files(path)]))
         _tell_passed_over(path, found)
         if not found:
+            known = RASTER_SUFFIXES | VOLUME_SUFFIXES | VIDEO_SUFFIXES
             raise InputError(
                 "holds no images",
-                remedy=f"give a folder with {', '.join(sorted(RASTER_SUFFIXES | VOLUME_SUFFIXES))} directly inside, "
-                "or with DICOM files",
+                remedy=f"give a folder with {', '.join(sorted(known))} directly inside, or with DICOM files",
                 path=path,
             )
         return found
@@ -134,7 +146,7 @@ def _tell_passed_over(folder: Path, images: Sequence[Path]) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in RASTER_SUFFIXES or is_volume(path)
+    return path.suffix.lower() in RASTER_SUFFIXES or is_volume(path) or is_video(path)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -27,6 +27,7 @@ from bustle.io.raster import MAX_PIXELS, MIN_SIDE
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
 """The file name endings, in lower case, that count as videos."""
 
+
 _COUNTING_SUFFIXES = frozenset({".avi", ".m4v", ".mov", ".mp4"})
 """Containers whose header says how many frames there are; others only let it be estimated from the duration."""
 
@@ -45,6 +46,11 @@ class VideoSize:
     frames: int
     height: int
     width: int
+
+
+def is_video(path: Path) -> bool:
+    """Whether the name is a video's."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def video_size(path: Path) -> VideoSize:

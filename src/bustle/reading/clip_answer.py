@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -132,6 +132,18 @@ class _Following:
         )
 
 
+def follow_lesions(
+    records: Iterable[FrameRecord],
+    *,
+    tracking: Tracking = Tracking(),  # noqa: B008  (it is frozen)
+) -> Iterator[tuple[FrameRecord, tuple[int, ...]]]:
+    """Each record, in the order of the frames, and the numbers of its lesions."""
+    tracker = LesionTracker(tracking)
+    for record in records:
+        unread = record.problem is not None
+        yield record, () if unread else tracker.follow(record.frame, [lesion.mask for lesion in record.lesions])
+
+
 def answer_clip(
     records: Iterable[FrameRecord],
     *,
@@ -140,18 +152,16 @@ def answer_clip(
     tracking: Tracking = Tracking(),  # noqa: B008  (it is frozen)
 ) -> ClipAnswer:
     """Follow the lesions through the records, which come in the order of the frames and are read once."""
-    tracker = LesionTracker(tracking)
     followed: dict[int, _Following] = {}
     unread: list[UnreadFrame] = []
     without: list[Opinion] = []
     frames = others = 0
-    for record in records:
+    for record, numbers in follow_lesions(records, tracking=tracking):
         frames += 1
         if record.problem is not None:
             unread.append(UnreadFrame(frame=record.frame, problem=record.problem))
             continue
         others += record.decision == NO_ULTRASOUND
-        numbers = tracker.follow(record.frame, [lesion.mask for lesion in record.lesions])
         for place, (number, lesion) in enumerate(zip(numbers, record.lesions, strict=True)):
             followed.setdefault(number, _Following()).see(record, lesion, is_largest=place == 0)
         opinion = Opinion.of(record)
@@ -177,6 +187,6 @@ def answer_clip(
     )
 
 
-def _urgency_of_lesion(lesion: ClipLesion) -> tuple[tuple[int, float], int]:
+def _urgency_of_lesion(lesion: ClipLesion) -> tuple[tuple[float, float], int]:
     assert lesion.verdict is not None
     return lesion.verdict.urgency, -lesion.number

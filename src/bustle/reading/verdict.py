@@ -65,10 +65,15 @@ class Verdict:
             raise ValueError("a case is referred where both classes are possible")
 
     @property
-    def urgency(self) -> tuple[int, float]:
-        """The greatest of several is what a reader must see first."""
-        known = self.decision in URGENCY
-        return (-URGENCY.index(self.decision) if known else -len(URGENCY), self.malignant_median or 0.0)
+    def urgency(self) -> tuple[float, float]:
+        """The greatest of several is what a reader must see first.
+
+        What only a few frames show comes after every lesion that stays.
+        """
+        place = URGENCY.index(self.decision) if self.decision in URGENCY else len(URGENCY)
+        if self.changed_by == "few frames":
+            place = URGENCY.index(BENIGN) + 0.5
+        return -place, self.malignant_median or 0.0
 
 
 def nothing_seen(frames: int) -> Verdict:

@@ -200,8 +200,20 @@ def test_wrong_options(spec: str, tail: str, said: str) -> None:
         open_sources([spec + tail])
 
 
-def test_a_folder_or_nothing_is_no_table(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder; give the table of videos itself"):
+def test_a_single_folder_of_frames_or_video(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "three", numbers=range(1, 8))
+    video = write_video(tmp_path / "one.avi", frames=5)
+    for place, name, numbers in ((folder, "three", [1, 4, 7]), (video, "one", [0, 3])):
+        cases = open_sources([f"frames:{place}?every=3"]).cases
+        assert frame_numbers(cases) == {name: numbers}
+        assert [number_in(case.load().image) for case in cases] == numbers
+        assert {case.label for case in cases} == {None}
+    with pytest.raises(InputError, match="boxes= is for a table of videos"):
+        open_sources([f"frames:{folder}?boxes=b.csv"])
+
+
+def test_an_empty_folder_or_nothing_is_no_video(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no images"):
         open_sources([f"frames:{tmp_path}"])
     with pytest.raises(InputError, match="needs a file"):
         open_sources(["frames:"])

@@ -21,11 +21,12 @@ from bustle.data.video_sizes import video_sizes
 from bustle.io.names import file_below
 from bustle.io.raster import image_size, read_image
 from bustle.io.tables import Table, read_table
-from bustle.io.video import VIDEO_SUFFIXES, VideoSize, read_video_frame
+from bustle.io.video import VIDEO_SUFFIXES, VideoSize, is_video, read_video_frame
 
 DESCRIPTION = ReaderDescription(
     title="Video frames",
     layout="""
+PATH is a table as below, or a single video without a class: a video file or a folder of frames
 videos.csv or videos.parquet, one row per video; paths are relative to the table's folder:
   video        path of a video file (AVI, MP4, MOV, MKV, WebM, MPEG, WMV) or of a folder of frames
                (PNG, JPEG, BMP, TIFF, …); the only column that must exist
@@ -73,8 +74,10 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     Raises `InputError` for a video that is missing or damaged and for a box of an unknown video, of a frame that does
     not exist or beyond its frame's edge: a wrong number would put it on another picture.
     """
-    table = _table_file(path)
     every = _every(options.get("every", "1"))
+    if path is not None and (path.is_dir() or is_video(path)):
+        return _one_video(path, name=name, every=every, options=options)
+    table = _table_file(path)
     boxes_table = _boxes_table(table, options)
     content = read_table(table, required=("video",), optional=_OPTIONAL)
     videos = _read_videos(content)
@@ -90,6 +93,17 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     return builder.collection()
 
 
+def _one_video(path: Path, *, name: str, every: int, options: Mapping[str, str]) -> Collection:
+    if "boxes" in options:
+        raise InputError("boxes= is for a table of videos", remedy="write a table with a row for this one", path=path)
+    size = None if path.is_dir() else video_sizes([path])[path]
+    title = path.resolve().name if size is None else path.stem
+    builder = CollectionBuilder(name)
+    video = _Video(name=title, place=path, label=None, patient_id=None, spacing=None, metadata={})
+    _add_frames(builder, video, {}, every=every, size=size, tables=())
+    return builder.collection()
+
+
 def _add_frames(
     builder: CollectionBuilder,
     video: _Video,
@@ -101,7 +115,8 @@ def _add_frames(
 ) -> None:
     """Add the frames of one video; `size` is None for a folder."""
     files = _numbered_files(video.place) if size is None else dict.fromkeys(range(size.frames), video.place)
-    _check_boxes(video, boxes, files, size=size, table=tables[-1])
+    if boxes:
+        _check_boxes(video, boxes, files, size=size, table=tables[-1])
     for position, (number, file) in enumerate(files.items()):
         if position % every and number not in boxes:
             continue
@@ -128,7 +143,7 @@ def _add_frames(
 def _check_boxes(
     video: _Video, boxes: Boxes, files: Mapping[int, Path], *, size: VideoSize | None, table: Path
 ) -> None:
-    if boxes and video.label == "normal":
+    if video.label == "normal":
         raise InputError(f"the video '{video.name}' is normal, yet has a box", remedy="correct a table", path=table)
     for number, found in boxes.items():
         if number not in files:
@@ -240,8 +255,6 @@ def _frame_number(value: Any, *, path: Path) -> int:
 def _table_file(path: Path | None) -> Path:
     if path is None:
         raise InputError("the reader frames needs a file", remedy="write frames:VIDEOS.csv or frames:VIDEOS.parquet")
-    if path.is_dir():
-        raise InputError("is a folder", remedy="give the table of videos itself, a .csv or .parquet", path=path)
     return path
 
 
