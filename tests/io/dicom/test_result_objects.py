@@ -191,7 +191,15 @@ def test_the_same_input_and_model_give_the_same_objects(folder: Path, tmp_path: 
         first = pydicom.dcmread(folder / f"{name}.dcm")
         assert read.SOPInstanceUID == first.SOPInstanceUID
         assert read.SeriesInstanceUID == first.SeriesInstanceUID
-    assert len({read.SeriesInstanceUID for read in again.values()}) == 4
+    assert len({read.SeriesInstanceUID for read in again.values()}) == 5
+
+
+def test_every_segmentation_is_a_series_of_its_own(folder: Path) -> None:
+    """Of several in one series, OHIF shows the first."""
+    first, second = (pydicom.dcmread(folder / f"seg{place}.dcm") for place in (0, 1))
+    assert first.SeriesInstanceUID != second.SeriesInstanceUID
+    assert [each.SeriesNumber for each in (first, second)] == [9911, 9912]
+    assert second.SeriesDescription == "AI lesion outlines, research, image 2"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +312,7 @@ def test_the_conformance_statement_names_every_code() -> None:
     for concept in (*DECISIONS.values(), *PROBABILITIES.values()):
         assert concept.value in statement
     for kind in (OUTLINES, REPORT, KEY_IMAGES, PAGE):
-        assert f"{kind.number}, `{kind.description}`" in statement
+        assert f"{kind.number}, `{kind.description}`" in statement, kind
 
 
 def test_created_is_what_the_object_says(folder: Path) -> None:

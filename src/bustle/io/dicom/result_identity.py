@@ -68,15 +68,22 @@ _KEPT_OF_PATIENT_AND_STUDY = (
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesKind:
-    """A series that results form in a study. `number` is far above those of acquired series."""
+    """A series that results form in a study. `number` is far above those of acquired series.
+
+    `of_its_own`: every object is a series, counted on from `number`, because viewers show the first Segmentation of
+    a series alone.
+    """
 
     key: str
     modality: str
     number: int
     description: str
+    of_its_own: bool = False
 
 
-OUTLINES = SeriesKind(key="seg", modality="SEG", number=9901, description="AI lesion outlines, research")
+OUTLINES = SeriesKind(
+    key="seg", modality="SEG", number=9910, description="AI lesion outlines, research", of_its_own=True
+)
 REPORT = SeriesKind(key="sr", modality="SR", number=9902, description="AI lesion measurements, research")
 KEY_IMAGES = SeriesKind(key="key", modality="OT", number=9903, description="AI key images, not for diagnosis")
 PAGE = SeriesKind(key="pdf", modality="DOC", number=9904, description="AI result page, research")
@@ -108,7 +115,7 @@ def new_object(
 ) -> Dataset:
     """An object with all that the modules of patient, study, series, equipment and SOP Common ask for.
 
-    It belongs to the study of the first of the `sources`; `number` is its place in its series, from 1.
+    It belongs to the study of the first of the `sources`; `number` is its place among those of its kind, from 1.
     """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
@@ -125,12 +132,14 @@ def new_object(
             setattr(made, name, None)
     made.SOPClassUID = sop_class
     made.SOPInstanceUID = object_uid(kind, sources, algorithm)
-    made.InstanceNumber = number
+    made.InstanceNumber = 1 if kind.of_its_own else number
     made.ContentQualification = RESEARCH
     made.Modality = kind.modality
-    made.SeriesInstanceUID = result_uid("series", kind.key, algorithm.key, sources[0].study)
-    made.SeriesNumber = kind.number
-    made.SeriesDescription = kind.description
+    made.SeriesInstanceUID = result_uid(
+        "series", kind.key, algorithm.key, sources[0].sop_instance if kind.of_its_own else sources[0].study
+    )
+    made.SeriesNumber = kind.number + (number if kind.of_its_own else 0)
+    made.SeriesDescription = kind.description + (f", image {number}" if kind.of_its_own else "")
     made.Manufacturer = MANUFACTURER
     made.ManufacturerModelName = PRODUCT
     made.DeviceSerialNumber = algorithm.answers_sha256[:16]

@@ -65,7 +65,7 @@ def segment_lesions(
 ) -> LesionSegmentation | None:
     """The Segmentation of an image's lesions, None of an image without any: the standard knows no empty one.
 
-    `number` is its place in the series. Segment numbers are those of the lesions in their order.
+    `number` is its place among the study's. Segment numbers are those of the lesions in their order.
     """
     from pydicom.sequence import Sequence as Items
     from pydicom.uid import SegmentationStorage
