@@ -28,6 +28,7 @@ from bustle.core.recipe import Recipe, load_recipe, recipe_ids
 from bustle.core.run_layout import ResultsFolder
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.results import RunResult
+from bustle.experiments.run_record import RunRecord
 from bustle.experiments.run_record_file import read_record
 from bustle.models import zoo
 from bustle.models.counts import COUNTS, network_key, shipped_counts
@@ -136,23 +137,31 @@ def _percent(rows: Sequence[PublishedNumber]) -> str:
 
 def _measured(recipe: Recipe) -> str:
     """Dice and AUC of every run of this recipe on BUSI under `results/`, in percent."""
-    return "; ".join(_of_run(name, result) for name, result in _runs() if result.recipe == recipe.id) or "–"
+    own = [(name, record) for name, record in _runs() if record.result.recipe == recipe.id]
+    return "; ".join(_of_run(name, record.result, how=_how(record, recipe)) for name, record in own) or "–"
 
 
-def _of_run(run: str, result: RunResult) -> str:
+def _how(record: RunRecord, recipe: Recipe) -> str:
+    """What of a run is smaller than its recipe says."""
+    if record.recipe.data.size == recipe.data.size:
+        return ""
+    return f", {' x '.join(map(str, record.recipe.data.size))}, {record.recipe.training.epochs} epochs"
+
+
+def _of_run(run: str, result: RunResult, *, how: str) -> str:
     own = next(track for track in result.tracks if track.track == "strict").pooled
     told = [
         f"{title} {100 * mean:.1f}"
         for title, part, name in (("Dice", "segmentation", "dice"), ("AUC", "classification", "auc"))
         if (metrics := estimates_of(own, part)) and (mean := metrics[name].mean) is not None
     ]
-    return f"[{', '.join(told)}](results.md#{run.replace('_', '-')}) ({own.n_cases} cases)"
+    return f"[{', '.join(told)}](results.md#{run.replace('_', '-')}) ({own.n_cases} cases{how})"
 
 
 @cache
-def _runs() -> list[tuple[str, RunResult]]:
-    found = [(path.stem, read_record(path).result) for path in ResultsFolder(ROOT / "results").runs()]
-    return [(name, result) for name, result in found if set(result.pooled.by_source) == {"busi"}]
+def _runs() -> list[tuple[str, RunRecord]]:
+    found = [(path.stem, read_record(path)) for path in ResultsFolder(ROOT / "results").runs()]
+    return [(name, record) for name, record in found if set(record.result.pooled.by_source) == {"busi"}]
 
 
 def chosen(only: Sequence[str]) -> list[str]:
