@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
 SPECIFICATION = ROOT / "scripts" / "reproduction.yaml"
 
+IMAGES = "BUSI/malignant/*).png"
+"""BUSI's malignant images without their masks, of which maps are drawn."""
+
 INTRODUCTION = """\
 # Reproduce the papers
 
@@ -116,7 +119,7 @@ def _commands(block: Block, section: Section, *, trained: set[Path]) -> Iterator
         specs = " ".join(f'"{spec}"' if "?" in spec else spec for spec in data)
         if block.explain:
             run = _run_folder(block.explain, section=section, data=data)
-            explained = f"bustle evaluate --model {run}/fold-0 --data {specs} --explain {block.method}"
+            explained = f'bustle predict "{IMAGES}" --model {run}/fold-0 --explain {block.method} --report'
             yield f"{explained} --out {Path('maps') / section.paper / _slug(block.title, data=())}"
         if block.channels:
             run = _run_folder(block.channels, section=section, data=data)

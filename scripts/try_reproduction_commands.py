@@ -32,6 +32,7 @@ SMALL = {
     "phantom:?volumes=170": "phantom:?volumes=8&coarse=4",
     "busi:BUSI": "busi:data/BUSI",
     "udiat:UDIAT": "udiat:data/UDIAT",
+    "BUSI/malignant/*).png": "data/BUSI/malignant/*).png",
 }
 IMAGES = 16
 

@@ -59,7 +59,7 @@ def test_what_is_compared_and_drawn_is_trained_before(trial: ModuleType) -> None
     for words in trial.commands():
         if words[1] == "train":
             trained.add(words[-1])
-        if words[1] in ("compare", "evaluate"):
+        if words[1] in ("compare", "evaluate", "predict"):
             named = [word.removesuffix("/fold-0") for word in words if word.startswith("runs/")]
             assert [run for run in named if run not in trained] == []
             assert named
