@@ -91,7 +91,7 @@ def test_a_folder_of_frames_becomes_one_answer(clip: Path, package: Path, tmp_pa
     assert {row["unit"] for row in table} == {"mm"}
     film = Image.open(out / "sweep" / "outlines.webp")
     assert (film.format, film.n_frames) == ("WEBP", 20)
-    assert "1 clips predicted" in capsys.readouterr().out
+    assert "1 of 1 clips predicted" in capsys.readouterr().out
 
 
 def test_the_masks_of_the_frames_are_those_that_were_drawn(clip: Path, package: Path, tmp_path: Path):

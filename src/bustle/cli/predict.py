@@ -187,10 +187,9 @@ def run(arguments: argparse.Namespace) -> int:
             write_answers_report(out, images, predictor=predictor, failures=dict(done.failures))
     for line in lines:
         print(line)
-    counted = f"{len(done.predicted)} of {len(images)} images" + (
-        f" and {len(read.answers)} of {len(clips)} clips" if clips else ""
-    )
-    print(f"{counted} predicted by '{predictor.title}', written to {out}")
+    counted = [(len(done.predicted), len(images), "images"), (len(read.answers), len(clips), "clips")]
+    told = " and ".join(f"{count} of {total} {what}" for count, total, what in counted if total)
+    print(f"{told} predicted by '{predictor.title}', written to {out}")
     if arguments.report:
         print(f"Page: {(out / ANSWERS_PAGE).resolve()}")
     if arguments.format:

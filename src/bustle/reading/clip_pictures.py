@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.drawing.frame_pictures import draw_frame, sheet
+from bustle.inference.decision import MALIGNANT
 from bustle.io.animation import write_animation
 from bustle.io.raster import write_png
 from bustle.reading.clip import Clip
@@ -104,6 +105,7 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
 
 
 def _caption(record: FrameRecord) -> str:
-    told = f"{record.frame}: {record.decision or ''}"
-    malignant = record.probabilities.get("malignant")
-    return told if malignant is None else f"{told}, malignant {malignant:.2f}"
+    words = [] if record.decision in (None, MALIGNANT) else [record.decision]
+    malignant = record.probabilities.get(MALIGNANT)
+    words += [] if malignant is None else [f"{MALIGNANT} {malignant:.2f}"]
+    return f"{record.frame}: {', '.join(words)}"
