@@ -67,6 +67,7 @@ def segment_lesions(
 
     `number` is its place among the study's. Segment numbers are those of the lesions in their order.
     """
+    from pydicom import Dataset
     from pydicom.sequence import Sequence as Items
     from pydicom.uid import SegmentationStorage
 
@@ -96,7 +97,7 @@ def segment_lesions(
         for frame in sorted(lesion.masks)
     ]
     _add_dimensions(made, source)
-    made.SharedFunctionalGroupsSequence = Items([_shared_groups(source)])
+    made.SharedFunctionalGroupsSequence = Items([Dataset()])  # nothing is shared
     order = {frame: index for index, frame in enumerate(sorted({frame for *_, frame in shown}), start=1)}
     made.PerFrameFunctionalGroupsSequence = Items(
         _frame_groups(segment, frame, order[frame], source) for segment, _, frame in shown
@@ -176,19 +177,6 @@ def _add_dimensions(made: Dataset, source: SourceImage) -> None:
     stated.DimensionOrganizationUID = organization
     made.DimensionOrganizationSequence = Items([stated])
     made.DimensionIndexSequence = Items(items)
-
-
-def _shared_groups(source: SourceImage) -> Dataset:
-    """Pixel spacing where the header states one for the whole frame; nothing else is shared."""
-    from pydicom import Dataset
-    from pydicom.sequence import Sequence as Items
-
-    shared = Dataset()
-    if source.header.get("PixelSpacing"):
-        measures = Dataset()
-        measures.PixelSpacing = source.header.PixelSpacing
-        shared.PixelMeasuresSequence = Items([measures])
-    return shared
 
 
 def _frame_groups(segment: int, frame: int, position: int, source: SourceImage) -> Dataset:
