@@ -305,7 +305,7 @@ def test_a_comparisons_page_states_differences_tests_and_every_case(tmp_path, ma
     text = checked(path)
     for words in ("<new> minus old", "Method <new>", "strict: px!", "<0.001", "0.020", "Dice fraction higher"):
         assert words in text
-    assert path.read_text().count("data:image/svg+xml") == 3
+    assert path.read_text().count("data:image/svg+xml") == 5, "every case, differences, bars of two metrics, ROC"
     assert all(row.case_id in text for row in rows)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bustle.reading.lesion_mask import LesionMask
 
@@ -95,6 +94,8 @@ class LesionTracker:
     def _assigned(self, frame: int, lesions: Sequence[LesionMask]) -> list[tuple[_Track, int]]:
         if not self._tracks or not lesions:
             return []
+        from scipy.optimize import linear_sum_assignment  # still images, which have no tracks, do without SciPy
+
         expected = [track.expected(frame) for track in self._tracks]
         overlaps = np.array([[mask.overlap(lesion) for lesion in lesions] for mask in expected])
         overlaps[overlaps < self.tracking.least_overlap] = 0.0
