@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bustle
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.data.phantom.cases import phantom_case
@@ -54,6 +55,14 @@ def test_a_path_of_that_name_shadows_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert named_model(Path(REFERENCE)) == Path(REFERENCE)
     with pytest.raises(InputError):
         Predictor.open(Path(REFERENCE))
+
+
+def test_where_no_model_is_named_nothing_shadows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path(REFERENCE).mkdir()
+    write_png(tmp_path / "scan.png", phantom_case(3, seed=0, size=200).image)
+    assert main(["predict", "scan.png", "--out", "out"]) == 0
+    assert bustle.load_model(device="cpu").title.startswith("The reference model")
 
 
 def test_predict_needs_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from bustle.core.explanation import CHANNEL, METHODS
 from bustle.core.paths import given_path
-from bustle.inference.shipped import REFERENCE
 
 if TYPE_CHECKING:
     from bustle.core.errors import InputError
@@ -38,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=given_path,
-        default=REFERENCE,
         metavar="RUN|PACKAGE",
         help="run folder of `bustle train`, RUN/fold-K, or a package of `bustle export` (default: the "
         "reference model that comes with bustle)",
@@ -122,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.predict import PredictionRun, predict_files
     from bustle.inference.prediction_files import OBJECTS, remove_objects
     from bustle.inference.predictor import Predictor
+    from bustle.inference.shipped import default_model
     from bustle.reading.picking import pick
     from bustle.reading.read_clips import read_clips
 
@@ -139,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         claim.refuse_inputs(image.path for image in images)
         claim.refuse_inputs(path for clip in clips for path in clip.files)
         claim.refuse_foreign()
-        predictor = Predictor.open(arguments.model, device=arguments.device)
+        predictor = Predictor.open(arguments.model or default_model(), device=arguments.device)
         for warning in predictor.warnings:
             announce(f"bustle: warning: {warning}")
         if arguments.centre is not None and not predictor.data.needs_place:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 SUFFIX = ".bustle"
 REFERENCE = "reference"
-"""The model that answers where none is named."""
 
 
 def shipped_names() -> list[str]:
@@ -18,6 +17,11 @@ def shipped_names() -> list[str]:
 def shipped_package(name: str) -> Path:
     """The folder of the package of this name."""
     return _folder() / f"{name}{SUFFIX}"
+
+
+def default_model() -> Path:
+    """The model that answers where none is named, whatever else has its name in the working folder."""
+    return shipped_package(REFERENCE)
 
 
 def named_model(path: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from bustle.core.extras import naming_the_extra
 from bustle.core.paths import given_path
-from bustle.inference.shipped import REFERENCE
 from bustle.library.guest import as_a_guest
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @naming_the_extra()
 @as_a_guest()
 def load_model(
-    path: str | Path = REFERENCE, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
+    path: str | Path | None = None, *, device: Literal["auto", "cpu", "cuda"] = "auto", fold: int | None = None
 ) -> Predictor:
     """Open a trained model.
 
@@ -43,8 +42,9 @@ def load_model(
             where PyTorch is not installed.
     """
     from bustle.inference.predictor import Predictor
+    from bustle.inference.shipped import default_model
 
-    return Predictor.open(given_path(path), device=device, fold=fold)
+    return Predictor.open(default_model() if path is None else given_path(path), device=device, fold=fold)
 
 
 @naming_the_extra()
@@ -52,7 +52,7 @@ def load_model(
 def predict(
     image: str | Path | ArrayLike,
     *,
-    model: Predictor | str | Path = REFERENCE,
+    model: Predictor | str | Path | None = None,
     spacing: float | Sequence[float] | None = None,
     centre: Sequence[float] | None = None,
     name: str | None = None,
@@ -65,7 +65,7 @@ def predict(
             `H W 1` (grey), `H W 3` (RGB) or `H W 4` (RGBA, on black), for a model for volumes `D H W` (slice, depth,
             lateral). Whole numbers, also stored as floats, which are scaled from the least of 8, 10, 12, 14 and 16
             bits that holds them: 12-bit grey values look as in an 8-bit file.
-        model: what `load_model` returned, or a path that it takes.
+        model: what `load_model` returned, or a path that it takes; by default the reference model.
         spacing: the size in mm of a pixel or voxel: one number, or one per axis in the array's order. Files may say
             it themselves; arrays of volumes need it; without it an image is measured in pixels.
         centre: of a volume, the lesion's place (slice, row, column) in voxels from 0: only there is looked. By
