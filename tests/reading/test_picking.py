@@ -29,6 +29,12 @@ def test_clips_of_one_name_have_folders_of_their_own(tmp_path: Path):
     assert not pick([str(first)]).is_study
 
 
+def test_names_that_differ_in_case_alone_are_one_folder_on_some_systems(tmp_path: Path):
+    first, second = frames(tmp_path / "first" / "clip", 2), frames(tmp_path / "second" / "CLIP", 2)
+    picked = pick([f"frames:{first}", f"frames:{second}?name=other"])
+    assert [clip.name for clip in picked.clips] == ["clip", "CLIP-2"]
+
+
 def test_a_given_size_replaces_the_stated_one_and_is_another_clip(tmp_path: Path):
     frames(tmp_path / "a")
     (tmp_path / "v.csv").write_text("video,spacing_mm\na,0.2\n")

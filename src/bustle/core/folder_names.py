@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 MAX_BYTES = 200
 """Of a name in UTF-8, so that an ending still fits on every file system."""
@@ -25,3 +26,8 @@ def portable_name(text: str) -> str:
         return name
     digits = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
     return f"{name.encode()[: MAX_BYTES - 10].decode(errors='ignore').rstrip(' .')}-{digits}"
+
+
+def without_case(name: str) -> str:
+    """Names of which this is the same are one folder on some file systems."""
+    return unicodedata.normalize("NFC", name).casefold()

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bustle.core.errors import InputError
+
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _USED = {"memory.max": "memory.current", "memory.limit_in_bytes": "memory.usage_in_bytes"}
@@ -21,6 +23,15 @@ def available_memory() -> int | None:
     """
     left = [*_machine(), *_address_space(), *_control_groups()]
     return max(0, min(left)) if left else None
+
+
+def too_large_to_read(path: Path) -> InputError:
+    """What is said of a file whose content does not fit."""
+    return InputError(
+        "needs more memory to be read than there is",
+        remedy="close other programs, or raise the limit of memory",
+        path=path,
+    )
 
 
 def _machine() -> Iterator[int]:

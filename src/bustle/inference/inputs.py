@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
-from bustle.core.folder_names import portable_name
+from bustle.core.folder_names import portable_name, without_case
 from bustle.core.paths import given_path
 from bustle.core.progress import announce
 from bustle.data.archives import is_archive, unpacked
@@ -163,7 +162,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     while True:
         of_name: dict[str, list[int]] = {}
         for i, name in enumerate(names):
-            of_name.setdefault(_without_case(name), []).append(i)
+            of_name.setdefault(without_case(name), []).append(i)
         clashing = [i for same in of_name.values() if len(same) > 1 for i in same]
         if not clashing:
             return names
@@ -182,8 +181,3 @@ def _candidates(path: Path, *, folders: Sequence[str]) -> Iterator[str]:
     yield f"{stem}-{unlike}"
     for number in itertools.count(2):
         yield f"{stem}-{unlike}-{number}"
-
-
-def _without_case(name: str) -> str:
-    """Names of which this is the same are one on some file systems."""
-    return unicodedata.normalize("NFC", name).casefold()

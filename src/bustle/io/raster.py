@@ -20,6 +20,7 @@ from PIL import ExifTags, Image
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular, write_bytes
+from bustle.core.memory import too_large_to_read
 from bustle.io.bit_depth import to_8_bit
 from bustle.io.foreign_formats import RECOGNISED_WITHIN, format_of
 from bustle.io.mask_levels import MaskReading, read_annotation, read_probabilities
@@ -199,11 +200,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path, "declares far more pixels than a frame has") from None
     except MemoryError:
-        raise InputError(
-            "needs more memory to be read than there is",
-            remedy="close other programs, or raise the limit of memory",
-            path=path,
-        ) from None
+        raise too_large_to_read(path) from None
     except Exception as error:  # a damaged file can make a decoder raise almost anything
         raise InputError(f"is not a readable {_READ} image, or it is damaged", remedy=_REPLACE, path=path) from error
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bustle.core.errors import InputError
-from bustle.core.folder_names import portable_name
+from bustle.core.folder_names import portable_name, without_case
 from bustle.core.types import Case
 from bustle.data.sources import open_sources
 from bustle.data.video_sizes import video_sizes
@@ -72,7 +72,8 @@ def pick(inputs: Sequence[str], *, spacing: tuple[float, ...] | None = None) -> 
         clip_frames += of_field
         pictures = tuple(image.dicom for image in of_field if image.dicom is not None)
         clips.append(clip_of_pictures(pictures, place=places[pictures[0].sop_uid], spacing=spacing))
-    clips += _of_specs(specs, spacing=spacing, taken={image.name for image in images} | {clip.name for clip in clips})
+    taken = {without_case(each.name) for each in (*images, *clips)}
+    clips += _of_specs(specs, spacing=spacing, taken=taken)
     return Picked(
         images=tuple(images),
         clips=tuple(clips),
@@ -100,7 +101,7 @@ def _places(images: Iterable[InputImage]) -> dict[str, Place]:
 
 
 def _of_specs(specs: Sequence[str], *, spacing: tuple[float, ...] | None, taken: set[str]) -> list[Clip]:
-    """The videos of `frames:` specs; one whose name is taken bears a number after it."""
+    """The videos of `frames:` specs; one whose name is `taken` (`without_case`) bears a number after it."""
     if not specs:
         return []
     videos: dict[tuple[str, str], list[Case]] = {}
@@ -109,10 +110,10 @@ def _of_specs(specs: Sequence[str], *, spacing: tuple[float, ...] | None, taken:
     clips = []
     for (_, video), cases in videos.items():
         name, number = portable_name(video), 1
-        while name in taken:
+        while without_case(name) in taken:
             number += 1
             name = portable_name(f"{video}-{number}")
-        taken.add(name)
+        taken.add(without_case(name))
         place = Place(patient=cases[0].patient_id)
         clips.append(clip_of_cases(cases, name=name, place=place, spacing=spacing))
     return clips

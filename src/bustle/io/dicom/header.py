@@ -18,6 +18,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
+from bustle.core.memory import too_large_to_read
 from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.io.dicom.recognition import begins_as_data_set, has_preamble
 from bustle.io.dicom.transfer_syntaxes import DEFLATED
@@ -112,11 +113,7 @@ def strictly(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except MemoryError:
-        raise InputError(
-            "needs more memory to be read than there is",
-            remedy="close other programs, or raise the limit of memory",
-            path=path,
-        ) from None
+        raise too_large_to_read(path) from None
     except ModuleNotFoundError:
         raise
     except Exception:  # a damaged file can make a parser raise almost anything
