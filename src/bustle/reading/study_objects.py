@@ -6,12 +6,13 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
+from bustle.core.object_formats import ObjectFormat
 from bustle.drawing.overlay_planes import caption_plane, outline_plane
 from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import OBJECTS, remove_objects
@@ -29,8 +30,6 @@ from bustle.report.wording import number as number_text
 if TYPE_CHECKING:
     from bustle.io.dicom.result_identity import Dataset
 
-ObjectFormat = Literal["seg", "sr", "key", "pdf"]
-OBJECT_FORMATS: tuple[ObjectFormat, ...] = ("seg", "sr", "key", "pdf")
 MOST_ON_A_PAGE = 6
 
 
