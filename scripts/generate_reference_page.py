@@ -1,0 +1,118 @@
+"""Writes the tables of docs/reference/reference-model.md anew, from the JSON of its commands; run it after a change.
+
+A table stands between `<!-- table NAME -->` and `<!-- end of table -->`; the words around it are written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bustle.core.files import read_json, write_text
+from bustle.evaluation.figures import Estimate
+from bustle.evaluation.result_files import read_track
+from bustle.evaluation.results import TrackScores
+from bustle.experiments.run_record_file import read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+REFERENCE = RESULTS / "reference"
+PAGE = ROOT / "docs" / "reference" / "reference-model.md"
+TABLE = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+NETWORK_AND_ANSWERS = (
+    ("Dice", "segmentation", "dice"),
+    ("Lesions missed", "segmentation", "missed_lesions"),
+    ("A lesion drawn on normals", "segmentation", "fp_rate_on_normals"),
+    ("AUC, malignant", "classification", "auc"),
+    ("ECE, 10 bins of equal mass", "classification", "ece_equal_mass_10"),
+)
+ANSWERS = (
+    ("Left open", "left_open"),
+    ("Decided wrongly", "decided_wrongly"),
+    ("Lesions in which one stays possible (98 % stated)", "coverage_lesions"),
+    ("Normals in which none stays possible (90 %)", "coverage_normals"),
+    ("Lesions whose class stays possible (90 %)", "coverage_classes"),
+)
+
+
+def render() -> str:
+    return TABLE.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", PAGE.read_text(encoding="utf-8"))
+
+
+def _figures() -> str:
+    tested: Mapping[str, TrackScores] = {
+        "own sources": read_record(RESULTS / "reference.json").folds[0].main.scores,
+        "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_on_busbra.json"),
+        "unseen BUSI": read_track(REFERENCE / "without_busi_on_busi.json"),
+    }
+    columns = [f"{name}: {whose}" for name in tested for whose in ("network", "answers")]
+    rows = []
+    for words, part, metric in NETWORK_AND_ANSWERS:
+        cells = []
+        for scores in tested.values():
+            assert scores.answers is not None
+            cells += [_estimate(_of(scores, part, metric)), _estimate(_of(scores.answers, part, metric))]
+        rows.append([words, *cells])
+    for words, promise in ANSWERS:
+        cells = []
+        for scores in tested.values():
+            assert scores.answers is not None
+            cells += ["–", _estimate(scores.answers.estimates[promise])]
+        rows.append([words, *cells])
+    return _table(["", *columns], rows)
+
+
+def _of(figures: Any, part: str, metric: str) -> Estimate:
+    found = getattr(figures, part)
+    return (found if part == "segmentation" else found.estimates)[metric]
+
+
+def _estimate(figure: Estimate) -> str:
+    return _interval(figure.mean, figure.ci95)
+
+
+def _parts(name: str) -> str:
+    groups = read_json(REFERENCE / name)["subgroups"]
+    rows = [
+        [f"{group['kind']}: {group['name']}", f"{group['n']} ({group['n_malignant']})"]
+        + [_interval(group[metric]["value"], group[metric]["ci95"]) for metric in ("dice", "missed_lesions", "auc")]
+        for group in groups
+    ]
+    return _table(["part", "cases (malignant)", "Dice", "lesions missed", "AUC"], rows)
+
+
+def _descriptors() -> str:
+    rows = []
+    for words, name in (("own sources", ""), ("unseen BUS-BRA", "_without_busbra")):
+        found = read_json(REFERENCE / f"descriptor_stacking{name}.json")
+        for way in found["ways"]:
+            figures = [_interval(way[metric]["value"], way[metric]["ci95"]) for metric in ("auc", "log_loss", "ece")]
+            gain = _interval(way["auc"]["gain"], way["auc"]["gain_ci95"], sign="+")
+            rows.append([f"{words} ({found['n_tested']})", way["title"], figures[0], gain, *figures[1:]])
+    return _table(["tested on (lesions)", "probability", "AUC", "gain", "log loss", "ECE"], rows)
+
+
+def _interval(value: float | None, ci95: Any, *, sign: str = "") -> str:
+    if value is None:
+        return "–"
+    bounds = "" if ci95 is None else f" [{', '.join(f'{bound:{sign}.3f}' for bound in ci95)}]"
+    return f"{value:{sign}.3f}{bounds}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "figures": _figures,
+    "own_parts": lambda: _parts("subgroups.json"),
+    "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
+    "descriptors": _descriptors,
+}
+
+if __name__ == "__main__":
+    write_text(PAGE, render())
