@@ -54,6 +54,7 @@ EXTRAS: Mapping[str, Extra] = {
             "highdicom": "highdicom",
         },
     ),
+    "node": Extra("durable jobs need", {"dbos": "DBOS"}),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
 }
 

@@ -1,0 +1,1 @@
+"""Work that outlives its process: what a killed worker held is taken up again, and the database row is the truth."""
