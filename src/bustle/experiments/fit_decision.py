@@ -23,6 +23,7 @@ from bustle.inference.decision import (
     NORMAL,
     DecisionRule,
     Domain,
+    Question,
     Values,
     malignancy_inputs,
     presence_inputs,
@@ -125,20 +126,24 @@ def fit_rule(cases: Sequence[CalibrationCase]) -> DecisionRule | None:
     malignancy = fit_malignancy(known_lesions(cases))
     if malignancy is None:
         return None
+    return DecisionRule(
+        domain=fit_domain(np.array([case.statistics for case in cases])),
+        presence=fit_presence(cases),
+        malignancy=malignancy.question,
+        smallest_part=fit_smallest_part(cases),
+        descriptors=malignancy.descriptors,
+        trial=malignancy.trial,
+    )
+
+
+def fit_presence(cases: Sequence[CalibrationCase]) -> Question | None:
+    """The question whether there is a lesion; None of a network without normals, and of too few cases."""
     known = [case for case in cases if case.has_lesion is not None and NORMAL in case.probabilities]
-    presence = question_of(
+    return question_of(
         [presence_inputs(case.probabilities, peak=case.peak) for case in known],
         [bool(case.has_lesion) for case in known],
         coverage_yes=LESION_COVERAGE,
         coverage_no=NORMAL_COVERAGE,
-    )
-    return DecisionRule(
-        domain=fit_domain(np.array([case.statistics for case in cases])),
-        presence=presence,
-        malignancy=malignancy.question,
-        smallest_part=_smallest_part(cases),
-        descriptors=malignancy.descriptors,
-        trial=malignancy.trial,
     )
 
 
@@ -170,9 +175,14 @@ def fit_domain(statistics: NDArray[np.float64]) -> Domain | None:
     return replace(unbounded, most_distance=ELSEWHERE * float(np.quantile(distances, IN_DOMAIN)))
 
 
-def _smallest_part(cases: Sequence[CalibrationCase]) -> float:
-    """The share with the highest mean Dice over the lesions of which something is drawn, the smallest of equals."""
-    outlined = [case for case in cases if case.true_area and case.parts]
+def outlined_lesions(cases: Sequence[CalibrationCase]) -> list[CalibrationCase]:
+    """Those of the cases with a true outline of which something is drawn."""
+    return [case for case in cases if case.true_area and case.parts]
+
+
+def fit_smallest_part(cases: Sequence[CalibrationCase]) -> float:
+    """The share with the highest mean Dice over the `outlined_lesions`, the smallest of equals."""
+    outlined = outlined_lesions(cases)
     return max(SMALLEST_PARTS, key=lambda share: (round(_mean_dice(outlined, share), 9), -share))
 
 

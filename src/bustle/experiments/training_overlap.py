@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from bustle.core.errors import InputError
 from bustle.core.image_sketch import ImageSketch
@@ -15,9 +16,23 @@ from bustle.experiments.known_images import read_known_images
 from bustle.inference.package import Package, case_digest, is_package
 from bustle.inference.shipped import named_model
 
+Relation = Literal["same", "alike"]
+
 
 def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
-    """Warnings for cases that were in the training or validation part of a run's finished folds (or of `fold-K`).
+    """Warnings for cases that were in the training or validation part of a run's finished folds (or of `fold-K`)."""
+    if not is_package(model) and not named_run(model).run.splits.exists():
+        return ["the run has no record of its split: whether it was trained on some of the cases is not known"]
+    relations = cases_of_training(model, cases)
+    same, alike = ([name for name, found in relations.items() if found == kind] for kind in ("same", "alike"))
+    return [
+        *_leak(same, of=len(cases), what="were used to train or to choose this model"),
+        *_leak(alike, of=len(cases), what="look like copies of images that trained or chose this model"),
+    ]
+
+
+def cases_of_training(model: Path, cases: Sequence[Case]) -> dict[str, Relation]:
+    """By case id, how a case that trained or chose the model is known: by the image itself, or as a copy of one.
 
     A model knows the images that it has seen whatever they are called, and copies of them; one from before images
     were remembered knows only the ids.
@@ -25,21 +40,18 @@ def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
     if is_package(model):
         record = Package(model).record  # without its files, which whoever opened the model has compared
         digests, images = set(record.seen_cases), record.seen_images
-    elif not named_run(model).run.splits.exists():
-        return ["the run has no record of its split: whether it was trained on some of the cases is not known"]
     else:
         digests = {case_digest(case_id) for case_id in seen_case_ids(model)}
         images = seen_images(model)
     if not images:
-        seen = [case.case_id for case in cases if case_digest(case.case_id) in digests]
-        return _leak(seen, of=len(cases), what="were used to train or to choose this model")
+        return {case.case_id: "same" for case in cases if case_digest(case.case_id) in digests}
     known = SeenImages(images)
-    relations = {case_id: known.relation(sketch) for case_id, sketch in sketches_of(cases).items()}
-    same, alike = ([name for name, found in relations.items() if found == kind] for kind in ("same", "alike"))
-    return [
-        *_leak(same, of=len(cases), what="were used to train or to choose this model"),
-        *_leak(alike, of=len(cases), what="look like copies of images that trained or chose this model"),
-    ]
+    relations: dict[str, Relation] = {}
+    for case_id, sketch in sketches_of(cases).items():
+        relation = known.relation(sketch)
+        if relation is not None:
+            relations[case_id] = relation
+    return relations
 
 
 def overlap_of_start(init: Path | None, cases: Sequence[Case]) -> list[str]:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
 from bustle.core.run_provenance import numbers_of_cases
-from bustle.evaluation.figures import ShortFigure, Subgroup
+from bustle.evaluation.figures import Subgroup
+from bustle.evaluation.metrics import ANSWERS, CLASSIFICATION
 from bustle.evaluation.results import ReleasedFigures
-from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, PackageRecord
+from bustle.export.local_fit import fitted_on, verdict
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, LocalFit, PackageRecord
 from bustle.report.evaluation_page import answer_lines, headline_cards
 from bustle.report.training_sentence import trained_on
-from bustle.report.wording import NOTHING, interval, with_unit
+from bustle.report.wording import NOTHING, interval, short_figure, with_unit
 
 
 def model_card(record: PackageRecord, *, name: str) -> str:
@@ -24,6 +26,7 @@ def model_card(record: PackageRecord, *, name: str) -> str:
         "Training": _training(record),
         "Figures": _figures(record),
         "Answers": _answers(record),
+        **({} if record.local_fit is None else {"Local fit": _local_fit(record.local_fit)}),
         "Deviations from the paper": f"{record.citation}\n\n{_list(record.deviations)}",
         "Export": _export(record),
         "Licence": record.licence,
@@ -136,6 +139,22 @@ def _answers(record: PackageRecord) -> str:
     return "\n".join(lines)
 
 
+def _local_fit(fit: LocalFit) -> str:
+    titles = {name: metric.title for name, metric in (ANSWERS | CLASSIFICATION).items()}
+    lines = [
+        f"{fitted_on(fit)} What the other sections tell of answers and their coverage is of the rule before.",
+        "",
+        "| on the local cases | before | after | n |",
+        "|---|---|---|---|",
+    ]
+    for each in fit.figures:
+        lines.append(
+            f"| {titles[each.metric]} | {short_figure(each.before)} | {short_figure(each.after)} | {each.after.n} |"
+        )
+    digests = (f"{source}, SHA-256 `{facts.sha256[:16]}…`" for source, facts in fit.data.items())
+    return "\n".join([*lines, "", verdict(fit), "", f"Data: {'; '.join(digests)}."])
+
+
 def _track_table(figures: ReleasedFigures) -> str:
     protocol = figures.protocol
     lines = [
@@ -161,16 +180,9 @@ def _subgroups(groups: Sequence[Subgroup]) -> str:
         "|---|---|---|---|---|",
     ]
     for group in groups:
-        words = " | ".join(_short(figure) for figure in (group.dice, group.missed_lesions, group.auc))
+        words = " | ".join(short_figure(figure) for figure in (group.dice, group.missed_lesions, group.auc))
         lines.append(f"| {group.kind}: {_cell(group.name)} | {group.n} ({group.n_malignant}) | {words} |")
     return "\n".join(lines)
-
-
-def _short(figure: ShortFigure) -> str:
-    if figure.value is None:
-        return NOTHING
-    bounds = "" if figure.ci95 is None else f" [{figure.ci95[0]:.3f}, {figure.ci95[1]:.3f}]"
-    return f"{figure.value:.3f}{bounds}"
 
 
 def _export(record: PackageRecord) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shutil
-import tempfile
-import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -16,18 +13,18 @@ from torch import nn
 from bustle.core.claimed_output import claim_file
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import atomic_path, sha256_of_file, write_error, write_json, write_text
+from bustle.core.files import sha256_of_file, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import Head, ModelSpec
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
-from bustle.core.temporaries import temporary_affixes
 from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.results import ReleasedFigures
 from bustle.export.half_weights import round_to_half
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
+from bustle.export.package_folder import new_package, refuse_existing
 from bustle.export.parity import compare
 from bustle.inference.decision import DecisionRule
 from bustle.inference.package import (
@@ -90,7 +87,7 @@ def write_package(
     resolved = zoo.resolve(recipe)
     meaning = None if "mask" in untrained else resolved.mask_meaning
     _check(out, spec=resolved.spec, weights=weights)
-    with claim_file(out), _new_package(out) as folder:
+    with claim_file(out), new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
         packed = _rounded(networks, weights=weights, folder=folder) if half else weights
         graph_input, outputs = write_onnx(
@@ -147,38 +144,12 @@ def _check(out: Path, *, spec: ModelSpec, weights: Sequence[Path]) -> None:
     if not spec.exports:
         reason = next(text for text in spec.deviations if "export" in text)
         raise InputError(f"{spec.title}: {reason.rstrip('.')}", remedy="use the run folder itself")
-    if out.exists():
-        raise InputError("exists already", remedy="choose another --out, or remove it", path=out)
+    refuse_existing(out)
     if sum(path.stat().st_size for path in weights) > LARGEST_GRAPH:
         raise InputError(
             f"{len(weights)} networks of this size do not fit in one ONNX file (2 GiB)",
             remedy=f"export one fold, such as {weights[0].parent}",
         )
-
-
-@contextlib.contextmanager
-def _new_package(out: Path) -> Iterator[Path]:
-    """Yield an empty folder, which becomes `out` only when the block succeeds."""
-    try:
-        prefix, suffix = temporary_affixes(out.name)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=prefix, suffix=suffix) as temporary:
-            folder = Path(temporary) / "package"
-            folder.mkdir()
-            yield folder
-            if out.suffix.lower() == ".zip":
-                with atomic_path(out) as archive:
-                    _zip(folder, archive)
-            else:
-                folder.rename(out)
-    except OSError as error:
-        raise write_error(out, error) from error
-
-
-def _zip(folder: Path, archive: Path) -> None:
-    """Without compression: weights do not shrink, and a plain copy opens faster."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as writing:
-        for path in sorted(folder.iterdir()):
-            writing.write(path, path.name)
 
 
 def _rounded(networks: Sequence[nn.Module], *, weights: Sequence[Path], folder: Path) -> list[Path]:

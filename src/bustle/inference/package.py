@@ -25,7 +25,7 @@ from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights, TaughtCases
 from bustle.core.views import Views
-from bustle.evaluation.figures import Subgroup
+from bustle.evaluation.figures import ShortFigure, Subgroup
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
@@ -105,6 +105,37 @@ class Parity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldOutFigure:
+    """A metric of answers by the rule `before` a fit on local cases, and `after` it by rules of other patients."""
+
+    metric: str
+    before: ShortFigure
+    after: ShortFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalFit:
+    """On what local cases a package's decision rule was fitted after its export.
+
+    `rule_before` is the SHA-256 of the rule that it had, None of one without. `data` are the cases by source,
+    `patients` their number, `malignant`, `benign` and `normal` the cases of each class. `fitted` names the parts of
+    the rule that are new, the others are those from before. `figures` compare both rules on the same cases in `folds`
+    parts, whole patients apart; `brier_gain` is by how much the Brier score of malignant is lower after than before.
+    """
+
+    rule_before: str | None
+    data: Mapping[str, Fingerprint]
+    patients: int
+    malignant: int
+    benign: int
+    normal: int
+    fitted: tuple[str, ...]
+    folds: int
+    figures: tuple[HeldOutFigure, ...]
+    brier_gain: ShortFigure
+
+
+@dataclass(frozen=True, kw_only=True)
 class PackageRecord:
     """The content of `package.json`.
 
@@ -113,7 +144,8 @@ class PackageRecord:
     the rule by which outputs become answers, None without one. `training` and `parity` are None where not known.
     `metrics` has one entry per track, `subgroups` a few figures of parts of the test cases. `seen_cases` are digests
     (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
-    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256.
+    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256. `local_fit`
+    tells on what a site has fitted the `decision`, None if it is that of the training.
     """
 
     format_version: int
@@ -140,6 +172,7 @@ class PackageRecord:
     half: bool
     versions: Mapping[str, str]
     files: Mapping[str, str]
+    local_fit: LocalFit | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         """Raises `ValueError` where what it says of inputs, outputs and files does not hold together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bustle.evaluation.figures import ShortFigure
 from bustle.evaluation.results import FoldEstimate
 from bustle.evaluation.statistics import FEWEST_GROUPS
 
@@ -33,6 +34,14 @@ def number(value: float | None, unit: str) -> str:
 
 def interval(bounds: tuple[float, float] | list[float] | None, unit: str) -> str:
     return NOTHING if bounds is None else f"{number(bounds[0], unit)} to {number(bounds[1], unit)}"
+
+
+def short_figure(figure: ShortFigure) -> str:
+    """A fraction with its interval in brackets: `0.812 [0.780, 0.841]`."""
+    if figure.value is None:
+        return NOTHING
+    bounds = "" if figure.ci95 is None else f" [{figure.ci95[0]:.3f}, {figure.ci95[1]:.3f}]"
+    return f"{figure.value:.3f}{bounds}"
 
 
 def resampled_groups(count: int) -> str:

@@ -1,0 +1,123 @@
+"""A decision rule fitted to one site's own cases, and how it answers cases of patients that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.answer import Answer
+from bustle.core.errors import InputError
+from bustle.experiments.fit_decision import (
+    CalibrationCase,
+    fit_domain,
+    fit_presence,
+    fit_smallest_part,
+    known_lesions,
+    outlined_lesions,
+)
+from bustle.experiments.malignancy_fit import CLASS_COVERAGE
+from bustle.experiments.question_fit import question_of
+from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL, DecisionRule, Question, bounded_log_odds
+
+FOLDS = 5
+
+LEAST_PATIENTS = 15
+"""With benign and with malignant lesions each: with fewer, those left out of five parts have no rule."""
+
+LEAST_LESIONS = 50
+"""To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and which parts are dropped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRule:
+    """The `rule`, and which parts of it are `fitted` on the local cases; the others are those of the rule before."""
+
+    rule: DecisionRule
+    fitted: tuple[str, ...]
+
+
+def check_enough(cases: Sequence[CalibrationCase]) -> None:
+    """Raises `InputError` for too few patients of a class."""
+    patients = {name: len({case.group for case in cases if case.label == name}) for name in (BENIGN, MALIGNANT)}
+    if min(patients.values()) < LEAST_PATIENTS:
+        found = " and ".join(f"{count} with {name} lesions" for name, count in patients.items())
+        raise InputError(
+            f"{found} are too few patients to fit on and to check the fit",
+            remedy=f"give at least {LEAST_PATIENTS} of either; until then use the package as it is",
+        )
+
+
+def fit_local_rule(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> LocalRule:
+    """What can be fitted on these cases: always the probability of malignant and its bounds.
+
+    Its descriptors are those of the rule `before`, weighed anew. The presence of a lesion, the domain and the
+    smallest part are fitted where there are cases enough. Raises `InputError` for too few lesions of a class.
+    """
+    malignancy = _malignancy(before, cases)
+    if malignancy is None:
+        check_enough(cases)
+        raise InputError("one class has too few lesions", remedy="give more cases")
+    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, smallest_part=0.0)
+    if before is not None:
+        rule = replace(before, malignancy=malignancy, trial=None)
+    fitted = ["malignancy"]
+    lesions = sum(case.has_lesion is True for case in cases)
+    presence = fit_presence(cases) if lesions >= LEAST_LESIONS else None
+    if presence is not None:
+        rule, fitted = replace(rule, presence=presence), [*fitted, "presence"]
+    domain = fit_domain(np.array([case.statistics for case in cases]))
+    if domain is not None:
+        rule, fitted = replace(rule, domain=domain), [*fitted, "domain"]
+    if len(outlined_lesions(cases)) >= LEAST_LESIONS:
+        rule, fitted = replace(rule, smallest_part=fit_smallest_part(cases)), [*fitted, "smallest_part"]
+    return LocalRule(rule=rule, fitted=tuple(fitted))
+
+
+def _malignancy(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> Question | None:
+    lesions = known_lesions(cases)
+    inputs = lesions.network[:, None]
+    if before is not None and before.descriptors is not None:
+        measured = [bounded_log_odds(before.descriptors.log_odds(values)) for values in lesions.measured]
+        inputs = np.column_stack([inputs, measured])
+    return question_of(inputs, lesions.malignant, coverage_yes=CLASS_COVERAGE, coverage_no=CLASS_COVERAGE)
+
+
+def answers_by(rule: DecisionRule, cases: Sequence[CalibrationCase]) -> list[Answer]:
+    return [
+        rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics, lesion=case.lesion)
+        for case in cases
+    ]
+
+
+def held_out_answers(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> list[Answer]:
+    """To every case the answer of a rule that was fitted without its fifth of the patients. Raises `InputError`."""
+    parts = parts_of_patients(cases)
+    found: dict[int, Answer] = {}
+    for part in range(FOLDS):
+        rule = fit_local_rule(before, [case for case, of in zip(cases, parts, strict=True) if of != part]).rule
+        left_out = np.flatnonzero(parts == part).tolist()
+        found |= dict(zip(left_out, answers_by(rule, [cases[place] for place in left_out]), strict=True))
+    return [found[place] for place in range(len(cases))]
+
+
+def parts_of_patients(cases: Sequence[CalibrationCase], *, seed: int = 0) -> NDArray[np.int64]:
+    """The part of each case, 0 to `FOLDS` - 1: whole patients, those of each class dealt out in turn.
+
+    A patient with lesions of both classes counts as malignant.
+    """
+    labels: dict[str, set[str | None]] = {}
+    for case in cases:
+        labels.setdefault(case.group, set()).add(case.label)
+    order = (MALIGNANT, BENIGN, NORMAL)
+    kinds = {group: next((name for name in order if name in own), "") for group, own in labels.items()}
+    shuffled = np.random.default_rng(seed).permutation(sorted(labels))
+    dealt: Counter[str] = Counter()
+    part_of = {}
+    for group in map(str, shuffled):
+        part_of[group] = dealt[kinds[group]] % FOLDS
+        dealt[kinds[group]] += 1
+    return np.array([part_of[case.group] for case in cases], np.int64)
