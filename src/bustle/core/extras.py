@@ -54,7 +54,9 @@ EXTRAS: Mapping[str, Extra] = {
             "highdicom": "highdicom",
         },
     ),
-    "node": Extra("durable jobs need", {"dbos": "DBOS"}),
+    "node": Extra(
+        "the node needs", {"dbos": "DBOS", "pynetdicom": "pynetdicom", "dicomweb_client": "dicomweb-client"}
+    ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
 }
 

@@ -31,6 +31,9 @@ _PICTURES = {
     "1.2.840.10008.5.1.4.1.1.7.3",
     "1.2.840.10008.5.1.4.1.1.7.4",
 }
+RECEIVED_CLASSES = (*sorted(_PICTURES), ENHANCED_VOLUME)
+"""The SOP classes of what is read."""
+
 READ = "ultrasound images, clips and volumes and secondary captures are read"
 
 _DEVICE = ("Manufacturer", "ManufacturerModelName")

@@ -14,6 +14,28 @@ _LATER_NAMES = {
 
 DEFLATED = str(DeflatedExplicitVRLittleEndian)
 
+RECEIVED_SYNTAXES = (
+    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
+    "1.2.840.10008.1.2",  # Implicit VR Little Endian
+    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
+    DEFLATED,
+    "1.2.840.10008.1.2.5",  # RLE Lossless
+    "1.2.840.10008.1.2.4.50",  # JPEG baseline, extended, lossless, lossless with selection value 1
+    "1.2.840.10008.1.2.4.51",
+    "1.2.840.10008.1.2.4.57",
+    "1.2.840.10008.1.2.4.70",
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless and near-lossless
+    "1.2.840.10008.1.2.4.81",
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless and lossy
+    "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.4.201",  # High-Throughput JPEG 2000 lossless, lossless with RPCL, lossy
+    "1.2.840.10008.1.2.4.202",
+    "1.2.840.10008.1.2.4.203",
+    "1.2.840.10008.1.2.4.102",  # MPEG-4 AVC/H.264 High Profile, and compatible with BD
+    "1.2.840.10008.1.2.4.103",
+)
+"""How what is read may be stored, uncompressed first."""
+
 _VIDEO = ("MPEG", "HEVC", "H.264", "H.265")
 
 

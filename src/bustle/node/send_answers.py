@@ -1,0 +1,109 @@
+"""The second stage of a job: the result objects of a study go to every archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bustle.core.errors import InputError
+from bustle.inference.prediction_files import OBJECTS
+from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
+from bustle.node.receiver import client_context
+from bustle.node.settings import Archive, DicomArchive, NodeSettings, WebArchive
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SEND = "send"
+
+_TIMEOUT = 60.0
+_THERE_ALREADY = 0x0111
+"""Some archives say so of an instance that they have; the identifiers of answers repeat themselves."""
+
+
+class AnswerSender:
+    """Sends what is in folders of `out`. Sending twice is as sending once: archives keep one object of a UID."""
+
+    def __init__(self, settings: NodeSettings, out: Path):
+        self._settings = settings
+        self._out = out
+
+    def send(self, job: JobInHand) -> PlainValues:
+        """Returns how many objects went to each archive; raises `PostponedError` where one does not take them all."""
+        files = sorted((self._out / job.id / OBJECTS).glob("*.dcm"))
+        if not files:
+            raise InputError("its answers are deleted", remedy="send the study again under another identifier")
+        for archive in self._settings.answers:
+            _send(files, archive, self._settings)
+        return {"objects": len(files), "archives": len(self._settings.answers)}
+
+
+def _send(files: Sequence[Path], archive: Archive, settings: NodeSettings) -> None:
+    from pydicom import dcmread
+
+    objects = [dcmread(path) for path in files]
+    if isinstance(archive, WebArchive):
+        _store_over_the_web(objects, archive)
+    else:
+        _store(objects, archive, settings)
+
+
+def _store(objects: Sequence[Dataset], archive: DicomArchive, settings: NodeSettings) -> None:
+    from pynetdicom.ae import ApplicationEntity
+
+    entity = ApplicationEntity(settings.ae)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = _TIMEOUT
+    for uid, syntax in sorted({(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects}):
+        entity.add_requested_context(uid, syntax)
+    options: dict[str, Any] = {}
+    if archive.encrypted:
+        assert settings.tls is not None  # as the settings make sure
+        options["tls_args"] = (client_context(settings.tls), archive.host)
+    association = entity.associate(archive.host, archive.port, ae_title=archive.ae, **options)
+    if not association.is_established:
+        what = "refuses this node" if association.is_rejected else "cannot be reached"
+        raise PostponedError(f"{archive.ae} at {archive.host}:{archive.port} {what}")
+    try:
+        for each in objects:
+            try:
+                status = association.send_c_store(each).get("Status")
+            except (RuntimeError, ValueError):  # the association has ended, or its kind of object was not accepted
+                raise PostponedError(f"{archive.ae} does not take {each.SOPClassUID.name}") from None
+            if status is None:
+                raise PostponedError(f"{archive.ae} ended the association")
+            if status not in (0, _THERE_ALREADY) and status >> 12 != 0xB:  # Bxxx are warnings: it is kept
+                raise PostponedError(f"{archive.ae} answers 0x{status:04X} to {each.SOPClassUID.name}")
+    finally:
+        association.release()
+
+
+def _store_over_the_web(objects: Sequence[Dataset], archive: WebArchive) -> None:
+    import requests
+    from dicomweb_client import DICOMwebClient
+
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy and no password of somebody's home folder
+        if archive.trusted is not None:
+            session.verify = str(archive.trusted)
+        if archive.user is not None and archive.password is not None:
+            session.auth = (archive.user, _password(archive.password))
+        client = DICOMwebClient(archive.url, session=session, timeout=_TIMEOUT)
+        client.set_http_retry_params(retry=False)  # the job is what is tried again
+        try:
+            answer = client.store_instances(objects)
+        except requests.HTTPError as error:
+            code = "no code" if error.response is None else error.response.status_code
+            raise PostponedError(f"{archive.url} answers {code}") from None
+        except (requests.RequestException, ValueError) as error:
+            raise PostponedError(f"{archive.url} cannot be reached ({type(error).__name__})") from None
+    failed = answer.get("FailedSOPSequence") or ()
+    if failed:
+        raise PostponedError(f"{archive.url} does not take {len(failed)} of {len(objects)} objects")
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise PostponedError(f"the password in {path.name} cannot be read ({error.strerror})") from None

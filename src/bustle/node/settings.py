@@ -1,0 +1,184 @@
+"""The settings of a node: one YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from bustle.core.config import apply_overrides, from_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import check_regular
+from bustle.core.object_formats import ObjectFormat
+
+Megabytes = int
+LONGEST_TITLE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """PEM files: `certificate` and `key` show who this node is, `trusted` are those whose word is taken for others.
+
+    With `trusted` a sender without a certificate of theirs is not let in.
+    """
+
+    certificate: Path
+    key: Path
+    trusted: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomArchive:
+    """Answers go there by C-STORE, over TLS where `encrypted`, with the node's own certificates."""
+
+    to: Literal["dicom"] = "dicom"
+    ae: str
+    host: str
+    port: int
+    encrypted: bool = False
+
+    def __post_init__(self) -> None:
+        check_title(self.ae)
+        _check_port(self.port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebArchive:
+    """Answers go there by STOW-RS. `password` is a file that holds nothing else; `trusted` a PEM file."""
+
+    to: Literal["dicomweb"] = "dicomweb"
+    url: str
+    user: str | None = None
+    password: Path | None = None
+    trusted: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError("url must begin with http:// or https://")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+
+
+Archive = DicomArchive | WebArchive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`instance` is the largest image or clip, `free` what must be left on the disk, both in MB (10^6 bytes).
+
+    Memory may have to hold `associations` instances at a time.
+    """
+
+    instance: Megabytes = 512
+    free: Megabytes = 2000
+    associations: int = 4
+    idle_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.instance < 1 or self.free < 0 or self.associations < 1 or self.idle_seconds <= 0:
+            raise ValueError("instance and associations must be 1 or more, free 0 or more, idle_seconds above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftLimits:
+    """When a device's month raises a warning: with `fewest` answers or more.
+
+    `other_pictures` is the highest share that may be no breast ultrasound. From the months before, no decision's
+    share may differ by more than `decision`, and the median probability of malignant by no more than `probability`.
+    """
+
+    fewest: int = 50
+    other_pictures: float = 0.2
+    decision: float = 0.2
+    probability: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """`senders` are the AE titles that may send; answers go to every one of `answers`, as objects of these `formats`.
+
+    A study is read when nothing of it has come for `quiet_seconds`. `data` is the node's own folder. `model` is a run
+    or a package (None: the shipped one), `database` a URL (None: a file in `data`). What was answered is deleted from
+    `data` after `keep_days`.
+    """
+
+    ae: str = "BUSTLE"
+    host: str = "127.0.0.1"
+    port: int = 11112
+    data: Path
+    senders: tuple[str, ...]
+    answers: tuple[Archive, ...]
+    formats: tuple[ObjectFormat, ...] = ("seg", "sr")
+    quiet_seconds: float = 30.0
+    model: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    database: str | None = None
+    keep_days: float = 7.0
+    tls: Tls | None = None
+    limits: Limits = Limits()
+    drift: DriftLimits = DriftLimits()
+
+    def __post_init__(self) -> None:
+        for title in (self.ae, *self.senders):
+            check_title(title)
+        _check_port(self.port)
+        if not self.senders or not self.answers or not self.formats:
+            raise ValueError("senders, answers and formats must not be empty")
+        if self.quiet_seconds < 0 or self.keep_days < 0:
+            raise ValueError("quiet_seconds and keep_days must be 0 or more")
+        if self.tls is None and any(isinstance(each, DicomArchive) and each.encrypted for each in self.answers):
+            raise ValueError("an encrypted archive needs tls, the certificates of this node")
+
+
+def check_title(title: str) -> None:
+    """Raises `ValueError` for what is no AE title."""
+    if not 1 <= len(title) <= LONGEST_TITLE or not title.isascii() or not title.isprintable() or "\\" in title:
+        raise ValueError(f"'{title[:40]}' is no AE title, which has 1 to {LONGEST_TITLE} plain characters")
+    if title != title.strip():
+        raise ValueError(f"the AE title '{title}' begins or ends with a blank")
+
+
+def _check_port(port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} must lie between 1 and 65535")
+
+
+def read_settings(path: Path, *, overrides: Sequence[str] = ()) -> NodeSettings:
+    """Read the file and apply `key.path=value` overrides; its relative paths are beside it.
+
+    Raises `InputError` for a file that is missing, is no YAML, or has keys or values that do not fit.
+    """
+    import yaml
+
+    from bustle.core.yaml_text import load_yaml
+
+    try:
+        check_regular(path)
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", remedy="write the node's settings there", path=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check its rights", path=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"is no YAML ({str(error).splitlines()[0]})", remedy="correct it", path=path) from None
+    if not isinstance(content, dict):
+        raise InputError("holds no settings", remedy="write 'key: value' lines", path=path)
+    try:
+        settings = from_mapping(NodeSettings, apply_overrides(content, overrides), where="node")
+    except InputError as error:
+        error.path = path
+        raise
+    return _beside(settings, path.parent)
+
+
+def _beside(settings: Any, folder: Path) -> Any:
+    """The same with every relative path taken from `folder`."""
+    if isinstance(settings, Path):
+        return folder / settings.expanduser()
+    if isinstance(settings, tuple):
+        return tuple(_beside(each, folder) for each in settings)
+    if is_dataclass(settings) and not isinstance(settings, type):
+        changes: Mapping[str, Any] = {f.name: _beside(getattr(settings, f.name), folder) for f in fields(settings)}
+        return replace(settings, **changes)
+    return settings

@@ -1,0 +1,52 @@
+"""Answers by device and month, and when they raise a warning."""
+
+from __future__ import annotations
+
+import pytest
+
+from bustle.node.drift import OTHER_PICTURE, UNKNOWN_DEVICE, months_of_devices
+from bustle.node.read_study import PartRead
+from bustle.node.settings import DriftLimits
+
+LIMITS = DriftLimits(fewest=10, other_pictures=0.2, decision=0.2, probability=0.2)
+
+
+def parts(month: str, *, benign: int = 0, malignant: int = 0, other: int = 0, device: str | None = "A") -> list:
+    made = [PartRead(device=device, decision="benign", malignant=0.1)] * benign
+    made += [PartRead(device=device, decision="malignant", malignant=0.9)] * malignant
+    made += [PartRead(device=device, decision=OTHER_PICTURE, malignant=None)] * other
+    return [(month, part) for part in made]
+
+
+def test_shares_and_spread_of_each_device_and_month():
+    found = months_of_devices(
+        [*parts("2026-02", benign=3, malignant=1), *parts("2026-01", other=1, device=None)], limits=LIMITS
+    )
+    by_device = {(each.device, each.month): each for each in found}
+    first = by_device["A", "2026-02"]
+    assert (first.answers, first.decisions, first.warnings) == (4, {"benign": 0.75, "malignant": 0.25}, ())
+    assert first.malignant[2] == pytest.approx(0.1)
+    assert first.malignant[4] == pytest.approx(0.78)
+    second = by_device[UNKNOWN_DEVICE, "2026-01"]
+    assert (second.other_pictures, second.malignant) == (1.0, ())
+
+
+def test_a_change_of_shares_and_probabilities_warns_and_the_usual_does_not():
+    usual = [*parts("2026-01", benign=8, malignant=2), *parts("2026-02", benign=7, malignant=3)]
+    changed = parts("2026-03", benign=2, malignant=8)
+    first, second, third = months_of_devices([*usual, *changed], limits=LIMITS)
+    assert (first.warnings, second.warnings) == ((), ())
+    assert third.warnings == (
+        "20% are benign, 75% before",
+        "80% are malignant, 25% before",
+        "the median probability of malignant is 0.90, 0.10 before",
+    )
+
+
+def test_many_other_pictures_warn_also_in_the_first_month():
+    (found,) = months_of_devices(parts("2026-01", benign=7, other=3), limits=LIMITS)
+    assert found.warnings == ("30% are no breast ultrasound, more than 20%",)
+
+
+def test_few_answers_warn_of_nothing():
+    assert [each.warnings for each in months_of_devices(parts("2026-01", other=9), limits=LIMITS)] == [()]
