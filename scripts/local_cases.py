@@ -1,9 +1,9 @@
 """How many local cases repair the threshold and the probabilities of a model in a hospital that it has not seen.
 
-Usage: `.venv/bin/python scripts/local_cases.py PACKAGE --data SPEC... --home RUN/fold-0/cases_answers.csv --json FILE`.
-From the patients of the data k are drawn, with one image each, again and again; the rule is fitted on these and tested
-on all images of the others. `--kept FILE` keeps what the network says, so that it is not asked again. Prints the table
-of docs/reference/reference-model.md.
+Usage: `.venv/bin/python scripts/local_cases.py PACKAGE --data SPEC... --home CASES_ANSWERS.csv --json FILE`, the
+answers being those of the run's fold. From the patients of the data k are drawn, with one image each, again and
+again; the rule is fitted on these and tested on all images of the others. `--kept FILE` keeps what the network says,
+so that it is not asked again. Prints the table of docs/reference/reference-model.md.
 """
 
 from __future__ import annotations
@@ -150,7 +150,10 @@ def row_of(found: Sequence[dict[str, float]], *, cases: int, fitted: str, share:
     for name in found[0]:
         values = [each[name] for each in found]
         low, high = np.quantile(values, [0.05, 0.95])
-        row[name] = {"mean": float(np.mean(values)), "range90": [float(low), float(high)] if len(values) > 1 else None}
+        row[name] = {
+            "mean": float(np.mean(values)),
+            "range90": [float(low), float(high)] if len(values) > 1 else None,
+        }
     return row
 
 

@@ -22,7 +22,10 @@ from bustle.core.extras import naming_the_extra
 OK, BUG, USER_ERROR = 0, 1, 2
 
 # Each verb adds itself here when its file lands, in the order that --help prints.
-VERBS = ("data", "models", "train", "evaluate", "compare", "results", "predict", "node", "export", "recalibrate")
+VERBS = (
+    *("data", "models", "train", "evaluate", "compare", "results", "predict", "node"),
+    *("export", "recalibrate", "accept"),
+)
 
 
 def verb_module(verb: str) -> ModuleType:

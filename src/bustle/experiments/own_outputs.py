@@ -24,6 +24,7 @@ from bustle.inference.prediction_files import (
 )
 
 ANSWERS_PAGE = "answers.html"
+ACCEPTANCE_RECORD, ACCEPTANCE_PAGE, EVALUATION_FOLDER = "acceptance.json", "acceptance.html", "evaluation"
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
@@ -52,6 +53,15 @@ PREDICTIONS = OutputKind(
     OwnNames((ANSWERS_PAGE, *STUDY_FILES), {OBJECTS: _OBJECTS, "*": _CASE_OR_CLIP}, (ANSWERS_PAGE, SUMMARY)),
 )
 EVALUATION = OutputKind("evaluate", "an evaluation", evaluation_names(_PREDICTIONS))
+ACCEPTANCE = OutputKind(
+    "accept",
+    "an acceptance test",
+    OwnNames(
+        (ACCEPTANCE_RECORD, ACCEPTANCE_PAGE),
+        {EVALUATION_FOLDER: evaluation_names(_PREDICTIONS)},
+        (ACCEPTANCE_RECORD,),
+    ),
+)
 CHALLENGE = OutputKind(
     "evaluate --challenge",
     "a scored submission",
