@@ -20,6 +20,15 @@ class Extra(NamedTuple):
     packages: Mapping[str, str]
 
 
+_DICOM: Mapping[str, str] = {
+    "pydicom": "pydicom",
+    "gdcm": "python-gdcm",
+    "jpeg_ls": "pyjpegls",
+    "openjpeg": "pylibjpeg-openjpeg",
+    "rle": "pylibjpeg-rle",
+    "highdicom": "highdicom",
+}
+
 EXTRAS: Mapping[str, Extra] = {
     "plots": Extra("plots need", {"matplotlib": "Matplotlib"}),
     "train": Extra(
@@ -43,19 +52,22 @@ EXTRAS: Mapping[str, Extra] = {
     "volumes": Extra(
         "volumes need", {"SimpleITK": "SimpleITK", "skimage": "scikit-image", "matplotlib": "Matplotlib"}
     ),
-    "dicom": Extra(
-        "DICOM files need",
-        {
-            "pydicom": "pydicom",
-            "gdcm": "python-gdcm",
-            "jpeg_ls": "pyjpegls",
-            "openjpeg": "pylibjpeg-openjpeg",
-            "rle": "pylibjpeg-rle",
-            "highdicom": "highdicom",
-        },
-    ),
+    "dicom": Extra("DICOM files need", _DICOM),
     "node": Extra(
         "the node needs", {"dbos": "DBOS", "pynetdicom": "pynetdicom", "dicomweb_client": "dicomweb-client"}
+    ),
+    "app": Extra(
+        "the page needs",
+        {
+            "fastapi": "FastAPI",
+            "uvicorn": "uvicorn",
+            "sqlalchemy": "SQLAlchemy",
+            "alembic": "Alembic",
+            "pydantic": "pydantic",
+            "dbos": "DBOS",
+            "matplotlib": "Matplotlib",
+            **_DICOM,
+        },
     ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 from bustle.core.printable import printable_lines
@@ -14,6 +16,17 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _shown: list[tqdm] = []
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, what would be announced goes to `listener` and no bar is shown: nobody looks at a server."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def progress(
@@ -64,8 +77,8 @@ def redraw_interval() -> float:
 
 
 def shows_bars() -> bool:
-    """Whether there is anything to draw on: a program may have no standard error."""
-    return sys.stderr is not None or in_notebook()
+    """Whether there is anything to draw on: a program may have no standard error, or a listener of its own."""
+    return _listener.get() is None and (sys.stderr is not None or in_notebook())
 
 
 def _redrawn() -> bool:
@@ -82,5 +95,8 @@ def announce(text: str) -> None:
     """Print one line on standard error without tearing a bar that is being shown."""
     from tqdm import tqdm
 
-    if sys.stderr is not None:
+    listener = _listener.get()
+    if listener is not None:
+        listener(text)
+    elif sys.stderr is not None:
         tqdm.write(printable_lines(text), file=sys.stderr)

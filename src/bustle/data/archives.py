@@ -45,12 +45,14 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
-def unpacked(path: Path) -> Path:
+def unpacked(path: Path, *, root: Path | None = None) -> Path:
     """The folder that holds what the ZIP archive `path` holds, without folders around it that hold nothing else.
+
+    It is below `root`, by default in the cache folder.
 
     Raises `InputError` for an archive that is damaged, encrypted, unsafe or too large, or that cannot be unpacked.
     """
-    folder = cache_directory() / "archives" / content_hashes([path])[path][:24]
+    folder = (root or cache_directory() / "archives") / content_hashes([path])[path][:24]
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked(archive, path=path)

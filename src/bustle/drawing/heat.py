@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.explanation import MethodMeaning
 from bustle.core.types import Explanation, ImageMapping, Prediction
-from bustle.drawing.outlines import as_canvas, tint
+from bustle.drawing.outlines import STRONGEST_TINT, as_canvas, tint
 from bustle.drawing.overlay import draw_marks
 from bustle.drawing.volume_cuts import draw_cuts
 
@@ -33,6 +34,15 @@ def draw_explanation(image: NDArray[np.uint8], prediction: Prediction, explanati
     mask = None if prediction.segmentation is None else prediction.segmentation.mask
     tints = tuple(zip(strengths, colours, strict=True))
     return draw_cuts(image[0], truth=None, prediction=mask, spacing=prediction.geometry.step, tints=tints)
+
+
+def heat_layer(values: NDArray[np.float32], *, meaning: MethodMeaning) -> NDArray[np.uint8]:
+    """A map `H W` as colours alone, RGBA `4 H W`, as strong as in `draw_explanation`, to be laid over its image."""
+    positive, negative = _strengths(values, most=meaning.greatest)
+    stronger = np.array(FOR if meaning.of_class else UNSURE, np.uint8)[:, None, None]
+    colours = np.where(positive > 0, stronger, np.array(AGAINST, np.uint8)[:, None, None])
+    opacity = np.round(np.maximum(positive, negative) * STRONGEST_TINT).astype(np.uint8)
+    return np.concatenate([colours, opacity[None]])
 
 
 def _strengths(values: NDArray[np.float32], *, most: float | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

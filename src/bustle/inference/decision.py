@@ -171,6 +171,28 @@ class DecisionRule:
         if self.presence is not None:
             present = self.presence.probability(presence_inputs(probabilities, peak=peak))
             some, none = self.presence.possible(present)
+        return self._answer(probabilities, present=present, some=some, none=none, lesion=lesion)
+
+    def redrawn(self, answer: Answer, probabilities: Mapping[str, float], *, lesion: Values | None) -> Answer:
+        """The answer about the same picture where its largest lesion is drawn otherwise, and measured as `lesion`.
+
+        `answer` and the network's class `probabilities` are the picture's; whether it holds a lesion is not asked
+        anew.
+        """
+        if not answer.possible:
+            return answer
+        return self._answer(
+            probabilities,
+            present=1 - answer.probabilities.get(NORMAL, 0.0),
+            some=set(answer.possible) != {NORMAL},
+            none=NORMAL in answer.possible,
+            lesion=lesion,
+        )
+
+    def _answer(
+        self, probabilities: Mapping[str, float], *, present: float, some: bool, none: bool, lesion: Values | None
+    ) -> Answer:
+        """With the probability that there is a lesion, and whether one and none are possible."""
         inputs = malignancy_inputs(probabilities)
         if self.descriptors is not None:
             inputs = (*inputs, bounded_log_odds(self.descriptors.log_odds(lesion or {})))

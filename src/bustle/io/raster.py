@@ -117,6 +117,17 @@ def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArra
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def read_map(path: Path) -> NDArray[np.uint16]:
+    """Read a map `H W` of 8 or 16 bits as the numbers that the file holds.
+
+    Raises `InputError` as `read_image` does, and for colours.
+    """
+    pixels = _decode(Path(path))
+    if pixels.ndim != 2:
+        raise InputError("holds colours, not a map", remedy="make it again", path=path)
+    return pixels.astype(np.uint16)
+
+
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """Read a mask as bool `H W`; what its values mean says `read_annotation`, of colours the strongest channel.
 
@@ -166,7 +177,7 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
 
 
 def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) -> None:
-    """Write `H W`, `1 H W` or `3 H W` (RGB) as a PNG of its own depth, atomically; bool becomes 0 and 255."""
+    """Write `H W`, `1 H W`, `3 H W` (RGB) or `4 H W` (RGBA) as a PNG of its own depth; bool becomes 0 and 255."""
     write_bytes(Path(path), as_png(image))
 
 
@@ -176,7 +187,7 @@ def as_png(image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) ->
         raise TypeError(f"a PNG is written from uint8, uint16 or bool, not {image.dtype}")
     pixels: Any = image.astype(np.uint8) * np.uint8(255) if image.dtype == np.bool_ else image
     if pixels.ndim == 3:
-        pixels = pixels[0] if pixels.shape[0] == 1 else pixels[::-1].transpose(1, 2, 0)
+        pixels = pixels[0] if pixels.shape[0] == 1 else pixels[[2, 1, 0, 3][: len(pixels)]].transpose(1, 2, 0)
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels))
     if not done:
         raise ValueError(f"cannot encode an array of shape {image.shape} as PNG")

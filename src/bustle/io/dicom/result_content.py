@@ -18,13 +18,15 @@ class Algorithm:
     """What made the results: `name` is the model's title, `version` bustle's.
 
     `answers_sha256` stands for all that determines its answers (weights, graph, decision rule), `parameters` are the
-    choices of this run that change them, in words such as "spacing 0.08 mm".
+    choices of this run that change them, in words such as "spacing 0.08 mm". `corrected`: a person has drawn outlines
+    anew.
     """
 
     name: str
     version: str
     answers_sha256: str
     parameters: tuple[str, ...] = ()
+    corrected: bool = False
 
     @property
     def key(self) -> str:

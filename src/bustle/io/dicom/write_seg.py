@@ -129,7 +129,7 @@ def _segment(place: int, lesion: ReportedLesion, source: SourceImage, algorithm:
     made.SegmentNumber = place
     made.SegmentLabel = lesion.label
     made.SegmentDescription = ("May be no lesion. " if lesion.suspected else "") + NOT_FOR_DIAGNOSIS
-    made.SegmentAlgorithmType = "AUTOMATIC"
+    made.SegmentAlgorithmType = "SEMIAUTOMATIC" if algorithm.corrected else "AUTOMATIC"
     made.SegmentAlgorithmName = ascii_text(algorithm.name, at_most=64)
     made.SegmentedPropertyCategoryCodeSequence = Items([code_item(MORPHOLOGICALLY_ABNORMAL)])
     made.SegmentedPropertyTypeCodeSequence = Items([code_item(LESION)])

@@ -1,0 +1,47 @@
+"""`bustle serve`: the page in the browser, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from bustle.core.paths import given_path
+
+HELP = "Open a page in the browser: drop scans, read the answers, correct, sign and export them."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=given_path,
+        metavar="RUN|PACKAGE",
+        help="run folder of `bustle train` or a package of `bustle export` (default: the reference model that comes "
+        "with bustle)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=given_path,
+        metavar="DIR",
+        help="where everything is kept that is dropped, answered and signed (default: bustle-page in your folder)",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen at; 0.0.0.0 is all (default: this machine alone)"
+    )
+    parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text[:40]}' is no port; give a number of 0 to 65535")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from bustle.inference.shipped import default_model
+    from bustle.webapp.serve import default_data_folder, serve
+    from bustle.webapp.server import PageSettings
+
+    settings = PageSettings(
+        data=arguments.data_dir or default_data_folder(), model=arguments.model or default_model()
+    )
+    serve(settings, host=arguments.host, port=arguments.port)
+    return 0

@@ -1,0 +1,145 @@
+"""What an outline that a person draws on a predicted image makes of the measurements and of the answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.answer import Answer
+from bustle.core.errors import InputError
+from bustle.core.files import compact_json
+from bustle.core.model_provenance import ModelProvenance
+from bustle.core.types import ImageSegmentation, Lesion, Prediction
+from bustle.data.prepared.lesion_measures import measure_lesions
+from bustle.data.relations.frame_features import to_grey
+from bustle.experiments.pictures import DESCRIBED_LESIONS, Picture, write_files
+from bustle.inference.decision import DecisionRule
+from bustle.inference.descriptors.describe import describe_lesions
+from bustle.inference.descriptors.results import LesionDescriptors
+from bustle.inference.prediction_files import NETWORK_MASK, PROBABILITY, RECORD, existing_map, read_prediction
+from bustle.inference.prediction_record import ImageRecord, read_record
+from bustle.io.raster import read_image
+
+Outline = Sequence[tuple[float, float]]
+"""The corners (x, y) of a closed line, in pixels from the centre of the first one."""
+
+MOST_OUTLINES, MOST_CORNERS, FEWEST_CORNERS = 50, 20_000, 3
+_SUBPIXEL_BITS = 6
+"""OpenCV's polygons have corners in so many binary digits of a pixel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redrawn:
+    """A mask bool `H W`, what is measured of its lesions, the largest first, and the answer about them.
+
+    `answer` is None of a model without a decision rule.
+    """
+
+    mask: NDArray[np.bool_]
+    lesions: tuple[Lesion, ...]
+    descriptors: tuple[LesionDescriptors, ...]
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """The folder of one image's prediction, made with its lesion map, and the picture that was predicted."""
+
+    folder: Path
+    picture: Picture
+
+    def record(self) -> ImageRecord:
+        found = read_record(self.folder / RECORD)
+        assert isinstance(found, ImageRecord)
+        return found
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The answer's own mask; empty of a model that draws nothing."""
+        drawn = read_prediction(self.folder).segmentation
+        return np.zeros(self.picture.geometry.original_size, bool) if drawn is None else drawn.mask
+
+    def probability(self) -> NDArray[np.float32]:
+        file = existing_map(self.folder, PROBABILITY)
+        if file is None:
+            return np.zeros(self.picture.geometry.original_size, np.float32)
+        return read_image(file)[0].astype(np.float32) / 255
+
+    def redrawn(self, mask: NDArray[np.bool_], *, rule: DecisionRule | None) -> Redrawn:
+        """Measure another mask `H W`, and ask the model's `rule` again with what is measured."""
+        record = self.record()
+        spacing = self.picture.geometry.spacing
+        described = describe_lesions(to_grey(self.picture.image), mask, spacing=spacing, at_most=DESCRIBED_LESIONS)
+        answer = record.answer
+        if answer is not None and rule is not None and record.class_probabilities is not None:
+            largest = described[0].values() if described else None
+            answer = rule.redrawn(answer, record.class_probabilities, lesion=largest)
+        return Redrawn(
+            mask=mask,
+            lesions=measure_lesions(mask, self.probability(), spacing=spacing),
+            descriptors=described,
+            answer=answer,
+        )
+
+    def write_redrawn(self, redrawn: Redrawn, out: Path) -> Path:
+        """Write `out/<name>` as a prediction's files are, with this outline; explanations stay with the model's own.
+
+        Returns that folder.
+        """
+        record = self.record()
+        mapping, provenance = record.geometry.mapping, record.provenance
+        if mapping is None or not isinstance(provenance, ModelProvenance):
+            raise InputError("was not made by bustle", remedy="predict it again", path=self.folder)
+        network = existing_map(self.folder, NETWORK_MASK)
+        drawn = ImageSegmentation(
+            probability=self.probability(),
+            mask=redrawn.mask,
+            network_mask=redrawn.mask if network is None else read_image(network)[0] > 0,
+            lesions=redrawn.lesions,
+            raw_mask=self.mask(),
+        )
+        prediction = Prediction(
+            case_id=self.picture.name,
+            geometry=record.geometry.geometry,
+            mapping=mapping,
+            segmentation=drawn,
+            class_probabilities=record.class_probabilities,
+            decision=record.decision if redrawn.answer is None else redrawn.answer.decision,
+            answer=redrawn.answer,
+            provenance=provenance,
+            remarks=record.remarks,
+        )
+        return write_files(prediction, self.picture, out)
+
+
+def mask_of_outlines(outlines: Sequence[Outline], *, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask bool `H W` of closed lines, which belong to it; where they cross or hold each other, all of it.
+
+    What lies outside of the image is cut off. Raises `InputError` for too many lines or corners, a line of fewer than
+    three corners, and lines that hold no pixel.
+    """
+    if len(outlines) > MOST_OUTLINES or sum(map(len, outlines)) > MOST_CORNERS:
+        raise InputError(
+            f"the outlines have more than {MOST_OUTLINES} parts or {MOST_CORNERS} corners", remedy="draw fewer"
+        )
+    mask = np.zeros(size, np.uint8)
+    height, width = size
+    for outline in outlines:
+        corners = np.array(outline, np.float64).reshape(-1, 2)
+        if len(corners) < FEWEST_CORNERS:
+            raise InputError("an outline has fewer than 3 corners", remedy="draw a closed line")
+        corners = np.clip(np.nan_to_num(corners), 0, (width - 1, height - 1))
+        fixed = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
+    return mask > 0
+
+
+def outlines_digest(outlines: Sequence[Outline]) -> str:
+    """Stands for the drawn lines."""
+    rounded = [[[round(x, 3), round(y, 3)] for x, y in outline] for outline in outlines]
+    return hashlib.sha256(compact_json(rounded).encode()).hexdigest()

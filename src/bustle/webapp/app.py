@@ -1,0 +1,105 @@
+"""The server as an ASGI application: routes, guard, page, and the worker beside them in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.orm import Session, sessionmaker
+
+from bustle.core.errors import InputError
+from bustle.core.provenance import installed_version
+from bustle.jobs.database import sqlite_url
+from bustle.jobs.ledger import Jobs
+from bustle.jobs.stage import Patience, Stage
+from bustle.jobs.worker import Worker
+from bustle.report.answers_page import DISCLAIMER
+from bustle.webapp import case_routes, drop_routes
+from bustle.webapp.access import Access, guard
+from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.database import open_database
+from bustle.webapp.messages import About, Problem
+from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.read_drop import DropReader, told
+from bustle.webapp.server import CurrentServer, PageSettings, Server
+
+STATIC = Path(__file__).parent / "static"
+LIST, STAGE = "page", "read"
+PATIENCE = Patience(attempts=3, first_wait=2.0)
+
+
+def make_app(settings: PageSettings, access: Access) -> FastAPI:
+    """The application; what it opens, it opens when it starts and closes when it ends."""
+    data = DataFolder(settings.data)
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        data.make()
+        sessions = open_database(data.database)
+        model = ModelInUse(settings.model)
+        url = sqlite_url(data.jobs)
+        reader = DropReader(sessions, data, model.predictor)
+        stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
+        with (
+            Worker(url, name=LIST, stages=[stage], poll=settings.poll),
+            Jobs(url, name=LIST, stages=[STAGE]) as jobs,
+        ):
+            app.state.server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+            yield
+        close_database(sessions)
+
+    app = FastAPI(
+        title="bustle",
+        summary="Breast ultrasound: drop a scan, read the answer, correct and sign it.",
+        description=DISCLAIMER,
+        version=installed_version() or "unreleased",
+        lifespan=opened,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.access = access
+    app.include_router(drop_routes.router)
+    app.include_router(case_routes.router)
+    app.add_api_route("/api/about", about, tags=["server"], responses={401: {"model": Problem}})
+    app.add_exception_handler(InputError, _input_error)
+    guard(app, access)
+    if STATIC.is_dir():
+        app.add_route("/", _page, include_in_schema=False)
+        app.mount("/", StaticFiles(directory=STATIC), name="page")
+    return app
+
+
+def close_database(sessions: sessionmaker[Session]) -> None:
+    """Let go of the file."""
+    engine = sessions.kw["bind"]
+    engine.dispose()
+
+
+def about(server: CurrentServer) -> About:
+    """Which model answers, and within which limits."""
+    predictor = server.model.predictor()
+    return About(
+        version=installed_version() or "unreleased",
+        model=predictor.title,
+        model_digest=server.model.digest,
+        classes=list(predictor.data.classes),
+        refer_band=server.model.refer_band(),
+        lesion_band=server.model.presence_band(),
+        most_bytes=server.settings.most_bytes,
+        disclaimer=DISCLAIMER,
+    )
+
+
+async def _page(request: Request) -> FileResponse:
+    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _input_error(request: Request, error: Exception) -> JSONResponse:
+    """What is wrong with what was sent, or with the disk, in one line."""
+    assert isinstance(error, InputError)
+    return JSONResponse({"detail": told(error)}, 422)

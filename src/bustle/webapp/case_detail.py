@@ -1,0 +1,252 @@
+"""A case as the page shows it: from its rows and the files of its prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.answer import Answer
+from bustle.core.explanation import MEANINGS
+from bustle.core.types import Geometry, Lesion
+from bustle.drawing.heat import heat_layer
+from bustle.experiments.pictures import Picture
+from bustle.inference.decision import most_probable
+from bustle.inference.descriptors.definitions import DEFINITIONS
+from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
+from bustle.inference.prediction_files import RECORD, prediction_folder
+from bustle.inference.prediction_record import (
+    DescriptorsRecord,
+    ExplanationRecord,
+    ImageRecord,
+    LesionRecord,
+    read_record,
+)
+from bustle.io.raster import read_image, read_map
+from bustle.reading.redrawn_outline import PredictedImage, Redrawn
+from bustle.webapp.data_folder import CaseFolder, DataFolder
+from bustle.webapp.messages import (
+    AnswerInfo,
+    CaseDetail,
+    CaseStatus,
+    CaseSummary,
+    ExplanationInfo,
+    ExportFormat,
+    Flag,
+    LesionInfo,
+    Measured,
+    MeasuredValue,
+    Moved,
+    ReadingInfo,
+)
+from bustle.webapp.read_drop import probabilities_of
+from bustle.webapp.tables import Case, Reading
+
+NO_ULTRASOUND = "no breast ultrasound"
+SUSPECTED = "lesion possible"
+
+
+def summary(case: Case) -> CaseSummary:
+    """Its row of the worklist."""
+    reading = case.reading
+    return CaseSummary.model_validate(
+        {
+            "id": case.id,
+            "drop": case.drop_id,
+            "name": case.name,
+            "kind": case.kind,
+            "status": status_of(case),
+            "problem": case.problem,
+            "decision": case.decision,
+            "malignant": case.malignant,
+            "verdict": None if reading is None else reading.verdict,
+            "birads": None if reading is None else reading.birads,
+            "made": case.made,
+        }
+    )
+
+
+def status_of(case: Case) -> CaseStatus:
+    if case.kind == "unread":
+        return "unread"
+    if case.reading is None:
+        return "new"
+    return "read" if case.reading.signed is None else "signed"
+
+
+def predicted_image(case: Case, data: DataFolder) -> PredictedImage:
+    """The files of an image's case. Raises `InputError` where they are damaged."""
+    folder = data.case(case.id)
+    answer = prediction_folder(folder.answer, case.folder)
+    record = read_record(answer / RECORD)
+    image = read_image(folder.picture)
+    geometry = Geometry(image.shape[1:], spacing=record.geometry.spacing)
+    return PredictedImage(answer, Picture(case.folder, image, geometry, None))
+
+
+def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDetail:
+    """All about a case; `measured` is what its reading's own outlines make of it, where there are such."""
+    shared = summary(case).model_dump() | {
+        "width": case.width,
+        "height": case.height,
+        "version": case.version,
+        "reading": None if case.reading is None else reading_info(case.reading),
+        "measured": None if measured is None else measured_info(measured),
+    }
+    if case.kind != "image":
+        nothing = {"answer": None, "lesions": [], "flags": [], "explanations": [], "exports": [], "spacing_mm": None}
+        return CaseDetail.model_validate(shared | nothing)
+    record = predicted_image(case, data).record()
+    lesions = [_stored_lesion(number, lesion, record) for number, lesion in enumerate(record.drawn.lesions or (), 1)]
+    return CaseDetail.model_validate(
+        shared
+        | {
+            "spacing_mm": record.geometry.spacing,
+            "answer": _stored_answer(record),
+            "lesions": lesions,
+            "flags": _flags(record, lesions),
+            "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
+            "exports": exports_of(case),
+        }
+    )
+
+
+def exports_of(case: Case) -> list[ExportFormat]:
+    """What can be made of an image; DICOM objects tell of DICOM images alone."""
+    return ["png", "json", "pdf", "seg", "sr"] if case.is_dicom else ["png", "json", "pdf"]
+
+
+def explanation_layer(folder: CaseFolder, case: Case, number: int) -> NDArray[np.uint8] | None:
+    """The colours of an explanation, RGBA `4 H W`, to be laid over its image; None where there is none."""
+    answer = prediction_folder(folder.answer, case.folder)
+    found = read_record(answer / RECORD).explanations
+    if not 0 <= number < len(found):
+        return None
+    told = found[number]
+    stored = read_map(answer / told.file).astype(np.float32)
+    values = np.asarray(told.low + stored / 65535 * (told.high - told.low), np.float32)
+    return heat_layer(values, meaning=MEANINGS[told.method])
+
+
+def measured_info(redrawn: Redrawn) -> Measured:
+    return Measured(
+        lesions=_measured_lesions(redrawn.lesions, redrawn.descriptors),
+        answer=None if redrawn.answer is None else answer_info(redrawn.answer),
+    )
+
+
+def answer_info(answer: Answer) -> AnswerInfo:
+    return AnswerInfo(
+        decision=answer.decision,
+        probabilities=dict(answer.probabilities),
+        calibrated=True,
+        possible=list(answer.possible),
+        moved_by=[
+            Moved(descriptor=one.descriptor, words=one.words, value=one.value, change=one.change)
+            for one in answer.moved_by
+        ],
+    )
+
+
+def reading_info(reading: Reading) -> ReadingInfo:
+    return ReadingInfo.model_validate({name: getattr(reading, name) for name in ReadingInfo.model_fields})
+
+
+def _stored_answer(record: ImageRecord) -> AnswerInfo | None:
+    if record.answer is not None:
+        return answer_info(record.answer)
+    probabilities = probabilities_of(record)
+    if not probabilities:
+        return None
+    return AnswerInfo(
+        decision=record.decision or most_probable(probabilities),
+        probabilities=dict(probabilities),
+        calibrated=False,
+        possible=[],
+        moved_by=[],
+    )
+
+
+def _stored_lesion(number: int, lesion: LesionRecord, record: ImageRecord) -> LesionInfo:
+    return _lesion(
+        number,
+        contour=lesion.contour,
+        sizes=(lesion.area, lesion.long_axis, lesion.short_axis),
+        unit=record.unit or "px",
+        probability=lesion.probability,
+        described=lesion.descriptors,
+    )
+
+
+def _measured_lesions(lesions: Sequence[Lesion], descriptors: Sequence[LesionDescriptors]) -> list[LesionInfo]:
+    described = [DescriptorsRecord.of(found) for found in descriptors]
+    return [
+        _lesion(
+            number,
+            contour=lesion.contour,
+            sizes=(lesion.area, lesion.long_axis, lesion.short_axis),
+            unit=lesion.unit,
+            probability=lesion.probability,
+            described=described[number - 1] if number <= len(described) else None,
+        )
+        for number, lesion in enumerate(lesions, start=1)
+    ]
+
+
+def _lesion(
+    number: int,
+    *,
+    contour: Iterable[tuple[float, float]],
+    sizes: tuple[float, float, float],
+    unit: str,
+    probability: float,
+    described: DescriptorsRecord | None,
+) -> LesionInfo:
+    area, long_axis, short_axis = sizes
+    return LesionInfo.model_validate(
+        {
+            "number": number,
+            "outline": [(x, y) for y, x in contour],
+            "area": area,
+            "long_axis": long_axis,
+            "short_axis": short_axis,
+            "unit": unit,
+            "probability": probability,
+            "touches_edge": None if described is None else described.touches_edge,
+            "words": {} if described is None else _words(described.words),
+            "values": [] if described is None else list(_values(described.values, unit=unit)),
+        }
+    )
+
+
+def _words(words: BiradsWords) -> dict[str, str]:
+    told = ((one.name, getattr(words, one.name)) for one in fields(words))
+    return {name: word for name, word in told if word is not None}
+
+
+def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[MeasuredValue]:
+    units = {"length": unit, "area": f"{unit}²", "degrees": "°", "bits": "bits"}
+    for name, value in values.items():
+        if value is not None:
+            told = DEFINITIONS[name]
+            yield MeasuredValue(name=name, title=told.title, value=value, unit=units.get(told.quantity, ""))
+
+
+def _flags(record: ImageRecord, lesions: Sequence[LesionInfo]) -> list[Flag]:
+    flags = [Flag(kind="remark", text=remark) for remark in record.remarks]
+    if record.decision == NO_ULTRASOUND:
+        flags.append(Flag(kind="other_picture"))
+    if record.decision == SUSPECTED:
+        flags.append(Flag(kind="suspected"))
+    if any(lesion.touches_edge for lesion in lesions):
+        flags.append(Flag(kind="cut_off"))
+    if record.geometry.spacing is None:
+        flags.append(Flag(kind="no_spacing"))
+    return flags
+
+
+def _explanation(number: int, told: ExplanationRecord) -> ExplanationInfo:
+    title = told.channel or MEANINGS[told.method].title
+    return ExplanationInfo(number=number, title=title, class_name=told.class_name, value=told.value)

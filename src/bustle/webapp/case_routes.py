@@ -1,0 +1,135 @@
+"""The part of the API about cases: the worklist, one case, its pictures, its readings and what is taken along."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import FileResponse
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from bustle.io.raster import as_png
+from bustle.webapp.access import CurrentPerson
+from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
+from bustle.webapp.exports import export
+from bustle.webapp.messages import (
+    CaseDetail,
+    CaseSummary,
+    ExportFormat,
+    Measured,
+    NewReading,
+    OutlinesToMeasure,
+    Problem,
+    Responses,
+    Signature,
+)
+from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
+from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server
+from bustle.webapp.tables import Case, DroppedFile
+
+router = APIRouter(prefix="/api/cases", tags=["cases"], responses={401: {"model": Problem}, 404: {"model": Problem}})
+CONFLICT: Responses = {409: {"model": Problem}, 422: {"model": Problem}}
+PICTURE: Responses = {200: {"content": {"image/png": {}}}}
+
+
+@router.get("")
+def list_cases(session: CurrentSession) -> list[CaseSummary]:
+    """The worklist, what was dropped last first."""
+    newest = select(Case).options(selectinload(Case.readings)).order_by(Case.made.desc(), Case.drop_id, Case.number)
+    return [summary(case) for case in session.scalars(newest)]
+
+
+@router.get("/{case_id}")
+def show_case(case: NamedCase, server: CurrentServer) -> CaseDetail:
+    """All about one case."""
+    return _detail(case, server)
+
+
+@router.delete("/{case_id}", status_code=204)
+def delete_case(case: NamedCase, session: CurrentSession, server: CurrentServer) -> None:
+    """Delete a case with its readings and files; its dropped file goes with the last case of it."""
+    file = session.get_one(DroppedFile, case.file_id)
+    others = session.scalar(select(Case.id).where(Case.file_id == file.id, Case.id != case.id).limit(1))
+    shutil.rmtree(server.data.case(case.id).path, ignore_errors=True)
+    session.delete(case)
+    if others is None:
+        server.data.remove_upload(file.drop_id, file.stored)
+        session.flush()
+        session.delete(file)
+
+
+@router.get("/{case_id}/picture", response_class=FileResponse, responses=PICTURE)
+def show_picture(case: NamedCase, server: CurrentServer) -> FileResponse:
+    """The picture that was predicted, or the frames of a clip, as PNG."""
+    return _picture(case, server.data.case(case.id).picture)
+
+
+@router.get("/{case_id}/thumbnail", response_class=FileResponse, responses=PICTURE)
+def show_thumbnail(case: NamedCase, server: CurrentServer) -> FileResponse:
+    return _picture(case, server.data.case(case.id).thumbnail)
+
+
+@router.get("/{case_id}/explanations/{number}", response_class=Response, responses=PICTURE)
+def show_explanation(case: NamedCase, number: int, server: CurrentServer) -> Response:
+    """An explanation's colours as PNG with transparency, to be laid over the picture."""
+    layer = explanation_layer(server.data.case(case.id), case, number) if case.kind == "image" else None
+    if layer is None:
+        raise HTTPException(404, "there is no such explanation")
+    return Response(as_png(layer), media_type="image/png")
+
+
+@router.post("/{case_id}/measure", responses=CONFLICT)
+def measure(case: NamedCase, new: OutlinesToMeasure, server: CurrentServer) -> Measured:
+    """What other outlines would make of measurements and answer; nothing is kept."""
+    _check_image(case)
+    redrawn = redrawn_of(predicted_image(case, server.data), new.outlines, model=server.model)
+    return measured_info(redrawn)
+
+
+@router.put("/{case_id}/reading", responses=CONFLICT)
+def save_reading(
+    case: NamedCase, new: NewReading, session: CurrentSession, server: CurrentServer, person: CurrentPerson
+) -> CaseDetail:
+    """Keep what a reader says. 409 where another reading came between, or the case is signed."""
+    add_reading(session, case, new, person, data=server.data, model=server.model)
+    return _detail(case, server)
+
+
+@router.post("/{case_id}/sign", responses=CONFLICT)
+def sign_reading(
+    case: NamedCase, signature: Signature, session: CurrentSession, server: CurrentServer, person: CurrentPerson
+) -> CaseDetail:
+    """Sign the newest reading, which then is not changed any more."""
+    sign(session, case, signature, person)
+    return _detail(case, server)
+
+
+@router.get("/{case_id}/export/{kind}", response_class=Response, responses=CONFLICT)
+def take_along(case: NamedCase, kind: ExportFormat, session: CurrentSession, server: CurrentServer) -> Response:
+    """The newest reading, and without one the model's answer, as a file."""
+    _check_image(case)
+    redrawn = redrawn_by_reader(case, server.data, model=server.model)
+    told = detail(case, server.data, measured=redrawn)
+    if kind not in told.exports:
+        raise HTTPException(422, "only of DICOM images there are DICOM objects")
+    stored = session.get_one(DroppedFile, case.file_id).stored
+    made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data, model=server.model)
+    headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
+    return Response(made.content, media_type=made.media_type, headers=headers)
+
+
+def _detail(case: Case, server: Server) -> CaseDetail:
+    return detail(case, server.data, measured=redrawn_by_reader(case, server.data, model=server.model))
+
+
+def _picture(case: Case, path: Path) -> FileResponse:
+    if case.kind == "unread":
+        raise HTTPException(404, "its file could not be read")
+    return FileResponse(path, media_type="image/png")
+
+
+def _check_image(case: Case) -> None:
+    if case.kind != "image":
+        raise HTTPException(409, "only single images are read on the page")

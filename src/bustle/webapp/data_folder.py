@@ -1,0 +1,74 @@
+"""Where the page keeps what it is given and what it makes: one folder, which holds patients' pictures."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.core.files import write_error
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """`uploads` are files as they were dropped, `cases` one folder for each picture with its prediction."""
+
+    path: Path
+
+    def make(self) -> None:
+        """Make the folder, for its owner's eyes alone. Raises `InputError` where that is not possible."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    @property
+    def database(self) -> Path:
+        return self.path / "page.sqlite3"
+
+    @property
+    def jobs(self) -> Path:
+        return self.path / "jobs.sqlite3"
+
+    def upload(self, drop: str, stored: str) -> Path:
+        """A dropped file; `stored` is a name that bustle gave it, because its own may be a patient's."""
+        return self.path / "uploads" / drop / stored
+
+    def remove_upload(self, drop: str, stored: str) -> None:
+        """Remove a dropped file, and what was unpacked of it."""
+        path = self.upload(drop, stored)
+        shutil.rmtree(unpacked_beside(path), ignore_errors=True)
+        path.unlink(missing_ok=True)
+
+    def case(self, case: str) -> CaseFolder:
+        return CaseFolder(self.path / "cases" / case)
+
+    @property
+    def lock(self) -> Path:
+        """Held by the server that works here."""
+        return self.path / "server.lock"
+
+
+def unpacked_beside(upload: Path) -> Path:
+    """Where an archive is unpacked: with it, so that it goes with it."""
+    return upload.with_name(f"{upload.name}.unpacked")
+
+
+@dataclass(frozen=True)
+class CaseFolder:
+    """One picture: `answer` is an `--out` folder of `bustle predict`, `picture` what was predicted."""
+
+    path: Path
+
+    @property
+    def answer(self) -> Path:
+        return self.path / "answer"
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "picture.png"
+
+    @property
+    def thumbnail(self) -> Path:
+        return self.path / "thumbnail.png"

@@ -1,0 +1,133 @@
+"""The part of the API that takes files and tells how far their reading is."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import APIRouter, HTTPException, Request
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bustle.webapp.messages import DropInfo, DroppedFileInfo, DropState, NewDrop, Problem
+from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Server
+from bustle.webapp.tables import Case, Drop, DroppedFile, now
+from bustle.webapp.uploads import own_name, store, stored_name
+
+router = APIRouter(prefix="/api/drops", tags=["drops"], responses={401: {"model": Problem}})
+
+
+@router.post("", status_code=201)
+def make_drop(session: CurrentSession) -> NewDrop:
+    """Begin a drop: send its files, then ask for its reading."""
+    drop = Drop(id=secrets.token_hex(8), made=now(), begun=False)
+    session.add(drop)
+    return NewDrop(id=drop.id)
+
+
+@router.post(
+    "/{drop_id}/files",
+    status_code=201,
+    responses={404: {"model": Problem}, 409: {"model": Problem}, 413: {"model": Problem}},
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "X-Filename",
+                "in": "header",
+                "description": "the file's own name, percent-encoded",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        },
+    },
+)
+async def add_file(drop_id: str, request: Request, server: CurrentServer) -> DroppedFileInfo:
+    """Send one file as the body: an image, a DICOM file, a video, a volume or a ZIP archive of these."""
+    with server.sessions() as session:
+        number = len(_open_drop(session, drop_id).files)
+    name = own_name(request.headers.get("x-filename"))
+    stored = stored_name(name, number=number)
+    file_id = secrets.token_hex(8)
+    path = server.data.upload(drop_id, f"{file_id}-{stored}")
+    done = await store(request.stream(), path, most_bytes=server.settings.most_bytes)
+    with server.sessions.begin() as session:
+        drop = _open_drop(session, drop_id)
+        file = DroppedFile(
+            id=file_id,
+            number=len(drop.files),
+            name=name,
+            stored=path.name,
+            size=done.size,
+            sha256=done.sha256,
+            remarks=[],
+        )
+        drop.files.append(file)
+        return _file_info(file)
+
+
+@router.post("/{drop_id}/read", status_code=202, responses={404: {"model": Problem}, 409: {"model": Problem}})
+def read_drop(drop_id: str, server: CurrentServer) -> DropInfo:
+    """Begin the reading of a drop whose files are all here; asked twice, it is done once."""
+    with server.sessions.begin() as session:
+        drop = _drop(session, drop_id)
+        if not drop.files:
+            raise HTTPException(409, "the drop has no files")
+        drop.begun = True
+    server.jobs.submit(drop_id, {"drop": drop_id})
+    with server.sessions() as session:
+        return _info(session, _drop(session, drop_id), server)
+
+
+@router.post("/{drop_id}/retry", status_code=202, responses={404: {"model": Problem}, 422: {"model": Problem}})
+def retry_drop(drop_id: str, session: CurrentSession, server: CurrentServer) -> DropInfo:
+    """Read a drop again whose reading has failed; what was read is kept."""
+    drop = _drop(session, drop_id)
+    server.jobs.retry(drop_id)
+    return _info(session, drop, server)
+
+
+@router.get("/{drop_id}", responses={404: {"model": Problem}})
+def show_drop(drop_id: str, session: CurrentSession, server: CurrentServer) -> DropInfo:
+    """How far it is, and what could not be read."""
+    return _info(session, _drop(session, drop_id), server)
+
+
+def _drop(session: Session, drop_id: str) -> Drop:
+    drop = session.get(Drop, drop_id)
+    if drop is None:
+        raise HTTPException(404, "there is no such drop")
+    return drop
+
+
+def _open_drop(session: Session, drop_id: str) -> Drop:
+    drop = _drop(session, drop_id)
+    if drop.begun:
+        raise HTTPException(409, "the drop is being read already; begin another")
+    if len(drop.files) >= MOST_FILES:
+        raise HTTPException(409, f"a drop has at most {MOST_FILES} files; begin another")
+    return drop
+
+
+def _info(session: Session, drop: Drop, server: Server) -> DropInfo:
+    state: DropState = "open"
+    reason = None
+    if drop.begun:
+        job = server.jobs.state(drop.id)
+        state, reason = ("waiting", None) if job is None else (job.state, job.reason)
+    counts = [file.expected for file in drop.files]
+    return DropInfo(
+        id=drop.id,
+        state=state,
+        done=session.scalar(select(func.count()).select_from(Case).where(Case.drop_id == drop.id)) or 0,
+        total=None if None in counts else sum(count or 0 for count in counts),
+        reason=reason,
+        files=[_file_info(file) for file in drop.files],
+    )
+
+
+def _file_info(file: DroppedFile) -> DroppedFileInfo:
+    return DroppedFileInfo(
+        id=file.id, name=file.name, size=file.size, problem=file.problem, remarks=file.remarks or []
+    )

@@ -1,0 +1,30 @@
+"""What is in a dropped file: one image, clip or volume, or all that an archive holds in whatever folders."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable
+from pathlib import Path
+
+from bustle.core.errors import InputError
+from bustle.core.progress import heard_by
+from bustle.data.archives import is_archive, unpacked
+from bustle.reading.picking import Picked, pick
+from bustle.webapp.data_folder import unpacked_beside
+
+
+def pick_dropped(path: Path, *, hear: Callable[[str], None]) -> Picked:
+    """Its pictures and clips; `hear` is told what was noticed. Raises `InputError` where there are none.
+
+    A file that is no image by its content is one that cannot be read, unless it lies in an archive beside others.
+    """
+    if not is_archive(path):
+        with heard_by(hear):
+            return pick([str(path)])
+    with heard_by(lambda text: None):
+        folder = unpacked(path, root=unpacked_beside(path))
+    with heard_by(hear):
+        try:
+            return pick([f"{glob.escape(str(folder))}/**/*"])
+        except InputError:
+            raise InputError("the archive holds no images", remedy="pack images, clips or DICOM files") from None

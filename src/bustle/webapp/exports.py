@@ -1,0 +1,159 @@
+"""One case as a file to take along: picture, JSON, PDF page, DICOM Segmentation or structured report."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from bustle.core.errors import InputError
+from bustle.core.object_formats import ObjectFormat
+from bustle.core.types import CLASS_NAMES
+from bustle.drawing.outlines import PREDICTED, as_canvas, draw_outline
+from bustle.drawing.overlay import line_width
+from bustle.drawing.overlay_planes import outline_plane
+from bustle.inference.inputs import InputImage
+from bustle.inference.prediction_files import prediction_folder
+from bustle.io.dicom.result_content import Algorithm
+from bustle.io.raster import as_png
+from bustle.reading.redrawn_outline import PredictedImage, Redrawn, outlines_digest
+from bustle.reading.reported_images import algorithm_of
+from bustle.reading.study_objects import write_study_objects
+from bustle.report.result_sheet import SheetPicture, draw_result_sheet
+from bustle.report.wording import number
+from bustle.webapp.case_detail import predicted_image
+from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.dropped_file import pick_dropped
+from bustle.webapp.messages import CaseDetail, ExportFormat
+from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.readings import as_outlines
+from bustle.webapp.tables import Case
+
+
+@dataclass(frozen=True)
+class Exported:
+    """`content` of a file, its kind and its name, which says nothing of the patient."""
+
+    content: bytes
+    media_type: str
+    name: str
+
+
+def export(
+    case: Case,
+    detail: CaseDetail,
+    kind: ExportFormat,
+    *,
+    stored: str,
+    redrawn: Redrawn | None,
+    data: DataFolder,
+    model: ModelInUse,
+) -> Exported:
+    """What the newest reading says, and without one the model's answer; `stored` is the name of the dropped file.
+
+    Raises `InputError` for what cannot be made.
+    """
+    name = f"bustle-{case.id}"
+    image = predicted_image(case, data)
+    mask = image.mask() if redrawn is None else redrawn.mask
+    if detail.reading is not None and detail.reading.verdict == "rejected":
+        mask = np.zeros_like(mask)
+    if kind == "json":
+        return Exported(detail.model_dump_json(indent=1).encode(), "application/json", f"{name}.json")
+    if kind == "png":
+        canvas = as_canvas(image.picture.image)
+        draw_outline(canvas, mask, colour=PREDICTED, thickness=line_width(canvas.shape[:2]), smooth=False)
+        return Exported(as_png(np.ascontiguousarray(canvas.transpose(2, 0, 1))), "image/png", f"{name}.png")
+    algorithm = _algorithm(case, model=model)
+    if kind == "pdf":
+        shown = SheetPicture(
+            title=case.name,
+            pixels=image.picture.image,
+            outline=outline_plane(mask, suspected=False),
+            lines=tuple(_lines(detail)),
+        )
+        page = draw_result_sheet([shown], left_out=0, model=algorithm.name, version=algorithm.full_version)
+        return Exported(page, "application/pdf", f"{name}.pdf")
+    path = data.upload(case.drop_id, stored)
+    content = _object(case, kind, image, redrawn=redrawn, path=path, algorithm=algorithm, data=data)
+    return Exported(content, "application/dicom", f"{name}-{kind}.dcm")
+
+
+def _lines(detail: CaseDetail) -> Sequence[str]:
+    """What stands below the picture: the model's words first, then the reader's."""
+    reading, measured = detail.reading, detail.measured
+    answer = detail.answer if measured is None or measured.answer is None else measured.answer
+    lesions = detail.lesions if measured is None else measured.lesions
+    lines = []
+    if answer is not None:
+        told = ", ".join(
+            f"{name} {answer.probabilities[name]:.2f}" for name in CLASS_NAMES if name in answer.probabilities
+        )
+        lines.append(f"AI: {answer.decision}: {told}" + (", about the corrected outline" if measured else ""))
+    if reading is None or reading.verdict != "rejected":
+        for lesion in lesions[:3]:
+            long, short = (number(value, lesion.unit) for value in (lesion.long_axis, lesion.short_axis))
+            lines.append(f"Lesion {lesion.number}: {long} x {short} {lesion.unit}")
+    if reading is None:
+        return [*lines, "Not read by a person"]
+    birads = "no category" if reading.birads is None else f"BI-RADS {reading.birads}"
+    lines.append(f"Reader: {reading.verdict}, {birads}")
+    if reading.note:
+        lines.append(reading.note)
+    if reading.signed is None:
+        return [*lines, "Not signed"]
+    return [*lines, f"Signed by {reading.reader}, {reading.signed:%Y-%m-%d %H:%M} UTC"]
+
+
+def _algorithm(case: Case, *, model: ModelInUse) -> Algorithm:
+    algorithm = algorithm_of(model.predictor().provenance)
+    reading = case.reading
+    if reading is None or reading.outlines is None:
+        return algorithm
+    digest = outlines_digest(as_outlines(reading.outlines))[:16]
+    words = (f"outlines corrected by a reader, {digest}",)
+    return dataclasses.replace(algorithm, parameters=words, corrected=True)
+
+
+def _object(
+    case: Case,
+    kind: ObjectFormat,
+    image: PredictedImage,
+    *,
+    redrawn: Redrawn | None,
+    path: Path,
+    algorithm: Algorithm,
+    data: DataFolder,
+) -> bytes:
+    """The DICOM object of this kind, as `bustle predict` makes it."""
+    if case.reading is not None and case.reading.verdict == "rejected":
+        raise InputError("the reader has rejected the answer", remedy="accept or correct it first")
+    source = _source(case, path)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        if redrawn is not None:
+            image.write_redrawn(redrawn, out)
+        else:
+            place = prediction_folder(out, case.folder)
+            place.symlink_to(prediction_folder(data.case(case.id).answer, case.folder), target_is_directory=True)
+        problems: list[InputError] = []
+        created = datetime.now().replace(microsecond=0)
+        formats: tuple[ObjectFormat, ...] = (kind,)
+        made = write_study_objects(
+            out, [source], formats=formats, algorithm=algorithm, created=created, on_failure=problems.append
+        )
+        wanted = [file for file in made if file.name.startswith(f"{kind}-")]
+        if problems or not wanted:
+            raise problems[0] if problems else InputError("there is nothing to outline", remedy="export the report")
+        return wanted[0].read_bytes()
+
+
+def _source(case: Case, path: Path) -> InputImage:
+    """The picture of the dropped file that the case is about."""
+    picked = pick_dropped(path, hear=lambda text: None)
+    return next(image for image in picked.images if image.name == case.folder)

@@ -1,0 +1,211 @@
+"""What the API takes and gives, as pydantic models: they check what is sent, and describe it in its OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bustle.webapp.tables import CaseKind, Verdict
+
+Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+Point = tuple[Coordinate, Coordinate]
+"""x, y in pixels from the centre of the picture's first one."""
+
+Outlines = list[list[Point]]
+Birads = Literal["0", "1", "2", "3", "4", "4A", "4B", "4C", "5", "6"]
+CaseStatus = Literal["unread", "new", "read", "signed"]
+"""`unread`: its file could not be read; `new`: no person has said anything; `read`: one has."""
+
+ExportFormat = Literal["png", "json", "pdf", "seg", "sr"]
+DropState = Literal["open", "waiting", "running", "done", "failed"]
+MOST_NOTE = 4000
+
+Responses = dict[int | str, dict[str, Any]]
+"""What else a route may answer, as FastAPI takes it."""
+
+
+class Message(BaseModel):
+    """Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Message):
+    """Why something was not done."""
+
+    detail: str
+
+
+class About(Message):
+    """The server and its model. The bands are between which probabilities an answer stays open."""
+
+    version: str
+    model: str
+    model_digest: str
+    classes: list[str]
+    refer_band: tuple[float, float] | None
+    lesion_band: tuple[float, float] | None
+    most_bytes: int
+    disclaimer: str
+
+
+class NewDrop(Message):
+    id: str
+
+
+class DroppedFileInfo(Message):
+    """A file of a drop; `problem` says why nothing of it could be read, `remarks` what was noticed in it."""
+
+    id: str
+    name: str
+    size: int
+    problem: str | None = None
+    remarks: list[str] = []
+
+
+class DropInfo(Message):
+    """How far a drop is: `done` of `total` pictures; `total` is None until its files have been looked into."""
+
+    id: str
+    state: DropState
+    done: int
+    total: int | None
+    reason: str | None
+    files: list[DroppedFileInfo]
+
+
+class CaseSummary(Message):
+    """A row of the worklist. `malignant` is the calibrated probability."""
+
+    id: str
+    drop: str
+    name: str
+    kind: CaseKind
+    status: CaseStatus
+    problem: str | None
+    decision: str | None
+    malignant: float | None
+    verdict: Verdict | None
+    birads: Birads | None
+    made: datetime
+
+
+class Moved(Message):
+    """A descriptor that moves the probability of malignant by `change`."""
+
+    descriptor: str
+    words: str
+    value: float
+    change: float
+
+
+class AnswerInfo(Message):
+    """`probabilities` are calibrated where `calibrated`; `possible` are the classes that cannot be excluded."""
+
+    decision: str | None
+    probabilities: dict[str, float]
+    calibrated: bool
+    possible: list[str]
+    moved_by: list[Moved]
+
+
+class MeasuredValue(Message):
+    """One measured descriptor; `unit` is empty of a ratio."""
+
+    name: str
+    title: str
+    value: float
+    unit: str
+
+
+class LesionInfo(Message):
+    """A lesion, the largest first; lengths in `unit`. `words` are those of BI-RADS by what they describe."""
+
+    number: int
+    outline: list[Point]
+    area: float
+    long_axis: float
+    short_axis: float
+    unit: Literal["mm", "px"]
+    probability: float
+    touches_edge: bool | None
+    words: dict[str, str]
+    values: list[MeasuredValue]
+
+
+class Flag(Message):
+    """Something that a reader must know first; `text` where the kind alone does not say it."""
+
+    kind: Literal["other_picture", "suspected", "cut_off", "no_spacing", "remark"]
+    text: str | None = None
+
+
+class ExplanationInfo(Message):
+    """A map of what moved the answer; its picture is `/api/cases/{id}/explanations/{number}`."""
+
+    number: int
+    title: str
+    class_name: str | None
+    value: str
+
+
+class ReadingInfo(Message):
+    """What a reader said; `outlines` are theirs, None where the model's are left."""
+
+    version: int
+    made: datetime
+    verdict: Verdict
+    outlines: Outlines | None
+    birads: Birads | None
+    note: str
+    reader: str | None
+    signed: datetime | None
+
+
+class CaseDetail(CaseSummary):
+    """All about a case. `answer` and `lesions` are the model's own; `reading` is the newest of `version`."""
+
+    width: int
+    height: int
+    spacing_mm: tuple[float, float] | None
+    answer: AnswerInfo | None
+    lesions: list[LesionInfo]
+    flags: list[Flag]
+    explanations: list[ExplanationInfo]
+    exports: list[ExportFormat]
+    version: int
+    reading: ReadingInfo | None
+    measured: Measured | None
+
+
+class Measured(Message):
+    """What outlines make of measurements and answer."""
+
+    lesions: list[LesionInfo]
+    answer: AnswerInfo | None
+
+
+class OutlinesToMeasure(Message):
+    outlines: Outlines
+
+
+class NewReading(Message):
+    """What a reader says, having seen `version` of the case. A `corrected` one has `outlines`, others have none."""
+
+    version: int = Field(ge=0)
+    verdict: Verdict
+    outlines: Outlines | None = None
+    birads: Birads | None = None
+    note: str = Field(default="", max_length=MOST_NOTE)
+
+
+class Signature(Message):
+    """The name of whoever signs the reading of this `version`."""
+
+    version: int = Field(ge=1)
+    reader: str = Field(min_length=1, max_length=200, pattern=r"\S")
+
+
+CaseDetail.model_rebuild()

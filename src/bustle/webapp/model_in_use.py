@@ -1,0 +1,47 @@
+"""The model that answers on the page: opened once, when it is first needed, by whichever thread needs it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from bustle.inference.decision import Question
+from bustle.inference.predictor import Predictor
+from bustle.reading.reported_images import algorithm_of
+
+
+class ModelInUse:
+    """A package or a run, opened lazily."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._lock = threading.Lock()
+        self._predictor: Predictor | None = None
+
+    def predictor(self) -> Predictor:
+        """Raises `InputError` for what is no model."""
+        with self._lock:
+            if self._predictor is None:
+                self._predictor = Predictor.open(self._path)
+            return self._predictor
+
+    @property
+    def digest(self) -> str:
+        """Stands for all that determines the model's answers."""
+        return algorithm_of(self.predictor().provenance).answers_sha256
+
+    def refer_band(self) -> tuple[float, float] | None:
+        """Between which probabilities of malignant, given a lesion, both classes stay possible."""
+        rule = self.predictor().rule
+        return None if rule is None else open_band(rule.malignancy)
+
+    def presence_band(self) -> tuple[float, float] | None:
+        """Between which probabilities of a lesion its presence stays open."""
+        rule = self.predictor().rule
+        return None if rule is None or rule.presence is None else open_band(rule.presence)
+
+
+def open_band(question: Question) -> tuple[float, float] | None:
+    """The probabilities of yes at which neither answer is excluded; None where there are none such."""
+    low, high = question.least_yes, 1 - question.least_no
+    return (low, high) if low < high else None

@@ -1,0 +1,172 @@
+"""The work behind a drop: every picture and clip in its files predicted, each into a folder and a row of its own.
+
+It may be cut short and begun again at any place: a case's folder and row have names made of what they are about, and
+what is there already is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session, sessionmaker
+
+from bustle.core.errors import InputError
+from bustle.core.progress import heard_by
+from bustle.core.study_layout import ClipLayout
+from bustle.drawing.outlines import as_canvas
+from bustle.experiments.pictures import read_input
+from bustle.inference.inputs import InputImage
+from bustle.inference.prediction_files import RECORD, prediction_folder
+from bustle.inference.prediction_record import PredictionRecord, read_record
+from bustle.inference.predictor import Predictor
+from bustle.io.raster import read_image, write_png
+from bustle.jobs.stage import JobInHand, PlainValues
+from bustle.reading.clip import Clip
+from bustle.reading.picking import Picked
+from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
+from bustle.webapp.data_folder import CaseFolder, DataFolder
+from bustle.webapp.dropped_file import pick_dropped
+from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
+
+THUMBNAIL_WIDTH = 160
+MALIGNANT = "malignant"
+IMAGE_REQUEST = PredictionRequest(save_probability=True, explain=(), resume=True)
+CLIP_REQUEST = PredictionRequest(resume=True)
+
+
+@dataclass(frozen=True)
+class DropReader:
+    """Reads drops; `open_predictor` gives the model, which stays open between them."""
+
+    sessions: sessionmaker[Session]
+    data: DataFolder
+    open_predictor: Callable[[], Predictor]
+
+    def read(self, job: JobInHand) -> PlainValues:
+        """The work of the jobs' one stage. What is wrong with a file is written to its row, and the rest is done."""
+        with self.sessions() as session:
+            drop = session.get(Drop, job.submitted["drop"])
+            files = [] if drop is None else list(drop.files)
+        for file in files:
+            self._read_file(file)
+        return {"files": len(files)}
+
+    def _read_file(self, file: DroppedFile) -> None:
+        path = self.data.upload(file.drop_id, file.stored)
+        remarks: list[str] = []
+        problem, picked = None, None
+        try:
+            picked = pick_dropped(path, hear=lambda text: remarks.append(_remark(text, path)))
+        except InputError as error:
+            problem = told(error)
+        items = [] if picked is None else _items(picked)
+        with self.sessions.begin() as session:
+            row = session.get_one(DroppedFile, file.id)
+            row.expected, row.problem, row.remarks = len(items), problem, remarks
+        for number, item in enumerate(items):
+            self._read_item(file, item, number)
+
+    def _read_item(self, file: DroppedFile, item: _Item, number: int) -> None:
+        case_id = hashlib.sha256(f"{file.id}/{item.name}".encode()).hexdigest()[:20]
+        with self.sessions() as session:
+            if session.get(Case, case_id) is not None:
+                return
+        folder = self.data.case(case_id)
+        row = Case(
+            id=case_id,
+            drop_id=file.drop_id,
+            file_id=file.id,
+            number=file.number * 100_000 + number,
+            made=now(),
+            name=item.title(file.name),
+            folder=item.name,
+            kind=item.kind,
+            is_dicom=item.is_dicom,
+            width=0,
+            height=0,
+            version=0,
+        )
+        try:
+            with heard_by(lambda text: None):
+                self._predict(item, row, folder)
+        except InputError as error:
+            row.kind, row.problem = "unread", told(error)
+        with self.sessions.begin() as session:
+            session.add(row)
+
+    def _predict(self, item: _Item, row: Case, folder: CaseFolder) -> None:
+        """Write the case's files, and what the worklist says of it. Raises `InputError` for what cannot be read."""
+        request = CLIP_REQUEST if item.kind == "clip" else IMAGE_REQUEST
+        done = predict_inputs(self.open_predictor, item.picked, folder.answer, request=request)
+        for error in done.failures.values():
+            raise error
+        if item.kind == "clip":
+            verdict = done.clips[item.name].verdict
+            picture = read_image(ClipLayout(folder.answer / item.name).contact_sheet)
+            if verdict is not None:
+                row.decision, row.malignant = verdict.decision, verdict.malignant_median
+        else:
+            record = read_record(prediction_folder(folder.answer, item.name) / RECORD)
+            picture = read_input(item.picked.images[0]).image
+            row.decision, row.malignant = record.decision, probabilities_of(record).get(MALIGNANT)
+        row.height, row.width = picture.shape[1:]
+        write_png(folder.picture, picture)
+        write_png(folder.thumbnail, thumbnail(picture))
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What becomes one case: `picked` holds just this image or clip; `alone`: its file holds nothing else."""
+
+    name: str
+    kind: CaseKind
+    picked: Picked
+    alone: bool
+    is_dicom: bool
+
+    def title(self, file_name: str) -> str:
+        """What a person calls it: its file's name, and which of several in that."""
+        return file_name if self.alone else f"{file_name}: {self.name}"
+
+
+def _items(picked: Picked) -> list[_Item]:
+    images: Sequence[InputImage] = (*picked.images, *picked.unread)
+    alone = len(images) + len(picked.clips) == 1
+    found = []
+    for image in images:
+        kind: Literal["image", "unread"] = "unread" if image.problem is not None else "image"
+        places = {image.name: picked.places[image.name]} if image.name in picked.places else {}
+        only = Picked(images=(image,), clips=(), clip_frames=(), places=places, unread=())
+        found.append(_Item(image.name, kind, only, alone, image.dicom is not None))
+    return found + [_Item(clip.name, "clip", _only_clip(clip), alone, False) for clip in picked.clips]
+
+
+def _only_clip(clip: Clip) -> Picked:
+    return Picked(images=(), clips=(clip,), clip_frames=(), places={}, unread=())
+
+
+def probabilities_of(record: PredictionRecord) -> Mapping[str, float]:
+    """Calibrated where the model has a rule for that; empty of a model without classes."""
+    return (record.class_probabilities if record.answer is None else record.answer.probabilities) or {}
+
+
+def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture `C H W` made small for the worklist, RGB `3 h w`."""
+    canvas = as_canvas(picture, width=min(THUMBNAIL_WIDTH, picture.shape[2]))
+    return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+
+
+def told(error: InputError) -> str:
+    """What is wrong and what to do about it, without the place on this machine, which means nothing to a person."""
+    return f"{error.problem}; {error.remedy}"
+
+
+def _remark(text: str, path: Path) -> str:
+    """An announcement without the place on this machine."""
+    return text.removeprefix("bustle: ").removeprefix("warning: ").replace(f"{path}: ", "").replace(f"{path} ", "")

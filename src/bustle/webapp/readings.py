@@ -1,0 +1,95 @@
+"""What readers say of cases: kept one after another, each knowing which one it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import HTTPException
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines
+from bustle.webapp.access import Person
+from bustle.webapp.case_detail import answer_info, predicted_image
+from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.messages import NewReading, Signature
+from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.tables import Case, Reading, now
+
+CHANGED = "somebody else has changed this case since you opened it; look at theirs before you save yours"
+
+
+def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: ModelInUse) -> Redrawn:
+    """What a reader's outlines make of a case. Raises `InputError` for outlines that are none."""
+    height, width = image.picture.geometry.original_size
+    mask = mask_of_outlines(outlines, size=(height, width))
+    return image.redrawn(mask, rule=model.predictor().rule)
+
+
+def redrawn_by_reader(case: Case, data: DataFolder, *, model: ModelInUse) -> Redrawn | None:
+    """What the newest reading's outlines make of it; None where the model's are left."""
+    reading = case.reading
+    if reading is None or reading.outlines is None or case.kind != "image":
+        return None
+    return redrawn_of(predicted_image(case, data), as_outlines(reading.outlines), model=model)
+
+
+def as_outlines(stored: Sequence[Sequence[Sequence[float]]]) -> list[list[tuple[float, float]]]:
+    return [[(float(x), float(y)) for x, y in outline] for outline in stored]
+
+
+def add_reading(
+    session: Session, case: Case, new: NewReading, person: Person, *, data: DataFolder, model: ModelInUse
+) -> None:
+    """Raises `HTTPException` 409 where another reading came between, or the case is signed."""
+    _check(case, new.version)
+    if (new.verdict == "corrected") != (new.outlines is not None):
+        raise HTTPException(422, "a corrected reading has outlines, others have none")
+    answer = None
+    if new.outlines is not None:
+        answer = redrawn_of(predicted_image(case, data), new.outlines, model=model).answer
+    _add(
+        session,
+        case,
+        Reading(
+            version=new.version + 1,
+            person=person.name,
+            verdict=new.verdict,
+            outlines=None if new.outlines is None else [[list(point) for point in line] for line in new.outlines],
+            birads=new.birads,
+            note=new.note,
+            answer=None if answer is None else answer_info(answer).model_dump(),
+            model=model.digest,
+        ),
+    )
+
+
+def sign(session: Session, case: Case, signature: Signature, person: Person) -> None:
+    """The newest reading once more, with a name under it. Raises `HTTPException` 409 as `add_reading` does."""
+    _check(case, signature.version)
+    last = case.reading
+    assert last is not None  # a signature's version is at least 1
+    kept = {name: getattr(last, name) for name in ("verdict", "outlines", "birads", "note", "answer", "model")}
+    signed = {"reader": signature.reader.strip(), "signed": now()}
+    _add(session, case, Reading(version=signature.version + 1, person=person.name, **kept, **signed))
+
+
+def _check(case: Case, version: int) -> None:
+    if case.kind != "image":
+        raise HTTPException(409, "only single images are read on the page")
+    if case.version != version:
+        raise HTTPException(409, CHANGED)
+    if case.reading is not None and case.reading.signed is not None:
+        raise HTTPException(409, "the case is signed; what is signed is not changed")
+
+
+def _add(session: Session, case: Case, reading: Reading) -> None:
+    """The database refuses a second reading of one version, whoever was faster."""
+    reading.made = now()
+    case.readings.append(reading)
+    case.version = reading.version
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        raise HTTPException(409, CHANGED) from None

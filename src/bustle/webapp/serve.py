@@ -1,0 +1,67 @@
+"""Starting the server on this machine, and ending it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from bustle.core.errors import InputError
+from bustle.core.file_lock import FileLock
+from bustle.core.files import write_error
+from bustle.core.progress import announce
+from bustle.webapp.access import LOCAL_HOSTS, Access
+from bustle.webapp.app import make_app
+from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.server import PageSettings
+
+LONGEST_GOODBYE = 5
+"""Seconds that requests under way are given when the server ends."""
+
+
+def serve(settings: PageSettings, *, host: str, port: int) -> None:
+    """Serve until Ctrl-C. Raises `InputError` for a port or a data folder that is in use or not to be had."""
+    data = DataFolder(settings.data)
+    data.make()
+    lock = FileLock(data.lock)
+    try:
+        if lock.take() == "busy":
+            raise InputError("is in use by another `bustle serve`", remedy="end it, or give another", path=data.path)
+    except OSError as error:
+        raise write_error(data.lock, error) from error
+    with _listening(host, port) as listener:
+        is_local = host in LOCAL_HOSTS
+        access = Access(hosts=LOCAL_HOSTS if is_local else ())
+        name = "127.0.0.1" if is_local else socket.gethostname() if host in ("0.0.0.0", "::") else host
+        announce(f"bustle: open http://{name}:{listener.getsockname()[1]}/?token={access.token}")
+        announce(f"bustle: what is dropped stays in {data.path}; Ctrl-C ends")
+        if not is_local:
+            announce("bustle: warning: pictures and token travel unencrypted to other machines")
+        config = uvicorn.Config(
+            make_app(settings, access),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LONGEST_GOODBYE,
+        )
+        uvicorn.Server(config).run([listener])
+
+
+def default_data_folder() -> Path:
+    """Where the page's data are where nobody says otherwise."""
+    return Path.home() / "bustle-page"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"the server cannot listen at {host}:{port} ({error.strerror})", remedy="give another --port or --host"
+        ) from error
+    return listener

@@ -1,0 +1,65 @@
+"""What the routes share: the settings, the database, the folder, the model and the list of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+from sqlalchemy.orm import Session, sessionmaker
+
+from bustle.jobs.ledger import Jobs
+from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.tables import Case
+
+MOST_BYTES = 2_000_000_000
+MOST_FILES = 10_000
+"""Of one dropped file, and of one drop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSettings:
+    """`data` is the folder for everything that is kept, `model` a package or a run."""
+
+    data: Path
+    model: Path
+    most_bytes: int = MOST_BYTES
+    poll: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    settings: PageSettings
+    data: DataFolder
+    sessions: sessionmaker[Session]
+    model: ModelInUse
+    jobs: Jobs
+
+
+def current_server(request: Request) -> Server:
+    return request.app.state.server
+
+
+CurrentServer = Annotated[Server, Depends(current_server)]
+
+
+def database_session(server: CurrentServer) -> Iterator[Session]:
+    """One transaction for one request: kept where the request succeeds."""
+    with server.sessions.begin() as session:
+        yield session
+
+
+CurrentSession = Annotated[Session, Depends(database_session, scope="function")]
+
+
+def named_case(case_id: str, session: CurrentSession) -> Case:
+    case = session.get(Case, case_id)
+    if case is None:
+        raise HTTPException(404, "there is no such case")
+    return case
+
+
+NamedCase = Annotated[Case, Depends(named_case)]

@@ -1,0 +1,52 @@
+"""A dropped file on its way to the disk: streamed, counted, hashed, and in place only when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
+
+from bustle.core.files import atomic_path
+from bustle.core.printable import printable
+
+MOST_NAME = 255
+_ENDING = re.compile(r"(\.nii\.gz|\.[a-z0-9]{1,8})$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Stored:
+    size: int
+    sha256: str
+
+
+async def store(chunks: AsyncIterator[bytes], path: Path, *, most_bytes: int) -> Stored:
+    """Write what comes to `path`. Raises `HTTPException` for too much and for nothing."""
+    digest, size = hashlib.sha256(), 0
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > most_bytes:
+                raise HTTPException(413, f"the file is larger than {most_bytes / 1e6:.0f} MB")
+            digest.update(chunk)
+            await run_in_threadpool(file.write, chunk)
+        if size == 0:
+            raise HTTPException(422, "the file is empty")
+    return Stored(size, digest.hexdigest())
+
+
+def own_name(header: str | None) -> str:
+    """The file's name as its header `X-Filename` tells it, percent-encoded; without folders, fit to be shown."""
+    name = PurePosixPath(unquote(header or "").replace("\\", "/")).name
+    return printable(name)[:MOST_NAME] or "unnamed"
+
+
+def stored_name(name: str, *, number: int) -> str:
+    """What a file is called on the disk: a number and its ending, which tells some formats."""
+    ending = _ENDING.search(name.lower())
+    return f"{number:05d}{ending.group() if ending else ''}"

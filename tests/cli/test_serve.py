@@ -1,0 +1,33 @@
+"""`bustle serve` says what is wrong in one line before anything is opened."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from bustle.cli.main import main
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", f"--port={port}"])
+    assert ended.value.code == 2
+    assert "is no port" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["serve", "--data-dir", str(tmp_path / "data"), "--port", str(port)]) == 2
+    assert "give another --port" in capsys.readouterr().err
+
+
+def test_a_file_in_the_way_of_the_data_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "data").write_text("somebody's")
+    assert main(["serve", "--data-dir", str(tmp_path / "data"), "--port", "0"]) == 2
+    assert str(tmp_path / "data") in capsys.readouterr().err

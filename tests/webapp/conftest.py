@@ -1,0 +1,79 @@
+"""A server with two cases read by the shipped model: an example picture, and the same pixels as a DICOM file."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from starlette.testclient import TestClient
+from tests.io.dicom.made_files import data_set, region, written
+
+from bustle.inference.shipped import default_model
+from bustle.io.raster import read_image
+from bustle.webapp.access import Access
+from bustle.webapp.app import make_app
+from bustle.webapp.server import PageSettings
+
+PICTURE = Path(__file__).resolve().parents[2] / "examples" / "images" / "case227.png"
+HOST = "http://127.0.0.1:8765"
+LONGEST_WAIT = 60.0
+"""Seconds: a machine may be busy."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The server as a program sees it that has the token."""
+
+    client: TestClient
+    folder: Path
+
+    def drop(self, files: dict[str, bytes]) -> dict[str, Any]:
+        """Send files and wait until they are read."""
+        drop = self.client.post("/api/drops").json()["id"]
+        for name, content in files.items():
+            sent = self.client.post(f"/api/drops/{drop}/files", content=content, headers={"X-Filename": quote(name)})
+            assert sent.status_code == 201, sent.text
+        assert self.client.post(f"/api/drops/{drop}/read").status_code == 202
+        end = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < end:
+            told = self.client.get(f"/api/drops/{drop}").json()
+            if told["state"] in ("done", "failed"):
+                return told
+            time.sleep(0.02)
+        raise TimeoutError(f"the drop is still {told['state']}")
+
+    def cases(self, name: str = "") -> list[dict[str, Any]]:
+        """The worklist's rows of what was dropped under a name."""
+        return [case for case in self.client.get("/api/cases").json() if case["name"].startswith(name)]
+
+    def case(self, name: str) -> dict[str, Any]:
+        (row,) = self.cases(name)
+        return self.client.get(f"/api/cases/{row['id']}").json()
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page") / "data"
+
+
+@pytest.fixture(scope="package")
+def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    access = Access()
+    app = make_app(PageSettings(data=folder, model=default_model(), poll=0.02), access)
+    pixels = read_image(PICTURE)[0]
+    height, width = pixels.shape
+    made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
+    dicom = written(tmp_path_factory.mktemp("dicom"), made)
+    headers = {"Authorization": f"Bearer {access.token}"}
+    with TestClient(app, base_url=HOST, headers=headers) as client:
+        page = Page(client, folder)
+        told = page.drop({"DOE^JANE.png": PICTURE.read_bytes(), "image.dcm": dicom.read_bytes()})
+        assert told["state"] == "done", told
+        yield page
+    shutil.rmtree(folder)

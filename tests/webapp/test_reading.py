@@ -1,0 +1,156 @@
+"""From a dropped file to a signed reading and its exports, through the API alone."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from tests.webapp.conftest import PICTURE, Page
+
+from bustle.reading.redrawn_outline import mask_of_outlines
+
+PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
+
+
+def square(left: int, top: int, side: int) -> list[list[int]]:
+    return [[left, top], [left + side, top], [left + side, top + side], [left, top + side]]
+
+
+def test_a_dropped_picture_is_answered_as_bustle_predict_does(page: Page):
+    case = page.case(PICTURE_NAME)
+    assert (case["kind"], case["status"], case["version"]) == ("image", "new", 0)
+    assert case["answer"]["calibrated"]
+    assert sum(case["answer"]["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    assert case["malignant"] == case["answer"]["probabilities"]["malignant"]
+    assert [flag["kind"] for flag in case["flags"]].count("no_spacing") == 1
+    lesion = case["lesions"][0]
+    assert lesion["unit"] == "px"
+    assert {"depth_width_ratio", "circularity"} <= {value["name"] for value in lesion["values"]}
+    assert case["exports"] == ["png", "json", "pdf"]
+
+
+def test_a_dicom_file_is_measured_in_mm(page: Page):
+    in_pixels, in_mm = page.case(PICTURE_NAME), page.case(DICOM_NAME)
+    assert in_mm["spacing_mm"] == [0.1, 0.1]
+    assert in_mm["lesions"][0]["unit"] == "mm"
+    assert in_mm["lesions"][0]["long_axis"] == pytest.approx(0.1 * in_pixels["lesions"][0]["long_axis"], rel=1e-6)
+    assert in_mm["exports"] == ["png", "json", "pdf", "seg", "sr"]
+
+
+def test_the_models_own_outline_measured_again_is_what_it_was(page: Page):
+    case = page.case(PICTURE_NAME)
+    outlines = [lesion["outline"] for lesion in case["lesions"]]
+    measured = page.client.post(f"/api/cases/{case['id']}/measure", json={"outlines": outlines}).json()
+    for was, again in zip(case["lesions"], measured["lesions"], strict=True):
+        for name in ("area", "long_axis", "short_axis", "values"):
+            assert again[name] == was[name], name
+    assert measured["answer"]["decision"] == case["answer"]["decision"]
+    for name, value in case["answer"]["probabilities"].items():
+        assert measured["answer"]["probabilities"][name] == pytest.approx(value, abs=1e-9)
+
+
+def test_another_outline_has_other_measures(page: Page):
+    case = page.case(DICOM_NAME)
+    told = page.client.post(f"/api/cases/{case['id']}/measure", json={"outlines": [square(50, 60, 39)]}).json()
+    assert [lesion["area"] for lesion in told["lesions"]] == [pytest.approx(40 * 40 * 0.01)]
+    assert page.case(DICOM_NAME)["version"] == 0
+
+
+@pytest.mark.parametrize(
+    "outlines", [[[[0, 0], [5, 5]]], [square(0, 0, 5)] * 51, "all", [[[None, 1], [2, 3], [4, 5]]]]
+)
+def test_what_is_no_outline_is_refused(page: Page, outlines: object):
+    case = page.cases(PICTURE_NAME)[0]
+    refused = page.client.post(f"/api/cases/{case['id']}/measure", json={"outlines": outlines})
+    assert refused.status_code == 422
+
+
+def test_pictures_are_png_of_the_cases_size(page: Page):
+    case = page.case(PICTURE_NAME)
+    size = (case["height"], case["width"])
+    for path, channels in (("picture", 1), ("explanations/0", 4)):
+        answer = page.client.get(f"/api/cases/{case['id']}/{path}")
+        assert answer.headers["content-type"] == "image/png"
+        shown = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert shown.shape == (size if channels == 1 else (*size, channels))
+    assert page.client.get(f"/api/cases/{case['id']}/explanations/7").status_code == 404
+
+
+def test_a_case_is_corrected_signed_and_exported(page: Page):
+    case = page.case(DICOM_NAME)
+    outlines = [square(50, 60, 39)]
+    reading = {
+        "version": 0,
+        "verdict": "corrected",
+        "outlines": outlines,
+        "birads": "4B",
+        "note": "seen twice",
+    }
+    saved = page.client.put(f"/api/cases/{case['id']}/reading", json=reading)
+    assert saved.status_code == 200, saved.text
+    assert saved.json()["measured"]["lesions"][0]["area"] == pytest.approx(16.0)
+    late = page.client.put(f"/api/cases/{case['id']}/reading", json=reading | {"note": "from another tab"})
+    assert late.status_code == 409
+    signed = page.client.post(f"/api/cases/{case['id']}/sign", json={"version": 1, "reader": "A. Reader"}).json()
+    assert (signed["status"], signed["version"], signed["reading"]["reader"]) == ("signed", 2, "A. Reader")
+    assert signed["reading"]["note"] == "seen twice"
+    again = page.client.put(f"/api/cases/{case['id']}/reading", json=reading | {"version": 2})
+    assert again.status_code == 409
+
+    def exported(kind: str) -> bytes:
+        answer = page.client.get(f"/api/cases/{case['id']}/export/{kind}")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-disposition"].startswith("attachment")
+        return answer.content
+
+    outlined = pydicom.dcmread(io.BytesIO(exported("seg")))
+    assert outlined.SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+    expected = mask_of_outlines(outlines, size=(case["height"], case["width"]))
+    np.testing.assert_array_equal(outlined.pixel_array.squeeze() > 0, expected)
+    report = pydicom.dcmread(io.BytesIO(exported("sr")))
+    assert outlined.SOPInstanceUID in str(report)
+    assert exported("pdf").startswith(b"%PDF")
+    picture = cv2.imdecode(np.frombuffer(exported("png"), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (case["height"], case["width"], 3)
+    assert b'"corrected"' in exported("json")
+
+
+def test_readings_that_contradict_themselves_are_refused(page: Page):
+    case = page.cases(PICTURE_NAME)[0]["id"]
+    for wrong in (
+        {"version": 0, "verdict": "corrected"},
+        {"version": 0, "verdict": "accepted", "outlines": [square(9, 9, 9)]},
+        {"version": 0, "verdict": "accepted", "birads": "7"},
+        {"version": 0, "verdict": "accepted", "unknown": 1},
+    ):
+        assert page.client.put(f"/api/cases/{case}/reading", json=wrong).status_code == 422, wrong
+    assert page.client.post(f"/api/cases/{case}/sign", json={"version": 1, "reader": "A"}).status_code == 409
+
+
+def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("scans/one.png", PICTURE.read_bytes())
+        packed.writestr("scans/page.png", b"<script>alert(1)</script>")
+    told = page.drop({"broken.zip": b"PK\x03\x04 no archive", "scans.zip": archive.getvalue(), "page.html": b"<b>"})
+    assert told["state"] == "done"
+    assert "ZIP" in told["files"][0]["problem"]
+    found = {case["name"]: case for case in page.cases() if case["drop"] == told["id"]}
+    assert found["scans.zip: one"]["status"] == "new"
+    assert "not a readable" in found["scans.zip: page"]["problem"]
+    assert "not a readable" in found["page.html"]["problem"]
+    unread = found["page.html"]["id"]
+    assert page.client.get(f"/api/cases/{unread}/picture").status_code == 404
+    assert (
+        page.client.put(f"/api/cases/{unread}/reading", json={"version": 0, "verdict": "accepted"}).status_code == 409
+    )
+    for case in found.values():
+        assert page.client.delete(f"/api/cases/{case['id']}").status_code == 204
+    assert not [case for case in page.cases() if case["drop"] == told["id"]]
+    assert not any((page.folder / "cases" / case["id"]).exists() for case in found.values())
+    left = [path.name for path in (page.folder / "uploads" / told["id"]).iterdir()]
+    assert len(left) == 1, left  # the archive that held no case
