@@ -23,7 +23,7 @@ class Submitted:
 
 
 class Clock:
-    now = 2e9  # after all files of this test
+    now = 2e9
 
     def __call__(self) -> float:
         return self.now
@@ -69,16 +69,21 @@ def test_images_that_come_late_make_another_job_and_the_same_ones_none(incoming:
 
 def test_a_killed_node_finds_on_the_disk_what_was_still_coming(incoming: Incoming):
     incoming.keep(b"x", study=STUDY, instance="1")
-    jobs = Submitted()
-    arrivals(Incoming(incoming.path, free=0), jobs, Clock()).submit_complete()
+    jobs, clock = Submitted(), Clock()
+    coming = arrivals(Incoming(incoming.path, free=0), jobs, clock)
+    coming.submit_complete()
+    assert jobs.jobs == {}, "it could not come while the node was away"
+    clock.now += 30
+    coming.submit_complete()
     assert list(jobs.jobs) == [job_id(STUDY, ["1"], model=MODEL)]
 
 
 def test_a_clock_that_was_set_back_does_not_hold_a_study_for_ever(incoming: Incoming):
     incoming.keep(b"x", study=STUDY, instance="1")
     jobs, clock = Submitted(), Clock()
-    clock.now = 1e9
-    arrivals(incoming, jobs, clock).submit_complete()
+    coming = arrivals(incoming, jobs, clock)
+    clock.now -= 86400
+    coming.submit_complete()
     assert len(jobs.jobs) == 1
 
 

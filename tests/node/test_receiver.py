@@ -22,7 +22,15 @@ from bustle.core.temporaries import temporary_affixes
 from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.node import incoming as incoming_module
 from bustle.node.incoming import Incoming
-from bustle.node.receiver import CANNOT_BE_READ, OTHER_CLASS, OTHER_CONTENT, OUT_OF_RESOURCES, SUCCESS, Receiver
+from bustle.node.receiver import (
+    CANNOT_BE_READ,
+    CLASS_NOT_SUPPORTED,
+    OTHER_CLASS,
+    OTHER_CONTENT,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    Receiver,
+)
 from bustle.node.settings import DicomArchive, Limits, NodeSettings
 
 INSTANCE = "2.25.2026112901"
@@ -112,8 +120,9 @@ def test_a_known_station_gets_an_echo(listening: Listening):
         ({"StudyInstanceUID": None}, CANNOT_BE_READ),
         ({"StudyInstanceUID": "1.2..3"}, CANNOT_BE_READ),
         ({"ManufacturerModelName": "bustle", "ContentQualification": "RESEARCH"}, SUCCESS),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"}, CLASS_NOT_SUPPORTED),
     ],
-    ids=["no study", "no identifier", "an answer of bustle"],
+    ids=["no study", "no identifier", "an answer of bustle", "another's report"],
 )
 def test_what_cannot_be_kept_leaves_nothing(
     listening: Listening, scan: np.ndarray, changes: dict[str, str | None], status: int

@@ -23,7 +23,7 @@ class PostponedError(BustleError):
 class Patience:
     """How often a stage is tried, and how long is waited in between: `first_wait` seconds, each time `growth` longer.
 
-    The default gives up after 23 hours.
+    The default gives up after 21 hours.
     """
 
     attempts: int = 30

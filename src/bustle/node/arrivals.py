@@ -35,7 +35,8 @@ class Arrivals:
         self._quiet = quiet_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._last = {study: incoming.last_change(study) for study in incoming.studies()}
+        # Nothing could come while the node was away: what was coming then has as long as anything else to go on.
+        self._last = dict.fromkeys(incoming.studies(), clock())
 
     def came(self, study: str) -> None:
         with self._lock:

@@ -88,11 +88,6 @@ class Incoming:
         found = folder.glob(f"*{_SUFFIX}") if folder.is_dir() else ()
         return tuple(sorted(path.stem for path in found if is_uid(path.stem)))
 
-    def last_change(self, study: str) -> float:
-        """When the last of it came, in seconds since 1970."""
-        files = [self.file(study, instance) for instance in self.instances(study)]
-        return max((path.stat().st_mtime for path in files), default=0.0)
-
     def remove(self, study: str) -> None:
         shutil.rmtree(self.path / study, ignore_errors=True)
 

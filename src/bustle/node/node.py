@@ -56,7 +56,7 @@ class Node:
     Nothing that was accepted is lost by a kill in between.
     """
 
-    def __init__(self, settings: NodeSettings, *, poll: float = 1.0):
+    def __init__(self, settings: NodeSettings, *, poll: float = 0.25):
         self._poll = poll
         self._settings = settings
         self._ended = threading.Event()

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # PS3.4, annex B.2.3, and PS3.7, annex C.
-SUCCESS, OUT_OF_RESOURCES, OTHER_CLASS = 0x0000, 0xA700, 0xA900
+SUCCESS, OUT_OF_RESOURCES, OTHER_CLASS, CLASS_NOT_SUPPORTED = 0x0000, 0xA700, 0xA900, 0x0122
 CANNOT_BE_READ, OTHER_CONTENT = 0xC210, 0xC211
+
+_CLASSES_OF_ANSWERS = (
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
+    "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
+)
+"""An archive that sends a whole study sends the answers with it, and must not hear of a failure."""
 
 _MB = 1_000_000
 _ASKED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "ManufacturerModelName", "ContentQualification")
@@ -60,7 +67,7 @@ class Receiver:
         entity.maximum_associations = limits.associations
         entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = limits.idle_seconds
         entity.add_supported_context(Verification)
-        for uid in RECEIVED_CLASSES:
+        for uid in (*RECEIVED_CLASSES, *_CLASSES_OF_ANSWERS):
             entity.add_supported_context(uid, list(RECEIVED_SYNTAXES))
         handlers: list[Any] = [
             (EVT_C_STORE, self._store),
@@ -104,7 +111,9 @@ class Receiver:
             log.warning("%s was announced as another instance and not accepted", instance)
             return OTHER_CLASS
         if is_result(found):
-            return SUCCESS  # an archive gives back the answers with a study; they are no images to read
+            return SUCCESS  # and it is not kept: it is no image to read
+        if request.AffectedSOPClassUID not in RECEIVED_CLASSES:
+            return CLASS_NOT_SUPPORTED
         return self._keep(content, study=study, instance=instance)
 
     def _keep(self, content: bytes, *, study: str, instance: str) -> int:
