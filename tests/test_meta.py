@@ -121,6 +121,7 @@ def test_every_protocol_loads(name: str):
         ("generate_descriptors_page", "descriptors.md"),
         ("generate_losses_page", "losses.md"),
         ("generate_ladder_page", "reference-ladder.md"),
+        ("generate_leakage_page", "leakage.md"),
         ("generate_reference_page", "reference-model.md"),
         ("generate_results_page", "results.md"),
     ],

@@ -24,7 +24,7 @@ OK, BUG, USER_ERROR = 0, 1, 2
 # Each verb adds itself here when its file lands, in the order that --help prints.
 VERBS = (
     *("data", "models", "train", "evaluate", "compare", "results", "predict", "serve", "node"),
-    *("export", "recalibrate", "accept"),
+    *("export", "recalibrate", "accept", "study"),
 )
 
 

@@ -25,6 +25,7 @@ from bustle.inference.prediction_files import (
 
 ANSWERS_PAGE = "answers.html"
 ACCEPTANCE_RECORD, ACCEPTANCE_PAGE, EVALUATION_FOLDER = "acceptance.json", "acceptance.html", "evaluation"
+LEAKAGE_RECORD, LEAKAGE_PAGE = "leakage.json", "leakage.html"
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
@@ -69,3 +70,8 @@ CHALLENGE = OutputKind(
 )
 COMPARISON = OutputKind("compare", "a comparison", comparison_names())
 RUN = OutputKind("train", "a run", run_names(_PREDICTIONS))
+
+_STUDY_RUNS = OwnNames(folders={"seed-*": OwnNames(folders={"*": run_names(_PREDICTIONS)})})
+LEAKAGE = OutputKind(
+    "study leakage", "a study", OwnNames((LEAKAGE_RECORD, LEAKAGE_PAGE), {"*": _STUDY_RUNS}, (LEAKAGE_RECORD,))
+)
