@@ -96,8 +96,12 @@ class Node:
             poll=self._poll,
         )
         self._receiver = Receiver(settings, self._incoming, on_arrival=self._arrivals.came)
-        self._worker.start()
         self._receiver.start()
+        try:
+            self._worker.start()
+        except BaseException:
+            self._receiver.stop()
+            raise
         self._begin(self._arrivals.submit_complete, every=self._poll)
         self._begin(self._delete_answered, every=_DELETE_EVERY)
 
