@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from tests.rounding import sum_tolerance
 
 from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData
@@ -27,6 +29,14 @@ from bustle.inference.package import (
 )
 
 SIZE = (64, 64)
+ROUNDING = sum_tolerance(SIZE[0] * SIZE[1]) / 4
+"""Of a class probability of the package: the mean over all pixels, through a sigmoid of slope 1/4 or less."""
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    image = np.full((1, height, width), 20, np.uint8)
+    image[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = 235
+    return image
 
 
 def graph(gain: float = 4.0, *, with_classes: bool = True, with_class_maps: bool = False) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from tests.inference.hand_made_package import SIZE, graph, write_package
-from tests.rounding import sum_tolerance
+from tests.inference.hand_made_package import ROUNDING, SIZE, graph, scene, write_package
 
 from bustle.cli.main import main
 from bustle.core.config import to_mapping
-from bustle.core.data_section import ImageData, PatchData
+from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.types import Geometry
@@ -30,15 +28,10 @@ from bustle.inference import package_backend
 from bustle.inference.backend import Backend
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.openvino_backend import OpenVinoBackend
-from bustle.inference.package import FORMAT_VERSION, Package, TrainingSource, is_package
+from bustle.inference.package import FORMAT_VERSION, Package, is_package
 from bustle.inference.predictor import Item, Predictor
 from bustle.inference.runtimes import import_onnxruntime
 from bustle.io.raster import write_png
-
-OLDER = Path(__file__).parent / "older_packages" / "image.bustle"
-"""The package that `make_package` makes, as it was written when format 1 was the newest."""
-ROUNDING = sum_tolerance(SIZE[0] * SIZE[1]) / 4
-"""Of a class probability of that package: the mean over all pixels, through a sigmoid of slope 1/4 or less."""
 
 
 @pytest.fixture
@@ -54,34 +47,6 @@ def zipped(folder: Path) -> Path:
     return path
 
 
-def scene(height: int, width: int) -> np.ndarray:
-    image = np.full((1, height, width), 20, np.uint8)
-    image[:, height // 4 : height * 3 // 4, width // 4 : width * 3 // 4] = 235
-    return image
-
-
-def test_a_package_of_format_1_is_read_and_predicts(make_package: Callable[..., Path]):
-    written = json.loads((OLDER / "package.json").read_text())
-    assert (written["format_version"], written["preprocessing"]["spacing_mm"]) == (1, None)
-    assert Package(OLDER).record.preprocessing == Package(make_package()).record.preprocessing
-    found = Predictor.open(OLDER, device="cpu").predict(scene(96, 120), case_id="a")
-    assert found.segmentation is not None
-    assert found.segmentation.mask.sum() == 2880, "as when it was made"
-    assert found.class_probabilities == pytest.approx({"benign": 0.6038587, "malignant": 0.3961413}, abs=ROUNDING)
-
-
-def test_the_patches_of_a_package_of_format_1_keep_their_settings(tmp_path: Path):
-    folder = tmp_path / "old.bustle"
-    shutil.copytree(OLDER, folder)
-    record = json.loads((folder / "package.json").read_text())
-    record["preprocessing"] |= {"size": [32, 32, 32], "resize": "patch", "spacing_mm": 0.5, "lesion_share": 0.7}
-    record["input"]["shape"] = ["batch", 1, 32, 32, 32]
-    (folder / "package.json").write_text(json.dumps(record))
-    assert Package(folder).record.preprocessing == PatchData(
-        size=(32, 32, 32), spacing_mm=0.5, lesion_share=0.7, channels=1, mean=(0.5,), std=(0.5,)
-    )
-
-
 def test_views_of_a_record(make_package: Callable[..., Path], tmp_path: Path):
     assert "views" not in json.loads((make_package() / "package.json").read_text()), (
         "a single one goes without saying"
@@ -93,30 +58,6 @@ def test_views_of_a_record(make_package: Callable[..., Path], tmp_path: Path):
             Package(write_package(tmp_path / f"{number}.bustle", changes={"views": views}))
     told = Package(write_package(tmp_path / "told.bustle", changes={"views": {"scales": [1.0, 1.4]}}))
     assert told.record.views == Views(scales=(1.0, 1.4))
-
-
-def test_a_package_from_before_class_maps_is_read(make_package: Callable[..., Path]):
-    package = Package(make_package(changes={"format_version": 4, "half": True}))
-    assert (package.record.format_version, package.record.half) == (FORMAT_VERSION, True)
-    assert not any(backend.gives_class_maps for backend in package_backend.cpu_backends(package))
-
-
-def test_what_a_package_of_format_1_records_of_its_training_and_of_parity_is_read(tmp_path: Path):
-    folder = tmp_path / "old.bustle"
-    shutil.copytree(OLDER, folder)
-    record = json.loads((folder / "package.json").read_text())
-    source = {"cases": 12, "sha256": "ab", "licence": None}
-    start = {"track": "strict", "protocol": "strict", "starting_weights": None, "encoder_weights": "imagenet"}
-    checked = {"largest_mask_difference": 1e-7, "largest_class_difference": None, "flipped_pixels": 0, "pixels": 4096}
-    record |= {"training": start | {"data": {"site": source}}, "parity": checked | {"batches": [1, 2, 4]}}
-    (folder / "package.json").write_text(json.dumps(record))
-    read = Package(folder).record
-    assert read.training is not None
-    assert read.training.encoder_weights == "imagenet"
-    assert read.training.data["site"] == TrainingSource(cases=12, sha256="ab", licence=None)
-    assert read.parity is not None
-    assert (read.parity.runtimes, read.parity.pixels) == ((), 4096), "the first ones did not say in what they ran"
-    assert Package(OLDER).record.training is Package(OLDER).record.parity is None
 
 
 @pytest.mark.parametrize("as_zip", [False, True])
