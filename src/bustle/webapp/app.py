@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
@@ -34,23 +34,12 @@ PATIENCE = Patience(attempts=3, first_wait=2.0)
 
 def make_app(settings: PageSettings, access: Access) -> FastAPI:
     """The application; what it opens, it opens when it starts and closes when it ends."""
-    data = DataFolder(settings.data)
 
     @asynccontextmanager
     async def opened(app: FastAPI) -> AsyncIterator[None]:
-        data.make()
-        sessions = open_database(data.database)
-        model = ModelInUse(settings.model)
-        url = sqlite_url(data.jobs)
-        reader = DropReader(sessions, data, model.predictor)
-        stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
-        with (
-            Worker(url, name=LIST, stages=[stage], poll=settings.poll),
-            Jobs(url, name=LIST, stages=[STAGE]) as jobs,
-        ):
-            app.state.server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+        with ExitStack() as stack:
+            app.state.server = await run_in_threadpool(_open, settings, stack)
             yield
-        close_database(sessions)
 
     app = FastAPI(
         title="bustle",
@@ -74,10 +63,19 @@ def make_app(settings: PageSettings, access: Access) -> FastAPI:
     return app
 
 
-def close_database(sessions: sessionmaker[Session]) -> None:
-    """Let go of the file."""
-    engine = sessions.kw["bind"]
-    engine.dispose()
+def _open(settings: PageSettings, stack: ExitStack) -> Server:
+    """Open what the routes share, and the worker; the `stack` closes it."""
+    data = DataFolder(settings.data)
+    data.make()
+    sessions = open_database(data.database)
+    stack.callback(sessions.kw["bind"].dispose)
+    model = ModelInUse(settings.model)
+    url = sqlite_url(data.jobs)
+    reader = DropReader(sessions, data, model.predictor)
+    stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
+    stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
+    jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
+    return Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
 
 
 def about(server: CurrentServer) -> About:

@@ -16,10 +16,13 @@ class DataFolder:
     path: Path
 
     def make(self) -> None:
-        """Make the folder, for its owner's eyes alone. Raises `InputError` where that is not possible."""
+        """Make the folder, for its owner's eyes alone, where it is not there.
+
+        Raises `InputError` where that is not possible.
+        """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise write_error(self.path, error) from error
 

@@ -1,0 +1,179 @@
+/** What the model says and what it rests on. */
+import type { About, Answer, CaseDetail, Lesion, Measured } from "./api";
+import { fill, text } from "./text";
+
+interface Props {
+  detail: CaseDetail;
+  about: About | null;
+  measured: Measured | null;
+  isMeasuring: boolean;
+}
+
+const FIRST = ["depth_width_ratio", "circularity", "margin_roughness", "echo_contrast", "posterior_contrast"];
+
+export function number(value: number): string {
+  const digits = Math.abs(value) < 10 ? 2 : Math.abs(value) < 1000 ? 1 : 0;
+  return value.toFixed(digits);
+}
+
+export function Evidence({ detail, about, measured, isMeasuring }: Props) {
+  const answer = measured?.answer ?? detail.answer;
+  const lesions = measured?.lesions ?? detail.lesions;
+  return (
+    <section class="evidence" aria-label={text.evidence}>
+      <h2>{text.evidence}</h2>
+      {answer?.decision ? (
+        <>
+          <p class={`verdict decision ${answer.decision.replaceAll(" ", "-")}`}>
+            {text.decision[answer.decision] ?? answer.decision}
+          </p>
+          <p class="hint">{text.decisionMeaning[answer.decision]}</p>
+        </>
+      ) : (
+        detail.decision && (
+          <p class={`verdict decision ${detail.decision.replaceAll(" ", "-")}`}>
+            {text.decision[detail.decision] ?? detail.decision}
+            {detail.malignant !== null && ` · ${detail.malignant.toFixed(2)}`}
+          </p>
+        )
+      )}
+      {detail.flags.map((flag) => (
+        <p class="flag" key={flag.kind + flag.text}>
+          {fill(text.flag[flag.kind], { text: flag.text ?? "" })}
+        </p>
+      ))}
+      {(isMeasuring || measured) && (
+        <p class="note" aria-live="polite">
+          {isMeasuring ? text.measuring : text.correctedOutline}
+        </p>
+      )}
+      {answer && <Probabilities answer={answer} about={about} />}
+      {lesions.map((lesion) => (
+        <LesionFacts key={lesion.number} lesion={lesion} />
+      ))}
+    </section>
+  );
+}
+
+function Probabilities({ answer, about }: { answer: Answer; about: About | null }) {
+  const { benign = 0, malignant = 0, normal } = answer.probabilities;
+  if (!Object.keys(answer.probabilities).length) return null;
+  const lesion = benign + malignant;
+  return (
+    <>
+      {lesion > 0 && (
+        <Scale label={text.ifLesion} value={malignant / lesion} band={about?.refer_band} bandText={text.referBand} />
+      )}
+      {normal !== undefined && (
+        <Scale label={text.isLesion} value={1 - normal} band={about?.lesion_band} bandText={text.openBand} />
+      )}
+      <table>
+        <tbody>
+          {Object.entries(answer.probabilities).map(([name, value]) => (
+            <tr key={name}>
+              <th scope="row">{text.decision[name] ?? name}</th>
+              <td>{value.toFixed(2)}</td>
+              <td class="hint">{answer.possible.includes(name) ? "●" : ""}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="hint">{answer.calibrated ? text.calibrated : text.notCalibrated}</p>
+      {answer.moved_by.length > 0 && (
+        <>
+          <h3>{text.movedBy}</h3>
+          <ul class="moved">
+            {answer.moved_by.map((moved) => (
+              <li key={moved.descriptor}>
+                <span>{moved.words}</span>
+                <span class={moved.change > 0 ? "up" : "down"}>
+                  {moved.change > 0 ? "▲ +" : "▼ −"}
+                  {Math.abs(moved.change).toFixed(2)}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+interface ScaleProps {
+  label: string;
+  value: number;
+  band: [number, number] | null | undefined;
+  bandText: string;
+}
+
+function Scale({ label, value, band, bandText }: ScaleProps) {
+  const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
+  const told = band ? fill(bandText, { low: band[0].toFixed(2), high: band[1].toFixed(2) }) : "";
+  return (
+    <div class="scale">
+      <p>
+        <span>{label}</span>
+        <strong>{value.toFixed(2)}</strong>
+      </p>
+      <div class="bar" role="img" aria-label={`${label}: ${value.toFixed(2)}. ${told}`}>
+        {band && <span class="band" style={{ left: percent(band[0]), width: percent(band[1] - band[0]) }} />}
+        <span class="mark" style={{ left: percent(value) }} />
+      </div>
+      {band && <p class="hint">{told}</p>}
+    </div>
+  );
+}
+
+function LesionFacts({ lesion }: { lesion: Lesion }) {
+  const first = FIRST.flatMap((name) => lesion.values.filter((value) => value.name === name));
+  return (
+    <div class="lesion">
+      <h3>{fill(text.lesion, { number: lesion.number })}</h3>
+      <p>
+        <strong>
+          {fill(text.size, {
+            long: number(lesion.long_axis),
+            short: number(lesion.short_axis),
+            unit: lesion.unit,
+          })}
+        </strong>{" "}
+        <span class="hint">{fill(text.area, { area: number(lesion.area), unit: lesion.unit })}</span>
+      </p>
+      <table>
+        <tbody>
+          {Object.entries(lesion.words).map(([name, word]) => (
+            <tr key={name}>
+              <th scope="row">{text.words[name] ?? name}</th>
+              <td>{word}</td>
+            </tr>
+          ))}
+          {first.map((value) => (
+            <tr key={value.name}>
+              <th scope="row">{value.title}</th>
+              <td>
+                {number(value.value)} {value.unit}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {lesion.values.length > 0 && (
+        <details>
+          <summary>{text.allMeasured}</summary>
+          <table>
+            <tbody>
+              {lesion.values.map((value) => (
+                <tr key={value.name}>
+                  <th scope="row">{value.title}</th>
+                  <td>
+                    {number(value.value)} {value.unit}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,232 @@
+/** The whole page: worklist, the chosen case, and what is dropped. */
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { Refused, api, type About, type CaseDetail, type CaseSummary } from "./api";
+import { filesOf, follow, send, type Progress } from "./dropping";
+import { Reading } from "./reading";
+import { text } from "./text";
+import { Worklist } from "./worklist";
+
+const THEME = "bustle.theme";
+
+export function Page() {
+  const [about, setAbout] = useState<About | null>(null);
+  const [cases, setCases] = useState<CaseSummary[]>([]);
+  const [selected, setSelected] = useState<string | null>(null);
+  const [detail, setDetail] = useState<CaseDetail | null>(null);
+  const [opened, setOpened] = useState(0);
+  const [progress, setProgress] = useState<Progress[]>([]);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [isOver, setIsOver] = useState(false);
+  const [theme, setTheme] = useState(localStorage.getItem(THEME) ?? "dark");
+  const keys = useRef<HTMLDialogElement>(null);
+  const nextKey = useRef(1);
+
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem(THEME, theme);
+  }, [theme]);
+
+  const refused = (error: unknown) =>
+    setProblem(error instanceof Refused ? error.message || text.unreachable : String(error));
+
+  const refresh = useCallback(async () => {
+    try {
+      const found = await api.cases();
+      setCases(found);
+      setSelected((old) => (old && found.some((one) => one.id === old) ? old : (found[0]?.id ?? null)));
+      setProblem(null);
+    } catch (error) {
+      refused(error);
+    }
+  }, []);
+
+  useEffect(() => {
+    void refresh();
+    api.about().then(setAbout, refused);
+  }, [refresh]);
+
+  useEffect(() => {
+    if (!selected) {
+      setDetail(null);
+      return;
+    }
+    let isOld = false;
+    api.case(selected).then((told) => {
+      if (isOld) return;
+      setDetail(told);
+      setOpened((old) => old + 1);
+    }, refused);
+    return () => {
+      isOld = true;
+    };
+  }, [selected]);
+
+  const tell = useCallback(
+    (told: Progress) => {
+      setProgress((old) => [...old.filter((one) => one.key !== told.key), told]);
+      if (told.drop) void refresh();
+    },
+    [refresh],
+  );
+
+  /** A drop whose files were all read, without anything to say of them, needs no row any more. */
+  const tidy = useCallback((key: number) => {
+    setProgress((old) =>
+      old.filter(
+        (one) =>
+          one.key !== key ||
+          one.problem !== null ||
+          one.drop?.state !== "done" ||
+          one.drop.files.some((file) => file.problem || file.remarks.length),
+      ),
+    );
+  }, []);
+
+  const openFiles = useCallback(
+    async (files: File[]) => {
+      if (!files.length) return;
+      const key = nextKey.current++;
+      let latest: Progress = { key, sent: 0, files: files.length, name: files[0]!.name, drop: null, problem: null };
+      const hear = (told: Progress) => {
+        latest = told;
+        tell(told);
+      };
+      try {
+        await send(key, files, hear);
+        const first = (await api.cases()).findLast((one) => one.drop === latest.drop?.id && one.kind !== "unread");
+        if (first) setSelected(first.id);
+      } catch (error) {
+        tell({ ...latest, drop: null, problem: error instanceof Refused ? error.message : String(error) });
+      }
+      tidy(key);
+    },
+    [tell, tidy],
+  );
+
+  const retry = async (one: Progress) => {
+    if (!one.drop) return;
+    await follow(one, await api.retry(one.drop.id), tell);
+    tidy(one.key);
+  };
+
+  useEffect(() => {
+    const over = (event: DragEvent) => {
+      event.preventDefault();
+      setIsOver(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (!event.relatedTarget) setIsOver(false);
+    };
+    const drop = async (event: DragEvent) => {
+      event.preventDefault();
+      setIsOver(false);
+      if (event.dataTransfer) void openFiles(await filesOf(event.dataTransfer));
+    };
+    const paste = async (event: ClipboardEvent) => {
+      if (event.clipboardData?.files.length) void openFiles(await filesOf(event.clipboardData));
+    };
+    window.addEventListener("dragover", over);
+    window.addEventListener("dragleave", leave);
+    window.addEventListener("drop", drop);
+    window.addEventListener("paste", paste);
+    return () => {
+      window.removeEventListener("dragover", over);
+      window.removeEventListener("dragleave", leave);
+      window.removeEventListener("drop", drop);
+      window.removeEventListener("paste", paste);
+    };
+  }, [openFiles]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const at = cases.findIndex((one) => one.id === selected);
+      if (event.key === "j" && at < cases.length - 1) setSelected(cases[at + 1]!.id);
+      else if (event.key === "k" && at > 0) setSelected(cases[at - 1]!.id);
+      else if (event.key === "?") keys.current?.showModal();
+      else if (event.key === "/") document.getElementById("search")?.focus();
+      else return;
+      event.preventDefault();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [cases, selected]);
+
+  const reload = async () => {
+    if (!selected) return;
+    setDetail(await api.case(selected));
+    setOpened((old) => old + 1);
+    await refresh();
+  };
+
+  return (
+    <>
+      <header>
+        <h1>{text.title}</h1>
+        <p class="hint">{text.notDiagnosis}</p>
+        {problem && (
+          <p class="problem" role="alert">
+            {problem}
+          </p>
+        )}
+        <span class="gap" />
+        {about && <p class="hint model">{about.model}</p>}
+        <button onClick={() => keys.current?.showModal()}>{text.keys}</button>
+        <button onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{text.theme}</button>
+      </header>
+      <main>
+        <Worklist
+          cases={cases}
+          selected={selected}
+          progress={progress}
+          choose={setSelected}
+          openFiles={openFiles}
+          dismiss={(key) => setProgress((old) => old.filter((one) => one.key !== key))}
+          retry={retry}
+        />
+        {!detail ? (
+          <section class="viewer empty">
+            <p>{text.chooseCase}</p>
+          </section>
+        ) : detail.kind === "unread" ? (
+          <section class="viewer empty">
+            <p>{detail.name}</p>
+            <p class="problem">{detail.problem}</p>
+            <button onClick={() => api.remove(detail.id).then(refresh, refused)}>{text.deleteCase}</button>
+          </section>
+        ) : (
+          <Reading
+            key={`${detail.id}-${opened}`}
+            detail={detail}
+            about={about}
+            replaced={(told) => {
+              setDetail(told);
+              void refresh();
+            }}
+            reload={reload}
+            remove={() => api.remove(detail.id).then(refresh, refused)}
+          />
+        )}
+      </main>
+      {isOver && <div class="over">{text.dropNow}</div>}
+      <dialog ref={keys} aria-label={text.keys}>
+        <table>
+          <tbody>
+            {text.keyList.map(([key, meaning]) => (
+              <tr key={key}>
+                <th scope="row">
+                  <kbd>{key}</kbd>
+                </th>
+                <td>{meaning}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <form method="dialog">
+          <button>{text.dismiss}</button>
+        </form>
+      </dialog>
+    </>
+  );
+}

@@ -1,0 +1,161 @@
+/** The cases, newest first, and what is on its way. */
+import { useRef, useState } from "preact/hooks";
+import type { CaseSummary, Status } from "./api";
+import type { Progress } from "./dropping";
+import { fill, text } from "./text";
+
+interface Props {
+  cases: CaseSummary[];
+  selected: string | null;
+  progress: Progress[];
+  choose: (id: string) => void;
+  openFiles: (files: File[]) => void;
+  dismiss: (key: number) => void;
+  retry: (progress: Progress) => void;
+}
+
+const STATUSES: Status[] = ["new", "read", "signed", "unread"];
+
+/** Whose name and status are asked for. */
+export function matching(cases: CaseSummary[], search: string, status: Status | ""): CaseSummary[] {
+  const word = search.trim().toLowerCase();
+  return cases.filter((one) => (!status || one.status === status) && one.name.toLowerCase().includes(word));
+}
+
+export function Worklist({ cases, selected, progress, choose, openFiles, dismiss, retry }: Props) {
+  const [search, setSearch] = useState("");
+  const [status, setStatus] = useState<Status | "">("");
+  const input = useRef<HTMLInputElement>(null);
+  const shown = matching(cases, search, status);
+  return (
+    <nav class="worklist" aria-label={text.worklist}>
+      <button class="primary" onClick={() => input.current?.click()}>
+        {text.openFiles}
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label={text.openFiles}
+        onChange={(event) => {
+          openFiles([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = "";
+        }}
+      />
+      <p class="hint">{text.dropHere}</p>
+      <div aria-live="polite">
+        {progress.map((one) => (
+          <ProgressRow key={one.key} progress={one} dismiss={dismiss} retry={retry} />
+        ))}
+      </div>
+      <div class="row">
+        <input
+          id="search"
+          type="search"
+          placeholder={text.search}
+          aria-label={text.search}
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        <select
+          aria-label={text.filter}
+          value={status}
+          onChange={(event) => setStatus(event.currentTarget.value as Status | "")}
+        >
+          <option value="">{text.all}</option>
+          {STATUSES.map((one) => (
+            <option key={one} value={one}>
+              {text.status[one]}
+            </option>
+          ))}
+        </select>
+      </div>
+      <ul>
+        {shown.map((one) => (
+          <li key={one.id}>
+            <button
+              class="case"
+              aria-current={one.id === selected ? "true" : undefined}
+              onClick={() => choose(one.id)}
+            >
+              {one.kind === "unread" ? (
+                <span class="no-picture" aria-hidden="true">
+                  ✕
+                </span>
+              ) : (
+                <img src={`/api/cases/${one.id}/thumbnail`} alt="" loading="lazy" />
+              )}
+              <span class="about">
+                <span class="name">{one.name}</span>
+                {one.decision && (
+                  <span class={`decision ${one.decision.replaceAll(" ", "-")}`}>
+                    {text.decision[one.decision] ?? one.decision}
+                    {one.malignant !== null && ` · ${one.malignant.toFixed(2)}`}
+                  </span>
+                )}
+                <span class="status">
+                  {text.status[one.status]}
+                  {one.verdict && ` · ${text.verdict[one.verdict]}`}
+                  {one.birads && ` · BI-RADS ${one.birads}`}
+                </span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {shown.length === 0 && <p class="hint">{cases.length ? text.noMatch : text.noCases}</p>}
+    </nav>
+  );
+}
+
+interface RowProps {
+  progress: Progress;
+  dismiss: (key: number) => void;
+  retry: (progress: Progress) => void;
+}
+
+function ProgressRow({ progress, dismiss, retry }: RowProps) {
+  const { drop } = progress;
+  const bad = drop?.files.filter((file) => file.problem) ?? [];
+  const remarks = drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${remark}`)) ?? [];
+  const isOver = progress.problem !== null || drop?.state === "done" || drop?.state === "failed";
+  return (
+    <div class="progress">
+      {progress.problem !== null ? (
+        <p class="problem">{progress.problem || text.unreachable}</p>
+      ) : !drop ? (
+        <p>{fill(text.uploading, { name: progress.name, done: progress.sent + 1, total: progress.files })}</p>
+      ) : drop.state === "failed" ? (
+        <p class="problem">{fill(text.readFailed, { reason: drop.reason ?? "" })}</p>
+      ) : (
+        <p>
+          {drop.total === null
+            ? text.readingUnknown
+            : fill(text.reading, { done: drop.done, total: drop.total })}
+        </p>
+      )}
+      {!isOver && (
+        <progress
+          aria-label={text.reading}
+          value={drop ? drop.done : progress.sent}
+          max={drop ? (drop.total ?? undefined) : progress.files}
+        />
+      )}
+      {bad.map((file) => (
+        <p class="problem" key={file.id}>
+          {file.name}: {file.problem}
+        </p>
+      ))}
+      {remarks.map((remark) => (
+        <p key={remark}>{remark}</p>
+      ))}
+      {isOver && (
+        <div class="row">
+          {drop?.state === "failed" && <button onClick={() => retry(progress)}>{text.retry}</button>}
+          <button onClick={() => dismiss(progress.key)}>{text.dismiss}</button>
+        </div>
+      )}
+    </div>
+  );
+}
