@@ -40,13 +40,16 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
+    """All candidates have the changes of `start`, the small ones those of `proxy` as well."""
+
+    start: Mapping[str, Any]
     proxy: Mapping[str, Any]
     candidates: Mapping[str, Candidate]
 
     def changes_of(self, name: str, *, full_size: bool) -> dict[str, Any]:
         """Of the recipe, by the path of the key."""
         candidate = self.candidates[name]
-        changes = {**({} if full_size else self.proxy), **candidate.changes}
+        changes = {**self.start, **({} if full_size else self.proxy), **candidate.changes}
         if candidate.without or candidate.adds:
             kept = [each for each in load_recipe("reference").augmentation if each.name not in candidate.without]
             changes["augmentation"] = to_mapping([*kept, *candidate.adds])
