@@ -55,6 +55,18 @@ class AdditiveClassHead(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsAttention(Protocol):
+    """A network that gives what its attentions and gates let through, place by place, beside its logits."""
+
+    def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Of images `B C *S` the maps `B *s` in 0..1 by name, each on the grid that the network has it on.
+
+        They are those that its answer is computed with; empty where the configuration has none of them.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class MaskMeaning:
     """How mask logits become a lesion probability map and a lesion mask; nothing else in the toolkit decides it.

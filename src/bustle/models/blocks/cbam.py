@@ -47,8 +47,12 @@ class SpatialAttention(nn.Module):
         self.gate = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
+        return features * self.map(features)
+
+    def map(self, features: Tensor) -> Tensor:
+        """What every place of the features `B C H W` is multiplied by, `B 1 H W`."""
         pooled = torch.cat([features.amax(dim=1, keepdim=True), features.mean(dim=1, keepdim=True)], dim=1)
-        return features * self.gate(pooled).sigmoid()
+        return self.gate(pooled).sigmoid()
 
 
 def _conv_norm(in_channels: int, out_channels: int, *, size: int) -> list[nn.Module]:

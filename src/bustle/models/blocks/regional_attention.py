@@ -52,7 +52,7 @@ class RegionalAttention(nn.Module):
         self.fusion = RegionFusion(len(channels)) if len(channels) > 1 else None
 
     def forward(self, features: Tensor, region_logits: Tensor) -> Tensor:
-        probabilities = region_logits.softmax(dim=1)[:, self.channels]
+        probabilities = self._probabilities(region_logits)
         if self.detach_probability:
             probabilities = probabilities.detach()
         vectors = region_vectors(
@@ -61,6 +61,15 @@ class RegionalAttention(nn.Module):
         if self.fusion is None:
             return vectors.squeeze(1)
         return self.fusion(vectors)
+
+    def maps(self, features: Tensor, region_logits: Tensor) -> Tensor:
+        """What the features of each region are multiplied by, `B R h w` in 0..1 (A in eq. 1 and 2)."""
+        size = features.shape[-2:]
+        probabilities = self._probabilities(region_logits)
+        return kept_probabilities(probabilities, size=size, threshold=self.threshold, resize=self.resize)
+
+    def _probabilities(self, region_logits: Tensor) -> Tensor:
+        return region_logits.softmax(dim=1)[:, self.channels]
 
 
 def region_vectors(
@@ -73,14 +82,23 @@ def region_vectors(
 ) -> Tensor:
     """The region vectors G, `B R C`, of features `B C h w` and probabilities `B R H W` (eq. 1 to 3).
 
-    Probabilities are brought to `h w` and kept where they exceed `threshold`; the gradient passes through what is
-    kept. `pool` "global" is the mean over all cells, as published; "masked" the mean over the region, weighted by
-    its probability, and zero where the region is empty.
+    `pool` "global" is the mean over all cells, as published; "masked" the mean over the region, weighted by its
+    probability, and zero where the region is empty.
     """
-    coarse = F.interpolate(probabilities, size=features.shape[-2:], mode=resize)
-    kept = coarse * (coarse > threshold).detach()
+    kept = kept_probabilities(probabilities, size=features.shape[-2:], threshold=threshold, resize=resize)
     weighted = torch.einsum("bchw,brhw->brc", features, kept.to(features.dtype))
     if pool == "global":
         return weighted / (features.shape[-2] * features.shape[-1])
     mass = kept.sum(dim=(-2, -1)).unsqueeze(-1)
     return weighted / mass.clamp_min(1e-6)
+
+
+def kept_probabilities(
+    probabilities: Tensor, *, size: Sequence[int], threshold: float, resize: Literal["nearest", "area"]
+) -> Tensor:
+    """Probabilities `B R H W` at `size` where they exceed `threshold`, elsewhere 0, `B R h w` (eq. 1 and 2).
+
+    The gradient passes through what is kept.
+    """
+    coarse = F.interpolate(probabilities, size=tuple(size), mode=resize)
+    return coarse * (coarse > threshold).detach()

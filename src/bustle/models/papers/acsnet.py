@@ -102,8 +102,12 @@ class GateUnit(nn.Module):
 
     def gate(self, features: Tensor) -> Tensor:
         """G1 + G2, in 0..2, shape `B 1 1 1`: the mean of one sigmoid map and the maximum of another."""
-        maps = self.look(features).sigmoid()
+        maps = self.maps(features)
         return (maps[:, :1].mean(dim=(-2, -1)) + maps[:, 1:].amax(dim=(-2, -1)))[:, :, None, None]
+
+    def maps(self, features: Tensor) -> Tensor:
+        """The two sigmoid maps, `B 2 H W`: the mean of the first is G1, the maximum of the second G2."""
+        return self.look(features).sigmoid()
 
     def forward(self, features: Tensor) -> Tensor:
         return self.out(features * self.gate(features))
@@ -124,9 +128,16 @@ class DeformableSpatialAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         bent = self.first(features)
-        mean = self.from_mean(bent.mean(dim=1, keepdim=True)).sigmoid()
-        maximum = self.from_max(bent.amax(dim=1, keepdim=True)).sigmoid()
+        mean, maximum = self._places(bent)
         return self.last(torch.cat([bent * mean, bent * maximum], dim=1))
+
+    def maps(self, features: Tensor) -> Tensor:
+        """The two spatial attentions, `B 2 H W`: that from the mean over the channels, that from the maximum."""
+        return torch.cat(self._places(self.first(features)), dim=1)
+
+    def _places(self, bent: Tensor) -> tuple[Tensor, Tensor]:
+        mean = self.from_mean(bent.mean(dim=1, keepdim=True)).sigmoid()
+        return mean, self.from_max(bent.amax(dim=1, keepdim=True)).sigmoid()
 
 
 class ChannelAttention(nn.Module):
@@ -163,7 +174,13 @@ class DecoderStage(nn.Module):
         self.attention = attention
 
     def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
-        merged = self.merge(torch.cat([resize_aligned(self.reduce(coarse), skip), skip], dim=1))
+        return self.attended(self.merged(coarse, skip))
+
+    def merged(self, coarse: Tensor, skip: Tensor) -> Tensor:
+        """What the attention, if there is one, is given."""
+        return self.merge(torch.cat([resize_aligned(self.reduce(coarse), skip), skip], dim=1))
+
+    def attended(self, merged: Tensor) -> Tensor:
         return merged if self.attention is None else self.attention(merged)
 
 
@@ -201,6 +218,21 @@ class Decoder(nn.Module):
             decoded = stage(decoded, skip)
             outputs.append(decoded)
         return outputs
+
+    def attention_maps(self, features: list[Tensor]) -> dict[str, Tensor]:
+        """The maps of the gates, of encoder stages 1, 2, …, and of the attentions, of the decoder's stages."""
+        found: dict[str, Tensor] = {}
+        for number, (gate, feature) in enumerate(zip(self.gates, features, strict=True), start=1):
+            if isinstance(gate, GateUnit):
+                found |= _mean_and_max(f"gate_stage_{number}", gate.maps(feature))
+        *skips, decoded = [gate(feature) for gate, feature in zip(self.gates, features, strict=True)]
+        for number, (stage, skip) in enumerate(zip(self.stages, reversed(skips), strict=True), FIRST_DECODER_STAGE):
+            assert isinstance(stage, DecoderStage)
+            merged = stage.merged(decoded, skip)
+            if isinstance(stage.attention, DeformableSpatialAttention):
+                found |= _mean_and_max(f"deformable_attention_stage_{number}", stage.attention.maps(merged))
+            decoded = stage.attended(merged)
+        return found
 
 
 class ClassHead(nn.Module):
@@ -257,6 +289,10 @@ class AcsNet(nn.Module):
             class_logits = self.class_head(scales)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
 
+    def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Two maps `B h w` of each gate and of each deformable spatial attention, coarse ones on coarse grids."""
+        return {} if self.decoder is None else self.decoder.attention_maps(self.encoder(image))
+
 
 def resize_aligned(maps: Tensor, like: Tensor) -> Tensor:
     """Bilinear resize of `B C h w` to the size of `like`, corner pixels on corner pixels as in the released code."""
@@ -277,6 +313,12 @@ def _encoder(config: Config, *, in_channels: int, weights: str | None) -> Encode
     if weights is not None:
         raise InputError("there are no weights of the backbone 'unet'", remedy="set model.encoder_weights to null")
     return UNetEncoder(in_channels, UNET_WIDTHS, style=ConvStyle(norm="group"))
+
+
+def _mean_and_max(name: str, maps: Tensor) -> dict[str, Tensor]:
+    """The two maps of `B 2 h w` under names that say which pooling each goes with."""
+    mean, maximum = maps.unbind(dim=1)
+    return {f"{name}_mean": mean, f"{name}_max": maximum}
 
 
 def _conv_norm_relu(width: int) -> list[nn.Module]:

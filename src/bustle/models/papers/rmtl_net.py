@@ -96,9 +96,10 @@ class RmtlNet(nn.Module):
         self.decoder = Decoder(self.encoder.channels, self.encoder.reductions, channels=config.decoder_channels)
         self.mask_head = nn.Conv2d(self.decoder.out_channels, len(mask_meaning(config).channels), 3, padding=1)
         self.attention = None
-        if config.regions:
+        self.guiding = tuple(region for region in REGIONS if region in config.regions)
+        if self.guiding:
             self.attention = RegionalAttention(
-                [index for index, region in enumerate(REGIONS) if region in config.regions],
+                [REGIONS.index(region) for region in self.guiding],
                 threshold=config.threshold,
                 detach_probability=config.detach_probability,
                 resize=config.region_resize,
@@ -123,12 +124,37 @@ class RmtlNet(nn.Module):
             pooled = self.attention(deepest, mask_logits)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
 
+    def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Where the class head looks: a map `B h w` for each region that guides it, or the one of CBAM."""
+        features = self.encoder(image)
+        deepest = features[-1]
+        if self.attention is not None:
+            mask_logits = resize_to(self.mask_head(self.decoder(features)), image.shape[-2:])
+            maps = self.attention.maps(deepest, mask_logits).unbind(dim=1)
+            return {f"regional_attention_{region}": one for region, one in zip(self.guiding, maps, strict=True)}
+        if isinstance(self.gate, CbamGate):
+            return {"spatial_attention": self.gate.places(deepest)[:, 0]}
+        return {}
+
+
+class CbamGate(nn.Sequential):
+    """CBAM's two attentions, one after the other, on features `B C h w`."""
+
+    def __init__(self, width: int):
+        super().__init__(ChannelAttention(width), SpatialAttention())
+
+    def places(self, features: Tensor) -> Tensor:
+        """What every place is multiplied by, `B 1 h w`."""
+        channels, places = self
+        assert isinstance(places, SpatialAttention)
+        return places.map(channels(features))
+
 
 def feature_gate(attention: Attention, width: int) -> nn.Module:
     """Weighs features `B C h w` by channel, with CBAM by place too; both have `width`/16 hidden channels."""
     if attention == "se":
         return SEModule(width, rd_ratio=1 / 16, rd_divisor=1)
-    return nn.Sequential(ChannelAttention(width), SpatialAttention()) if attention == "cbam" else nn.Identity()
+    return CbamGate(width) if attention == "cbam" else nn.Identity()
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> RmtlNet:
