@@ -16,7 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.model_provenance import NetworkWeights
-from bustle.core.network import Head, ModelSpec
+from bustle.core.network import Head, MaskMeaning, ModelSpec
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.evaluation.figures import Subgroup
@@ -35,6 +35,7 @@ from bustle.inference.package import (
     WEIGHTS,
     Package,
     PackageRecord,
+    TensorRecord,
     TrainingRecord,
     sealed,
 )
@@ -90,7 +91,7 @@ def write_package(
     with claim_file(out), new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
         packed = _rounded(networks, weights=weights, folder=folder) if half else weights
-        graph_input, outputs = write_onnx(
+        graph = write_onnx(
             folder / MODEL,
             [refined(network, resolved) for network in networks],
             views=recipe.views,
@@ -102,31 +103,14 @@ def write_package(
         )
         if not _can_be_read_back(folder / MODEL, networks):
             _write_weights(folder / WEIGHTS, networks, weights=packed)
-        unchecked = PackageRecord(
-            format_version=FORMAT_VERSION,
-            title=recipe.title,
-            recipe=recipe.id,
-            network=recipe.model.id,
-            citation=recipe.citation,
-            deviations=(*resolved.spec.deviations, *recipe.deviations),
-            input=graph_input,
-            outputs=outputs,
-            preprocessing=recipe.data,
-            views=recipe.views,
-            mask_meaning=meaning,
-            decision=known.decision,
-            protocol=recipe.protocol,
-            weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
-            training=known.training,
-            metrics=known.metrics,
-            subgroups=known.subgroups,
-            seen_cases=known.seen_cases,
-            seen_images=known.seen_images,
-            licence=LICENCE,
-            versions=versions(),
+        unchecked = _unchecked_record(
+            recipe,
+            known=known,
+            weights=weights,
+            meaning=meaning,
+            graph=graph,
             half=half,
-            files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS) if (folder / name).exists()},
-            parity=None,
+            folder=folder,
         )
         write_json(folder / RECORD, sealed(to_mapping(unchecked)))
         parity = compare(
@@ -138,6 +122,49 @@ def write_package(
         write_json(folder / RECORD, sealed(to_mapping(record)))
         write_text(folder / CARD, model_card(record, name=out.name))
     return record
+
+
+def _unchecked_record(
+    recipe: Recipe,
+    *,
+    known: KnownOfRun,
+    weights: Sequence[Path],
+    meaning: MaskMeaning | None,
+    graph: tuple[TensorRecord, tuple[TensorRecord, ...]],
+    half: bool,
+    folder: Path,
+) -> PackageRecord:
+    """The record of the files that stand in `folder`, whose `graph` has this input and these outputs.
+
+    It says nothing of parity, which is measured on a package that can be read.
+    """
+    graph_input, outputs = graph
+    return PackageRecord(
+        format_version=FORMAT_VERSION,
+        title=recipe.title,
+        recipe=recipe.id,
+        network=recipe.model.id,
+        citation=recipe.citation,
+        deviations=(*zoo.resolve(recipe).spec.deviations, *recipe.deviations),
+        input=graph_input,
+        outputs=outputs,
+        preprocessing=recipe.data,
+        views=recipe.views,
+        mask_meaning=meaning,
+        decision=known.decision,
+        protocol=recipe.protocol,
+        weights=tuple(NetworkWeights(fold=path.parent.name, sha256=sha256_of_file(path)) for path in weights),
+        training=known.training,
+        metrics=known.metrics,
+        subgroups=known.subgroups,
+        seen_cases=known.seen_cases,
+        seen_images=known.seen_images,
+        licence=LICENCE,
+        versions=versions(),
+        half=half,
+        files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS) if (folder / name).exists()},
+        parity=None,
+    )
 
 
 def _check(out: Path, *, spec: ModelSpec, weights: Sequence[Path]) -> None:

@@ -71,59 +71,122 @@ def draw_layers(rng: np.random.Generator, *, depth_mm: float) -> Layers:
     )
 
 
+class Textures:
+    """Draws smooth fields of a patient's texture stream, one after another, on the points of the image grid."""
+
+    def __init__(self, rng: np.random.Generator, *, body_z: Map, body_x: Map):
+        self._rng, self._points = rng, (body_z, body_x)
+
+    def draw(self, depth_mm: float, width_mm: float) -> Map:
+        return SmoothField(self._rng, depth_mm=depth_mm, width_mm=width_mm)(*self._points)
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Depths in mm of the layers' boundaries at each point's lateral position."""
+
+    gland_top: Map
+    gland_bottom: Map
+    muscle_top: Map
+    muscle_bottom: Map
+
+
+@dataclass(frozen=True)
+class Gland:
+    """What echoes, reflections and attenuation of the gland have in common.
+
+    `islands`, `fibres` and `bands` are its textures; `in_fat` is the share of a point that fat has replaced;
+    `below_top` and `below_bottom` are 1 beneath the gland's boundaries and 0 above.
+    """
+
+    islands: Map
+    fibres: Map
+    bands: Map
+    in_fat: Map
+    below_top: Map
+    below_bottom: Map
+
+
 def healthy_tissue(
     layers: Layers, rng: np.random.Generator, *, grid: PixelGrid, body_z: Map, body_x: Map
 ) -> TissueMaps:
     """Properties of the healthy breast; `rng` is the patient's own texture stream."""
     z, _ = grid.coordinates()
-    gland_top, gland_bottom = layers.gland_top(body_x), layers.gland_bottom(body_x)
-    muscle_top, muscle_bottom = layers.muscle_top(body_x), layers.muscle_bottom(body_x)
-    muscle_top = np.maximum(muscle_top, gland_bottom + 0.3)
-
-    def field(depth_mm: float, width_mm: float) -> Map:
-        return SmoothField(rng, depth_mm=depth_mm, width_mm=width_mm)(body_z, body_x)
-
-    islands = field(2.4, 5.0) + 0.5 * field(1.2, 2.4)
-    fibres = field(0.7, 4.0) + 0.6 * field(0.45, 1.8)
-    bands = field(1.5, 9.0) + 0.6 * field(3.5, 6.0)
-    gland_echo = layers.streak_strength * (0.6 * fibres + 0.7 * bands)
-    in_fat = step(islands - np.float32(layers.gland_fat), 0.25)
-    fat_echo = layers.fat_db + 1.0 * field(0.8, 2.0) + 1.5 * field(4, 8)
-    gland_echo = gland_echo + in_fat * (fat_echo - gland_echo)
-    muscle_echo = layers.muscle_db + layers.streak_strength * (0.8 * field(0.5, 5.0) + 0.7 * field(1.5, 12.0))
-    wall_echo = np.float32(layers.muscle_db - 5) + 3.0 * field(1.0, 8.0)
-
-    below_gland_top = step(body_z - gland_top + 0.35 * islands, 0.2)
-    below_gland = step(body_z - gland_bottom + 0.25 * islands, 0.2)
-    echo = fat_echo + below_gland_top * (gland_echo - fat_echo)
-    echo += below_gland * (fat_echo - echo)
-    echo += step(body_z - muscle_top, 0.2) * (muscle_echo - echo)
-    echo += step(body_z - muscle_bottom, 0.3) * (wall_echo - echo)
-
-    surface = np.zeros_like(echo)
-    patchy = field(4, 9)
-    fatty = np.maximum(1 - below_gland_top, below_gland * (body_z < muscle_top))
-    for (depth_mm, width_mm), strength in (((4.0, 9.0), 1.1), ((2.4, 6.0), 0.8), ((1.5, 4.0), 0.5)):
-        septa = ridges(field(depth_mm, width_mm), grid, width_mm=0.09) * patches_of(field(3, 5), share=0.1)
-        surface += (fatty + 0.3 * in_fat * below_gland_top) * septa * np.float32(strength * layers.septa_strength)
-    strands = ridges(field(1.4, 8.0), grid, width_mm=0.09) * patches_of(fibres + bands, share=0.2)
-    surface += strands * below_gland_top * np.float32(0.7)
-    for boundary, strength, share in (
-        (gland_top, 1.0, 0.3),
-        (gland_bottom, 1.0, 0.1),
-        (muscle_top, 1.6, 0.8),
-        (muscle_bottom, 1.3, 0.6),
-    ):
-        fascia = line(body_z - boundary + 0.15 * fibres, 0.12) * patches_of(field(4, 6), share=share)
-        surface += fascia * np.float32(strength)
+    textures = Textures(rng, body_z=body_z, body_x=body_x)
+    gland_bottom = layers.gland_bottom(body_x)
+    boundaries = Boundaries(
+        gland_top=layers.gland_top(body_x),
+        gland_bottom=gland_bottom,
+        muscle_top=np.maximum(layers.muscle_top(body_x), gland_bottom + 0.3),
+        muscle_bottom=layers.muscle_bottom(body_x),
+    )
+    gland = _gland(layers, textures, boundaries=boundaries, body_z=body_z)
+    echo = _echo(layers, textures, gland=gland, boundaries=boundaries, body_z=body_z)
+    patchy = textures.draw(4, 9)
+    surface = _surface(layers, textures, gland=gland, boundaries=boundaries, grid=grid, body_z=body_z)
 
     skin = np.float32(layers.skin_mm)
     in_skin = step(skin - z, 0.08)
     echo += in_skin * (1.0 - echo)
-    surface += line(z - 0.15, 0.15) * 1.6 + line(z - skin + 0.1 * patchy, 0.1) * patches_of(bands, share=0.6) * 1.1
+    surface += (
+        line(z - 0.15, 0.15) * 1.6 + line(z - skin + 0.1 * patchy, 0.1) * patches_of(gland.bands, share=0.6) * 1.1
+    )
 
-    excess = 0.12 * fibres * below_gland_top * (1 - below_gland) + 0.06 * patchy
+    excess = 0.12 * gland.fibres * gland.below_top * (1 - gland.below_bottom) + 0.06 * patchy
     return TissueMaps(echo, surface, excess.astype(np.float32), np.zeros(echo.shape[1], np.float32))
+
+
+def _gland(layers: Layers, textures: Textures, *, boundaries: Boundaries, body_z: Map) -> Gland:
+    islands = textures.draw(2.4, 5.0) + 0.5 * textures.draw(1.2, 2.4)
+    return Gland(
+        islands=islands,
+        fibres=textures.draw(0.7, 4.0) + 0.6 * textures.draw(0.45, 1.8),
+        bands=textures.draw(1.5, 9.0) + 0.6 * textures.draw(3.5, 6.0),
+        in_fat=step(islands - np.float32(layers.gland_fat), 0.25),
+        below_top=step(body_z - boundaries.gland_top + 0.35 * islands, 0.2),
+        below_bottom=step(body_z - boundaries.gland_bottom + 0.25 * islands, 0.2),
+    )
+
+
+def _echo(layers: Layers, textures: Textures, *, gland: Gland, boundaries: Boundaries, body_z: Map) -> Map:
+    """Diffuse scattering in dB from fat down to the chest wall, without the skin."""
+    gland_echo = layers.streak_strength * (0.6 * gland.fibres + 0.7 * gland.bands)
+    fat_echo = layers.fat_db + 1.0 * textures.draw(0.8, 2.0) + 1.5 * textures.draw(4, 8)
+    gland_echo = gland_echo + gland.in_fat * (fat_echo - gland_echo)
+    streaks = 0.8 * textures.draw(0.5, 5.0) + 0.7 * textures.draw(1.5, 12.0)
+    muscle_echo = layers.muscle_db + layers.streak_strength * streaks
+    wall_echo = np.float32(layers.muscle_db - 5) + 3.0 * textures.draw(1.0, 8.0)
+
+    echo = fat_echo + gland.below_top * (gland_echo - fat_echo)
+    echo += gland.below_bottom * (fat_echo - echo)
+    echo += step(body_z - boundaries.muscle_top, 0.2) * (muscle_echo - echo)
+    echo += step(body_z - boundaries.muscle_bottom, 0.3) * (wall_echo - echo)
+    return echo
+
+
+def _surface(
+    layers: Layers, textures: Textures, *, gland: Gland, boundaries: Boundaries, grid: PixelGrid, body_z: Map
+) -> Map:
+    """Coherent reflection of ligaments in fat, of strands in the gland and of the fasciae, without the skin."""
+    surface = np.zeros_like(gland.fibres)
+    fatty = np.maximum(1 - gland.below_top, gland.below_bottom * (body_z < boundaries.muscle_top))
+    for (depth_mm, width_mm), strength in (((4.0, 9.0), 1.1), ((2.4, 6.0), 0.8), ((1.5, 4.0), 0.5)):
+        septa = ridges(textures.draw(depth_mm, width_mm), grid, width_mm=0.09)
+        septa *= patches_of(textures.draw(3, 5), share=0.1)
+        surface += (
+            (fatty + 0.3 * gland.in_fat * gland.below_top) * septa * np.float32(strength * layers.septa_strength)
+        )
+    strands = ridges(textures.draw(1.4, 8.0), grid, width_mm=0.09) * patches_of(gland.fibres + gland.bands, share=0.2)
+    surface += strands * gland.below_top * np.float32(0.7)
+    for boundary, strength, share in (
+        (boundaries.gland_top, 1.0, 0.3),
+        (boundaries.gland_bottom, 1.0, 0.1),
+        (boundaries.muscle_top, 1.6, 0.8),
+        (boundaries.muscle_bottom, 1.3, 0.6),
+    ):
+        fascia = line(body_z - boundary + 0.15 * gland.fibres, 0.12) * patches_of(textures.draw(4, 6), share=share)
+        surface += fascia * np.float32(strength)
+    return surface
 
 
 def step(distance: Map, softness: float) -> Map:

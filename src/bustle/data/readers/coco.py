@@ -42,6 +42,13 @@ annotations.json   images (file_name, width, height), annotations (bbox, segment
     },
 )
 
+SHORTCOMINGS = {
+    "image-without-mask": "images have no annotation",
+    "crowd": "images have annotations of crowds (iscrowd), which are left out, in",
+    "lesion-without-outline": "images have a lesion with a box but no outline",
+}
+"""What an image's annotations may lack, by the kind of the finding."""
+
 
 @dataclass(frozen=True)
 class Outlines:
@@ -216,47 +223,47 @@ def _collection(
 ) -> Collection:
     builder = CollectionBuilder(name)
     absent: list[Path] = []
-    bare: list[str] = []
-    boxed: list[str] = []
-    crowded: list[str] = []
+    shortcomings: dict[str, list[str]] = {code: [] for code in SHORTCOMINGS}
     for image_id, file_name, entry in images:
         image = folder / file_name
         if not is_file(image):
             absent.append(Path(file_name))
             continue
+        crowd = image_id in crowds
         found = annotations.get(image_id, [])
-        lesions, label = _lesions(found, file), _case_label([label for label, _ in found])
-        if image_id in crowds:
-            crowded.append(image.stem)
-        elif not found and empty_label is not None:
-            lesions, label = UnitedMasks((), empty_label), empty_label
-        if not found and lesions is None:
-            bare.append(image.stem)
-        elif lesions is None:
-            boxed.append(image.stem)
+        told = _annotations(found, file=file, empty_label=None if crowd else empty_label)
+        if crowd:
+            shortcomings["crowd"].append(image.stem)
+        if told.lesions is None:
+            shortcomings["lesion-without-outline" if found else "image-without-mask"].append(image.stem)
         builder.add(
-            image.stem,
-            image=image,
-            annotations=Annotations(
-                lesions=lesions,
-                label=label,
-                boxes=_boxes(found, file),
-            ),
-            origin=Origin(patient_id=patients[image_id], tables=(file,)),
+            image.stem, image=image, annotations=told, origin=Origin(patient_id=patients[image_id], tables=(file,))
         )
         _check_size(builder, image, entry)
     known = {image_id for image_id, _, _ in images}
     strays = sorted(str(image_id) for image_id in annotations if image_id not in known)
     builder.note_files("row-without-image", "images of the JSON file do not exist", absent)
     builder.note_files("mask-without-image", "image ids of annotations are not in images", [Path(s) for s in strays])
-    builder.note_cases("image-without-mask", "images have no annotation", bare)
-    builder.note_cases("crowd", "images have annotations of crowds (iscrowd), which are left out, in", crowded)
-    builder.note_cases("lesion-without-outline", "images have a lesion with a box but no outline", boxed)
+    for code, message in SHORTCOMINGS.items():
+        builder.note_cases(code, message, shortcomings[code])
     collection = builder.collection()
     if not collection.cases:
         what = f"none of its images exist in {folder} ({named(absent, shown=1)})" if images else "lists no images"
         raise InputError(what, remedy="give their folder with ?images=FOLDER", path=file)
     return collection
+
+
+def _annotations(
+    found: Sequence[tuple[Label | None, dict[str, Any]]], *, file: Path, empty_label: Label | None
+) -> Annotations:
+    """What the annotations of one image say; without any it has the `empty_label`, and then no lesion."""
+    if not found and empty_label is not None:
+        return Annotations(lesions=UnitedMasks((), empty_label), label=empty_label, boxes=None)
+    return Annotations(
+        lesions=_lesions(found, file),
+        label=_case_label([label for label, _ in found]),
+        boxes=_boxes(found, file),
+    )
 
 
 def _json_file(path: Path | None) -> Path:
