@@ -41,7 +41,8 @@ def test_paths_are_beside_the_file_and_overrides_win(tmp_path: Path):
     ("change", "said"),
     [
         (("data: kept", ""), "node lacks data"),
-        (("senders: [DEVICE]", "senders: []"), "must not be empty"),
+        (("senders: [DEVICE]", "senders: []"), "there must be senders or sources"),
+        (("senders: [DEVICE]", "sources: [{url: 'http://a', days: 8}]"), "keep_days must not be less"),
         (("[DEVICE]", "[A_TITLE_THAT_IS_TOO_LONG]"), "is no AE title"),
         (("port: 104", "port: 70000"), "port 70000 must lie between"),
         (("senders", "sender"), "unknown key 'sender'"),

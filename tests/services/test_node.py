@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,12 +154,15 @@ class RunningNode:
 
 
 @contextlib.contextmanager
-def node(folder: Path, *, port: int, archives: list[dict[str, Any]]) -> Iterator[RunningNode]:
+def node(
+    folder: Path, *, port: int, archives: list[dict[str, Any]], sources: Sequence[dict[str, Any]] = ()
+) -> Iterator[RunningNode]:
     folder.mkdir()
     settings = {
         "port": port,
         "data": "data",
         "senders": ["ORTHANC", DEVICE],
+        "sources": list(sources),
         "answers": archives,
         "quiet_seconds": 2,
         "model": str(write_package(folder / "made.bustle")),
@@ -202,6 +206,25 @@ def test_orthanc_sends_a_study_and_finds_the_answers_beside_it(tmp_path: Path):
             time.sleep(5)
             assert sum(running.status()["studies"].values()) == 1
             assert (len(first.instances()), len(second.instances())) == (5, 3)
+
+
+def test_a_study_that_orthanc_does_not_send_is_fetched_over_the_web(tmp_path: Path):
+    port, today = free_port(), f"{datetime.datetime.now():%Y%m%d}"
+    with orthanc(tmp_path / "archive", node_port=port) as archive:
+        address = f"http://127.0.0.1:{archive.http}/dicom-web"
+        archives = [{"to": "dicomweb", "url": address}]
+        sources = [{"url": address, "every_seconds": 1}]
+        for number, date in ((1, today), (2, today), (3, "20200101")):
+            changes = {"StudyDate": date, "StudyInstanceUID": STUDY if date == today else "2.25.7"}
+            made = ultrasound(scan(number), number=number, changes=changes)
+            made.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+            archive.ask("/instances", (tmp_path / "image.dcm").read_bytes())
+        with node(tmp_path / "node", port=port, archives=archives, sources=sources) as running:
+            until(lambda: running.status()["studies"]["answered"] == 1)
+            time.sleep(5)
+            assert sum(running.status()["studies"].values()) == 1
+        assert len(archive.of_modality("SEG", study=STUDY)) == 2
+        assert len(archive.instances()) == 6
 
 
 def faults(made: Dataset, folder: Path) -> list[str]:

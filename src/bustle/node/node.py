@@ -19,6 +19,7 @@ from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Stage
 from bustle.jobs.worker import Worker
 from bustle.node.arrivals import Arrivals
+from bustle.node.fetcher import Fetcher
 from bustle.node.incoming import Incoming
 from bustle.node.quiet import hush_libraries
 from bustle.node.read_study import READ, StudyReader
@@ -104,6 +105,9 @@ class Node:
             raise
         self._begin(self._arrivals.submit_complete, every=self._poll)
         self._begin(self._delete_answered, every=_DELETE_EVERY)
+        for source in settings.sources:
+            fetcher = Fetcher(source, self._incoming, on_arrival=self._arrivals.came)
+            self._begin(fetcher.fetch, every=source.every_seconds)
 
     def stop(self) -> None:
         """Accept nothing more; a study that is being read is begun again, where it stood, by the next start."""

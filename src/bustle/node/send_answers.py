@@ -11,6 +11,7 @@ from bustle.inference.prediction_files import OBJECTS
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
 from bustle.node.receiver import client_context
 from bustle.node.settings import Archive, DicomArchive, NodeSettings, WebArchive
+from bustle.node.web import web_client
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -79,31 +80,8 @@ def _store(objects: Sequence[Dataset], archive: DicomArchive, settings: NodeSett
 
 
 def _store_over_the_web(objects: Sequence[Dataset], archive: WebArchive) -> None:
-    import requests
-    from dicomweb_client import DICOMwebClient
-
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy and no password of somebody's home folder
-        if archive.trusted is not None:
-            session.verify = str(archive.trusted)
-        if archive.user is not None and archive.password is not None:
-            session.auth = (archive.user, _password(archive.password))
-        client = DICOMwebClient(archive.url, session=session, timeout=_TIMEOUT)
-        client.set_http_retry_params(retry=False)  # the job is what is tried again
-        try:
-            answer = client.store_instances(objects)
-        except requests.HTTPError as error:
-            code = "no code" if error.response is None else error.response.status_code
-            raise PostponedError(f"{archive.url} answers {code}") from None
-        except (requests.RequestException, ValueError) as error:
-            raise PostponedError(f"{archive.url} cannot be reached ({type(error).__name__})") from None
+    with web_client(archive) as client:
+        answer = client.store_instances(objects)
     failed = answer.get("FailedSOPSequence") or ()
     if failed:
         raise PostponedError(f"{archive.url} does not take {len(failed)} of {len(objects)} objects")
-
-
-def _password(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise PostponedError(f"the password in {path.name} cannot be read ({error.strerror})") from None

@@ -44,10 +44,9 @@ class DicomArchive:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebArchive:
-    """Answers go there by STOW-RS. `password` is a file that holds nothing else; `trusted` a PEM file."""
+class WebServer:
+    """A DICOMweb server. `password` is a file that holds nothing else; `trusted` a PEM file."""
 
-    to: Literal["dicomweb"] = "dicomweb"
     url: str
     user: str | None = None
     password: Path | None = None
@@ -58,6 +57,30 @@ class WebArchive:
             raise ValueError("url must begin with http:// or https://")
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password go together")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebArchive(WebServer):
+    """Answers go there by STOW-RS."""
+
+    to: Literal["dicomweb"] = "dicomweb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSource(WebServer):
+    """Images are fetched from there by QIDO-RS and WADO-RS: of `modality`, of studies of the last `days` days.
+
+    It is asked every `every_seconds`.
+    """
+
+    modality: str = "US"
+    days: int = 1
+    every_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.days < 1 or self.every_seconds <= 0:
+            raise ValueError("days must be 1 or more, every_seconds above 0")
 
 
 Archive = DicomArchive | WebArchive
@@ -96,7 +119,9 @@ class DriftLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """`senders` are the AE titles that may send; answers go to every one of `answers`, as objects of these `formats`.
+    """`senders` are the AE titles that may send, `sources` are asked for images.
+
+    Answers go to every one of `answers`, as objects of these `formats`.
 
     A study is read when nothing of it has come for `quiet_seconds`. `data` is the node's own folder. `model` is a run
     or a package (None: the shipped one), `database` a URL (None: a file in `data`). What was answered is deleted from
@@ -107,7 +132,8 @@ class NodeSettings:
     host: str = "127.0.0.1"
     port: int = 11112
     data: Path
-    senders: tuple[str, ...]
+    senders: tuple[str, ...] = ()
+    sources: tuple[WebSource, ...] = ()
     answers: tuple[Archive, ...]
     formats: tuple[ObjectFormat, ...] = ("seg", "sr")
     quiet_seconds: float = 30.0
@@ -123,8 +149,10 @@ class NodeSettings:
         for title in (self.ae, *self.senders):
             check_title(title)
         _check_port(self.port)
-        if not self.senders or not self.answers or not self.formats:
-            raise ValueError("senders, answers and formats must not be empty")
+        if not self.answers or not self.formats or not (self.senders or self.sources):
+            raise ValueError("answers and formats must not be empty, and there must be senders or sources")
+        if any(source.days > self.keep_days for source in self.sources):
+            raise ValueError("keep_days must not be less than the days of a source, which would be fetched again")
         if self.quiet_seconds < 0 or self.keep_days < 0:
             raise ValueError("quiet_seconds and keep_days must be 0 or more")
         if self.tls is None and any(isinstance(each, DicomArchive) and each.encrypted for each in self.answers):

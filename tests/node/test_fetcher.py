@@ -1,0 +1,101 @@
+"""What is fetched from a server that is asked, and what is left there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from tests.io.dicom.made_ultrasound import SERIES, STUDY, ultrasound
+
+from bustle.jobs.stage import PostponedError
+from bustle.node import fetcher
+from bustle.node.fetcher import Fetcher
+from bustle.node.incoming import Incoming
+from bustle.node.settings import WebSource
+
+SOURCE = WebSource(url="http://pacs/dicom-web")
+
+
+class Server:
+    """In place of a client of a server that gives at most two things at a time."""
+
+    def __init__(self, *images: Dataset):
+        self.images = {str(image.SOPInstanceUID): image for image in images}
+        self.asked: list[dict[str, str]] = []
+        self.retrieved: list[str] = []
+
+    def search_for_studies(self, *, search_filters: dict[str, str], limit: int, offset: int) -> list[dict]:
+        self.asked.append(search_filters)
+        return [element("0020000D", STUDY)]  # the same for ever, whatever the offset
+
+    def search_for_series(self, study: str, *, search_filters: dict[str, str], limit: int, offset: int) -> list[dict]:
+        return [element("0020000E", SERIES)][offset:]
+
+    def search_for_instances(self, study: str, series: str, *, limit: int, offset: int) -> list[dict]:
+        return [element("00080018", uid) for uid in self.images][offset : offset + 2]
+
+    def retrieve_instance(self, study: str, series: str, instance: str, *, media_types: Any) -> Dataset:
+        self.retrieved.append(instance)
+        return self.images[instance]
+
+
+def element(tag: str, value: str) -> dict[str, Any]:
+    return {tag: {"vr": "UI", "Value": [value]}}
+
+
+@pytest.fixture
+def incoming(tmp_path: Path) -> Incoming:
+    return Incoming(tmp_path, free=0)
+
+
+def fetch(server: Server, incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    @contextlib.contextmanager
+    def client(source: WebSource) -> Iterator[Server]:
+        yield server
+
+    came: list[str] = []
+    monkeypatch.setattr(fetcher, "web_client", client)
+    Fetcher(SOURCE, incoming, on_arrival=came.append).fetch()
+    return came
+
+
+def test_every_image_of_the_last_days_is_fetched_once(
+    incoming: Incoming, scan: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    server = Server(*(ultrasound(scan, number=number) for number in (1, 2, 3, 4, 5)))
+    assert fetch(server, incoming, monkeypatch) == [STUDY] * 5
+    assert incoming.instances(STUDY) == tuple(server.images)
+    assert fetch(server, incoming, monkeypatch) == []
+    assert server.retrieved == list(server.images)
+    asked = server.asked[0]
+    assert asked["ModalitiesInStudy"] == "US"
+    assert asked["StudyDate"].endswith(f"-{datetime.now():%Y%m%d}")
+
+
+def test_answers_other_objects_and_what_is_mixed_up_stay_there(
+    incoming: Incoming, scan: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    answer = ultrasound(scan, changes={"ManufacturerModelName": "bustle", "ContentQualification": "RESEARCH"})
+    report = ultrasound(scan, number=2, changes={"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"})
+    elsewhere = ultrasound(scan, number=3, changes={"StudyInstanceUID": "1.2.3"})
+    assert fetch(Server(answer, report, elsewhere), incoming, monkeypatch) == []
+    assert list(incoming.studies()) == []
+
+
+def test_a_server_that_is_away_is_a_line_of_the_log(
+    incoming: Incoming, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    server = Server()
+
+    def away(**_: Any) -> list[dict]:
+        raise PostponedError("http://pacs/dicom-web cannot be reached (ConnectionError)")
+
+    monkeypatch.setattr(server, "search_for_studies", away)
+    assert fetch(server, incoming, monkeypatch) == []
+    assert "cannot be reached" in caplog.text
