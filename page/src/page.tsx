@@ -7,6 +7,7 @@ import { text } from "./text";
 import { Worklist } from "./worklist";
 
 const THEME = "bustle.theme";
+const REFRESH = 5000;
 
 export function Page() {
   const [about, setAbout] = useState<About | null>(null);
@@ -43,6 +44,8 @@ export function Page() {
   useEffect(() => {
     void refresh();
     api.about().then(setAbout, refused);
+    const timer = setInterval(() => document.hidden || void refresh(), REFRESH);
+    return () => clearInterval(timer);
   }, [refresh]);
 
   useEffect(() => {

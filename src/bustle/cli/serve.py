@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import tempfile
+from pathlib import Path
 
 from bustle.core.paths import given_path
 
@@ -27,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="the address to listen at; 0.0.0.0 is all (default: this machine alone)"
     )
     parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="begin with four example pictures that are read already; without --data-dir nothing is kept",
+    )
 
 
 def _port(text: str) -> int:
@@ -40,8 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.webapp.serve import default_data_folder, serve
     from bustle.webapp.server import PageSettings
 
-    settings = PageSettings(
-        data=arguments.data_dir or default_data_folder(), model=arguments.model or default_model()
-    )
-    serve(settings, host=arguments.host, port=arguments.port)
+    model = arguments.model or default_model()
+    with contextlib.ExitStack() as stack:
+        data = arguments.data_dir
+        if data is None and arguments.demo:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
+        settings = PageSettings(data=data or default_data_folder(), model=model, demo=arguments.demo)
+        serve(settings, host=arguments.host, port=arguments.port)
     return 0

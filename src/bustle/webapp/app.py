@@ -22,6 +22,7 @@ from bustle.webapp import case_routes, drop_routes
 from bustle.webapp.access import Access, guard
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import open_database
+from bustle.webapp.demo_cases import add_demo_cases
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader, told
@@ -75,7 +76,10 @@ def _open(settings: PageSettings, stack: ExitStack) -> Server:
     stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
     stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
     jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
-    return Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+    server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+    if settings.demo:
+        add_demo_cases(server)
+    return server
 
 
 def about(server: CurrentServer) -> About:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -34,10 +35,12 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
         is_local = host in LOCAL_HOSTS
         access = Access(hosts=LOCAL_HOSTS if is_local else ())
         name = "127.0.0.1" if is_local else socket.gethostname() if host in ("0.0.0.0", "::") else host
-        announce(f"bustle: open http://{name}:{listener.getsockname()[1]}/?token={access.token}")
-        announce(f"bustle: what is dropped stays in {data.path}; Ctrl-C ends")
+        lines = [
+            f"open http://{name}:{listener.getsockname()[1]}/?token={access.token}",
+            f"what is dropped stays in {data.path}; Ctrl-C ends",
+        ]
         if not is_local:
-            announce("bustle: warning: pictures and token travel unencrypted to other machines")
+            lines.append("warning: pictures and token travel unencrypted to other machines")
         config = uvicorn.Config(
             make_app(settings, access),
             log_level="warning",
@@ -45,7 +48,24 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
             server_header=False,
             timeout_graceful_shutdown=LONGEST_GOODBYE,
         )
-        uvicorn.Server(config).run([listener])
+        try:
+            _AnnouncedServer(config, lines).run([listener])
+        except KeyboardInterrupt:
+            announce("bustle: ended; what is not read yet is read at the next start")
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """Says where it is once it answers there."""
+
+    def __init__(self, config: uvicorn.Config, lines: Sequence[str]):
+        super().__init__(config)
+        self._lines = lines
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            for line in self._lines:
+                announce(f"bustle: {line}")
 
 
 def default_data_folder() -> Path:

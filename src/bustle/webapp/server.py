@@ -22,10 +22,14 @@ MOST_FILES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class PageSettings:
-    """`data` is the folder for everything that is kept, `model` a package or a run."""
+    """`data` is the folder for everything that is kept, `model` a package or a run.
+
+    `demo`: it begins with example pictures. `poll` is in seconds: how often the worker looks for new work.
+    """
 
     data: Path
     model: Path
+    demo: bool = False
     most_bytes: int = MOST_BYTES
     poll: float = 0.2
 

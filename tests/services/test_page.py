@@ -1,0 +1,109 @@
+"""The page in Chromium, from a dropped scan to a signed reading and its exports; and its bundle built anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from tests.io.dicom.made_files import data_set, region, written
+from tests.services.fresh_environment import FreshEnvironment
+
+from bustle.io.raster import read_image
+from bustle.webapp.app import STATIC
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "examples" / "images"
+TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools() -> None:
+    lacking = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
+    if lacking:
+        subprocess.run(["apt-get", "install", "--yes", *lacking], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory, tools: None) -> Path:
+    """The page's sources with what they are built with, beside a place for the bundle."""
+    copy = tmp_path_factory.mktemp("built") / "page"
+    shutil.copytree(ROOT / "page", copy, ignore=shutil.ignore_patterns("node_modules"))
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=copy, check=True, capture_output=True)
+    return copy
+
+
+def test_the_sources_pass_their_tests_and_build_the_bundle_that_is_shipped(sources: Path):
+    for words in (["npm", "test"], ["npm", "run", "build"]):
+        done = subprocess.run(words, cwd=sources, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    built = sources.parent / "src" / "bustle" / "webapp" / "static"
+    assert contents(built) == contents(STATIC)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The one that `bustle serve` prints."""
+    folder = tmp_path_factory.mktemp("served") / "data"
+    words = [sys.executable, "-m", "bustle", "serve", "--port", "0", "--data-dir", str(folder)]
+    variables = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables) as server:
+        assert server.stderr is not None
+        first = server.stderr.readline()
+        found = re.search(r"http://\S+", first)
+        assert found, first
+        yield found.group()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+        rest = server.stderr.read()
+        assert "case043" not in rest
+        assert "Traceback" not in rest
+
+
+@pytest.fixture(scope="module")
+def walked(address: str, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    environment = FreshEnvironment(tmp_path_factory.mktemp("walker") / "environment")
+    environment.install("playwright")
+    out = tmp_path_factory.mktemp("walk")
+    pixels = read_image(PICTURES / "case227.png")[0]
+    height, width = pixels.shape
+    made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
+    dicom = written(out, made, "image.dcm")
+    axe = sources / "node_modules" / "axe-core" / "axe.min.js"
+    script = Path(__file__).with_name("walk_the_page.py")
+    printed = environment.run("python", script, address, axe, out, PICTURES / "case043.png", dicom)
+    return json.loads(printed), out
+
+
+def test_a_reader_gets_from_a_dropped_scan_to_signed_exports(walked: tuple[dict[str, Any], Path]):
+    seen, out = walked
+    assert seen["corrected"] != seen["before"]
+    outlined = pydicom.dcmread(out / seen["exported"]["SEG"])
+    assert [segment.SegmentAlgorithmType for segment in outlined.SegmentSequence] == ["SEMIAUTOMATIC"] * 2
+    assert pydicom.dcmread(out / seen["exported"]["SR"]).Modality == "SR"
+    assert (out / seen["exported"]["PDF"]).read_bytes().startswith(b"%PDF")
+    reading = json.loads((out / seen["exported"]["JSON"]).read_text())["reading"]
+    assert (reading["birads"], reading["reader"], len(reading["outlines"])) == ("4B", "A. Reader", 2)
+
+
+def test_the_page_makes_no_error_and_asks_nobody_else(walked: tuple[dict[str, Any], Path], address: str):
+    seen, _ = walked
+    assert seen["errors"] == []
+    assert seen["hosts"] == [address.split("/")[2]]
+
+
+def test_axe_finds_nothing_serious(walked: tuple[dict[str, Any], Path]):
+    assert walked[0]["faults"] == []

@@ -1,0 +1,113 @@
+"""A reader's way over the page in Chromium, for `test_page.py`: words are the page's address and three paths.
+
+It runs in an environment with Playwright; what it saw, it prints as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+SECOND = 1000
+LONGEST_WAIT = 60 * SECOND
+
+
+def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> dict[str, object]:
+    page.goto(address)
+    page.set_input_files("input[type=file]", files)
+    expect(page.locator(".case .decision")).to_have_count(len(files), timeout=LONGEST_WAIT)
+    page.locator(".case", has_text="image.dcm").click()
+    size = page.locator(".lesion strong").first
+    expect(size).to_contain_text("mm")
+    before = size.text_content()
+    outline = page.locator("path.outline").first
+    drawn_before = outline.get_attribute("d")
+    page.screenshot(path=out / "answered.png")
+
+    page.get_by_role("button", name="Points", exact=True).click()
+    drag(page, page.locator(".handle").nth(4), by=(-45, 20))
+    expect(page.get_by_text("about the corrected outline")).to_be_visible()
+    expect(size).not_to_have_text(str(before))
+    corrected = size.text_content()
+    page.screenshot(path=out / "corrected.png")
+    page.keyboard.press("Control+z")
+    expect(size).to_have_text(str(before))
+    expect(outline).to_have_attribute("d", str(drawn_before))
+    page.keyboard.press("Control+y")
+    expect(size).to_have_text(str(corrected))
+    page.reload()
+    page.locator(".case", has_text="image.dcm").click()
+    expect(size).to_have_text(str(corrected))  # what is not kept yet survives
+
+    page.get_by_role("button", name="Draw", exact=True).click()
+    box = page.locator(".frame").bounding_box()
+    assert box is not None
+    corner = (box["x"] + 0.27 * box["width"], box["y"] + 0.12 * box["height"])
+    page.mouse.move(*corner)
+    page.mouse.down()
+    for dx, dy in ((40, 0), (40, 40), (0, 40), (2, 4)):
+        page.mouse.move(corner[0] + dx, corner[1] + dy, steps=8)
+    page.mouse.up()
+    expect(page.locator(".lesion")).to_have_count(2)
+    page.keyboard.press("e")
+    page.screenshot(path=out / "explained.png")
+
+    page.get_by_label("BI-RADS category").select_option("4B")
+    page.get_by_label("Note").fill("seen in two planes")
+    page.get_by_role("button", name="Save correction").click()
+    page.get_by_label("Your name").fill("A. Reader")
+    serious = faults(page, axe)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("Signed by A. Reader")).to_be_visible()
+    page.screenshot(path=out / "signed.png")
+    exported = {}
+    for kind in ("PNG", "JSON", "PDF", "SEG", "SR"):
+        with page.expect_download() as download:
+            page.locator(".exports").get_by_text(kind, exact=True).click()
+        exported[kind] = download.value.suggested_filename
+        download.value.save_as(out / exported[kind])
+    page.get_by_role("button", name="Light or dark").click()
+    serious += faults(page, axe)
+    page.screenshot(path=out / "light.png")
+    page.set_viewport_size({"width": 900, "height": 1400})
+    page.screenshot(path=out / "portrait.png")
+    return {"before": before, "corrected": corrected, "exported": exported, "faults": serious}
+
+
+def drag(page: Page, what: Locator, *, by: tuple[int, int]) -> None:
+    box = what.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by[0], y + by[1], steps=8)
+    page.mouse.up()
+
+
+def faults(page: Page, axe: str) -> list[str]:
+    """What axe finds serious: rules by name, with the first element that breaks each."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+def main(address: str, axe: str, out: str, *files: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        said: list[str] = []
+        asked: set[str] = set()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+        seen = walk(page, address, [Path(file) for file in files], Path(out), Path(axe).read_text())
+        browser.close()
+    print(json.dumps(seen | {"errors": said, "hosts": sorted(asked)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
