@@ -16,6 +16,7 @@ from bustle.core.errors import InputError
 from bustle.core.own_names import OwnNames
 
 SUMMARY = "summary.json"
+RELIABILITY = "reliability.json"
 
 _FOLD = re.compile(r"fold-(0|[1-9][0-9]*)")
 
@@ -66,6 +67,11 @@ class ScoredFolder:
     def explanation(self) -> Path:
         """How far the model's explanation maps explain, where that was asked for."""
         return self.path / "explanation.json"
+
+    @property
+    def reliability(self) -> Path:
+        """Whether probabilities and possible classes keep what they say."""
+        return self.path / RELIABILITY
 
     @property
     def report(self) -> Path:
@@ -181,6 +187,11 @@ class RunLayout:
         return self.path / SUMMARY
 
     @property
+    def reliability(self) -> Path:
+        """As of a fold, of all folds' cases together and by fold."""
+        return self.path / RELIABILITY
+
+    @property
     def decision(self) -> Path:
         """The rule for the mean of all folds."""
         return self.path / "decision.json"
@@ -285,7 +296,7 @@ def is_training_folder(path: Path) -> bool:
 def evaluation_names(predictions: OwnNames) -> OwnNames:
     """What an evaluation leaves in its folder; `predictions` are the names below a folder of them."""
     return OwnNames(
-        files=(*_scoring_files(), "explanation.json", "report.html"),
+        files=(*_scoring_files(), RELIABILITY, "explanation.json", "report.html"),
         folders=_prediction_folders(predictions),
         signed_by=("metrics.json",),
     )
@@ -305,13 +316,13 @@ def run_names(predictions: OwnNames) -> OwnNames:
     trained = ("best.safetensors", "metrics.csv")
     stages = OwnNames(folders={"*": OwnNames(files=trained, folders=training)})
     fold = OwnNames(
-        files=(*trained, "decision.json", "calibration.json", *_scoring_files(), "report.html"),
+        files=(*trained, "decision.json", "calibration.json", *_scoring_files(), RELIABILITY, "report.html"),
         folders={**training, "stages": stages, **_prediction_folders(predictions)},
     )
     return OwnNames(
         files=(
             *("recipe.yaml", "splits.json", "images.json", "provenance.json"),
-            *(SUMMARY, "decision.json", "report.html"),
+            *(SUMMARY, RELIABILITY, "decision.json", "report.html"),
         ),
         folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
         signed_by=("recipe.yaml",),

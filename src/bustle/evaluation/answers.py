@@ -31,7 +31,7 @@ def summarise_answers(rows: Sequence[CaseRow], *, scoring: Scoring) -> AnswerFig
     named = [replace(row, decision=_class_of(row.decision)) for row in rows]
     whole = summarise_cases(named, scoring=scoring)
     return AnswerFigures(
-        **{f.name: getattr(whole, f.name) for f in fields(whole)}, estimates=_promises(rows, scoring=scoring)
+        **{f.name: getattr(whole, f.name) for f in fields(whole)}, estimates=promises(rows, scoring=scoring)
     )
 
 
@@ -42,7 +42,8 @@ def _class_of(decision: str | None) -> str | None:
     return NORMAL if decision == NO_LESION else decision
 
 
-def _promises(rows: Sequence[CaseRow], *, scoring: Scoring) -> Estimates:
+def promises(rows: Sequence[CaseRow], *, scoring: Scoring) -> Estimates:
+    """The metrics of `ANSWERS` of rows that were scored by their answers."""
     resamples = scoring.resample(rows)
     table = np.array([_values(row) for row in rows])
     resampled = weighted_means(table, weights=resamples.weights)

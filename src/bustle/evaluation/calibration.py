@@ -1,4 +1,4 @@
-"""How honest a probability is: Brier score, expected calibration error, reliability curve."""
+"""How honest a probability is: Brier score and its parts, expected calibration error, reliability curve."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 FloatArray = NDArray[np.float64]
 
@@ -57,3 +58,57 @@ def reliability_curve(
     predicted = np.bincount(bin_of_case, weights=probability)[used] / count[used]
     observed = np.bincount(bin_of_case, weights=positive.astype(np.float64))[used] / count[used]
     return ReliabilityCurve(predicted, observed, count[used].astype(np.int64))
+
+
+def debiased_calibration_errors(
+    positive: NDArray[np.bool_], probability: FloatArray, *, bin_of_case: NDArray[np.int64], weights: FloatArray
+) -> FloatArray:
+    """`calibration_errors` less what chance alone adds at these numbers of cases, at least 0, per row of `weights`.
+
+    A bin's gap is taken as normal with the binomial standard error of its observed share; what the mean of its
+    absolute value exceeds the gap by is taken off (Kumar, Liang & Ma, "Verified Uncertainty Calibration", NeurIPS
+    2019, whose draws are here the mean of the folded normal distribution).
+    """
+    members = np.eye(int(bin_of_case.max()) + 1)[bin_of_case]
+    count, total = weights @ members, weights.sum(axis=1)
+    each = np.maximum(count, 1e-12)
+    observed = weights @ (members * positive[:, None].astype(np.float64)) / each
+    gap = np.abs(weights @ (members * (probability - positive)[:, None])) / each
+    error = np.sqrt(observed * (1 - observed) / each)
+    known = (count > 0) & (error > 0)
+    ratio = np.divide(gap, error, out=np.zeros_like(gap), where=known)
+    folded = error * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + gap * (1 - 2 * stats.norm.cdf(-ratio))
+    plain = (count * gap).sum(axis=1) / total
+    added = (count * np.where(known, folded - gap, 0.0)).sum(axis=1) / total
+    return np.maximum(plain - added, 0.0)
+
+
+class BrierParts(NamedTuple):
+    """Murphy's decomposition, per row of weights: the score is reliability - resolution + uncertainty + `within`.
+
+    `reliability` is how far the bins' probabilities are from what was observed (0 is best), `resolution` how far the
+    observed shares of the bins are apart (more is better), `uncertainty` that of the classes alone; `within` is what
+    binning leaves over, near 0.
+    """
+
+    reliability: FloatArray
+    resolution: FloatArray
+    uncertainty: FloatArray
+    within: FloatArray
+
+
+def brier_parts(
+    positive: NDArray[np.bool_], probability: FloatArray, *, bin_of_case: NDArray[np.int64], weights: FloatArray
+) -> BrierParts:
+    """Of the Brier score in bins (Murphy, J. Appl. Meteorol. 1973), per row of `weights` `R x cases`."""
+    members = np.eye(int(bin_of_case.max()) + 1)[bin_of_case]
+    count, total = weights @ members, weights.sum(axis=1)
+    each = np.maximum(count, 1e-12)
+    observed = weights @ (members * positive[:, None].astype(np.float64)) / each
+    predicted = weights @ (members * probability[:, None]) / each
+    share = weights @ positive.astype(np.float64) / total
+    reliability = (count * (predicted - observed) ** 2).sum(axis=1) / total
+    resolution = (count * (observed - share[:, None]) ** 2).sum(axis=1) / total
+    uncertainty = share * (1 - share)
+    within = brier_scores(positive, probability, weights=weights) - (reliability - resolution + uncertainty)
+    return BrierParts(reliability, resolution, uncertainty, within)

@@ -14,7 +14,7 @@ from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.tracks import TrackRules, Tracks
 from bustle.core.types import Case
-from bustle.evaluation.case_table import CaseRow
+from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.result_files import write_result
 from bustle.evaluation.results import Circumstances, FoldResult, RunResult, RunTrack, TrackResult
@@ -25,6 +25,7 @@ from bustle.experiments.prediction_sets import set_folder
 from bustle.experiments.scored_fold import SCORE_AGAIN, FoldTraining, ScoredResults, read_scored, read_training
 from bustle.experiments.scored_method import RESAMPLES
 from bustle.experiments.scored_pairs import PredictionIndex, index_predictions
+from bustle.experiments.scored_reliability import write_reliability
 from bustle.experiments.scored_track import detection_figures
 from bustle.experiments.taught_cases import recorded_cases
 from bustle.models import zoo
@@ -74,11 +75,22 @@ def write_run_summary(
     tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(scored.main))
     together = _together([fold.result for fold in scored.main], recipe=recipe, folds=folds)
     index_of = _prediction_indexes(run, folds, cases, recipe=recipe, protocol=rules.main.protocol)
+    answers = {fold: read_cases(fold.answers) for fold in (each.layout for each in folds) if fold.answers.exists()}
+    reliability = write_reliability(
+        run.reliability,
+        rows,
+        [row for own in answers.values() for row in own],
+        protocol=rules.main.protocol,
+        classes=classes,
+        resamples=RESAMPLES,
+        fold_of={row.case_id: str(fold.number) for fold, own in answers.items() for row in own},
+    )
     reported = ReportedTracks(
         results=tracks.map(lambda track: TrackResult.of(track.pooled, together)),
         protocols=rules.map(lambda one: one.protocol),
         rows=rows,
         classes=classes,
+        reliability=reliability,
         pictures=gallery_pictures(rows, cases=cases, index_of=index_of, classes=classes),
         trained_on=trained_on(recorded_cases(out), networks=len(folds), volumes=isinstance(recipe.data, PatchData)),
     )

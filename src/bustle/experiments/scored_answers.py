@@ -37,6 +37,10 @@ class ScoredAnswers:
         scoring = Scoring(protocol=self._protocol, classes=self._classes, resamples=resamples)
         return summarise_answers(self._rows, scoring=scoring)
 
+    @property
+    def rows(self) -> tuple[CaseRow, ...]:
+        return tuple(self._rows)
+
     def write(self, folder: ScoredFolder) -> None:
         if self._rows:
             write_cases(folder.answers, self._rows, classes=self._classes)

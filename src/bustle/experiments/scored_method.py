@@ -19,6 +19,7 @@ from bustle.evaluation.results import Circumstances, TrackResult
 from bustle.experiments.gallery_pictures import gallery_pictures
 from bustle.experiments.resampling_groups import ResamplingGroups
 from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pairs
+from bustle.experiments.scored_reliability import write_reliability
 from bustle.experiments.scored_track import ScoredTrack
 from bustle.report.evaluation_page import ReportedTracks, write_evaluation_page
 from bustle.report.explanations import ReportedExplanations
@@ -90,6 +91,14 @@ def score_method(
         beside = folder.companion(scored.companion.rules.track)
         scored.companion.write(beside)
         write_result(beside.metrics, results.companion)
+    reliability = write_reliability(
+        folder.reliability,
+        rows,
+        scored.main.answer_rows,
+        protocol=rules.main.protocol,
+        classes=method.classes,
+        resamples=resamples,
+    )
     by_id = {case.case_id: case for case in scorable}
     index_of = dict.fromkeys(by_id, indexes.main)
     reported = ReportedTracks(
@@ -98,6 +107,7 @@ def score_method(
         rows=rows,
         classes=method.classes,
         explanations=explanations,
+        reliability=reliability,
         pictures=gallery_pictures(rows, cases=by_id, index_of=index_of, classes=method.classes),
         trained_on=method.trained_on,
     )

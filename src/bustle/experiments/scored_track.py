@@ -95,6 +95,11 @@ class ScoredTrack:
             answers=None if self._answers is None else self._answers.figures(resamples=resamples),
         )
 
+    @property
+    def answer_rows(self) -> tuple[CaseRow, ...]:
+        """The cases as they were answered; none where this track scores no answers."""
+        return () if self._answers is None else self._answers.rows
+
     def write_answers(self, folder: ScoredFolder) -> None:
         """Write the cases as they were answered, where this track scores answers."""
         if self._answers is not None:

@@ -16,6 +16,7 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
 from bustle.evaluation.figures import ClassFigures, DetectionFigures, Estimate, MaskFigures, estimates_of
 from bustle.evaluation.metrics import ANSWERS, CATALOGUES, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
+from bustle.evaluation.reliability import SENSITIVITIES, ProbabilityFigures, Reliability
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
 from bustle.report.explanations import ReportedExplanations, explanations_content
@@ -30,7 +31,7 @@ class ReportedTracks:
     """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases.
 
     `trained_on` says in a sentence what taught the model. `explanations` is the check of the model's explanation
-    maps, where it was asked for.
+    maps, where it was asked for, `reliability` that of the main track's probabilities.
     """
 
     results: Tracks[TrackResult]
@@ -40,6 +41,7 @@ class ReportedTracks:
     pictures: Mapping[str, Sequence[ShownCase]]
     trained_on: str
     explanations: ReportedExplanations | None = None
+    reliability: Reliability | None = None
 
 
 ANSWERED = {
@@ -100,7 +102,13 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
         "detected": detected,
         "detection": None if found is None else _detection_lines(found),
         "subsets": _subsets(metrics),
-        "plots": _plots(metrics, reported.rows, reported.classes, detected=detected),
+        "probabilities": _probabilities(reported.reliability),
+        "coverage": () if reported.reliability is None else reported.reliability.coverage,
+        "sensitivities": SENSITIVITIES,
+        "plots": [
+            *_plots(metrics, reported.rows, reported.classes, detected=detected),
+            *_decision_curve(reported.reliability),
+        ],
         "galleries": {title: [_captioned(shown) for shown in chosen] for title, chosen in reported.pictures.items()},
         "rows": reported.rows,
         "classes": reported.classes,
@@ -233,6 +241,22 @@ def _probability_plots(found: ClassFigures, rows: Sequence[CaseRow]) -> list[Plo
         "Calibration": plots.calibration_figure(positive, score, name=name, error=error),
     }
     return [Plot(title, plots.as_svg_uri(figure)) for title, figure in figures.items()]
+
+
+def _probabilities(reliability: Reliability | None) -> list[tuple[str, ProbabilityFigures]]:
+    if reliability is None:
+        return []
+    named = (("the network", reliability.network), ("the answers", reliability.answers))
+    return [(name, found) for name, found in named if found is not None]
+
+
+def _decision_curve(reliability: Reliability | None) -> list[Plot]:
+    found = {name: figures.decision_curve for name, figures in _probabilities(reliability)}
+    if not found or not can_draw_plots():
+        return []
+    from bustle.report import plots
+
+    return [Plot("Decision curve (net benefit)", plots.as_svg_uri(plots.decision_curve_figure(found)))]
 
 
 def _captioned(shown: ShownCase) -> CaptionedCase:

@@ -21,6 +21,7 @@ from bustle.evaluation.case_table import CaseRow, column_values
 from bustle.evaluation.class_curves import precision_recall_curve, roc_curve
 from bustle.evaluation.figures import DetectionFigures, SizeFigures
 from bustle.evaluation.metrics import FROC_RATES
+from bustle.evaluation.reliability import DecisionCurve
 
 COLOURS = {"benign": "#2f6fb0", "malignant": "#c4512d", "normal": "#6d8a5b"}
 UNKNOWN = "class unknown"
@@ -163,6 +164,23 @@ def calibration_figure(
     parts = (score[~positive], score[positive])
     below.hist(parts, bins=edges.tolist(), stacked=True, color=[SOFT, COLOURS.get(name, ACCENT)])
     below.set(xlabel=f"predicted probability of {name}", ylabel="cases", xlim=(-0.02, 1.02))
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def decision_curve_figure(curves: Mapping[str, DecisionCurve]) -> Figure:
+    """Net benefit over the threshold, of each named set of probabilities, of calling all positive, and of none."""
+    figure, (axes,) = empty_figure()
+    axes.axhline(0, color=SOFT, linewidth=1, label="none positive")
+    first = next(iter(curves.values()))
+    axes.plot(
+        first.thresholds, first.all_positive, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="all positive"
+    )
+    for colour, (name, curve) in zip(FOLD_COLOURS, curves.items(), strict=False):
+        axes.plot(curve.thresholds, curve.model, color=colour, linewidth=1.8, label=name)
+    top = max(*first.all_positive, *(value for curve in curves.values() for value in curve.model))
+    axes.set(xlabel="threshold on the probability", ylabel="net benefit", ylim=(-0.05, 1.1 * max(top, 0.05)))
+    axes.legend(loc="upper right")
     return figure
 
 
