@@ -15,7 +15,7 @@ import yaml
 from bustle.core.config import from_mapping
 from bustle.core.files import write_text
 from bustle.core.published import PublishedNumber, load_published
-from bustle.core.recipe import load_recipe
+from bustle.core.recipe import load_recipe, recipe_ids
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
@@ -35,6 +35,15 @@ and days without one: `--fold 0` trains one fold.
 
 `scripts/generate_reproduce_page.py` writes this page of `scripts/reproduction.yaml`, and
 `scripts/try_reproduction_commands.py` runs all of its commands on 16 made-up images or volumes for one epoch.
+"""
+
+BESIDE_THE_TABLES = """\
+## Beside the tables
+
+These recipes of the same systems are no rows of the papers' tables. They are readings of what the papers leave open,
+forms that have the released code's or the printed parameters, and questions of this project's own, such as CBAM or
+squeeze and excitation in place of RMTL-Net's regional attention, which its authors name as future work. Those whose
+names end in `_cpu` are small, for training without a GPU. They are trained like the others.
 """
 
 
@@ -94,7 +103,23 @@ def render() -> str:
         trained: set[Path] = set()
         for block in section.blocks:
             parts += [f"### {block.title}", "", *_block(block, section, trained=trained)]
+    parts += [
+        BESIDE_THE_TABLES,
+        *(f"- `{recipe}`: {load_recipe(recipe).title}" for recipe in beside_the_tables()),
+        "",
+    ]
     return "\n".join(parts)
+
+
+def beside_the_tables() -> list[str]:
+    """Recipes of the systems on the page, and of their small forms, that no command of it trains or shows."""
+    named = {recipe for section in sections() for block in section.blocks for recipe in (*block.recipes, *block.show)}
+    systems = {recipe.partition("/")[0] for recipe in named}
+    return [
+        recipe
+        for recipe in recipe_ids(ablations=True)
+        if recipe not in named and recipe.partition("/")[0].removesuffix("_cpu") in systems
+    ]
 
 
 def _block(block: Block, section: Section, *, trained: set[Path]) -> Iterator[str]:

@@ -61,7 +61,8 @@ def test_every_recipe_is_complete(name: str):
 
 @pytest.mark.parametrize("setting", setting_ids())
 def test_a_setting_is_that_of_every_method_which_its_paper_prints(setting: str):
-    paper, dataset = load_recipe(f"acsnet@{setting}").published_as["paper"], ""
+    inside_setting = (load_recipe(f"{name}@{setting}").published_as for name in ALL)
+    paper, dataset = next(published["paper"] for published in inside_setting if published), ""
     compared = [name for name in ALL if load_recipe(name).published_as.get("paper") == paper and "parity" not in name]
     printed = set()
     for name in compared:

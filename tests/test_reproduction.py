@@ -37,6 +37,12 @@ def test_every_printed_table_has_a_command(page: ModuleType) -> None:
     assert told == {(row.paper, row.table) for row in load_published()}
 
 
+def test_recipes_of_the_systems_that_no_command_trains_are_named(page: ModuleType) -> None:
+    beside = page.beside_the_tables()
+    assert {"rmtl_net/cbam", "rmtl_net/se", "la_net_cpu", "acsnet/released"} <= set(beside)
+    assert not {"rmtl_net", "rmtl_net/mtl-net", "rmtl_net/parity"} & set(beside), "trained, or shown"
+
+
 def test_a_printed_row_without_a_recipe_is_an_error(page: ModuleType) -> None:
     row = next(row for row in load_published() if row.method == "MTL-COSA")
     with pytest.raises(LookupError, match="no recipe of 'Short' is MTL-COSA"):

@@ -16,7 +16,7 @@ def test_list_prints_every_recipe(capsys: pytest.CaptureFixture[str]):
     lines = table.splitlines()
     assert [line.split()[0] for line in lines[1:]] == recipe_ids()
     settings, shipped = ready.splitlines()
-    assert settings.endswith("acsnet-busi-630, acsnet-udiat")
+    assert settings.endswith("acsnet-busi-630, acsnet-udiat, ctg-thh")
     assert shipped.startswith("ready to use, without a training: --model reference (The reference model")
     assert "2,607,451" in next(line for line in lines if line.startswith("rmtl_net_cpu"))
 

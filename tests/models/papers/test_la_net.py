@@ -232,7 +232,7 @@ def test_the_location_loss_leaves_the_class_head_alone():
 def test_all_shipped_variants_are_known_here():
     ratios = {f"la_net/located-{share}{off}" for share in (25, 50, 75) for off in ("", "-s-ssl-off")}
     others = {"resnet18", "stack3x3", "s-ssl-off", "size-512", "gate-argmax", "hand-over-lesion-aware", "box"}
-    others |= {"monitor-both", "no-pseudo"}
+    others |= {"monitor-both", "no-pseudo", "resnet18-size-512"}
     shipped = {name for name in recipe_ids(ablations=True) if name.startswith("la_net/")}
     assert shipped == set(ABLATIONS[1:]) | ratios | {f"la_net/{name}" for name in others}
 
