@@ -47,6 +47,8 @@ class Clip:
     what: str
     decode: Callable[[int], NDArray[np.uint8]] = field(repr=False, compare=False)
     spacing: tuple[float, ...] | None
+    dicom: DicomPicture | None = field(default=None, repr=False, compare=False)
+    """Its first picture, of a DICOM file: the others are of its other frames."""
 
     @property
     def unit(self) -> Literal["mm", "px"]:
@@ -92,6 +94,7 @@ def clip_of_pictures(
         what=f"field {tuple(first.field.box)}",
         decode=decode,
         spacing=_chosen(spacing, stated=first.field.spacing),
+        dicom=first,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -108,12 +108,48 @@ def read_frames(path: Path) -> Iterator[FrameRecord]:
         yield _parsed(FrameRecord, line, path=path)
 
 
+class StoredFrames(Mapping[int, FrameRecord]):
+    """The records of a clip by the numbers of their frames, each read when it is asked for.
+
+    Raises `InputError` for a file that is missing or damaged.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._starts: dict[int, int] = {}
+        start = 0
+        for place, line in enumerate(_lines(path)):
+            if place > 0:
+                self._starts[_parsed(FrameRecord, line, path=path).frame] = start
+            start += len(line)
+
+    def __getitem__(self, frame: int) -> FrameRecord:
+        start = self._starts[frame]
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(start)
+                line = stream.readline()
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        return _parsed(FrameRecord, line, path=self.path)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._starts)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as stream:
             yield from (line for line in stream if line.endswith(b"\n"))
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", remedy="predict this clip again", path=path) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot be read ({error.strerror})", remedy="predict this clip again", path=path)
 
 
 def _parsed(kind: type[Record], line: bytes, *, path: Path) -> Record:

@@ -22,13 +22,11 @@ FRAMES_READER = "frames:"
 class Picked:
     """`images` are single ones, `clips` the others; `unread` are the inputs that are known not to be readable.
 
-    `places` tell, by their names, of which study the images of DICOM files are. `clip_frames` are the frames of DICOM
-    clips as single images.
+    `places` tell, by their names, of which study the images of DICOM files are.
     """
 
     images: tuple[InputImage, ...]
     clips: tuple[Clip, ...]
-    clip_frames: tuple[InputImage, ...]
     places: Mapping[str, Place]
     unread: tuple[InputImage, ...]
 
@@ -50,7 +48,6 @@ def pick(inputs: Sequence[str], *, spacing: tuple[float, ...] | None = None) -> 
     images: list[InputImage] = []
     unread: list[InputImage] = []
     clips: list[Clip] = []
-    clip_frames: list[InputImage] = []
     films: dict[tuple[str, int], list[InputImage]] = {}
     for image in found:
         if image.problem is not None:
@@ -69,7 +66,6 @@ def pick(inputs: Sequence[str], *, spacing: tuple[float, ...] | None = None) -> 
         if len(of_field) == 1:
             images += of_field
             continue
-        clip_frames += of_field
         pictures = tuple(image.dicom for image in of_field if image.dicom is not None)
         clips.append(clip_of_pictures(pictures, place=places[pictures[0].sop_uid], spacing=spacing))
     taken = {without_case(each.name) for each in (*images, *clips)}
@@ -77,7 +73,6 @@ def pick(inputs: Sequence[str], *, spacing: tuple[float, ...] | None = None) -> 
     return Picked(
         images=tuple(images),
         clips=tuple(clips),
-        clip_frames=tuple(clip_frames),
         places={image.name: places[image.dicom.sop_uid] for image in images if image.dicom is not None},
         unread=tuple(unread),
     )

@@ -13,12 +13,15 @@ from bustle.core.explanation import CHANNEL, ExplanationMethod
 from bustle.core.files import remove_file
 from bustle.core.object_formats import ObjectFormat
 from bustle.core.progress import announce
-from bustle.core.study_layout import StudyLayout
+from bustle.core.study_layout import ClipLayout, StudyLayout
 from bustle.experiments.own_outputs import ANSWERS_PAGE, PREDICTIONS
 from bustle.experiments.predict import PredictedImage, PredictionRun, predict_files
 from bustle.inference.inputs import InputImage
-from bustle.inference.prediction_files import remove_objects
+from bustle.inference.prediction_files import prediction_folder, remove_objects
 from bustle.inference.predictor import Predictor
+from bustle.io.dicom.result_content import Algorithm
+from bustle.reading.algorithm import algorithm_of
+from bustle.reading.clip import Clip
 from bustle.reading.clip_answer import ClipAnswer
 from bustle.reading.picking import Picked
 from bustle.reading.read_clips import ReadClips, read_clips
@@ -86,9 +89,8 @@ def predict_inputs(
     what the model or these inputs cannot give.
     """
     hear = on_failure or (lambda error: None)
-    # Result objects are made of the frames' own predictions.
-    images = (*picked.images, *picked.unread, *(picked.clip_frames if request.formats else ()))
-    _check_formats(request.formats, images)
+    images = (*picked.images, *picked.unread)
+    _check_formats(request.formats, picked)
     with claim_folder(out, PREDICTIONS) as claim:
         _refuse(claim, images, picked)
         predictor = open_predictor()
@@ -112,14 +114,20 @@ def predict_inputs(
                 resume=request.resume,
                 on_failure=on_failure,
             )
-        read = read_clips(predictor, picked.clips, out, resume=request.resume, on_failure=on_failure)
+        algorithm = algorithm_of(predictor.provenance, parameters=_parameters(request))
+        read = read_clips(
+            predictor, picked.clips, out, algorithm=algorithm, resume=request.resume, on_failure=on_failure
+        )
         unread = dict(done.failures)
         failures = {**unread, **read.failures}
         objects: list[Path] = []
         unwritten: list[InputError] = []
         if request.formats:
             predicted = [image for image in images if image.name not in unread]
-            objects, unwritten = _write_objects(out, predicted, predictor, request=request)
+            read_ones = [clip for clip in picked.clips if clip.name in read.answers]
+            objects, unwritten = _write_objects(
+                out, predicted, read_ones, read=read, algorithm=algorithm, formats=request.formats
+            )
             for error in unwritten:
                 hear(error)
         lines = [f"{image.name}: {image.finding}" for image in done.predicted]
@@ -142,9 +150,9 @@ def predict_inputs(
     )
 
 
-def _check_formats(formats: Sequence[ObjectFormat], images: Sequence[InputImage]) -> None:
+def _check_formats(formats: Sequence[ObjectFormat], picked: Picked) -> None:
     """Raises `InputError`, before any work, for objects that cannot be made."""
-    if formats and not any(image.dicom for image in images):
+    if formats and not any(each.dicom for each in (*picked.images, *picked.clips)):
         raise InputError(
             f"--format {','.join(formats)} is about DICOM images, and none is given", remedy="leave it out"
         )
@@ -189,20 +197,38 @@ def _summarised(
     return lines + [told_of_study(study) for study in summary.studies if study.study or study.patient]
 
 
+def _parameters(request: PredictionRequest) -> tuple[str, ...]:
+    """What was asked for that changes an answer, in words."""
+    return () if request.spacing is None else (f"spacing {' x '.join(map(str, request.spacing))} mm",)
+
+
 def _write_objects(
-    out: Path, images: Sequence[InputImage], predictor: Predictor, *, request: PredictionRequest
+    out: Path,
+    images: Sequence[InputImage],
+    clips: Sequence[Clip],
+    *,
+    read: ReadClips,
+    algorithm: Algorithm,
+    formats: Sequence[ObjectFormat],
 ) -> tuple[list[Path], list[InputError]]:
     """What was written, and what could not be."""
-    from bustle.reading.reported_images import algorithm_of
+    from bustle.reading.reported_clips import ReadClip
     from bustle.reading.study_objects import write_study_objects
 
-    parameters = () if request.spacing is None else (f"spacing {' x '.join(map(str, request.spacing))} mm",)
     errors: list[InputError] = []
     written = write_study_objects(
         out,
         images,
-        formats=request.formats,
-        algorithm=algorithm_of(predictor.provenance, parameters=parameters),
+        [
+            ReadClip(
+                clip=clip,
+                answer=read.answers[clip.name],
+                records=ClipLayout(prediction_folder(out, clip.name)).records,
+            )
+            for clip in clips
+        ],
+        formats=formats,
+        algorithm=algorithm,
         created=datetime.now().replace(microsecond=0),
         on_failure=errors.append,
     )

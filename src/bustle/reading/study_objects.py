@@ -23,6 +23,7 @@ from bustle.io.dicom.result_identity import KEY_IMAGES, OUTLINES, PAGE, REPORT, 
 from bustle.io.dicom.source import SourceImage, read_source
 from bustle.io.dicom.wrap import Marks, wrap_key_image, wrap_page
 from bustle.io.dicom.write_seg import LesionSegmentation, segment_lesions
+from bustle.reading.reported_clips import ReadClip, reported_clip
 from bustle.reading.reported_images import PredictedPicture, predicted_pictures, reported_image
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number as number_text
@@ -45,23 +46,32 @@ class KeyPicture:
 
 
 @dataclass(frozen=True)
-class _Study:
-    """The files of one study, in their order, with the predicted pictures of each."""
+class _File:
+    """A file of a study, and what is known of it: `pictures` of an image, `clips` of a clip, one a field."""
 
-    sources: tuple[SourceImage, ...]
-    pictures: tuple[tuple[PredictedPicture, ...], ...]
+    source: SourceImage
+    pictures: tuple[PredictedPicture, ...]
+    clips: tuple[ReadClip, ...]
+
+    def reported(self) -> ReportedImage:
+        if self.clips:
+            return reported_clip(self.source, self.clips)
+        return reported_image(self.source, self.pictures)
 
 
 def write_study_objects(
     out: Path,
     images: Sequence[InputImage],
+    clips: Sequence[ReadClip],
     *,
     formats: Sequence[ObjectFormat],
     algorithm: Algorithm,
     created: datetime.datetime,
     on_failure: Callable[[InputError], None],
 ) -> list[Path]:
-    """Write the objects about `images`, which were predicted into `out`, into `out/dicom-objects`; returns them.
+    """Write the objects about `images` and `clips`, which were predicted into `out`, into `out/dicom-objects`.
+
+    Returns their files. What is no DICOM file has none.
 
     Objects of an earlier call are removed first. A file whose objects cannot be made is told to `on_failure`, and the
     rest is done.
@@ -69,51 +79,73 @@ def write_study_objects(
     remove_objects(out)
     written: list[Path] = []
     with quiet_pydicom():
-        for study in _studies(predicted_pictures(out, images), on_failure):
-            for kind, made in _objects(study, formats=set(formats), algorithm=algorithm, created=created):
+        for study in _studies(predicted_pictures(out, images), clips, on_failure):
+            made_objects = _objects(
+                study, formats=set(formats), algorithm=algorithm, created=created, on_failure=on_failure
+            )
+            for kind, made in made_objects:
                 path = out / OBJECTS / f"{kind.key}-{made.SOPInstanceUID}.dcm"
                 write_object(path, made)
                 written.append(path)
     return written
 
 
-def _studies(pictures: Sequence[PredictedPicture], on_failure: Callable[[InputError], None]) -> Iterator[_Study]:
-    by_file: dict[Path, list[PredictedPicture]] = {}
-    for each in pictures:
-        by_file.setdefault(each.picture.path, []).append(each)
-    studies: dict[str, list[SourceImage]] = {}
-    for path in by_file:
+def _studies(
+    pictures: Sequence[PredictedPicture], clips: Sequence[ReadClip], on_failure: Callable[[InputError], None]
+) -> Iterator[list[_File]]:
+    """The files of each study, in the order of their paths."""
+    pictures_of: dict[Path, list[PredictedPicture]] = {}
+    clips_of: dict[Path, list[ReadClip]] = {}
+    for picture in pictures:
+        pictures_of.setdefault(picture.picture.path, []).append(picture)
+    for clip in clips:
+        if clip.clip.dicom is not None:
+            clips_of.setdefault(clip.picture.path, []).append(clip)
+    studies: dict[str, list[_File]] = {}
+    for path in sorted({*pictures_of, *clips_of}):
         try:
             source = read_source(path)
         except InputError as error:
             on_failure(error)
             continue
-        studies.setdefault(source.study, []).append(source)
-    for sources in studies.values():
-        found = [tuple(by_file[source.path]) for source in sources if source.path is not None]
-        yield _Study(tuple(sources), tuple(found))
+        found = _File(source, tuple(pictures_of.get(path, ())), tuple(clips_of.get(path, ())))
+        studies.setdefault(source.study, []).append(found)
+    yield from studies.values()
 
 
 def _objects(
-    study: _Study, *, formats: set[ObjectFormat], algorithm: Algorithm, created: datetime.datetime
+    study: Sequence[_File],
+    *,
+    formats: set[ObjectFormat],
+    algorithm: Algorithm,
+    created: datetime.datetime,
+    on_failure: Callable[[InputError], None],
 ) -> Iterator[tuple[SeriesKind, Dataset]]:
+    """Those about each file, and those about all of which some could be made."""
     reported: list[ReportedImage] = []
     segmentations: dict[str, LesionSegmentation] = {}
     shown: list[SheetPicture] = []
-    for number, (source, pictures) in enumerate(zip(study.sources, study.pictures, strict=True), start=1):
-        image = reported_image(source, pictures)
+    for number, file in enumerate(study, start=1):
+        source = file.source
+        try:
+            image = file.reported()
+            found = None
+            if formats & {"seg", "sr"}:
+                found = segment_lesions(image, algorithm=algorithm, number=number, created=created)
+            key = key_picture(image) if formats & {"key", "pdf"} else None
+        except InputError as error:
+            on_failure(error)
+            continue
         reported.append(image)
-        if formats & {"seg", "sr"}:
-            found = segment_lesions(image, algorithm=algorithm, number=number, created=created)
-            if found is not None:
-                segmentations[source.sop_instance] = found
-                yield OUTLINES, found.dataset
-        if formats & {"key", "pdf"}:
-            key = key_picture(image)
-            if "key" in formats:
-                yield KEY_IMAGES, _wrapped(key, source, algorithm=algorithm, number=number, created=created)
-            if "pdf" in formats and len(shown) < MOST_ON_A_PAGE:
-                shown.append(_on_a_page(key, image, number))
+        if found is not None:
+            segmentations[source.sop_instance] = found
+            yield OUTLINES, found.dataset
+        if key is not None and "key" in formats:
+            yield KEY_IMAGES, _wrapped(key, source, algorithm=algorithm, number=number, created=created)
+        if key is not None and "pdf" in formats and len(shown) < MOST_ON_A_PAGE:
+            shown.append(_on_a_page(key, image, number))
+    if not reported:
+        return
     if "sr" in formats:
         from bustle.io.dicom.write_sr import report_measurements
 
@@ -122,10 +154,8 @@ def _objects(
         page = draw_result_sheet(
             shown, left_out=len(reported) - len(shown), model=algorithm.name, version=algorithm.full_version
         )
-        yield (
-            PAGE,
-            wrap_page(page, study.sources, title="AI results, research", algorithm=algorithm, created=created),
-        )
+        sources = [image.source for image in reported]
+        yield PAGE, wrap_page(page, sources, title="AI results, research", algorithm=algorithm, created=created)
 
 
 def key_picture(image: ReportedImage) -> KeyPicture:

@@ -82,6 +82,9 @@ class BiradsWords:
     echo_pattern: Literal["anechoic", "hypoechoic", "isoechoic", "hyperechoic"] | None
     posterior_features: Literal["no posterior features", "enhancement", "shadowing"] | None
 
+    def by_name(self) -> dict[str, str | None]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LesionDescriptors:

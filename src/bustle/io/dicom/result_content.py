@@ -43,14 +43,16 @@ class Algorithm:
 class ReportedLesion:
     """One lesion of an image or of a clip.
 
-    `masks` bool `H W` by frame number (from 1; an image has frame 1) are on the full frame's grid; each is asked for
-    when it is written. `measured_frame`
-    is the one that `measured` and `words` tell of: values by the names of measured descriptors, in `unit`, its square
-    or none, and the words of BI-RADS by what they describe. `certainty` 0..1 is the mean of the lesion map inside.
+    `number` counts those of an image, or of one `field` of it (from 1) where a frame shows several. `masks` bool
+    `H W` by frame number (from 1; an image has frame 1) are on the full frame's grid; each is asked for when it is
+    written. `measured_frame` is the one that `measured` and `words` tell of: values by the names of measured
+    descriptors, in `unit`, its square or none, and the words of BI-RADS by what they describe. `certainty` 0..1 is
+    the mean of the lesion map inside.
     `suspected`: it may be no lesion at all. `touches_edge`: it is cut off by the edge of the picture.
     """
 
     number: int
+    field: int | None = None
     masks: Mapping[int, NDArray[np.bool_]]
     measured_frame: int
     certainty: float
@@ -66,7 +68,8 @@ class ReportedLesion:
 
     @property
     def label(self) -> str:
-        return f"Lesion {self.number}" + (" (suspected)" if self.suspected else "")
+        name = f"Lesion {self.number}" if self.field is None else f"Field {self.field}, lesion {self.number}"
+        return name + (" (suspected)" if self.suspected else "")
 
 
 @dataclass(frozen=True, kw_only=True)

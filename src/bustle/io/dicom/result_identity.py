@@ -99,9 +99,10 @@ def object_uid(kind: SeriesKind, sources: Sequence[SourceImage], algorithm: Algo
     return result_uid(kind.key, algorithm.key, *sorted(source.sop_instance for source in sources))
 
 
-def tracking_uid(source: SourceImage, number: int, algorithm: Algorithm) -> str:
-    """That of the lesion of this number in an image, the same in all objects."""
-    return result_uid("lesion", algorithm.key, source.sop_instance, str(number))
+def tracking_uid(sop_instance: str, *, field: int | None, number: int, algorithm: Algorithm) -> str:
+    """That of the lesion of this number in an image, or in this field of it; the same in all objects and records."""
+    of_field = () if field is None else (f"field {field}",)
+    return result_uid("lesion", algorithm.key, sop_instance, *of_field, str(number))
 
 
 def new_object(

@@ -50,7 +50,7 @@ COLOUR, SUSPECTED_COLOUR = (53855, 34936, 54436), (59031, 32510, 45943)
 
 @dataclass(frozen=True)
 class LesionSegmentation:
-    """The object, and where in it a lesion stands: frames (from 1) by the lesion's number and the source's frame."""
+    """The object, and where in it a lesion stands: frames (from 1) by the segment's number and the source's frame."""
 
     dataset: Dataset
     frames: Mapping[tuple[int, int], int]
@@ -65,7 +65,7 @@ def segment_lesions(
 ) -> LesionSegmentation | None:
     """The Segmentation of an image's lesions, None of an image without any: the standard knows no empty one.
 
-    `number` is its place among the study's. Segment numbers are those of the lesions in their order.
+    `number` is its place among the study's. Segments are numbered from 1 in the order of the lesions.
     """
     from pydicom import Dataset
     from pydicom.sequence import Sequence as Items
@@ -92,23 +92,19 @@ def segment_lesions(
         _segment(place, lesion, source, algorithm) for place, lesion in enumerate(image.lesions, start=1)
     )
     shown = [
-        (place, lesion.number, frame)
-        for place, lesion in enumerate(image.lesions, start=1)
-        for frame in sorted(lesion.masks)
+        (segment, frame) for segment, lesion in enumerate(image.lesions, start=1) for frame in sorted(lesion.masks)
     ]
     _add_dimensions(made, source)
     made.SharedFunctionalGroupsSequence = Items([Dataset()])  # nothing is shared
-    order = {frame: index for index, frame in enumerate(sorted({frame for *_, frame in shown}), start=1)}
+    order = {frame: index for index, frame in enumerate(sorted({frame for _, frame in shown}), start=1)}
     made.PerFrameFunctionalGroupsSequence = Items(
-        _frame_groups(segment, frame, order[frame], source) for segment, _, frame in shown
+        _frame_groups(segment, frame, order[frame], source) for segment, frame in shown
     )
     made.NumberOfFrames = len(shown)
     made.ReferencedSeriesSequence = Items([_referenced_series(source)])
-    made.PixelData = _packed((image.lesions[segment - 1].masks[frame] for segment, _, frame in shown), source.size)
+    made.PixelData = _packed((image.lesions[segment - 1].masks[frame] for segment, frame in shown), source.size)
     made["PixelData"].VR = "OB"
-    return LesionSegmentation(
-        made, {(lesion, frame): place for place, (_, lesion, frame) in enumerate(shown, start=1)}
-    )
+    return LesionSegmentation(made, {place: number for number, place in enumerate(shown, start=1)})
 
 
 def _packed(masks: Iterable[NDArray[np.bool_]], size: tuple[int, int]) -> bytes:
@@ -139,7 +135,9 @@ def _segment(place: int, lesion: ReportedLesion, source: SourceImage, algorithm:
         region.AnatomicRegionModifierSequence = Items([code_item(side)])
     made.AnatomicRegionSequence = Items([region])
     made.TrackingID = lesion.label
-    made.TrackingUID = tracking_uid(source, lesion.number, algorithm)
+    made.TrackingUID = tracking_uid(
+        source.sop_instance, field=lesion.field, number=lesion.number, algorithm=algorithm
+    )
     made.RecommendedDisplayCIELabValue = list(SUSPECTED_COLOUR if lesion.suspected else COLOUR)
     identification = Dataset()
     identification.AlgorithmFamilyCodeSequence = Items([code_item(ARTIFICIAL_INTELLIGENCE)])

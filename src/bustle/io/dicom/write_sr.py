@@ -225,12 +225,13 @@ def _lesion_group(
         said.append(_yes_or_no(concepts.TOUCHES_EDGE, lesion.touches_edge))
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=tracking_uid(source, lesion.number, algorithm), identifier=lesion.label
+            uid=tracking_uid(source.sop_instance, field=lesion.field, number=lesion.number, algorithm=algorithm),
+            identifier=lesion.label,
         ),
         referenced_segment=ReferencedSegmentationFrame(
             SegmentationStorage,
             found.sop_instance,
-            frame_number=found.frames[lesion.number, lesion.measured_frame],
+            frame_number=found.frames[segment, lesion.measured_frame],
             segment_number=segment,
             source_image=SourceImageForSegmentation(
                 source.sop_class, source.sop_instance, [lesion.measured_frame] if source.is_clip else None
