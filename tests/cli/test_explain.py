@@ -194,3 +194,14 @@ def test_a_run_writes_the_maps_that_its_network_makes_by_itself(scan: Path, tmp_
     capsys.readouterr()
     assert main([*command, "--model", str(package)]) == 2
     assert "a package keeps no maps of its network but the outline" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_the_page_of_an_evaluation_shows_the_maps_beside_the_outlines(tmp_path: Path):
+    out, run = tmp_path / "out", made_run(tmp_path / "run", "rmtl_net")
+    data = ["--data", "phantom:?cases=2&seed=0&size=64", "--out", str(out), "--device", "cpu"]
+    assert main(["evaluate", "--model", str(run), *data, "--save-channels"]) == 0
+    page = (out / "report.html").read_text()
+    titles = ["mask_tumour", *(f"regional attention, {region}" for region in ("tumour", "peritumoral", "background"))]
+    places = [page.index(f"<figcaption>{title}</figcaption>") for title in titles]
+    assert places == sorted(places)

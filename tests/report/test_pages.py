@@ -29,7 +29,7 @@ from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.explanations import ExplainedCase, ReportedExplanations
-from bustle.report.gallery import WORST, ShownImage, ShownVolume
+from bustle.report.gallery import WORST, ShownImage, ShownVolume, as_jpeg_uri
 from bustle.report.run_page import FoldCurves, write_run_page
 
 CLASSES = ("benign", "malignant")
@@ -140,6 +140,18 @@ def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert html.count('<figure class="wide">') == 2
     assert html.count("data:image/jpeg") == 3
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_the_maps_of_the_network_stand_beside_the_outlines_of_their_case(tmp_path, rows, metrics):
+    maps = {title: as_jpeg_uri(np.zeros((20, 30, 3), np.uint8)) for title in ("coarse <gland>", "gate unit")}
+    image = np.zeros((1, 48, 64), np.uint8)
+    pictures = {WORST: [ShownImage(rows[0], image, None, None, maps), ShownImage(rows[1], image, None, None)]}
+    text = write(tmp_path / "report.html", rows, metrics, pictures=pictures)
+    assert text.index(rows[0].case_id) < text.index("coarse <gland> gate unit") < text.rindex(rows[1].case_id)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert html.count("data:image/jpeg") == 4
+    assert html.count('<div class="strip">') == 1
 
 
 def test_lesions_found_have_a_table_and_a_curve(tmp_path, rows, metrics):

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from bustle.core.explanation import CHANNEL, channel_title
 from bustle.core.types import Case
 from bustle.drawing.volume_cuts import draw_cuts
 from bustle.drawing.volume_surface import draw_surface
 from bustle.evaluation.case_table import CaseRow
 from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
-from bustle.report.gallery import ShownCase, ShownImage, ShownVolume, gallery_choice
+from bustle.inference.prediction_files import explanation_names
+from bustle.io.raster import read_image
+from bustle.report.gallery import (
+    MAP_WIDTH,
+    ShownCase,
+    ShownImage,
+    ShownVolume,
+    as_jpeg_uri,
+    gallery_choice,
+    narrowed,
+)
 
 
 def gallery_pictures(
@@ -24,9 +36,21 @@ def gallery_pictures(
     for section, chosen in gallery_choice(rows, classes=classes).items():
         pictures[section] = []
         for row in chosen:
-            pair = read_pair(cases[row.case_id], index=index_of[row.case_id])
-            pictures[section].append(shown_case(row, pair))
+            index = index_of[row.case_id]
+            pair = read_pair(cases[row.case_id], index=index)
+            maps = _network_maps(pair, index=index)
+            pictures[section].append(replace(shown_case(row, pair), maps=maps))
     return pictures
+
+
+def _network_maps(pair: Pair, *, index: PredictionIndex) -> dict[str, str]:
+    """By their titles the pictures that stand beside the prediction, smaller."""
+    found = {}
+    for channel in pair.stored.channels:
+        file = index.paths[pair.case.case_id] / explanation_names(CHANNEL, channel=channel).picture
+        if file.exists():
+            found[channel_title(channel)] = as_jpeg_uri(narrowed(read_image(file), width=MAP_WIDTH))
+    return found
 
 
 def shown_case(row: CaseRow, pair: Pair) -> ShownCase:

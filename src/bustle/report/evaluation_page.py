@@ -67,12 +67,16 @@ class Card(NamedTuple):
 
 
 class CaptionedCase(NamedTuple):
-    """`uris` has one picture of an image; of a volume its cuts and, where there are any, its surfaces."""
+    """`uris` has one picture of an image; of a volume its cuts and, where there are any, its surfaces.
+
+    `maps` are the pictures of the network's own maps by their titles.
+    """
 
     title: str
     caption: str
     uris: tuple[str, ...]
     wide: bool
+    maps: Mapping[str, str]
 
 
 def write_evaluation_page(path: Path, reported: ReportedTracks) -> None:
@@ -272,4 +276,4 @@ def _captioned(shown: ShownCase) -> CaptionedCase:
         probability = row.probability(row.decision)
         words.append(f"says {row.decision}" + ("" if probability is None else f" {probability:.2f}"))
     uris = tuple(as_jpeg_uri(canvas) for canvas in shown.drawn())
-    return CaptionedCase(row.case_id, ", ".join(words), uris, shown.wide)
+    return CaptionedCase(row.case_id, ", ".join(words), uris, shown.wide, shown.maps)

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.explanation import MEANINGS
-from bustle.drawing.outlines import as_canvas
 from bustle.evaluation.faithfulness import ExplanationFigures
 from bustle.evaluation.metrics import EXPLANATIONS
-from bustle.report.gallery import WIDTH, as_jpeg_uri
+from bustle.report.gallery import as_jpeg_uri, narrowed
 from bustle.report.page_plots import Plot, can_draw_plots
 
 
@@ -45,15 +44,10 @@ def explanations_content(reported: ReportedExplanations | None) -> dict[str, Any
         "titles": {method: MEANINGS[method].title for method in reported.figures.methods},
         "plots": _plots(reported.figures),
         "gallery": [
-            (one, [(title, as_jpeg_uri(_narrow(picture))) for title, picture in one.pictures.items()])
+            (one, [(title, as_jpeg_uri(narrowed(picture))) for title, picture in one.pictures.items()])
             for one in reported.shown
         ],
     }
-
-
-def _narrow(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cuts of a volume, three panels side by side, keep their width."""
-    return as_canvas(picture, width=None if picture.shape[2] > 2 * picture.shape[1] else WIDTH)
 
 
 def _plots(figures: ExplanationFigures) -> list[Plot]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import cv2
@@ -16,12 +16,17 @@ from bustle.evaluation.case_table import CaseRow
 
 WORST, FALSE_POSITIVE, CLASS_ERROR = "Worst outlines", "Lesions drawn on normals", "Most certain class errors"
 WIDTH = 360
+MAP_WIDTH = 240
 JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True)
 class ShownImage:
-    """One image to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None."""
+    """One image to show: its row of `cases.csv`, image uint8 `C H W`, masks bool `H W` or None.
+
+    `maps` are what the network draws on its way: by their titles the addresses of small pictures (`as_jpeg_uri`),
+    because there may be many.
+    """
 
     unit: ClassVar = "px"
     wide: ClassVar = False
@@ -30,6 +35,7 @@ class ShownImage:
     image: NDArray[np.uint8]
     truth: NDArray[np.bool_] | None
     prediction: NDArray[np.bool_] | None
+    maps: Mapping[str, str] = field(default_factory=dict)
 
     def drawn(self, *, width: int = WIDTH) -> list[NDArray[np.uint8]]:
         """The image at `width` pixels, `H W 3` RGB, with the true contour and the predicted one over it."""
@@ -44,7 +50,10 @@ class ShownImage:
 
 @dataclass(frozen=True)
 class ShownVolume:
-    """One volume to show: its row of `cases.csv`, and RGB `3 H W` its cuts and its surfaces, None without any."""
+    """One volume to show: its row of `cases.csv`, and RGB `3 H W` its cuts and its surfaces, None without any.
+
+    `maps` as of an image, each picture with three cuts.
+    """
 
     unit: ClassVar = "voxels"
     wide: ClassVar = True
@@ -52,6 +61,7 @@ class ShownVolume:
     row: CaseRow
     cuts: NDArray[np.uint8]
     surface: NDArray[np.uint8] | None
+    maps: Mapping[str, str] = field(default_factory=dict)
 
     def drawn(self) -> list[NDArray[np.uint8]]:
         """Cuts and surfaces, `H W 3` RGB."""
@@ -76,6 +86,11 @@ def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int
 
 def _certainty(row: CaseRow) -> float:
     return row.probability(row.decision) or 0.0
+
+
+def narrowed(picture: NDArray[np.uint8], *, width: int = WIDTH) -> NDArray[np.uint8]:
+    """A picture `3 h w` as `H W 3` of this width; cuts of a volume, three panels side by side, keep theirs."""
+    return as_canvas(picture, width=None if picture.shape[2] > 2 * picture.shape[1] else width)
 
 
 def as_jpeg_uri(canvas: NDArray[np.uint8]) -> str:
