@@ -37,7 +37,7 @@ class Hospital:
 
 @pytest.fixture(scope="module")
 def hospital(package: Path, scan: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    """A study of two images and one that shows nothing were sent."""
+    """A study was sent, one of whose three images shows nothing, and another of which none shows anything."""
     with archive() as taking:
         settings = NodeSettings(
             data=tmp_path_factory.mktemp("node"),
@@ -49,10 +49,11 @@ def hospital(package: Path, scan: np.ndarray, tmp_path_factory: pytest.TempPathF
             limits=Limits(free=0),
         )
         sent = [ultrasound(scan), ultrasound(scan[::-1].copy(), number=2)]
+        dark = ultrasound(np.zeros((64, 64), np.uint8), number=4)
         blank = ultrasound(np.zeros((64, 64), np.uint8), number=3, changes={"StudyInstanceUID": BLANK})
         with Node(settings, poll=0.05) as node:
-            assert send([*sent, blank], port=node.port) == [0, 0, 0]
-            made = Hospital(settings, node, taking, sent)
+            assert send([*sent, dark, blank], port=node.port) == [0] * 4
+            made = Hospital(settings, node, taking, [*sent, dark])
             until(lambda: [job.state for job in made.jobs().values()].count("failed") == 1)
             until(lambda: len(taking.taken) >= 3)
             until(lambda: made.jobs()[STUDY].state == "done")
@@ -65,14 +66,14 @@ def test_the_answers_of_a_study_are_in_the_archive(hospital: Hospital):
     referenced = {
         each.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID for each in outlines
     }
-    assert referenced == {image.SOPInstanceUID for image in hospital.sent}
+    assert referenced == {image.SOPInstanceUID for image in hospital.sent[:2]}
     for each in hospital.archive.taken:
         assert (each.StudyInstanceUID, each.PatientID) == (STUDY, "PAT-0815")
 
 
 def test_a_study_that_is_sent_again_is_not_answered_again(hospital: Hospital):
     before = len(hospital.archive.taken)
-    assert send(hospital.sent, port=hospital.node.port) == [0, 0]
+    assert send(hospital.sent, port=hospital.node.port) == [0] * 3
     until(lambda: not hospital.node.is_coming(STUDY))
     assert len(hospital.archive.taken) == before
 
@@ -83,6 +84,9 @@ def test_the_status_counts_states_answers_and_names_nobody(hospital: Hospital, c
     (trouble,) = status.trouble
     assert trouble.failed
     assert "everything in it has the same grey" in trouble.reason
+    (unread,) = status.unread
+    assert unread.job.startswith(STUDY)
+    assert "2.25.2026112904" in unread.reason
     (month,) = status.months
     assert (month.device, month.answers) == ("Made-up devices", 2)
     assert "PAT-0815" not in repr(status)

@@ -11,7 +11,7 @@ from bustle.core.config import from_mapping
 from bustle.jobs.job import Job
 from bustle.node.drift import MonthOfDevice, months_of_devices
 from bustle.node.node import open_jobs
-from bustle.node.read_study import READ, PartRead, StudyRead
+from bustle.node.read_study import READ, StudyRead
 from bustle.node.settings import NodeSettings
 
 STATES = ("waiting to be read", "being read", "waiting to be sent", "being sent", "answered", "failed")
@@ -29,11 +29,24 @@ class TroubledJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnreadPart:
+    """An image or clip that is no part of its study's answer."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeStatus:
-    """`studies` counts by state; `free_gb` is what is free on the disk of the node's folder (10^9 bytes)."""
+    """What a node has done and what is left to do.
+
+    `studies` counts by state. `unread` are parts of studies that are answered. `free_gb` (10^9 bytes) is what
+    is free on the disk of its folder.
+    """
 
     studies: Mapping[str, int]
     trouble: tuple[TroubledJob, ...]
+    unread: tuple[UnreadPart, ...]
     months: tuple[MonthOfDevice, ...]
     free_gb: float
     accepts: bool
@@ -47,7 +60,10 @@ def node_status(settings: NodeSettings) -> NodeStatus:
     return NodeStatus(
         studies=_counted(found),
         trouble=tuple(_trouble(found)),
-        months=months_of_devices(_parts(found), limits=settings.drift),
+        unread=tuple(UnreadPart(job=job.id, reason=reason) for job, read in _read(found) for reason in read.unread),
+        months=months_of_devices(
+            ((f"{job.begun:%Y-%m}", part) for job, read in _read(found) for part in read.parts), limits=settings.drift
+        ),
         free_gb=round(free / 1e9, 1),
         accepts=free >= settings.limits.free * 1_000_000,
     )
@@ -74,9 +90,7 @@ def _trouble(jobs: Iterable[Job]) -> Iterator[TroubledJob]:
             )
 
 
-def _parts(jobs: Iterable[Job]) -> Iterator[tuple[str, PartRead]]:
+def _read(jobs: Iterable[Job]) -> Iterator[tuple[Job, StudyRead]]:
     for job in jobs:
         if READ in job.results:
-            read = from_mapping(StudyRead, job.results[READ], where=f"job {job.id}")
-            for part in read.parts:
-                yield job.begun.strftime("%Y-%m"), part
+            yield job, from_mapping(StudyRead, job.results[READ], where=f"job {job.id}")
