@@ -5,7 +5,8 @@ Usage: `.venv/bin/python scripts/generate_reproduce_page.py`. Ends with an error
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from bustle.core.recipe import load_recipe, recipe_ids
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
 SPECIFICATION = ROOT / "scripts" / "reproduction.yaml"
+TRIED = ROOT / "scripts" / "reproduction_tried.txt"
+"""The commands that `try_reproduction_commands.py --record` has run, one a line."""
 
 IMAGES = "BUSI/malignant/*).png"
 """BUSI's malignant images without their masks, of which maps are drawn."""
@@ -33,8 +36,9 @@ A command for each table and figure of the five papers, or why there is none. Th
 folders of the data sets, see [readers](readers.md); of private data a stand-in is named. A run takes hours on a GPU,
 and days without one: `--fold 0` trains one fold.
 
-`scripts/generate_reproduce_page.py` writes this page of `scripts/reproduction.yaml`, and
-`scripts/try_reproduction_commands.py` runs all of its commands on 16 made-up images or volumes for one epoch.
+`scripts/generate_reproduce_page.py` writes this page of `scripts/reproduction.yaml`.
+`scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
+epoch of one fold. Each paper's part says how many of its commands have been tried so as they stand here.
 """
 
 BESIDE_THE_TABLES = """\
@@ -98,11 +102,13 @@ def sections() -> list[Section]:
 def render() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
+    tried = set(TRIED.read_text(encoding="utf-8").splitlines())
     for section in sections():
-        parts += [f"## {section.title}", "", section.note, ""]
         trained: set[Path] = set()
-        for block in section.blocks:
-            parts += [f"### {block.title}", "", *_block(block, section, trained=trained)]
+        commands = [list(_commands(block, section, trained=trained)) for block in section.blocks]
+        parts += [f"## {section.title}", "", f"{section.note} {_of_tried(commands, tried=tried)}", ""]
+        for block, lines in zip(section.blocks, commands, strict=True):
+            parts += [f"### {block.title}", "", *_block(block, section, commands=lines)]
     parts += [
         BESIDE_THE_TABLES,
         *(f"- `{recipe}`: {load_recipe(recipe).title}" for recipe in beside_the_tables()),
@@ -122,13 +128,23 @@ def beside_the_tables() -> list[str]:
     ]
 
 
-def _block(block: Block, section: Section, *, trained: set[Path]) -> Iterator[str]:
+def _of_tried(commands: Sequence[Sequence[str]], *, tried: Set[str]) -> str:
+    lines = [shlex.join(shlex.split(line)) for block in commands for line in block]
+    count = sum(line in tried for line in lines)
+    return (
+        f"All its {count} commands were tried."
+        if count == len(lines)
+        else f"{count} of its {len(lines)} commands were tried."
+    )
+
+
+def _block(block: Block, section: Section, *, commands: Sequence[str]) -> Iterator[str]:
     if block.without:
         yield from (f"No command: {block.without[0].lower()}{block.without[1:]}", "")
         return
     if block.note:
         yield from (block.note, "")
-    yield from ("```bash", *_commands(block, section, trained=trained), "```", "")
+    yield from ("```bash", *commands, "```", "")
     for (method, variant), recipe in _recipes_of_rows(block, section.paper).items():
         yield f"- {' '.join(filter(None, (method, variant)))}: `{recipe}`"
     if block.quoted:

@@ -1,8 +1,9 @@
 """Run the commands of docs/reference/reproduce.md on 16 made-up images or 8 volumes, one epoch and one fold of each.
 
-Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT]`. Images are generated phantoms,
-written in the forms of BUSI and UDIAT; networks start from random weights, and see small images and patches. Ends
-with the commands that failed. `--only` runs those that contain TEXT, and the trainings that these need.
+Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT] [--record]`. Images are generated
+phantoms, written in the forms of BUSI and UDIAT; networks start from random weights, see small images and patches.
+Ends with the commands that failed. `--only` runs those that contain TEXT, and the trainings that these need;
+`--record` notes those that ran in `scripts/reproduction_tried.txt`, which the page counts when it is written again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bustle.cli.main import main as bustle
+from bustle.core.files import write_text
 from bustle.core.recipe import load_recipe
 from bustle.core.types import Case
 from bustle.data.sources import open_sources
@@ -27,6 +29,7 @@ from bustle.io.raster import write_png
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
+TRIED = ROOT / "scripts" / "reproduction_tried.txt"
 SMALL = {
     "phantom:?cases=400": "phantom:?cases=16&size=96",
     "phantom:?volumes=170": "phantom:?volumes=8&coarse=4",
@@ -63,6 +66,12 @@ def _little_training(name: str) -> list[str]:
     return changes + [
         f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"
     ]
+
+
+def record(words: Sequence[str]) -> None:
+    """Note that a command ran, in the order of the page; what the page no longer has is forgotten."""
+    ran = {*TRIED.read_text(encoding="utf-8").splitlines(), shlex.join(words)}
+    write_text(TRIED, "".join(f"{line}\n" for line in map(shlex.join, commands()) if line in ran))
 
 
 def write_data(folder: Path) -> None:
@@ -106,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="where data, runs and comparisons go")
     parser.add_argument("--only", default="", metavar="TEXT")
+    parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     os.chdir(arguments.out)
@@ -117,6 +127,8 @@ def main() -> None:
         begun = time.monotonic()
         code = bustle(small)
         print(f"{'ok' if code == 0 else 'FAILED'} {time.monotonic() - begun:.0f} s: {shlex.join(words)}", flush=True)
+        if code == 0 and arguments.record:
+            record(words)
         if code:
             failed.append(f"bustle {shlex.join(small)}")
         if small[0] == "train":  # a checkpoint of the largest networks has more than a gigabyte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,19 @@ def trial() -> ModuleType:
 
 def test_the_page_is_current(page: ModuleType) -> None:
     assert page.PAGE.read_text(encoding="utf-8") == page.render(), "run scripts/generate_reproduce_page.py"
+
+
+def test_what_was_tried_still_stands_on_the_page(page: ModuleType, trial: ModuleType) -> None:
+    tried = page.TRIED.read_text(encoding="utf-8").splitlines()
+    assert tried == [line for line in map(shlex.join, trial.commands()) if line in tried], "remove what is no more"
+
+
+def test_what_was_tried_is_counted(page: ModuleType) -> None:
+    apart = [["bustle train a --out runs/a"], ['bustle predict "x/*.png" --model runs/a/fold-0']]
+    tried = {"bustle train a --out runs/a"}
+    assert page._of_tried(apart, tried=tried) == "1 of its 2 commands were tried."
+    tried |= {"bustle predict 'x/*.png' --model runs/a/fold-0"}
+    assert page._of_tried(apart, tried=tried) == "All its 2 commands were tried."
 
 
 def test_every_printed_table_has_a_command(page: ModuleType) -> None:
