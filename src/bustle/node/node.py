@@ -27,7 +27,7 @@ from bustle.node.receiver import Receiver
 from bustle.node.retention import delete_answered
 from bustle.node.send_answers import SEND, AnswerSender
 from bustle.node.settings import NodeSettings
-from bustle.reading.reported_images import algorithm_of
+from bustle.reading.algorithm import algorithm_of
 
 log = logging.getLogger(__name__)
 
