@@ -59,7 +59,7 @@ export function Decide(props: Props) {
               ))}
             </select>
           </label>
-          <label class="field">
+          <label class="field long">
             {text.note}
             <textarea
               rows={2}
@@ -115,15 +115,14 @@ export function Decide(props: Props) {
           )}
         </>
       )}
-      <h3>{text.export}</h3>
-      <div class="row exports">
+      <div class="row exports" title={text.exportNote}>
+        <h3>{text.export}</h3>
         {detail.exports.map((kind) => (
           <a key={kind} class="button" href={`/api/cases/${detail.id}/export/${kind}`} download>
             {kind.toUpperCase()}
           </a>
         ))}
       </div>
-      <p class="hint">{text.exportNote}</p>
       <button class="quiet" onClick={() => confirm(text.deleteSure) && props.remove()}>
         {text.deleteCase}
       </button>

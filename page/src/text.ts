@@ -84,7 +84,7 @@ export const text = {
   explanationOf: "{title} for {name}",
   explanationLegend: "Red speaks for it, blue against it.",
   decide: "Decide",
-  birads: "BI-RADS category (by the reader)",
+  birads: "BI-RADS category",
   noCategory: "none yet",
   note: "Note",
   accept: "Accept",

@@ -9,12 +9,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
+from tests.conftest import network_uses
 from tests.io.dicom.made_files import data_set, region, written
 from tests.services.fresh_environment import FreshEnvironment
 
@@ -23,7 +27,19 @@ from bustle.webapp.app import STATIC
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "examples" / "images"
+PICTURES_TO_READ = 12
+LONGEST_WAIT = 180.0
+"""Seconds: a machine may be busy."""
+
 TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Nothing but the server on this machine is asked."""
+    seen = len(network_uses)
+    yield
+    assert [use for use in network_uses[seen:] if "127.0.0.1" not in use] == []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,23 +70,73 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The one that `bustle serve` prints."""
-    folder = tmp_path_factory.mktemp("served") / "data"
+@dataclass(frozen=True)
+class Served:
+    """A server of its own process, and the address that it prints."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
+        site, _, token = self.address.partition("/?token=")
+        headers = {"Authorization": f"Bearer {token}", "X-Filename": "scan.png"}
+        request = urllib.request.Request(f"{site}/api{path}", body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def wait_for(self, drop: str, *, cases: int) -> dict[str, Any]:
+        """Until so many of its pictures are read."""
+        end = time.monotonic() + LONGEST_WAIT
+        while time.monotonic() < end:
+            told = self.ask("GET", f"/drops/{drop}")
+            if told["done"] >= cases:
+                return told
+            time.sleep(0.02)
+        raise TimeoutError(told)
+
+
+def started(folder: Path) -> Served:
     words = [sys.executable, "-m", "bustle", "serve", "--port", "0", "--data-dir", str(folder)]
     variables = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables) as server:
-        assert server.stderr is not None
-        first = server.stderr.readline()
-        found = re.search(r"http://\S+", first)
-        assert found, first
-        yield found.group()
-        server.send_signal(signal.SIGINT)
-        assert server.wait(60) == 0
-        rest = server.stderr.read()
-        assert "case043" not in rest
-        assert "Traceback" not in rest
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    found = re.search(r"http://\S+", first)
+    assert found, first
+    return Served(process, found.group())
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    served = started(tmp_path_factory.mktemp("served") / "data")
+    yield served.address
+    served.process.send_signal(signal.SIGINT)
+    _, rest = served.process.communicate(timeout=60)
+    assert served.process.returncode == 0
+    assert "case043" not in rest
+    assert "Traceback" not in rest
+
+
+def test_a_killed_server_reads_on_where_it_was(tmp_path: Path):
+    content = (PICTURES / "case043.png").read_bytes()
+    served = started(tmp_path / "data")
+    drop = served.ask("POST", "/drops", b"")["id"]
+    for _ in range(PICTURES_TO_READ):
+        served.ask("POST", f"/drops/{drop}/files", content)
+    served.ask("POST", f"/drops/{drop}/read", b"")
+    for kills in range(1, 4):
+        served.wait_for(drop, cases=2 * kills)
+        served.process.kill()
+        served.process.communicate(timeout=60)
+        served = started(tmp_path / "data")
+    try:
+        served.wait_for(drop, cases=PICTURES_TO_READ)
+        found = served.ask("GET", "/cases")
+        assert len({case["id"] for case in found}) == len(found) == PICTURES_TO_READ
+        assert {(case["status"], case["decision"]) for case in found} == {("new", "benign")}
+    finally:
+        served.process.send_signal(signal.SIGINT)
+        served.process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")

@@ -41,14 +41,16 @@ def draw_result_sheet(pictures: Sequence[SheetPicture], *, left_out: int, model:
         figure = Figure(figsize=A4)
         figure.text(0.08, 0.955, "AI results of a breast ultrasound study", fontsize=15, weight="bold")
         figure.text(0.08, 0.935, DISCLAIMER, fontsize=9)
-        rows = max(1, -(-len(pictures) // COLUMNS))
+        columns = min(COLUMNS, max(1, len(pictures)))
+        rows = max(1, -(-len(pictures) // columns))
         grid = figure.add_gridspec(
-            rows, COLUMNS, left=0.08, right=0.95, top=0.9, bottom=0.12, hspace=0.55, wspace=0.12
+            rows, columns, left=0.08, right=0.95, top=0.9, bottom=0.12 if rows > 1 else 0.3, hspace=0.55, wspace=0.12
         )
         for place, picture in enumerate(pictures):
-            axes = figure.add_subplot(grid[place // COLUMNS, place % COLUMNS])
+            axes = figure.add_subplot(grid[place // columns, place % columns])
             axes.imshow(_with_outline(picture), interpolation="nearest")
             axes.set_axis_off()
+            axes.set_anchor("NW")
             axes.set_title(picture.title, fontsize=9, loc="left")
             text = "\n".join(picture.lines)
             axes.text(0, -0.04, text, fontsize=7.5, va="top", transform=axes.transAxes, wrap=True, parse_math=False)

@@ -27,7 +27,7 @@ from bustle.webapp.messages import (
 )
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server
-from bustle.webapp.tables import Case, DroppedFile
+from bustle.webapp.tables import Case, Drop, DroppedFile
 
 router = APIRouter(prefix="/api/cases", tags=["cases"], responses={401: {"model": Problem}, 404: {"model": Problem}})
 CONFLICT: Responses = {409: {"model": Problem}, 422: {"model": Problem}}
@@ -37,7 +37,8 @@ PICTURE: Responses = {200: {"content": {"image/png": {}}}}
 @router.get("")
 def list_cases(session: CurrentSession) -> list[CaseSummary]:
     """The worklist, what was dropped last first."""
-    newest = select(Case).options(selectinload(Case.readings)).order_by(Case.made.desc(), Case.drop_id, Case.number)
+    newest = select(Case).join(Drop).options(selectinload(Case.readings))
+    newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number)
     return [summary(case) for case in session.scalars(newest)]
 
 

@@ -21,8 +21,8 @@ from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import prediction_folder
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import as_png
+from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import PredictedImage, Redrawn, outlines_digest
-from bustle.reading.reported_images import algorithm_of
 from bustle.reading.study_objects import write_study_objects
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number
@@ -145,7 +145,7 @@ def _object(
         created = datetime.now().replace(microsecond=0)
         formats: tuple[ObjectFormat, ...] = (kind,)
         made = write_study_objects(
-            out, [source], formats=formats, algorithm=algorithm, created=created, on_failure=problems.append
+            out, [source], [], formats=formats, algorithm=algorithm, created=created, on_failure=problems.append
         )
         wanted = [file for file in made if file.name.startswith(f"{kind}-")]
         if problems or not wanted:

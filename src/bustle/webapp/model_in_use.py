@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bustle.inference.decision import Question
 from bustle.inference.predictor import Predictor
-from bustle.reading.reported_images import algorithm_of
+from bustle.reading.algorithm import algorithm_of
 
 
 class ModelInUse:

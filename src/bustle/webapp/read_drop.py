@@ -142,13 +142,13 @@ def _items(picked: Picked) -> list[_Item]:
     for image in images:
         kind: Literal["image", "unread"] = "unread" if image.problem is not None else "image"
         places = {image.name: picked.places[image.name]} if image.name in picked.places else {}
-        only = Picked(images=(image,), clips=(), clip_frames=(), places=places, unread=())
+        only = Picked(images=(image,), clips=(), places=places, unread=())
         found.append(_Item(image.name, kind, only, alone, image.dicom is not None))
     return found + [_Item(clip.name, "clip", _only_clip(clip), alone, False) for clip in picked.clips]
 
 
 def _only_clip(clip: Clip) -> Picked:
-    return Picked(images=(), clips=(clip,), clip_frames=(), places={}, unread=())
+    return Picked(images=(), clips=(clip,), places={}, unread=())
 
 
 def probabilities_of(record: PredictionRecord) -> Mapping[str, float]:
