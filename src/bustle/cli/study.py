@@ -6,8 +6,8 @@ import argparse
 import importlib
 from types import ModuleType
 
-HELP = "Studies of evaluation itself: what the flaws of published protocols are worth."
-SUBVERBS = ("leakage",)
+HELP = "Studies of evaluation itself: what the flaws of protocols are worth, and how models do on other data sets."
+SUBVERBS = ("leakage", "generalise")
 
 
 def _module(subverb: str) -> ModuleType:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.out.is_file():
         raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
-    from bustle.data.sources import check_specs, open_sources
+    from bustle.data.sources import check_specs, open_by_source, open_sources
     from bustle.experiments.leakage import rescored, study_leakage
     from bustle.experiments.own_outputs import LEAKAGE_PAGE
 
@@ -56,12 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         from bustle.core.recipe import load_recipe
 
         recipe = load_recipe(arguments.recipe, overrides=arguments.set)
-        collections = {}
-        for spec in arguments.data:
-            opened = open_sources([spec])
-            collections[opened.cases[0].source] = opened
         study = study_leakage(
-            collections,
+            open_by_source(arguments.data),
             recipe=recipe,
             out=arguments.out,
             folds=arguments.folds,

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.paths import given_path
-from bustle.core.types import Collection
+from bustle.core.types import Case, Collection
 from bustle.data.archives import is_archive, unpacked
 
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
@@ -145,3 +145,15 @@ def open_sources(specs: Sequence[str]) -> Collection:
         cases += collection.cases
         findings += collection.findings
     return Collection(tuple(cases), tuple(findings))
+
+
+def open_by_source(specs: Sequence[str]) -> dict[str, Collection]:
+    """As `open_sources`, each source by its name; what the readers noticed is with the first."""
+    whole = open_sources(specs)
+    found: dict[str, list[Case]] = {}
+    for case in whole.cases:
+        found.setdefault(case.source, []).append(case)
+    return {
+        name: Collection(tuple(cases), whole.findings if number == 0 else ())
+        for number, (name, cases) in enumerate(found.items())
+    }

@@ -26,6 +26,7 @@ from bustle.inference.prediction_files import (
 ANSWERS_PAGE = "answers.html"
 ACCEPTANCE_RECORD, ACCEPTANCE_PAGE, EVALUATION_FOLDER = "acceptance.json", "acceptance.html", "evaluation"
 LEAKAGE_RECORD, LEAKAGE_PAGE = "leakage.json", "leakage.html"
+GENERALISATION_RECORD, GENERALISATION_PAGE = "generalisation.json", "generalisation.html"
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
@@ -74,4 +75,11 @@ RUN = OutputKind("train", "a run", run_names(_PREDICTIONS))
 _STUDY_RUNS = OwnNames(folders={"seed-*": OwnNames(folders={"*": run_names(_PREDICTIONS)})})
 LEAKAGE = OutputKind(
     "study leakage", "a study", OwnNames((LEAKAGE_RECORD, LEAKAGE_PAGE), {"*": _STUDY_RUNS}, (LEAKAGE_RECORD,))
+)
+
+_MATRIX_ROW = OwnNames(folders={"run": run_names(_PREDICTIONS), "on-*": evaluation_names(_PREDICTIONS)})
+GENERALISATION = OutputKind(
+    "study generalise",
+    "a study",
+    OwnNames((GENERALISATION_RECORD, GENERALISATION_PAGE), {"*": _MATRIX_ROW}, (GENERALISATION_RECORD,)),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from bustle.report.plots import ACCENT, INK, SOFT, STYLE
@@ -32,3 +33,28 @@ def forest_figure(lines: Sequence[ForestLine], *, title: str) -> Figure:
     axes.set_yticks(range(len(lines)), [line.name for line in reversed(lines)], fontsize=8)
     axes.set(xlabel=title, ylim=(-0.6, len(lines) - 0.4))
     return figure
+
+
+@mpl.rc_context(STYLE)
+def matrix_figure(
+    values: Mapping[tuple[str, str], float | None], *, rows: Sequence[str], columns: Sequence[str]
+) -> Figure:
+    """A heat map of fractions by row and column, each with its number; what is not known is left white."""
+    figure = Figure(figsize=(1.6 + 1.1 * len(columns), 0.9 + 0.5 * len(rows)))
+    axes = figure.subplots()
+    table = np.array([[_number(values.get((row, column))) for column in columns] for row in rows])
+    axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    axes.grid(visible=False)
+    for place, line in enumerate(table):
+        for at, value in enumerate(line):
+            if not np.isnan(value):
+                colour = "white" if value < 0.6 else "black"
+                axes.text(at, place, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
+    axes.set_xticks(range(len(columns)), list(columns))
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set(xlabel="tested on", ylabel="trained on")
+    return figure
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -1,0 +1,61 @@
+"""`bustle study generalise`: how models trained on some data sets do on others."""
+
+from __future__ import annotations
+
+import argparse
+
+from bustle.core.errors import InputError
+from bustle.core.paths import given_path
+
+HELP = "Train on each data set and test on each other, with and without leaving one out: a matrix of figures."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="SPEC",
+        help="two or more data sets, READER:PATH[?key=value&...]",
+    )
+    parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where runs and results go")
+    parser.add_argument("--recipe", default="demo", metavar="RECIPE", help="default: demo, a small network")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes of the recipe"
+    )
+    parser.add_argument(
+        "--holdout",
+        type=float,
+        default=0.25,
+        metavar="F",
+        help="the share kept for the tests at home (default: 0.25)",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.out.is_file():
+        raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
+    from bustle.core.recipe import load_recipe
+    from bustle.data.sources import check_specs, open_by_source
+    from bustle.evaluation.generalisation import TITLES
+    from bustle.experiments.generalise import study_generalisation
+    from bustle.experiments.own_outputs import GENERALISATION_PAGE
+    from bustle.report.wording import short_figure
+
+    check_specs(arguments.data)
+    study = study_generalisation(
+        open_by_source(arguments.data),
+        recipe=load_recipe(arguments.recipe, overrides=arguments.set),
+        out=arguments.out,
+        holdout=arguments.holdout,
+        device=arguments.device,
+    )
+    for cell in study.cells:
+        home = ", at home" if cell.at_home else ""
+        print(f"trained on {' + '.join(cell.trained_on)}, tested on {cell.tested_on}{home} ({cell.n} cases)")
+        for name, figure in cell.figures.items():
+            print(f"  {TITLES[name]}: {short_figure(figure)}")
+    print(f"95 % intervals over patients; written to {arguments.out / GENERALISATION_PAGE}")
+    return 0
