@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
 import pytest
+from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
 
+from bustle.io.raster import read_image
 from bustle.reading.redrawn_outline import mask_of_outlines
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
@@ -129,6 +132,20 @@ def test_readings_that_contradict_themselves_are_refused(page: Page):
     ):
         assert page.client.put(f"/api/cases/{case}/reading", json=wrong).status_code == 422, wrong
     assert page.client.post(f"/api/cases/{case}/sign", json={"version": 1, "reader": "A"}).status_code == 409
+
+
+def test_a_clip_has_an_answer_and_a_picture_and_is_not_read_on_the_page(page: Page, tmp_path: Path):
+    frame = read_image(PICTURE)[0]
+    clip = written(tmp_path, data_set(np.stack([frame, frame[:, ::-1]]), frames=2, CineRate=20), "clip.dcm")
+    assert page.drop({"clip.dcm": clip.read_bytes()})["state"] == "done"
+    case = page.case("clip.dcm")
+    assert (case["kind"], case["status"], case["exports"]) == ("clip", "new", [])
+    assert case["decision"] is not None
+    shown = page.client.get(f"/api/cases/{case['id']}/picture")
+    assert cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR).shape[0] == case["height"]
+    accepted = {"version": 0, "verdict": "accepted"}
+    assert page.client.put(f"/api/cases/{case['id']}/reading", json=accepted).status_code == 409
+    assert page.client.get(f"/api/cases/{case['id']}/export/png").status_code == 409
 
 
 def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
