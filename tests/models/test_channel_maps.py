@@ -114,10 +114,28 @@ def test_a_refined_network_has_the_maps_of_every_pass():
     volume = torch.rand(1, 1, 32, 32, 32)
     with torch.no_grad():
         maps = channel_maps(network, volume, meanings=meanings)
-        assert list(maps) == ["pass_0_lesion", "pass_1_lesion", "mask_background", "mask_lesion"]
+        assert list(maps)[:4] == ["pass_0_lesion", "pass_1_lesion", "mask_background", "mask_lesion"]
         assert network.meaning is not None
         once = network.meaning.lesion_map(network.network(volume).mask_logits)
         torch.testing.assert_close(maps["pass_0_lesion"], once)
         again = network.network(volume + once.unsqueeze(1)).mask_logits
         torch.testing.assert_close(maps["pass_1_lesion"], network.meaning.lesion_map(again))
         torch.testing.assert_close(maps["mask_lesion"], network(volume).mask_logits.softmax(dim=1)[:, 1])
+
+
+def test_the_stages_of_the_v_net_are_shown_as_they_are_in_the_last_pass():
+    """Of a volume that is padded inside: on the part of a stage's grid that lies on it, from 0 to 1."""
+    network, meanings = made("cms_vnet", refinements=1)
+    volume = torch.rand(1, 1, 32, 40, 32)
+    with torch.no_grad():
+        maps = channel_maps(network, volume, meanings=meanings)
+        stages, _ = network.network.vnet(network.next_input(volume, network.passes(volume)[0]))
+    shown = {name: values for name, values in maps.items() if name.startswith("stage_")}
+    assert list(shown) == [f"stage_{number}" for number in range(1, 10)]
+    assert list(maps)[-9:] == list(shown)
+    assert [values.shape[2] for values in shown.values()] == [40, 20, 10, 5, 3, 5, 10, 20, 40]
+    for values, features in zip(shown.values(), stages, strict=True):
+        depth, height, width = values.shape[1:]
+        energy = (values / (1 - values)).square() * features.shape[1]
+        torch.testing.assert_close(energy, features.square().sum(dim=1)[:, :depth, :height, :width])
+        assert 0 < values.max() < 1

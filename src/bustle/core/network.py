@@ -67,6 +67,15 @@ class ShowsAttention(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsStages(Protocol):
+    """A network that gives how strongly its stages answer, place by place."""
+
+    def stage_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Of images `B C *S` a map `B *s` in 0..1 of every stage by name, each on the stage's own grid."""
+        ...
+
+
 @dataclass(frozen=True)
 class MaskMeaning:
     """How mask logits become a lesion probability map and a lesion mask; nothing else in the toolkit decides it.

@@ -1,7 +1,7 @@
 """The maps that a network makes by itself on its way to an answer, in 0..1 under names.
 
 They are what the papers show: RMTL-Net's three regions and the attention made of them, ACSNet's gates and spatial
-attentions, LA-Net's lesion attention, CTG-Net's coarse gland, lesion and rest, C_MSVNet_Iter's passes.
+attentions, LA-Net's lesion attention, CTG-Net's coarse gland, lesion and rest, C_MSVNet_Iter's passes and stages.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from bustle.core.network import MaskMeaning, MultiTaskOutput, ShowsAttention
+from bustle.core.network import MaskMeaning, MultiTaskOutput, ShowsAttention, ShowsStages
 from bustle.models.refinement import Refined
 
 
@@ -18,7 +18,8 @@ def channel_maps(network: Refined, images: Tensor, *, meanings: Mapping[str, Mas
     """Of normalised images `B C *S` every map `B *s` in 0..1 on the grid that the network has it on.
 
     Named `mask_<channel>`, `<map>_<channel>` for the maps of `meanings`, and `pass_0_lesion`, … before the last pass
-    of a refined network; of its last pass also the attention maps, where the network `ShowsAttention`.
+    of a refined network; of its last pass also the maps of attentions, where the network `ShowsAttention`, and of
+    stages, where it `ShowsStages`.
     """
     *earlier, last = network.passes(images)
     found: dict[str, Tensor] = {}
@@ -29,9 +30,11 @@ def channel_maps(network: Refined, images: Tensor, *, meanings: Mapping[str, Mas
     for name, (logits, meaning) in _named(last, network.meaning, meanings).items():
         for channel, values in zip(meaning.channels, meaning.channel_probabilities(logits).unbind(1), strict=True):
             found[f"{name}_{channel}"] = values
+    shown = network.next_input(images, earlier[-1]) if earlier else images
     if isinstance(network.network, ShowsAttention):
-        shown = network.next_input(images, earlier[-1]) if earlier else images
         found |= network.network.attention_maps(shown)
+    if isinstance(network.network, ShowsStages):
+        found |= network.network.stage_maps(shown)
     return found
 
 

@@ -11,6 +11,7 @@ dropout in the class head; sizes that 16 does not divide are padded with zeros.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
+from bustle.models.blocks.padding import crop_to
 from bustle.models.blocks.vnet import DEEPEST, LAST, VNet, VNetConfig
 
 EPSILON = 1e-12
@@ -108,6 +110,19 @@ class CmsVnet(nn.Module):
         stages, mask_logits = self.vnet(image)
         class_logits = None if self.class_head is None else self.class_head(stages)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=class_logits)
+
+    def stage_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """`stage_1` to `stage_9` (Fig. 3): r / (1 + r) of the root mean square r of a stage's channels at each place.
+
+        The scale is the same for every place and volume, so that windows fit together.
+        """
+        maps = {}
+        for number, stage in enumerate(self.vnet(image)[0], start=1):
+            strength = stage.square().mean(dim=1).sqrt()
+            stride = 2 ** min(number - 1, LAST - number)
+            size = [math.ceil(edge / stride) for edge in image.shape[2:]]
+            maps[f"stage_{number}"] = crop_to(strength / (1 + strength), size)
+        return maps
 
 
 SPEC = ModelSpec(
