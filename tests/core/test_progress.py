@@ -7,7 +7,7 @@ import pytest
 import tqdm
 import tqdm.auto
 
-from bustle.core.progress import announce, bar_class, end_bars, progress, redraw_interval
+from bustle.core.progress import announce, bar_class, end_bars, heard_by, progress, redraw_interval
 
 
 def test_every_item_comes_through_and_the_bar_goes_to_standard_error(capsys: pytest.CaptureFixture):
@@ -61,3 +61,14 @@ def test_without_standard_error_the_work_is_done_in_silence(monkeypatch: pytest.
 def test_a_name_in_a_message_does_not_steer_the_terminal(capsys: pytest.CaptureFixture):
     announce("skipped: \x1b[2J\udcff.png")
     assert capsys.readouterr().err == "skipped: \\x1b[2J\\udcff.png\n"
+
+
+def test_a_listener_hears_what_else_would_be_printed(capsys: pytest.CaptureFixture):
+    heard: list[str] = []
+    with heard_by(heard.append):
+        for item in progress("ab", description="read"):
+            announce(f"about {item}")
+    assert heard == ["about a", "about b"]
+    assert capsys.readouterr().err == ""
+    announce("printed again")
+    assert "printed again" in capsys.readouterr().err

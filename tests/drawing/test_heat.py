@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 from tests.made_model import MADE_MODEL
 
+from bustle.core.explanation import MEANINGS
 from bustle.core.types import Explanation, Geometry, ImageMapping, ImageSegmentation, Prediction, VolumeMapping
-from bustle.drawing.heat import AGAINST, FOR, UNSURE, draw_explanation
+from bustle.drawing.heat import AGAINST, FOR, UNSURE, draw_explanation, heat_layer
 from bustle.drawing.outlines import PREDICTED
 
 SIZE = (120, 160)
@@ -80,3 +81,14 @@ def test_a_volume_is_tinted_in_its_cuts():
     axial = drawn[:, :, :340]
     assert np.array_equal(np.sign(shift(axial, (170, 60))), np.sign(np.array(AGAINST) - 100))
     assert np.array_equal(np.sign(shift(axial, (170, 280))), np.sign(np.array(FOR) - 100))
+
+
+def test_a_layer_laid_over_its_image_is_the_drawn_explanation():
+    explanation = Explanation("cam", "malignant", map_of(2.0, -2.0))
+    layer = heat_layer(explanation.values, meaning=MEANINGS["cam"])
+    assert layer.shape == (4, *SIZE)
+    share = layer[3] / 255
+    laid = np.repeat(IMAGE, 3, axis=0) * (1 - share) + layer[:3] * share
+    drawn = draw_explanation(IMAGE, prediction(), explanation)
+    for place in ((100, 20), (100, 140), (30, 80)):
+        np.testing.assert_allclose(laid[(slice(None), *place)], drawn[(slice(None), *place)], atol=1.5)

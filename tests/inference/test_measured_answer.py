@@ -77,3 +77,16 @@ def test_it_is_told_in_the_record_and_on_the_page(predicted: Path):
     measured = record["lesions"][0]["descriptors"]["values"]["depth_width_ratio"]
     assert measured == pytest.approx(record["answer"]["moved_by"][0]["value"])
     assert "taller than wide +0.45" in (predicted / "answers.html").read_text()
+
+
+def test_the_rule_is_asked_again_with_what_is_measured_of_another_outline(predicted: Path):
+    answer = read_prediction(predicted / "tall").answer
+    probabilities = read_prediction(predicted / "tall").class_probabilities
+    assert answer is not None
+    assert probabilities is not None
+    again = RULE.redrawn(answer, probabilities, lesion={"depth_width_ratio": 2.0})
+    assert again.decision == answer.decision
+    assert again.probabilities == pytest.approx(answer.probabilities)
+    flat = RULE.redrawn(answer, probabilities, lesion={"depth_width_ratio": 0.25})
+    assert flat.probabilities["malignant"] == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert flat.decision == "benign"

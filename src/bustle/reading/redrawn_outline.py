@@ -141,5 +141,5 @@ def mask_of_outlines(outlines: Sequence[Outline], *, size: tuple[int, int]) -> N
 
 def outlines_digest(outlines: Sequence[Outline]) -> str:
     """Stands for the drawn lines."""
-    rounded = [[[round(x, 3), round(y, 3)] for x, y in outline] for outline in outlines]
+    rounded = [[[round(float(x), 3), round(float(y), 3)] for x, y in outline] for outline in outlines]
     return hashlib.sha256(compact_json(rounded).encode()).hexdigest()
