@@ -95,6 +95,26 @@ def _descriptors() -> str:
     return _table(["tested on (lesions)", "probability", "AUC", "gain", "log loss", "ECE"], rows)
 
 
+def _local_cases() -> str:
+    found = read_json(REFERENCE / "local_cases.json")["rows"]
+    rows = []
+    for row in found:
+        figures = [_ranged(row[name]) for name in ("sensitivity", "specificity", "brier", "ece")]
+        if row["fitted"] == "at home":
+            rows.append(["–", f"at home ({row['cases']} test lesions)", *figures, ""])
+        else:
+            rows.append([str(row["cases"]), row["fitted"], *figures, f"{row['share']:.2f}" if row["cases"] else ""])
+    header = ["local cases", "fitted", "sensitivity", "specificity", "Brier", "ECE", "draws with it"]
+    return _table(header, rows)
+
+
+def _ranged(figure: Mapping[str, Any]) -> str:
+    """A mean over draws, and the range of 90 % of them."""
+    if figure["range90"] is None:
+        return f"{figure['mean']:.3f}"
+    return f"{figure['mean']:.3f} ({'–'.join(f'{bound:.2f}' for bound in figure['range90'])})"
+
+
 def _interval(value: float | None, ci95: Any, *, sign: str = "") -> str:
     if value is None:
         return "–"
@@ -112,6 +132,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "own_parts": lambda: _parts("subgroups.json"),
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
     "descriptors": _descriptors,
+    "local_cases": _local_cases,
 }
 
 if __name__ == "__main__":
