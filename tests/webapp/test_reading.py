@@ -134,6 +134,28 @@ def test_readings_that_contradict_themselves_are_refused(page: Page):
     assert page.client.post(f"/api/cases/{case}/sign", json={"version": 1, "reader": "A"}).status_code == 409
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"version": 0, "verdict": "accepted", "note": "half a character: \\ud800"}',
+        b'{"version": 0, "verdict": "accepted", "note": "a zero: \\u0000"}',
+        b'{"version": -1, "verdict": "accepted"}',
+        b'{"version": 0, "verdict": "corrected", "outlines": [[[1e999, 1], [2, 2], [3, 9]]]}',
+        b'{"version": 0, "verdict": "corrected", "outlines": [[[NaN, 1], [2, 2], [3, 9]]]}',
+    ],
+)
+def test_a_request_that_is_wrong_is_told_where_and_not_quoted(page: Page, body: bytes):
+    case = page.cases(PICTURE_NAME)[0]["id"]
+    refused = page.client.put(
+        f"/api/cases/{case}/reading", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("body")
+    assert "half a" not in refused.text
+
+
 def test_a_clip_has_an_answer_and_a_picture_and_is_not_read_on_the_page(page: Page, tmp_path: Path):
     frame = read_image(PICTURE)[0]
     clip = written(tmp_path, data_set(np.stack([frame, frame[:, ::-1]]), frames=2, CineRate=20), "clip.dcm")

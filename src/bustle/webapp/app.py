@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,9 @@ from bustle.webapp.server import CurrentServer, PageSettings, Server
 
 STATIC = Path(__file__).parent / "static"
 LIST, STAGE = "page", "read"
+MOST_TOLD = 5
+"""Of all that is wrong with one request."""
+
 PATIENCE = Patience(attempts=3, first_wait=2.0)
 
 
@@ -57,6 +61,7 @@ def make_app(settings: PageSettings, access: Access) -> FastAPI:
     app.include_router(case_routes.router)
     app.add_api_route("/api/about", about, tags=["server"], responses={401: {"model": Problem}})
     app.add_exception_handler(InputError, _input_error)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
     guard(app, access)
     if STATIC.is_dir():
         app.add_route("/", _page, include_in_schema=False)
@@ -105,3 +110,10 @@ async def _input_error(request: Request, error: Exception) -> JSONResponse:
     """What is wrong with what was sent, or with the disk, in one line."""
     assert isinstance(error, InputError)
     return JSONResponse({"detail": told(error)}, 422)
+
+
+async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
+    """Where a request is wrong, without what stood there: it may be a patient's, and no JSON at all."""
+    assert isinstance(error, RequestValidationError)
+    told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:MOST_TOLD]]
+    return JSONResponse({"detail": "; ".join(told)}, 422)

@@ -29,8 +29,10 @@ from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, s
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server
 from bustle.webapp.tables import Case, Drop, DroppedFile
 
-router = APIRouter(prefix="/api/cases", tags=["cases"], responses={401: {"model": Problem}, 404: {"model": Problem}})
-CONFLICT: Responses = {409: {"model": Problem}, 422: {"model": Problem}}
+router = APIRouter(
+    prefix="/api/cases", tags=["cases"], responses={code: {"model": Problem} for code in (401, 404, 422)}
+)
+CONFLICT: Responses = {409: {"model": Problem}}
 PICTURE: Responses = {200: {"content": {"image/png": {}}}}
 
 

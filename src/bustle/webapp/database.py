@@ -23,7 +23,8 @@ def open_database(path: Path) -> sessionmaker[Session]:
 
     Raises `InputError` for a file that is no such database, or one of a newer bustle.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": LONGEST_WAIT})
+    # Errors do not quote what was to be written: they end in logs.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": LONGEST_WAIT}, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     try:
         upgrade(engine)

@@ -13,7 +13,7 @@ from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Serv
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
 from bustle.webapp.uploads import own_name, store, stored_name
 
-router = APIRouter(prefix="/api/drops", tags=["drops"], responses={401: {"model": Problem}})
+router = APIRouter(prefix="/api/drops", tags=["drops"], responses={401: {"model": Problem}, 422: {"model": Problem}})
 
 
 @router.post("", status_code=201)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bustle.webapp.tables import CaseKind, Verdict
 
@@ -21,6 +21,16 @@ CaseStatus = Literal["unread", "new", "read", "signed"]
 ExportFormat = Literal["png", "json", "pdf", "seg", "sr"]
 DropState = Literal["open", "waiting", "running", "done", "failed"]
 MOST_NOTE = 4000
+
+
+def _readable(text: str) -> str:
+    """Raises `ValueError` for characters that nobody sees, such as a zero, and for halves of characters."""
+    if not all(character.isprintable() or character in "\n\t" for character in text):
+        raise ValueError("the text holds characters that cannot be shown")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
 
 Responses = dict[int | str, dict[str, Any]]
 """What else a route may answer, as FastAPI takes it."""
@@ -198,14 +208,14 @@ class NewReading(Message):
     verdict: Verdict
     outlines: Outlines | None = None
     birads: Birads | None = None
-    note: str = Field(default="", max_length=MOST_NOTE)
+    note: Text = Field(default="", max_length=MOST_NOTE)
 
 
 class Signature(Message):
     """The name of whoever signs the reading of this `version`."""
 
     version: int = Field(ge=1)
-    reader: str = Field(min_length=1, max_length=200, pattern=r"\S")
+    reader: Text = Field(min_length=1, max_length=200, pattern=r"\S")
 
 
 CaseDetail.model_rebuild()
