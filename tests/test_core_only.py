@@ -64,6 +64,14 @@ def test_evaluate_and_compare_whose_pages_say_how_to_get_their_plots(package: Pa
         assert "pip install 'bustle[plots]'" in (tmp_path / page).read_text(encoding="utf-8")
 
 
+def test_accept_a_package(package: Path, tmp_path: Path):
+    (tmp_path / "limits.yaml").write_text("segmentation: {dice: {at_least: 0.5}}")
+    words = ("accept", package, "--data", PHANTOMS, "--limits", "limits.yaml", "--out", "accepted")
+    done = bustle(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "accepted/acceptance.html").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [
