@@ -71,7 +71,7 @@ def test_limits_are_judged_and_an_upgrade_lists_what_changed(site: Path, capsys:
         assert accept(site, "model.bustle") == 0
         assert "folder/c1: benign -> malignant" in capsys.readouterr().out
     page = (site / "accepted/acceptance.html").read_text(encoding="utf-8")
-    assert "1 answers changed" in page
+    assert "1 answer changed" in page
 
 
 def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(

@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         remark = f" ({each.remark})" if each.remark else ""
         print(f"{each.verdict}: {metric.title} {each.limit}: {value}{remark}")
     if found.before is not None:
-        print(f"{len(found.changed)} answers changed since {found.before.model.title} was tested here")
+        count = len(found.changed)
+        print(f"{count} answer{'s' * (count != 1)} changed since {found.before.model.title} was tested here")
         for changed in found.changed:
             print(f"  {changed.case_id}: {changed.before.decision} -> {changed.after.decision}")
     print(f"{found.verdict}; written to {arguments.out / ACCEPTANCE_PAGE}")
