@@ -96,7 +96,7 @@ export function Page() {
       };
       try {
         await send(key, files, hear);
-        const first = (await api.cases()).findLast((one) => one.drop === latest.drop?.id && one.kind !== "unread");
+        const first = (await api.cases()).find((one) => one.drop === latest.drop?.id && one.kind !== "unread");
         if (first) setSelected(first.id);
       } catch (error) {
         tell({ ...latest, drop: null, problem: error instanceof Refused ? error.message : String(error) });

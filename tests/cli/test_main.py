@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,8 +46,8 @@ def help_of(*words: str) -> tuple[str, float]:
 
 def test_help_lists_every_verb_at_once_and_loads_nothing_heavy():
     text, seconds = help_of()
-    for verb in cli.VERBS:
-        assert f"\n    {verb} " in text
+    listed = [line.split()[0] for line in text.splitlines() if re.match(r" {4}\w", line)]
+    assert listed == list(cli.VERBS)  # one too long for its column stands alone on its line
     assert seconds < LIMIT_SECONDS
 
 
