@@ -41,7 +41,12 @@ def test_scores_the_masks_of_any_tool(scans, capsys):
     assert metrics["segmentation"]["dice"]["mean"] == pytest.approx(5 / 6)
     assert metrics["n_groups"] == 3
     assert "report.html" in printed
-    assert {path.name for path in (scans / "out").iterdir()} == {"cases.csv", "metrics.json", "report.html"}
+    assert {path.name for path in (scans / "out").iterdir()} == {
+        "cases.csv",
+        "metrics.json",
+        "reliability.json",
+        "report.html",
+    }
 
 
 def test_wrong_input_ends_in_one_line_and_code_2(scans, capsys):

@@ -74,7 +74,7 @@ def test_an_evaluation_replaces_all_of_an_earlier_one_of_another_method(model: P
     assert command("evaluate", "--model", model, "--data", data, "--out", out) == 0
     assert {"cases_published.csv", "metrics_published.json", "predictions"} <= {path.name for path in out.iterdir()}
     assert command("evaluate", "--predictions", phantoms / "masks", "--data", data, "--out", out) == 0
-    assert names(out) == {"cases.csv", "metrics.json", "report.html"}
+    assert names(out) == {"cases.csv", "metrics.json", "reliability.json", "report.html"}
 
 
 def test_an_evaluation_never_removes_the_predictions_that_it_scores(
@@ -105,7 +105,7 @@ def test_an_evaluation_that_was_killed_does_not_look_complete(phantoms: Path, tm
         assert command("evaluate", *words, "--out", out) == 2
     assert not {"metrics.json", "report.html"} & names(out)
     assert command("evaluate", *words, "--out", out) == 0
-    assert names(out) == {"cases.csv", "metrics.json", "report.html"}
+    assert names(out) == {"cases.csv", "metrics.json", "reliability.json", "report.html"}
 
 
 def test_a_prediction_never_overwrites_its_input(model: Path, phantoms: Path, tmp_path: Path, capsys):

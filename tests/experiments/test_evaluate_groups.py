@@ -83,7 +83,7 @@ def check_that_the_cache_changes_nothing(predictions: Path, spec: str, folder: P
     assert list((cache / "related-frames").iterdir())
     for rule, files in empty.items():
         assert evaluated(predictions, spec, folder / "out", "--groups", rule) == files
-        assert files.keys() == {"cases.csv", "metrics.json", "report.html"}
+        assert files.keys() == {"cases.csv", "metrics.json", "reliability.json", "report.html"}
     return {rule: json.loads(files["metrics.json"]) for rule, files in empty.items()}
 
 

@@ -57,12 +57,12 @@ class Page:
         return self.client.get(f"/api/cases/{row['id']}").json()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("page") / "data"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     access = Access()
     app = make_app(PageSettings(data=folder, model=default_model(), poll=0.02), access)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-from pathlib import Path
 
 from bustle.core.paths import given_path
 
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         data = arguments.data_dir
         if data is None and arguments.demo:
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
+            data = given_path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
         settings = PageSettings(data=data or default_data_folder(), model=model, demo=arguments.demo)
         serve(settings, host=arguments.host, port=arguments.port)
     return 0
