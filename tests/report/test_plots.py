@@ -28,6 +28,7 @@ def figures(rows, metrics):
     yield plots.confusion_figure([[3, 1], [0, 0]], classes=("benign", "malignant"))
     yield plots.dice_figure(rows)
     yield plots.size_figure(rows, strata=metrics.by_size)
+    yield plots.size_histogram_figure(rows, strata=metrics.by_size)
     yield plots.curves_figure(HISTORIES, columns=["val_dice"])
     yield plots.froc_figure(DETECTION)
 
@@ -43,6 +44,13 @@ def test_every_figure_is_well_formed_svg_without_foreign_addresses(rows, metrics
 
 def test_a_figure_is_the_same_twice(rows):
     assert plots.as_svg_uri(plots.dice_figure(rows)) == plots.as_svg_uri(plots.dice_figure(rows))
+
+
+def test_the_histogram_of_sizes_counts_every_case_with_a_lesion(rows, metrics):
+    axes = plots.size_histogram_figure(rows, strata=metrics.by_size).axes[0]
+    with_lesion = [row for row in rows if row.area]
+    assert 0 < len(with_lesion) == sum(bar.get_height() for bar in axes.patches)
+    assert [line.get_xdata()[0] for line in axes.lines] == list(metrics.by_size.borders)
 
 
 def test_the_roc_curve_marks_the_decision():

@@ -218,6 +218,8 @@ def _plots(
         if scores.by_size is not None:
             figure = plots.size_figure(rows, strata=scores.by_size)
             found.append(Plot("Dice by lesion size", plots.as_svg_uri(figure)))
+            figure = plots.size_histogram_figure(rows, strata=scores.by_size)
+            found.append(Plot("Lesion sizes", plots.as_svg_uri(figure)))
     if detected is not None and detected.lesion_detection is not None:
         figure = plots.froc_figure(detected.lesion_detection)
         found.append(Plot(f"FROC curve ({detected.track})", plots.as_svg_uri(figure)))

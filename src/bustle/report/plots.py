@@ -29,6 +29,8 @@ UNKNOWN = "class unknown"
 
 INK, SOFT, ACCENT = "#1f2a37", "#8a94a3", "#2f6fb0"
 FOLD_COLOURS = ("#2f6fb0", "#c4512d", "#6d8a5b", "#8a5fa8", "#b58a1c", "#3c8f8f", "#7d7d7d")
+SIZE_COLUMNS = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}
+"""The column of `cases.csv` with the true lesion's size, by unit."""
 LEAST_RATE = 1 / 16
 EDGE_INCHES = 0.042
 """What is left free around a figure."""
@@ -264,10 +266,29 @@ def dice_figure(rows: Sequence[CaseRow]) -> Figure:
 
 
 @mpl.rc_context(STYLE)
+def size_histogram_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Figure:
+    """How many cases have a true lesion of which area or volume, by class, with the borders of the size strata."""
+    figure, (axes,) = empty_figure()
+    by_label = _by_label([row for row in rows if row.area])
+    values = [column_values(part, SIZE_COLUMNS[strata.unit]) for part in by_label.values()]
+    every = np.concatenate(values)
+    axes.hist(
+        values,
+        bins=np.geomspace(np.nanmin(every) / 1.05, np.nanmax(every) * 1.05, 21).tolist(),
+        stacked=True,
+        color=[COLOURS.get(label, SOFT) for label in by_label],
+        label=list(by_label),
+    )
+    _mark_strata(axes, strata)
+    axes.set(ylabel="cases")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def size_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Figure:
     """Dice against the true lesion's area or volume, with the borders of the size strata."""
-    column = {"mm²": "area_mm2", "mm³": "volume_mm3", "px": "area"}[strata.unit]
-    what = "volume" if strata.unit == "mm³" else "area"
+    column = SIZE_COLUMNS[strata.unit]
     figure, (axes,) = empty_figure()
     for label, part in _by_label([row for row in rows if row.area]).items():
         axes.plot(
@@ -280,13 +301,19 @@ def size_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Figure:
             color=COLOURS.get(label, SOFT),
             label=label,
         )
+    _mark_strata(axes, strata)
+    axes.set(ylabel="Dice", ylim=(-0.03, 1.03))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return figure
+
+
+def _mark_strata(axes: Axes, strata: SizeFigures) -> None:
+    """Sizes across, on a logarithmic scale."""
     axes.set_xscale("log")
     for border in strata.borders:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.set(xlabel=f"true lesion {what}, {strata.unit} ({', '.join(strata.strata)})", ylabel="Dice")
-    axes.set_ylim(-0.03, 1.03)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    return figure
+    what = "volume" if strata.unit == "mm³" else "area"
+    axes.set_xlabel(f"true lesion {what}, {strata.unit} ({', '.join(strata.strata)})")
 
 
 def _by_label(rows: Sequence[CaseRow]) -> dict[str, list[CaseRow]]:
