@@ -19,7 +19,7 @@ from bustle.cli.main import main
 from bustle.core.types import Box
 from bustle.io.raster import write_png
 from bustle.reading import predict_clip
-from bustle.reading.frame_log import FrameLog, read_frames
+from bustle.reading.frame_log import FrameLog, read_frames, read_header
 from bustle.reading.frame_record import FrameRecord
 from bustle.reading.read_clips import read_clip_record
 
@@ -172,6 +172,22 @@ def test_a_frame_that_cannot_be_read_is_told_and_the_rest_is_done(clip: Path, pa
     assert [each.frame for each in answer.unread] == [3, 4]
     assert [row["frame"] for row in rows(out) if row["problem"]] == ["3", "4"]
     assert len(rows(out)) == 20
+
+
+def test_a_frame_that_could_not_be_read_is_tried_again(clip: Path, package: Path, tmp_path: Path):
+    whole = (clip / "frame-003.png").read_bytes()
+    write_png(clip / "frame-003.png", np.full(SIZE, 7, np.uint8))
+    words = (f"frames:{clip}", "--model", package, "--resume", "--out", tmp_path / "out")
+    assert predict(*words) == 2
+    first = read_clip_record(tmp_path / "out" / "sweep" / "clip.json")
+    seen = [record.frame for record in read_frames(tmp_path / "out" / "sweep" / "frames.jsonl")]
+    assert predict(*words) == 2
+    assert read_clip_record(tmp_path / "out" / "sweep" / "clip.json").answer == first.answer
+    assert [record.frame for record in read_frames(tmp_path / "out" / "sweep" / "frames.jsonl")] == seen
+    header = read_header(tmp_path / "out" / "sweep" / "frames.jsonl")
+    (clip / "frame-003.png").write_bytes(whole)
+    log = FrameLog(tmp_path / "out" / "sweep" / "frames.jsonl", header, numbers=range(20))
+    assert log.done() == 3
 
 
 def test_videos_of_a_folder_and_images_beside_them(package: Path, tmp_path: Path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ from tests.inference.hand_made_package import write_package
 from tests.io.dicom.made_files import data_set, region, scan, written
 
 from bustle.cli.main import main
+from bustle.core.cache_folder import cache_directory
+from bustle.inference.inputs import find_images
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +106,54 @@ def test_nothing_of_the_patient_is_said_or_written(
         for path in files:
             assert planted not in str(path.relative_to(tmp_path))
             assert planted.encode() not in path.read_bytes()
+
+
+def unpacked_studies() -> list[Path]:
+    return sorted(path for path in (cache_directory() / "archives").rglob("*") if path.is_file())
+
+
+def test_a_zipped_study_is_gone_when_the_process_ends_or_the_next_one_begins(study: Path, tmp_path: Path):
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", study)
+    before = unpacked_studies()
+    program = (
+        "import os, sys; from bustle.inference.inputs import find_images; "
+        f"found = find_images([{archive!r}]); assert len(found) == 5; "
+        "print(found[0].path, flush=True); signal = int(sys.argv[1]); signal and os.kill(os.getpid(), signal)"
+    )
+
+    def run(signal: int) -> Path:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(signal)], capture_output=True, text=True, check=False
+        )
+        assert done.stdout, done.stderr
+        return Path(done.stdout.strip())
+
+    assert not run(0).exists()
+    assert not run(2).exists()
+    assert unpacked_studies() == before
+    left = run(9)
+    assert left.exists()
+    lock = next(path for path in left.parents if path.name.startswith(".preparing-")) / "lock"
+    os.utime(lock, (0, 0))
+    find_images([str(study)])
+    assert not left.exists()
+    assert unpacked_studies() == before
+
+
+def test_a_file_s_name_is_in_nothing_that_travels(study: Path, package: Path, tmp_path: Path):
+    """A patient's name may be a file's; whoever typed the path may see it."""
+    whole = written(study, data_set(scan(), SOPInstanceUID="1.9"), "Plantedname_Jane.dcm")
+    written(study, data_set(scan(seed=7), SOPInstanceUID="1.9"), "Plantedname_John.dcm")
+    cut = written(study, data_set(scan(), SOPInstanceUID="1.7"), "Plantedname_cut.dcm")
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    assert whole.exists()
+    out = tmp_path / "out"
+    words = ["predict", str(study), "--report", "--format", "seg,sr,key,pdf", "--model", str(package)]
+    assert main([*words, "--out", str(out)]) == 2
+    assert main(["data", "audit", f"dicom:{study}", "--out", str(tmp_path / "audit")]) == 0
+    main(["evaluate", "--model", str(package), "--data", f"dicom:{study}", "--out", str(tmp_path / "evaluated")])
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and study not in path.parents]
+    assert (out / "summary.json") in files
+    for path in files:
+        assert "Plantedname" not in str(path)
+        assert b"Plantedname" not in path.read_bytes()

@@ -6,6 +6,8 @@ larger than the archive says. The folder bears the hash of the archive's content
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import re
 import shutil
 import stat
@@ -20,7 +22,8 @@ from bustle.core.files import write_error
 from bustle.core.printable import printable
 from bustle.core.progress import announce, progress
 from bustle.data.content_hashes import content_hashes
-from bustle.data.prepared.building_folder import building_folder, put_in_place
+from bustle.data.prepared.building_folder import building_folder, put_in_place, remove_abandoned
+from bustle.io.dicom.recognition import dicom_files
 
 MOST_FILES = 1_000_000
 MOST_PACKED, PACKED_AT_WILL = 100, 1 << 30
@@ -30,6 +33,8 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _MAC_EXTRAS = ("__MACOSX", ".DS_Store")
 _ENCRYPTED = 1
 _CHUNK = 1 << 20
+_STUDIES: dict[Path, Path] = {}
+"""Where this process has unpacked studies, by where it would keep other data."""
 _COPY_AGAIN = "download or copy it again, or unpack it and give the folder"
 
 
@@ -48,16 +53,21 @@ def is_archive(path: Path) -> bool:
 def unpacked(path: Path, *, root: Path | None = None) -> Path:
     """The folder that holds what the ZIP archive `path` holds, without folders around it that hold nothing else.
 
-    It is below `root`, by default in the cache folder.
+    It is below `root`, by default in the cache folder, where it stays. Only what holds DICOM files, a person's study,
+    is unpacked for this process alone and removed at its end, or of a killed process by the next one's
+    `remove_abandoned_studies`.
 
     Raises `InputError` for an archive that is damaged, encrypted, unsafe or too large, or that cannot be unpacked.
     """
-    folder = (root or cache_directory() / "archives") / content_hashes([path])[path][:24]
+    folder = (root or _cached()) / content_hashes([path])[path][:24]
+    study = _STUDIES.get(folder)
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked(archive, path=path)
-            if not _is_whole(folder, members):
-                _unpack(archive, members, folder, path=path)
+            if study is not None and _is_whole(study, members):
+                folder = study
+            elif not _is_whole(folder, members):
+                folder = _unpack(archive, members, folder, path=path, keep_studies=root is not None)
     except InputError:
         raise
     except Exception as error:  # a damaged archive can make the decoders raise almost anything
@@ -65,6 +75,15 @@ def unpacked(path: Path, *, root: Path | None = None) -> Path:
         raise InputError(f"is no readable ZIP archive ({reason})", remedy=_COPY_AGAIN, path=path) from None
     announce(f"bustle: {path} is read from {folder}, where it is unpacked")
     return _without_wrapping(folder)
+
+
+def remove_abandoned_studies() -> None:
+    """Remove what killed processes have unpacked of studies."""
+    remove_abandoned(_cached())
+
+
+def _cached() -> Path:
+    return cache_directory() / "archives"
 
 
 def _checked(archive: zipfile.ZipFile, *, path: Path) -> list[_Member]:
@@ -127,7 +146,10 @@ def _is_whole(folder: Path, members: Sequence[_Member]) -> bool:
         return False
 
 
-def _unpack(archive: zipfile.ZipFile, members: Sequence[_Member], folder: Path, *, path: Path) -> None:
+def _unpack(
+    archive: zipfile.ZipFile, members: Sequence[_Member], folder: Path, *, path: Path, keep_studies: bool
+) -> Path:
+    """Unpack it into `folder`, or a study, unless `keep_studies`, into one that goes with this process."""
     root = folder.parent
     needed = sum(member.entry.file_size for member in members)
     try:
@@ -139,12 +161,18 @@ def _unpack(archive: zipfile.ZipFile, members: Sequence[_Member], folder: Path, 
                 remedy="BUSTLE_CACHE=FOLDER unpacks it elsewhere",
                 path=path,
             )
-        with building_folder(root) as own:
+        with contextlib.ExitStack() as stack:
+            own = stack.enter_context(building_folder(root))
             building = own / "content"
             building.mkdir()
             for member in progress(members, description=f"unpacking {path.name}", unit="file"):
                 _write(archive, member, building)
+            if not keep_studies and dicom_files(building):
+                atexit.register(stack.pop_all().close)
+                _STUDIES[folder] = building
+                return building
             put_in_place(building, folder, spare=own)
+            return folder
     except OSError as error:
         told = write_error(folder, error)
         remedy = f"{told.remedy}; BUSTLE_CACHE=FOLDER unpacks it elsewhere"

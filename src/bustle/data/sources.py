@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.paths import given_path
 from bustle.core.types import Case, Collection
-from bustle.data.archives import is_archive, unpacked
+from bustle.data.archives import is_archive, remove_abandoned_studies, unpacked
 
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 
@@ -130,6 +130,7 @@ def open_sources(specs: Sequence[str]) -> Collection:
 
     Raises `InputError` for unknown options, missing paths, bad archives and duplicate case ids.
     """
+    remove_abandoned_studies()
     cases, findings = [], []
     seen: dict[str, str] = {}
     for spec, text in zip(check_specs(specs), specs, strict=True):

@@ -20,6 +20,7 @@ from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_
 from bustle.inference.prediction_files import OVERLAY, RECORD, explanation_names, prediction_folder
 from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
 from bustle.inference.predictor import Predictor
+from bustle.io.dicom.recognition import is_dicom
 from bustle.report.answers_page import AnsweringModel, ShownAnswer, ShownLesion, ShownPicture, write_answers_page
 from bustle.report.wording import number
 
@@ -47,9 +48,7 @@ def write_answers_report(
     """Write `out/answers.html` on the images that were predicted into `out`, and return its path."""
     known = SeenImages(_seen_by(predictor.path))
     answers = [_shown(out, image, known=known) for image in images if image.name not in failures]
-    write_answers_page(
-        out / ANSWERS_PAGE, answers, model=_model(predictor), failures=[str(error) for error in failures.values()]
-    )
+    write_answers_page(out / ANSWERS_PAGE, answers, model=_model(predictor), failures=_told(images, failures))
     return out / ANSWERS_PAGE
 
 
@@ -149,6 +148,18 @@ def _candidate(candidate: LesionCandidate) -> ShownLesion:
     centre = ", ".join(f"{at:.0f}" for at in candidate.centre)
     size = f"{candidate.voxels:,} voxels, {candidate.volume_mm3:,.0f} mm³"
     return ShownLesion(size=size, measured={"score": f"{candidate.score:.2f}", "centre in voxels": centre})
+
+
+def _told(images: Sequence[InputImage], failures: Mapping[str, InputError]) -> list[str]:
+    """One line each; a DICOM file's name may be a patient's, so its prediction's stands there."""
+    lines = []
+    for image in images:
+        error = failures.get(image.name)
+        if error is not None:
+            of_dicom = image.dicom is not None or is_dicom(image.path)
+            named = InputError(error.problem, remedy=error.remedy, path=image.name) if of_dicom else error
+            lines.append(str(named))
+    return lines
 
 
 def _url(path: Path, *, out: Path) -> str:

@@ -17,7 +17,7 @@ from bustle.core.errors import InputError
 from bustle.core.folder_names import portable_name, without_case
 from bustle.core.paths import given_path
 from bustle.core.progress import announce
-from bustle.data.archives import is_archive, unpacked
+from bustle.data.archives import is_archive, remove_abandoned_studies, unpacked
 from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_dicom
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.video import VIDEO_SUFFIXES, is_video
@@ -53,6 +53,7 @@ def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
     it where stems collide; a link has its own, and its target counts once. A file that is named itself may have any
     suffix. Raises `InputError` for a path that does not exist and for an input without images.
     """
+    remove_abandoned_studies()
     files: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):

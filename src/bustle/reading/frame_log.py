@@ -6,6 +6,7 @@ and its frame done again. So each frame stands there exactly once, in the order 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ class FrameLog:
         self._numbers = tuple(numbers)
 
     def done(self) -> int:
-        """How many frames stand there already of this clip by this model; 0 where the file is another's."""
+        """How many frames this model has read of this clip, up to the first unreadable; 0 of another's file."""
         try:
             if not read_header(self.path).continues(self._header):
                 return 0
@@ -58,6 +59,8 @@ class FrameLog:
             for place, record in enumerate(read_frames(self.path)):
                 if place >= len(self._numbers) or record.frame != self._numbers[place]:
                     return 0
+                if record.problem is not None:
+                    return count
                 count += 1
         except InputError:
             return 0
@@ -68,11 +71,11 @@ class FrameLog:
         remove_file(self.path)
         write_text(self.path, compact_json(to_mapping(self._header)))
 
-    def drop_cut_line(self) -> None:
-        """Remove what follows the last whole line."""
+    def keep(self, frames: int) -> None:
+        """Remove what follows the records of so many frames."""
         try:
             with self.path.open("r+b") as stream:
-                end = sum(len(line) for line in stream if line.endswith(b"\n"))
+                end = sum(len(line) for line in itertools.islice(stream, 1 + frames))
                 stream.truncate(end)
         except OSError as error:
             raise write_error(self.path, error) from error

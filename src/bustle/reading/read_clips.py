@@ -113,7 +113,7 @@ def _read(
     for path in (layout.answer, layout.contact_sheet, layout.film):
         remove_file(path)
     if done:
-        log.drop_cut_line()
+        log.keep(done)
     else:
         log.begin()
     predict_clip(clip, log, predictor=predictor, done=done, on_failure=on_failure)

@@ -13,7 +13,7 @@ from bustle.core.file_lock import FileLock
 
 _PREFIX = ".preparing-"
 _LOCK = "lock"
-_YOUNG = 60.0
+_YOUNG = 5.0
 """Seconds in which a folder is left alone: its process may not have locked it yet."""
 
 
@@ -23,7 +23,7 @@ def building_folder(root: Path) -> Iterator[Path]:
 
     Those that killed processes left are removed first. Raises OSError where it cannot be made.
     """
-    _sweep(root)
+    remove_abandoned(root)
     with tempfile.TemporaryDirectory(dir=root, prefix=_PREFIX, ignore_cleanup_errors=True) as name:
         lock = FileLock(Path(name) / _LOCK)
         lock.take()
@@ -48,7 +48,7 @@ def put_in_place(built: Path, folder: Path, *, spare: Path) -> None:
     raise FileExistsError(17, "other processes keep replacing the cache", str(folder))
 
 
-def _sweep(root: Path) -> None:
+def remove_abandoned(root: Path) -> None:
     """Remove the folders whose lock nobody holds; it is in nobody's way where that is not possible."""
     for folder in root.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):

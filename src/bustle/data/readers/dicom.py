@@ -48,10 +48,12 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     cases: list[Case] = []
     findings: list[Finding] = []
     first: InputError | None = None
-    for _, found in read_study(files):
+    for place, (_, found) in enumerate(read_study(files), start=1):
         if isinstance(found, InputError):
             first = first or found
-            findings.append(Finding("unread-dicom", (), f"{name}: left out: {found.in_results()}"))
+            said = InputError(found.problem, remedy=found.remedy)  # the file's name may be a patient's
+            where = f"file {place} of {len(files)} in the order of their paths"
+            findings.append(Finding("unread-dicom", (), f"{name}: left out: {where} {said}"))
         elif found is not None:
             frames = (picture for picture in pictures_of(found) if ((picture.frame or 1) - 1) % every == 0)
             own = [_case(found, picture, name=name) for picture in frames]
@@ -118,10 +120,13 @@ def _every(value: str) -> int:
 
 
 def load_sample(picture: DicomPicture, *, case_id: str, source: str, patient_id: str) -> Sample:
-    """Decode one picture. Raises `InputError` for a damaged frame."""
+    """Decode one picture. Raises `InputError`, with its identifier, for a damaged frame."""
     from bustle.io.dicom.pictures import read_picture
 
-    image, geometry = read_picture(picture)
+    try:
+        image, geometry = read_picture(picture)
+    except InputError as error:
+        raise InputError(error.problem, remedy=error.remedy, path=picture.name) from None
     return Sample(
         case_id=case_id,
         source=source,

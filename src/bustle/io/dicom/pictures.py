@@ -76,7 +76,7 @@ def read_study(paths: Iterable[Path]) -> Iterator[tuple[Path, DicomImage | Input
 def _copy_of(path: Path, before: Path) -> None:
     if sha256_of_file(path) != sha256_of_file(before):
         raise InputError(
-            f"has the SOPInstanceUID of {before.name} and another content",
+            "has the SOPInstanceUID of another file and another content",
             remedy="find out which of the two is right, and leave the other out",
             path=path,
         )
