@@ -202,6 +202,6 @@ def test_the_page_of_an_evaluation_shows_the_maps_beside_the_outlines(tmp_path: 
     data = ["--data", "phantom:?cases=2&seed=0&size=64", "--out", str(out), "--device", "cpu"]
     assert main(["evaluate", "--model", str(run), *data, "--save-channels"]) == 0
     page = (out / "report.html").read_text()
-    titles = ["mask_tumour", *(f"regional attention, {region}" for region in ("tumour", "peritumoral", "background"))]
+    titles = ["mask_tumour", *(f"regional_attention_{region}" for region in ("tumour", "peritumoral", "background"))]
     places = [page.index(f"<figcaption>{title}</figcaption>") for title in titles]
     assert places == sorted(places)

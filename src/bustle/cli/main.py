@@ -23,8 +23,19 @@ OK, BUG, USER_ERROR = 0, 1, 2
 
 # Each verb adds itself here when its file lands, in the order that --help prints.
 VERBS = (
-    *("data", "models", "train", "evaluate", "compare", "results", "predict", "serve", "node"),
-    *("export", "recalibrate", "accept", "study"),
+    "data",
+    "models",
+    "train",
+    "evaluate",
+    "compare",
+    "results",
+    "predict",
+    "serve",
+    "node",
+    "export",
+    "recalibrate",
+    "accept",
+    "study",
 )
 
 

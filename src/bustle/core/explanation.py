@@ -69,22 +69,5 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
     ),
 }
 
-_TITLES: Mapping[str, str] = {
-    "regional_attention_": "regional attention, ",
-    "spatial_attention": "spatial attention (CBAM)",
-    "gate_stage_": "gate unit, encoder stage ",
-    "deformable_attention_stage_": "deformable spatial attention, decoder stage ",
-}
-"""What the field calls the attentions and gates, by the beginnings of their channels' names."""
-
-
-def channel_title(channel: str) -> str:
-    """What people read over a map of the network: the field's term for an attention, otherwise the channel's name."""
-    for beginning, title in _TITLES.items():
-        if channel.startswith(beginning):
-            return title + channel.removeprefix(beginning).replace("_", ", ")
-    return channel
-
-
 CLASS_METHODS: tuple[ExplanationMethod, ...] = tuple(method for method in METHODS if MEANINGS[method].of_class)
 """Those that explain a class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.explanation import MethodMeaning, channel_title
+from bustle.core.explanation import MethodMeaning
 from bustle.core.types import Explanation, ImageMapping, Prediction
 from bustle.drawing.outlines import STRONGEST_TINT, as_canvas, tint
 from bustle.drawing.overlay import draw_marks
@@ -57,6 +57,5 @@ def _strengths(values: NDArray[np.float32], *, most: float | None) -> tuple[NDAr
 
 
 def _captions(explanation: Explanation) -> tuple[str, ...]:
-    channel = explanation.channel
-    title = explanation.meaning.title if channel is None else channel_title(channel)
+    title = explanation.channel or explanation.meaning.title
     return (title,) if explanation.class_name is None else (f"for {explanation.class_name}: {title}", title)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bustle.core.errors import InputError
-from bustle.core.explanation import MEANINGS, channel_title
+from bustle.core.explanation import MEANINGS
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.types import LesionCandidate
 from bustle.data.relations.seen_images import SeenImages, image_sketch
@@ -95,8 +95,7 @@ def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tupl
     if (folder / OVERLAY).exists():
         yield "outline", OVERLAY
     for found in record.explanations:
-        title = MEANINGS[found.method].title
-        of = found.class_name if found.channel is None else channel_title(found.channel)
+        title, of = MEANINGS[found.method].title, found.class_name or found.channel
         names = explanation_names(found.method, channel=found.channel)
         yield title if of is None else f"{title}: {of}", names.picture
 

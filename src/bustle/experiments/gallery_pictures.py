@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bustle.core.explanation import CHANNEL, channel_title
+from bustle.core.explanation import CHANNEL
 from bustle.core.types import Case
 from bustle.drawing.volume_cuts import draw_cuts
 from bustle.drawing.volume_surface import draw_surface
@@ -44,12 +44,12 @@ def gallery_pictures(
 
 
 def _network_maps(pair: Pair, *, index: PredictionIndex) -> dict[str, str]:
-    """By their titles the pictures that stand beside the prediction, smaller."""
+    """By their channels the pictures that stand beside the prediction, smaller."""
     found = {}
     for channel in pair.stored.channels:
         file = index.paths[pair.case.case_id] / explanation_names(CHANNEL, channel=channel).picture
         if file.exists():
-            found[channel_title(channel)] = as_jpeg_uri(narrowed(read_image(file), width=MAP_WIDTH))
+            found[channel] = as_jpeg_uri(narrowed(read_image(file), width=MAP_WIDTH))
     return found
 
 

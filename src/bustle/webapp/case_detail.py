@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
-from bustle.core.explanation import MEANINGS, channel_title
+from bustle.core.explanation import MEANINGS
 from bustle.core.types import Geometry, Lesion
 from bustle.drawing.heat import heat_layer
 from bustle.experiments.pictures import Picture
@@ -248,5 +248,5 @@ def _flags(record: ImageRecord, lesions: Sequence[LesionInfo]) -> list[Flag]:
 
 
 def _explanation(number: int, told: ExplanationRecord) -> ExplanationInfo:
-    title = MEANINGS[told.method].title if told.channel is None else channel_title(told.channel)
+    title = told.channel or MEANINGS[told.method].title
     return ExplanationInfo(number=number, title=title, class_name=told.class_name, value=told.value)
