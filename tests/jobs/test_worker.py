@@ -164,6 +164,13 @@ def test_what_fails_for_good_is_tried_again_when_a_person_says_so(database: Path
         jobs.retry("absent")
 
 
+def test_what_ran_out_of_attempts_has_as_many_anew(database: Path, jobs: Jobs, stages: Stages):
+    jobs.retry("full")
+    with stages.worker(sqlite_url(database)):
+        (job,) = settled(jobs, "full")
+    assert (job.state, job.reason, job.attempt) == ("failed", "the disk is full", 4)
+
+
 def test_what_a_killed_worker_held_is_taken_up_again_and_what_waited_is_not_lost(
     database: Path, jobs: Jobs, stages: Stages
 ):
@@ -209,4 +216,4 @@ def test_names_that_would_be_taken_for_another_jobs_are_refused(jobs: Jobs, name
 
 def test_waits_grow_up_to_the_longest():
     patience = Patience(first_wait=10, growth=2, longest_wait=60)
-    assert [patience.wait_after(attempt) for attempt in (1, 2, 3, 4, 1000)] == [10, 20, 40, 60, 60]
+    assert [patience.wait_after(attempt) for attempt in (1, 2, 3, 4, 30, 31)] == [10, 20, 40, 60, 60, 10]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bustle.node.drift import OTHER_PICTURE, UNKNOWN_DEVICE, months_of_devices
+from bustle.node.drift import UNKNOWN_DEVICE, months_of_devices
 from bustle.node.read_study import PartRead
 from bustle.node.settings import DriftLimits
+from bustle.reading.verdict import NO_ULTRASOUND
 
 LIMITS = DriftLimits(fewest=10, other_pictures=0.2, decision=0.2, probability=0.2)
 
@@ -14,7 +15,7 @@ LIMITS = DriftLimits(fewest=10, other_pictures=0.2, decision=0.2, probability=0.
 def parts(month: str, *, benign: int = 0, malignant: int = 0, other: int = 0, device: str | None = "A") -> list:
     made = [PartRead(device=device, decision="benign", malignant=0.1)] * benign
     made += [PartRead(device=device, decision="malignant", malignant=0.9)] * malignant
-    made += [PartRead(device=device, decision=OTHER_PICTURE, malignant=None)] * other
+    made += [PartRead(device=device, decision=NO_ULTRASOUND, malignant=None)] * other
     return [(month, part) for part in made]
 
 
@@ -28,7 +29,7 @@ def test_shares_and_spread_of_each_device_and_month():
     assert first.malignant[2] == pytest.approx(0.1)
     assert first.malignant[4] == pytest.approx(0.78)
     second = by_device[UNKNOWN_DEVICE, "2026-01"]
-    assert (second.other_pictures, second.malignant) == (1.0, ())
+    assert (second.decisions, second.malignant) == ({NO_ULTRASOUND: 1.0}, ())
 
 
 def test_a_change_of_shares_and_probabilities_warns_and_the_usual_does_not():

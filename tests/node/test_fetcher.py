@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
 from tests.io.dicom.made_ultrasound import SERIES, STUDY, ultrasound
 
 from bustle.jobs.stage import PostponedError
@@ -86,6 +87,24 @@ def test_answers_other_objects_and_what_is_mixed_up_stay_there(
     elsewhere = ultrasound(scan, number=3, changes={"StudyInstanceUID": "1.2.3"})
     assert fetch(Server(answer, report, elsewhere), incoming, monkeypatch) == []
     assert list(incoming.studies()) == []
+
+
+def test_an_image_that_cannot_be_had_does_not_keep_the_others_from_being_fetched(
+    incoming: Incoming, scan: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    server = Server(*(ultrasound(scan, number=number) for number in (1, 2, 3)))
+    damaged, *others = server.images
+    given = server.retrieve_instance
+
+    def retrieve(study: str, series: str, instance: str, *, media_types: Any) -> Dataset:
+        if instance == damaged:
+            raise InvalidDicomError
+        return given(study, series, instance, media_types=media_types)
+
+    monkeypatch.setattr(server, "retrieve_instance", retrieve)
+    assert fetch(server, incoming, monkeypatch) == [STUDY] * 2
+    assert incoming.instances(STUDY) == tuple(others)
+    assert f"{damaged} was not fetched (InvalidDicomError)" in caplog.text
 
 
 def test_a_server_that_is_away_is_a_line_of_the_log(

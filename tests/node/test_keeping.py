@@ -43,7 +43,7 @@ class Coming:
 def job(name: str, *, state: JobState = "done", days: float = 8) -> Job:
     changed = datetime.now(UTC) - timedelta(days=days)
     shared = {"stage": "send", "attempt": 1, "reason": None, "results": {}, "begun": changed, "changed": changed}
-    return Job(id=name, state=state, submitted={"study": STUDY}, **shared)
+    return Job(id=name, state=state, submitted={"study": STUDY, "instances": ["1"]}, **shared)
 
 
 @pytest.fixture
@@ -73,6 +73,13 @@ def test_what_was_answered_long_ago_is_deleted_and_nothing_else(
     delete_answered(incoming, out, Listed(*jobs), Coming(*coming), keep_days=7)  # pyright: ignore[reportArgumentType]
     assert (incoming.instances(STUDY) == ("1",)) is stays
     assert (out / "a").exists() is stays
+
+
+def test_an_image_that_has_just_come_is_kept_where_others_are_old(incoming: Incoming, tmp_path: Path):
+    incoming.keep(b"y", study=STUDY, instance="2")
+    listed = Listed(job("a"))
+    delete_answered(incoming, tmp_path / "answers", listed, Coming(), keep_days=7)  # pyright: ignore[reportArgumentType]
+    assert incoming.instances(STUDY) == ("2",)
 
 
 def reader(incoming: Incoming, tmp_path: Path) -> StudyReader:

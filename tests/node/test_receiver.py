@@ -67,7 +67,8 @@ def always_listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liste
 def listening(always_listening: Listening) -> Iterator[Listening]:
     yield always_listening
     for study in always_listening.incoming.studies():
-        always_listening.incoming.remove(study)
+        incoming = always_listening.incoming
+        incoming.remove(study, incoming.instances(study))
     always_listening.came.clear()
 
 

@@ -14,10 +14,11 @@ from tests.node.stations import archive
 from bustle.core.errors import InputError
 from bustle.inference.prediction_files import OBJECTS
 from bustle.jobs.stage import JobInHand, PostponedError
+from bustle.node.read_study import READ
 from bustle.node.send_answers import AnswerSender
 from bustle.node.settings import Archive, DicomArchive, NodeSettings, Tls, WebArchive
 
-JOB = JobInHand(id="job", submitted={})
+JOB = JobInHand(id="job", submitted={}, results={READ: {"objects": 2}})
 
 
 @pytest.fixture
@@ -69,9 +70,32 @@ def test_an_archive_that_is_away_postpones(out: Path):
         sender(out, WebArchive(url=f"http://127.0.0.1:{gone.port}")).send(JOB)
 
 
-def test_answers_that_are_deleted_fail_for_good(tmp_path: Path):
+def test_an_archive_that_is_away_does_not_keep_the_answers_from_the_others(out: Path):
+    with archive() as gone:
+        pass
+    with archive() as taking:
+        with pytest.raises(PostponedError, match="cannot be reached"):
+            sender(out, at(gone.port), at(taking.port)).send(JOB)
+        assert len(taking.taken) == 2
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_answers_that_are_deleted_fail_for_good(out: Path, left: int):
+    for file in sorted((out / JOB.id / OBJECTS).iterdir())[left:]:
+        file.unlink()
     with pytest.raises(InputError, match="its answers are deleted"):
-        sender(tmp_path, at(1)).send(JOB)
+        sender(out, at(1)).send(JOB)
+
+
+def test_a_study_of_which_nothing_is_to_be_sent_is_done(tmp_path: Path):
+    nothing = JobInHand(id="job", submitted={}, results={READ: {"objects": 0}})
+    assert sender(tmp_path, at(1)).send(nothing) == {"objects": 0, "archives": 0}
+
+
+def test_certificates_that_cannot_be_read_just_now_postpone(out: Path):
+    tls = Tls(certificate=out / "absent.crt", key=out / "absent.key")
+    with pytest.raises(PostponedError, match="the certificates cannot be used"):
+        sender(out, at(1, encrypted=True), tls=tls).send(JOB)
 
 
 def certificate(folder: Path) -> Tls:

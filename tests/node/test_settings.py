@@ -42,13 +42,14 @@ def test_paths_are_beside_the_file_and_overrides_win(tmp_path: Path):
     [
         (("data: kept", ""), "node lacks data"),
         (("senders: [DEVICE]", "senders: []"), "there must be senders or sources"),
-        (("senders: [DEVICE]", "sources: [{url: 'http://a', days: 8}]"), "keep_days must not be less"),
+        (("senders: [DEVICE]", "sources: [{url: 'http://a', days: 8}]"), "keep_days must be more"),
+        (("senders: [DEVICE]", "sources: [{url: 'http://a', every_seconds: 60}]"), "quiet_seconds must be more"),
         (("[DEVICE]", "[A_TITLE_THAT_IS_TOO_LONG]"), "is no AE title"),
         (("port: 104", "port: 70000"), "port 70000 must lie between"),
         (("senders", "sender"), "unknown key 'sender'"),
         (("https:", "ftp:"), "url must begin with http"),
         (("user: bustle,", ""), "user and password go together"),
-        (("[DEVICE]", "[DEVICE"), "is no YAML"),
+        (("[DEVICE]", "[DEVICE"), "is not readable YAML"),
     ],
 )
 def test_what_does_not_fit_is_one_line_that_names_it(tmp_path: Path, change: tuple[str, str], said: str):

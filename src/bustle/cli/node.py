@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.jobs and arguments.action != "retry":
         raise InputError(f"bustle node {arguments.action} takes no jobs", remedy="leave them out")
+    if arguments.json and arguments.action != "status":
+        raise InputError(f"bustle node {arguments.action} prints no JSON", remedy="leave --json out")
     settings = read_settings(arguments.settings, overrides=arguments.set)
     if arguments.action == "run":
         return _run(settings)
@@ -54,7 +56,8 @@ def _run(settings: NodeSettings) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     node = Node(settings)
     node.start()
-    print(f"{settings.ae} listens at {settings.host}:{node.port}; Ctrl-C ends it", flush=True)
+    does = f"asks {len(settings.sources)} servers" if node.port is None else f"listens at {settings.host}:{node.port}"
+    print(f"{settings.ae} {does}; Ctrl-C ends it", flush=True)
     try:
         while True:
             time.sleep(3600)

@@ -320,5 +320,5 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
     if not isinstance(value, dict):
-        raise InputError("holds no mapping", remedy="a recipe is a YAML mapping of keys", path=path)
+        raise InputError("holds no mapping", remedy="write 'key: value' lines", path=path)
     return value

@@ -58,7 +58,7 @@ def naming_the_database(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, OSError) as error:
         shown = make_url(url).render_as_string(hide_password=True)
-        told = str(getattr(error, "orig", None) or error).splitlines()[0]
+        told = (str(getattr(error, "orig", None) or error) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"the database of jobs {shown} cannot be used ({told})", remedy="check that it is there, and its rights"
         ) from error

@@ -23,7 +23,7 @@ class PostponedError(BustleError):
 class Patience:
     """How often a stage is tried, and how long is waited in between: `first_wait` seconds, each time `growth` longer.
 
-    The default gives up after 21 hours.
+    The default gives up after 21 hours. A job that a person has tried again has as many attempts anew.
     """
 
     attempts: int = 30
@@ -37,7 +37,12 @@ class Patience:
 
     def wait_after(self, attempt: int) -> float:
         """Seconds between the end of this attempt, counted from 1, and the next."""
-        return min(self.longest_wait, self.first_wait * self.growth ** min(attempt - 1, 100))
+        before = (attempt - 1) % self.attempts
+        return min(self.longest_wait, self.first_wait * self.growth ** min(before, 100))
+
+    def ends_with(self, attempt: int) -> bool:
+        """Whether no other attempt follows this one by itself."""
+        return attempt % self.attempts == 0
 
 
 @dataclass(frozen=True, kw_only=True)

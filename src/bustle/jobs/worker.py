@@ -107,7 +107,7 @@ def _outcome(stage: Stage, job: JobInHand, attempt: int) -> dict[str, Any]:
     except Exception as error:
         reason, final = _place_of(error), False
         log.error("%s of %s: %s", stage.name, job.id, reason)
-    if final or attempt >= stage.patience.attempts:
+    if final or stage.patience.ends_with(attempt):
         return {"state": "failed", "reason": reason}
     return {"state": "postponed", "reason": reason}
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from bustle.node.read_study import PartRead
 from bustle.node.settings import DriftLimits
+from bustle.reading.verdict import NO_ULTRASOUND
 
 UNKNOWN_DEVICE = "unknown device"
-OTHER_PICTURE = "no breast ultrasound"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,6 @@ class MonthOfDevice:
     decisions: Mapping[str, float]
     malignant: tuple[float, ...]
     warnings: tuple[str, ...]
-
-    @property
-    def other_pictures(self) -> float:
-        """The share that is no breast ultrasound: what the model has not learned to answer."""
-        return self.decisions.get(OTHER_PICTURE, 0.0)
 
 
 def months_of_devices(parts: Iterable[tuple[str, PartRead]], *, limits: DriftLimits) -> tuple[MonthOfDevice, ...]:
@@ -82,9 +77,9 @@ def _warnings(own: Sequence[PartRead], earlier: Sequence[PartRead], *, limits: D
     if len(own) < limits.fewest:
         return
     shares = _shares(own)
-    other = shares.get(OTHER_PICTURE, 0.0)
+    other = shares.get(NO_ULTRASOUND, 0.0)
     if other > limits.other_pictures:
-        yield f"{other:.0%} are no breast ultrasound, more than {limits.other_pictures:.0%}"
+        yield f"{other:.0%} are {NO_ULTRASOUND}, more than {limits.other_pictures:.0%}"
     if len(earlier) < limits.fewest:
         return
     usual = _shares(earlier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +42,8 @@ class Fetcher:
         try:
             with web_client(self._source) as client, quiet_pydicom():
                 for study in self._studies(client):
-                    self._fetch_study(client, study)
+                    with _left_behind(study):
+                        self._fetch_study(client, study)
         except PostponedError as error:
             log.warning("%s", error)
         except DiskFullError:
@@ -64,7 +66,8 @@ class Fetcher:
             for instance, found in _all(partial(client.search_for_instances, study, series), _INSTANCE).items():
                 known = instance in there or not is_uid(instance)
                 if not known and _value(found, _CLASS) in ("", *RECEIVED_CLASSES):
-                    self._fetch_instance(client, study=study, series=series, instance=instance)
+                    with _left_behind(instance):
+                        self._fetch_instance(client, study=study, series=series, instance=instance)
 
     def _fetch_instance(self, client: DICOMwebClient, *, study: str, series: str, instance: str) -> None:
         image = client.retrieve_instance(study, series, instance, media_types=_AS_STORED)
@@ -77,6 +80,19 @@ class Fetcher:
         image.save_as(content, enforce_file_format=True)
         if self._incoming.keep(content.getvalue(), study=study, instance=instance) == "new":
             self._on_arrival(study)
+
+
+@contextlib.contextmanager
+def _left_behind(what: str) -> Iterator[None]:
+    """A study or an image that a server does not give, or gives damaged, must not keep the others there."""
+    import requests
+
+    try:
+        yield
+    except (DiskFullError, InputError, requests.ConnectionError, requests.Timeout):  # so would the others
+        raise
+    except Exception as error:  # a stranger's bytes can make a parser raise almost anything
+        log.warning("%s was not fetched (%s)", what, type(error).__name__)
 
 
 def _all(search: Callable[..., list[dict[str, Any]]], tag: str) -> dict[str, Mapping[str, Any]]:

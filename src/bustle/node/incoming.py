@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -88,8 +89,12 @@ class Incoming:
         found = folder.glob(f"*{_SUFFIX}") if folder.is_dir() else ()
         return tuple(sorted(path.stem for path in found if is_uid(path.stem)))
 
-    def remove(self, study: str) -> None:
-        shutil.rmtree(self.path / study, ignore_errors=True)
+    def remove(self, study: str, instances: Iterable[str]) -> None:
+        """Remove these instances of a study, and its folder unless something else has come."""
+        for instance in instances:
+            self.file(study, instance).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.path / study).rmdir()
 
 
 def _same_data_set(path: Path, content: bytes) -> bool:

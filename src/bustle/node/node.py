@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -47,8 +46,8 @@ def _database(settings: NodeSettings) -> str:
 
 
 def _list_name(settings: NodeSettings) -> str:
-    """Nodes of different titles may share a database."""
-    return "node-" + re.sub(r"[^a-z0-9_-]", "_", settings.ae.lower())
+    """Nodes of different titles may share a database, so each title has a name of its own."""
+    return f"node-{settings.ae.encode().hex()}"
 
 
 class Node:
@@ -62,10 +61,12 @@ class Node:
         self._settings = settings
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._receiver: Receiver | None = None
 
     @property
-    def port(self) -> int:
-        return self._receiver.port
+    def port(self) -> int | None:
+        """Where it listens; None for a node that has no senders and only asks."""
+        return None if self._receiver is None else self._receiver.port
 
     def is_coming(self, study: str) -> bool:
         """Whether a study is not yet complete."""
@@ -96,12 +97,13 @@ class Node:
             ),
             poll=self._poll,
         )
-        self._receiver = Receiver(settings, self._incoming, on_arrival=self._arrivals.came)
-        self._receiver.start()
+        if settings.senders:
+            self._receiver = Receiver(settings, self._incoming, on_arrival=self._arrivals.came)
+            self._receiver.start()
         try:
             self._worker.start()
         except BaseException:
-            self._receiver.stop()
+            self._stop_receiving()
             raise
         self._begin(self._arrivals.submit_complete, every=self._poll)
         self._begin(self._delete_answered, every=_DELETE_EVERY)
@@ -112,7 +114,7 @@ class Node:
     def stop(self) -> None:
         """Accept nothing more; a study that is being read is begun again, where it stood, by the next start."""
         self._ended.set()
-        self._receiver.stop()
+        self._stop_receiving()
         for thread in self._threads:
             thread.join()
         self._worker.stop()
@@ -127,6 +129,10 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _stop_receiving(self) -> None:
+        if self._receiver is not None:
+            self._receiver.stop()
 
     def _delete_answered(self) -> None:
         delete_answered(self._incoming, self._out, self._jobs, self._arrivals, keep_days=self._settings.keep_days)

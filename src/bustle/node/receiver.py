@@ -39,7 +39,10 @@ _ASKED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "ManufacturerMode
 
 
 class Receiver:
-    """Listens from `start` to `stop`; `on_arrival` hears of each study of which something new came, by its UID."""
+    """Listens to the `senders` of the settings, of which there are some, from `start` to `stop`.
+
+    `on_arrival` hears of each study of which something new came, by its UID.
+    """
 
     def __init__(self, settings: NodeSettings, incoming: Incoming, *, on_arrival: Callable[[str], None]):
         self._settings = settings

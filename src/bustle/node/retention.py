@@ -15,15 +15,16 @@ from bustle.node.incoming import Incoming
 def delete_answered(incoming: Incoming, out: Path, jobs: Jobs, arrivals: Arrivals, *, keep_days: float) -> None:
     """Delete images and predictions of every study whose jobs are all done, the last of them so long ago.
 
-    What failed stays: it can be tried again.
+    What failed stays: it can be tried again. So does an image that no job was about: it may have come just now.
     """
     by_study: dict[str, list[Job]] = {}
     for job in jobs.list():
         by_study.setdefault(job.submitted["study"], []).append(job)
     before = datetime.now(UTC) - timedelta(days=keep_days)
-    for study, own in by_study.items():
-        if arrivals.is_coming(study) or any(job.state != "done" or job.changed > before for job in own):
+    for study in incoming.studies():
+        own = by_study.get(study)
+        if not own or arrivals.is_coming(study) or any(job.state != "done" or job.changed > before for job in own):
             continue
-        incoming.remove(study)
         for job in own:
+            incoming.remove(study, job.submitted["instances"])
             shutil.rmtree(out / job.id, ignore_errors=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bustle.core.errors import InputError
 from bustle.inference.prediction_files import OBJECTS
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
+from bustle.node.read_study import READ
 from bustle.node.receiver import client_context
 from bustle.node.settings import Archive, DicomArchive, NodeSettings, WebArchive
 from bustle.node.web import web_client
@@ -31,13 +32,25 @@ class AnswerSender:
         self._out = out
 
     def send(self, job: JobInHand) -> PlainValues:
-        """Returns how many objects went to each archive; raises `PostponedError` where one does not take them all."""
+        """Returns how many objects went to each archive.
+
+        Raises `PostponedError` where an archive does not take them all; the others have them then.
+        """
+        made = job.results[READ]["objects"]
+        if made == 0:
+            return {"objects": 0, "archives": 0}
         files = sorted((self._out / job.id / OBJECTS).glob("*.dcm"))
-        if not files:
+        if len(files) < made:
             raise InputError("its answers are deleted", remedy="send the study again under another identifier")
+        trouble = []
         for archive in self._settings.answers:
-            _send(files, archive, self._settings)
-        return {"objects": len(files), "archives": len(self._settings.answers)}
+            try:
+                _send(files, archive, self._settings)
+            except PostponedError as error:
+                trouble.append(str(error))
+        if trouble:
+            raise PostponedError("; ".join(trouble))
+        return {"objects": made, "archives": len(self._settings.answers)}
 
 
 def _send(files: Sequence[Path], archive: Archive, settings: NodeSettings) -> None:
@@ -60,7 +73,10 @@ def _store(objects: Sequence[Dataset], archive: DicomArchive, settings: NodeSett
     options: dict[str, Any] = {}
     if archive.encrypted:
         assert settings.tls is not None  # as the settings make sure
-        options["tls_args"] = (client_context(settings.tls), archive.host)
+        try:
+            options["tls_args"] = (client_context(settings.tls), archive.host)
+        except InputError as error:  # they may be in the middle of being renewed
+            raise PostponedError(error.in_results()) from None
     association = entity.associate(archive.host, archive.port, ae_title=archive.ae, **options)
     if not association.is_established:
         what = "refuses this node" if association.is_rejected else "cannot be reached"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from bustle.core.config import apply_overrides, from_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import check_regular
 from bustle.core.object_formats import ObjectFormat
+from bustle.core.recipe import read_yaml
 
 Megabytes = int
 LONGEST_TITLE = 16
@@ -75,7 +75,7 @@ class WebSource(WebServer):
 
     modality: str = "US"
     days: int = 1
-    every_seconds: float = 60.0
+    every_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,8 +151,12 @@ class NodeSettings:
         _check_port(self.port)
         if not self.answers or not self.formats or not (self.senders or self.sources):
             raise ValueError("answers and formats must not be empty, and there must be senders or sources")
-        if any(source.days > self.keep_days for source in self.sources):
-            raise ValueError("keep_days must not be less than the days of a source, which would be fetched again")
+        if any(source.days >= self.keep_days for source in self.sources):
+            raise ValueError("keep_days must be more than the days of a source, which would be fetched again")
+        if any(source.every_seconds >= self.quiet_seconds for source in self.sources):
+            raise ValueError(
+                "quiet_seconds must be more than every_seconds of a source, or studies are read in parts"
+            )
         if self.quiet_seconds < 0 or self.keep_days < 0:
             raise ValueError("quiet_seconds and keep_days must be 0 or more")
         if self.tls is None and any(isinstance(each, DicomArchive) and each.encrypted for each in self.answers):
@@ -177,21 +181,7 @@ def read_settings(path: Path, *, overrides: Sequence[str] = ()) -> NodeSettings:
 
     Raises `InputError` for a file that is missing, is no YAML, or has keys or values that do not fit.
     """
-    import yaml
-
-    from bustle.core.yaml_text import load_yaml
-
-    try:
-        check_regular(path)
-        content = load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("no such file", remedy="write the node's settings there", path=path) from None
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", remedy="check its rights", path=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"is no YAML ({str(error).splitlines()[0]})", remedy="correct it", path=path) from None
-    if not isinstance(content, dict):
-        raise InputError("holds no settings", remedy="write 'key: value' lines", path=path)
+    content = read_yaml(path)
     try:
         settings = from_mapping(NodeSettings, apply_overrides(content, overrides), where="node")
     except InputError as error:

@@ -35,7 +35,7 @@ def web_client(server: WebServer) -> Iterator[DICOMwebClient]:
         except requests.HTTPError as error:
             code = "no code" if error.response is None else error.response.status_code
             raise PostponedError(f"{server.url} answers {code}") from None
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:  # of requests, and of a file of certificates
             raise PostponedError(f"{server.url} cannot be reached ({type(error).__name__})") from None
 
 
