@@ -140,8 +140,10 @@ def test_a_zipped_study_is_gone_when_the_process_ends_or_the_next_one_begins(stu
     assert unpacked_studies() == before
 
 
-def test_a_file_s_name_is_in_nothing_that_travels(study: Path, package: Path, tmp_path: Path):
+def test_a_file_s_name_is_in_nothing_that_travels(package: Path, tmp_path: Path):
     """A patient's name may be a file's; whoever typed the path may see it."""
+    study = tmp_path / "study"
+    study.mkdir()
     whole = written(study, data_set(scan(), SOPInstanceUID="1.9"), "Plantedname_Jane.dcm")
     written(study, data_set(scan(seed=7), SOPInstanceUID="1.9"), "Plantedname_John.dcm")
     cut = written(study, data_set(scan(), SOPInstanceUID="1.7"), "Plantedname_cut.dcm")
