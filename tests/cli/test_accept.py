@@ -79,6 +79,9 @@ def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(
 ):
     for text, problem in (
         ("classification: {sensitivity: {at_least: 1}}", "no number of cases proves at least 1"),
+        ("classification: {sensitivity: {at_most: 0.9}}", "a high figure is better; write {at_least: 0.9}"),
+        ("segmentation: {missed_lesions: {at_least: 0.1}}", "a low figure is better; write {at_most: 0.1}"),
+        ("segmentation: {hd95_mm: {at_least: 5}}", "at least 5 is the wrong way round"),
         ("classification: {sensitivty: {at_least: 0.9}}", "sensitivity"),
         ("classes: {auc: {at_least: 0.9}}", "classification"),
         ("classification: {auc: 0.9}", "is no limit"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bustle.evaluation.acceptance import LIMITED, Limit, cases_needed, judge, overall, unprovable
+from bustle.evaluation.acceptance import LIMITED, Limit, cases_needed, judge, overall, unprovable, wrong_way_round
 from bustle.evaluation.figures import Estimate
 from bustle.evaluation.metrics import ANSWERS
 from bustle.evaluation.statistics import exact_interval
@@ -64,6 +64,25 @@ def test_one_broken_limit_fails_the_test_and_one_open_limit_leaves_it_open():
 )
 def test_limits_that_no_cases_could_prove_or_break(part, metric, limit, reason):
     assert reason in (unprovable(LIMITED[part][metric], limit) or "")
+
+
+BETTER_SMALL = {
+    "segmentation": {
+        *("tfpr", "fpr_union", "fpr_background", "missed_lesions", "fp_rate_on_normals", "false_positive_area"),
+        *(f"{name}_{unit}" for name in ("hd95", "hd95_pooled", "asd", "assd") for unit in ("px", "mm")),
+    },
+    "classification": {"fpr", "brier", "ece_equal_width_15", "ece_equal_mass_10"},
+    "consistency": {"normal_but_drawn", "lesion_but_not_drawn"},
+    "answers": {"left_open", "decided_wrongly"},
+}
+
+
+def test_every_metric_has_one_direction_to_limit_it():
+    for part, metrics in LIMITED.items():
+        for name, metric in metrics.items():
+            small = name in BETTER_SMALL[part]
+            assert wrong_way_round(metric, Limit(at_least=0.5)) is small, name
+            assert wrong_way_round(metric, Limit(at_most=0.5)) is not small, name
 
 
 def test_limits_that_cases_can_prove():

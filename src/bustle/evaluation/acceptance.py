@@ -54,8 +54,16 @@ class Judged:
     remark: str
 
 
+def wrong_way_round(metric: Metric, limit: Limit) -> bool:
+    """Whether the limit asks for a bad figure: at least so much of what is better small, or the reverse."""
+    return metric.higher_is_better != (limit.at_least is not None)
+
+
 def unprovable(metric: Metric, limit: Limit) -> str | None:
-    """Why no number of cases could prove the limit, or nothing could break it; None where cases can tell."""
+    """Why no number of cases could prove the limit, or nothing could break it; None where cases can tell.
+
+    The limit is not `wrong_way_round`.
+    """
     most = 1.0 if metric.unit in BOUNDED_UNITS else math.inf
     least = -1.0 if metric.unit == "correlation" else 0.0
     bound = limit.bound

@@ -11,7 +11,7 @@ from bustle.core.config import from_mapping
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import read_error
 from bustle.core.yaml_text import load_yaml
-from bustle.evaluation.acceptance import LIMITED, Limit, unprovable
+from bustle.evaluation.acceptance import LIMITED, Limit, unprovable, wrong_way_round
 
 FORM = "write `part: {metric: {at_least: 0.8}}`"
 
@@ -20,7 +20,10 @@ Limits = Mapping[str, Mapping[str, Limit]]
 
 
 def read_limits(path: Path) -> Limits:
-    """Raises `InputError` for a file that is no limits, for unknown metrics, and for what no cases could prove."""
+    """Raises `InputError` for a file that is no limits, unknown metrics, and limits that say nothing about a model.
+
+    These are the wrong way round, or no cases could prove or break them.
+    """
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -45,7 +48,15 @@ def _limits_of(part: str, metrics: object, *, path: Path) -> dict[str, Limit]:
         if not isinstance(content, dict):
             raise InputError(f"{where} is no limit", remedy="write {at_least: 0.8} or {at_most: 0.1}")
         limit = from_mapping(Limit, content, where=where)
-        reason = unprovable(LIMITED[part][name], limit)
+        metric = LIMITED[part][name]
+        if wrong_way_round(metric, limit):
+            better, word = ("high", "at_least") if metric.higher_is_better else ("low", "at_most")
+            raise InputError(
+                f"{part}.{name}: {limit} is the wrong way round, for a {better} figure is better",
+                remedy=f"write {{{word}: {limit.bound:g}}}",
+                path=path,
+            )
+        reason = unprovable(metric, limit)
         if reason is not None:
             raise InputError(
                 f"{part}.{name}: {reason}", remedy="set a limit that cases can prove or break", path=path
