@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,16 @@ import pytest
 from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import main
-from bustle.core.recipe import load_recipe
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe, load_recipe
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources
+from bustle.data.splits.splits import Fold, Splits
 from bustle.experiments.leakage_arms import ARMS, splits_of
+from bustle.experiments.planned_run import SplitChoice
+from bustle.experiments.run_folder import RunFolder, data_fingerprints
+from bustle.experiments.study_runs import trained
 from bustle.io.raster import write_png
 
 DATA = load_recipe("demo").data
@@ -73,6 +81,35 @@ def test_finished_results_are_scored_in_the_flawed_ways(patients: Path, tmp_path
     assert set(found["missed_at_zero"]) == {"hd95_px"}
     assert "several_masks_dropped" not in found
     assert (tmp_path / "study/leakage.html").exists()
+
+
+def test_a_finished_training_of_another_recipe_split_or_data_is_not_taken_for_this_one(
+    collection: Collection, tmp_path: Path
+):
+    recipe, run = load_recipe("demo", overrides=["training.epochs=1"]), RunLayout(tmp_path / "run")
+    names = tuple(case.case_id for case in collection.cases)
+    groups = {name: name for name in names}
+    splits = Splits("strict", "strict", 0, (Fold(names[8:], names[4:8], names[:4]),), (), groups)
+    of_data = data_fingerprints(collection.cases)
+    made = RunFolder.create(run.path, recipe=recipe, splits=splits, images={}, fingerprints=of_data, init=None)
+    made.begin_session()
+    run.summary.write_text("{}")
+
+    def reused(recipe: Recipe, splits: Splits, collection: Collection) -> RunLayout:
+        split = SplitChoice(made=splits)
+        return trained(recipe, collection=collection, out=run.path, split=split, seed=0, device="cpu")
+
+    assert reused(recipe, splits, collection) == run
+    longer = load_recipe("demo", overrides=["training.epochs=2"])
+    swapped = dataclasses.replace(splits, folds=(Fold(names[8:], names[:4], names[4:8]),))
+    cases = (dataclasses.replace(collection.cases[0], label="malignant"), *collection.cases[1:])
+    for problem, other in (
+        ("training.epochs (1 there, 2 here)", (longer, splits, collection)),
+        ("which cases are in which fold", (recipe, swapped, collection)),
+        ("the data of folder", (recipe, splits, Collection(cases))),
+    ):
+        with pytest.raises(InputError, match=re.escape(problem)):
+            reused(*other)
 
 
 @pytest.mark.full

@@ -50,7 +50,8 @@ def study_generalisation(
     """Train and test what is missing of the data sets by name, then write the record and its page into `out`.
 
     Finished trainings and tests are kept, a begun training goes on after its last epoch. The record is written anew
-    after every row of the matrix. Raises `InputError` for fewer than two data sets, and data that cannot be split.
+    after every row of the matrix. Raises `InputError` for fewer than two data sets, data that cannot be split, and
+    where what is there is of another recipe or data.
     """
     if len(collections) < 2:
         raise InputError("one data set cannot show how a model does on another", remedy="give two or more to --data")

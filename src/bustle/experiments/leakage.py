@@ -50,7 +50,7 @@ def study_leakage(
 
     Finished trainings are kept, a begun one goes on after its last epoch. The record is written anew after every
     data set and seed, so that an interrupted study has the figures of what is finished. Raises `InputError` for data
-    that cannot be split, and where nothing of `seeds` is asked for.
+    that cannot be split, where nothing of `seeds` is asked for, and where what is there is of another recipe or data.
     """
     if not seeds:
         raise InputError("no seed is given", remedy="give --seeds 0")
