@@ -5,19 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.experiments.made_run import CLASSES, write_run
 from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, load_recipe
-from bustle.core.run_layout import RunLayout
+from bustle.core.run_layout import RunLayout, ScoredFolder
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold, Splits
+from bustle.evaluation.case_table import write_cases
+from bustle.experiments.leakage import rescored
 from bustle.experiments.leakage_arms import ARMS, splits_of
 from bustle.experiments.planned_run import SplitChoice
 from bustle.experiments.run_folder import RunFolder, data_fingerprints
@@ -81,6 +85,39 @@ def test_finished_results_are_scored_in_the_flawed_ways(patients: Path, tmp_path
     assert set(found["missed_at_zero"]) == {"hd95_px"}
     assert "several_masks_dropped" not in found
     assert (tmp_path / "study/leakage.html").exists()
+
+
+def test_what_is_no_finished_strict_evaluation_is_refused(collection: Collection, tmp_path: Path):
+    write_run(tmp_path / "run", folds=[range(6)])
+    fold, other = RunLayout(tmp_path / "run").fold(0), ScoredFolder(tmp_path / "other")
+    unfinished, empty = ScoredFolder(tmp_path / "unfinished"), ScoredFolder(tmp_path / "empty")
+    for folder in (other, unfinished, empty):
+        folder.path.mkdir()
+    for file, copy in zip(fold.companion("published"), other.main, strict=True):
+        shutil.copy(file, copy)
+    shutil.copy(fold.main.cases, unfinished.main.cases)
+    shutil.copy(fold.main.metrics, empty.main.metrics)
+    write_cases(empty.main.cases, [], classes=CLASSES)
+    study, trained_study = tmp_path / "study", tmp_path / "trained"
+    trained_study.mkdir()
+    record = trained_study / "leakage.json"
+    record.write_text('{"recipe": "demo"}')
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "notes.txt").touch()
+    for folders, out, problem in (
+        ([unfinished.path], study, "holds no finished evaluation"),
+        ([tmp_path / "absent"], study, "holds no finished evaluation"),
+        ([other.path], study, "was evaluated by the published track"),
+        ([empty.path], study, "holds no case"),
+        ([fold.path, tmp_path / "elsewhere/fold-0"], study, "two results are called fold-0"),
+        ([fold.path], trained_study, "is the record of a study with trainings"),
+        ([fold.path], foreign, "holds notes.txt"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            rescored(folders, collection=collection, out=out)
+    assert not study.exists()
+    assert record.read_text() == '{"recipe": "demo"}'
 
 
 def test_a_finished_training_of_another_recipe_split_or_data_is_not_taken_for_this_one(

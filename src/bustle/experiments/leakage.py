@@ -13,7 +13,7 @@ from pathlib import Path
 from bustle.core.claimed_output import claim_folder
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.files import write_json
+from bustle.core.files import read_json, write_json
 from bustle.core.progress import announce
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Recipe, load_protocol
@@ -22,6 +22,7 @@ from bustle.core.types import Collection
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.flaws import SCORING_FLAWS, ScoredRows, ScoringFlaw
 from bustle.evaluation.inflation import FlawResult, Inflation, Judged, LeakageStudy, by_positive, inflations
+from bustle.evaluation.result_files import read_track
 from bustle.experiments.leakage_arms import ARMS, STRICT, splits_of
 from bustle.experiments.own_outputs import LEAKAGE, LEAKAGE_PAGE, LEAKAGE_RECORD
 from bustle.experiments.planned_run import SplitChoice
@@ -120,7 +121,7 @@ def _results(
 
 
 def scoring_results(
-    source: str, repeats: Sequence[Repeat], *, classes: Sequence[str], several: frozenset[str] | None
+    source: str, repeats: Sequence[Repeat], *, classes: Sequence[str], several: frozenset[str]
 ) -> list[FlawResult]:
     """What the flaws of the scoring do to finished results."""
     found = []
@@ -137,7 +138,7 @@ def _figures(
     *,
     flaw: ScoringFlaw,
     classes: Sequence[str],
-    several: frozenset[str] | None,
+    several: frozenset[str],
 ) -> tuple[Inflation, ...]:
     """The strict repeats as they are against the others with a flawed scoring; nothing where that is not possible."""
     protocol = load_protocol("strict")
@@ -154,23 +155,56 @@ def _figures(
     return tuple(inflations(native, flawed, group_of=group_of, classes=classes))
 
 
-def rescored(folders: Sequence[Path], *, collection: Collection | None, out: Path) -> LeakageStudy:
+def rescored(folders: Sequence[Path], *, collection: Collection, out: Path) -> LeakageStudy:
     """Only the flaws of scoring, of finished results of `bustle evaluate`, written as by `study_leakage`.
 
-    The data tells which images have several masks. Raises `InputError` for a folder without results.
+    The data tells which images have several masks. Raises `InputError` for a folder without strict results, two of
+    one name, and an `out` with trainings.
     """
-    results = []
-    several = None if collection is None else several_masks(collection)
-    for folder in folders:
-        scored = ScoredFolder(folder)
-        rows = read_cases(scored.main.cases)
-        repeats = [Repeat(rows=rows, folders=[scored])]
-        results += scoring_results(folder.name, repeats, classes=tuple(rows[0].probabilities), several=several)
-    study = LeakageStudy(
-        recipe=None, epochs=None, size=None, folds=None, seeds=(), results=tuple(results), provenance=provenance()
-    )
-    _write(out, study)
+    names = [folder.resolve().name for folder in folders]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"two results are called {twice}", remedy="give folders of different names to --scored")
+    several = several_masks(collection)
+    with claim_folder(out, LEAKAGE) as claim:
+        claim.refuse_foreign()
+        claim.refuse_inputs(folders)
+        _refuse_trainings(out)
+        results = []
+        for name, folder in zip(names, folders, strict=True):
+            repeats = [_finished(folder)]
+            classes = tuple(repeats[0].rows[0].probabilities)
+            results += scoring_results(name, repeats, classes=classes, several=several)
+        study = LeakageStudy(
+            recipe=None, epochs=None, size=None, folds=None, seeds=(), results=tuple(results), provenance=provenance()
+        )
+        claim.begin(clear=False)
+        _write(out, study)
     return study
+
+
+def _refuse_trainings(out: Path) -> None:
+    """Raises `InputError` for the record of a study that trained, which took hours."""
+    record = out / LEAKAGE_RECORD
+    content = read_json(record) if record.exists() else None
+    if isinstance(content, dict) and content.get("recipe") is not None:
+        raise InputError("is the record of a study with trainings", remedy="choose another --out", path=record)
+
+
+def _finished(folder: Path) -> Repeat:
+    """The cases of a finished evaluation by the strict track. Raises `InputError` for anything else."""
+    scored = ScoredFolder(folder)
+    if not scored.main.complete:
+        raise InputError("holds no finished evaluation", remedy="give the --out of `bustle evaluate`", path=folder)
+    track = read_track(scored.main.metrics).track
+    if track != "strict":
+        raise InputError(
+            f"was evaluated by the {track} track", remedy="evaluate it again with --track strict", path=folder
+        )
+    rows = read_cases(scored.main.cases)
+    if not rows:
+        raise InputError("holds no case", remedy="evaluate it again", path=scored.main.cases)
+    return Repeat(rows=rows, folders=[scored])
 
 
 def _write(out: Path, study: LeakageStudy) -> None:
