@@ -10,6 +10,7 @@ import pytest
 from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import main
+from bustle.core.errors import InputError
 from bustle.io.raster import write_png
 
 LIMITS = """
@@ -48,7 +49,9 @@ def accept(site: Path, package: str, *, limits: str = "limits.yaml", out: str = 
 
 
 @pytest.mark.usefixtures("without_plots")
-def test_limits_are_judged_and_an_upgrade_lists_what_changed(site: Path, capsys: pytest.CaptureFixture[str]):
+def test_limits_are_judged_and_an_upgrade_lists_what_changed(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     assert accept(site, "model.bustle") == 0
     told = capsys.readouterr().out
     record = json.loads((site / "accepted/acceptance.json").read_text())
@@ -72,6 +75,14 @@ def test_limits_are_judged_and_an_upgrade_lists_what_changed(site: Path, capsys:
         assert "folder/c1: benign -> malignant" in capsys.readouterr().out
     page = (site / "accepted/acceptance.html").read_text(encoding="utf-8")
     assert "1 answer changed" in page
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise InputError("is full", remedy="make room")
+
+    monkeypatch.setattr("bustle.experiments.accept.evaluate_model", full_disk)
+    assert accept(site, "model.bustle") == 2
+    assert not (site / "accepted/acceptance.html").exists()
+    assert (site / "accepted/acceptance.json").exists()  # what a later model is told against
 
 
 def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(

@@ -138,7 +138,9 @@ def resumed_from(states: KillStates, numbers: Sequence[int], *, train: Train, fo
     return wrong
 
 
-def test_a_published_run_is_resumed_after_a_kill_at_any_kind_of_write(phantoms: Path, tmp_path: Path) -> None:
+def test_a_published_run_is_resumed_after_a_kill_at_any_kind_of_write(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train = of_kind("published", phantoms)
     with kill_states(tmp_path / "run", tmp_path / "states") as states:
         train(tmp_path / "run")
@@ -157,6 +159,17 @@ def test_a_published_run_is_resumed_after_a_kill_at_any_kind_of_write(phantoms: 
     ]
     assert len(set(chosen)) == 12
     assert resumed_from(states, chosen, train=train, folder=tmp_path / "resumed") == []
+    with_summary = states.copies / str(chosen[-1])
+    assert (with_summary / "reliability.json").exists()
+    assert (with_summary / "report.html").exists()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_summary, "write_reliability", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", resume=True)
+    assert not (tmp_path / "run/summary.json").exists()
 
 
 @pytest.mark.full

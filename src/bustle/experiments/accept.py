@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from bustle.core.claimed_output import claim_folder
+from bustle.core.files import remove_file
 from bustle.core.provenance import provenance
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.types import Collection
@@ -51,6 +52,7 @@ def accept(
         claim.refuse_inputs([limits, *(file for case in collection.cases for file in case.files)])
         scored = ScoredFolder(out / EVALUATION_FOLDER)
         claim.begin(clear=False)
+        remove_file(out / ACCEPTANCE_PAGE)  # it would be that of figures which are no longer there
         result = evaluate_model(predictor, cases=collection.cases, out=scored.path, track="strict", groups=rule)
         judged = judge(asked, _figures(result))
         tested = TestedModel(model=predictor.provenance, answers=_answers(scored))

@@ -1,4 +1,4 @@
-"""What a run amounts to: `summary.json` and `report.html` over all of its scored folds."""
+"""What a run amounts to: `summary.json`, `reliability.json` and `report.html` over all of its scored folds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
+from bustle.core.files import remove_file
 from bustle.core.provenance import provenance
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
@@ -47,7 +48,7 @@ class _Fold:
 def write_run_summary(
     out: Path, *, recipe: Recipe, rules: Tracks[TrackRules], cases: Mapping[str, Case]
 ) -> RunResult:
-    """Write both files; returns the content of `summary.json`.
+    """Write `reliability.json`, `report.html`, and last `summary.json`, whose content is returned.
 
     `over_folds` is the mean ± spread of the folds' figures, as papers print them; `pooled` scores the cases of all
     folds as one set. The companion's figures stand beside where every fold has them. Raises `InputError` for a
@@ -71,7 +72,7 @@ def write_run_summary(
         pooled=main.pooled,
         companion=companion,
     )
-    write_result(run.summary, result)
+    remove_file(run.summary)  # it says that all are of the same scoring, and is written last
     tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(scored.main))
     together = _together([fold.result for fold in scored.main], recipe=recipe, folds=folds)
     index_of = _prediction_indexes(run, folds, cases, recipe=recipe, protocol=rules.main.protocol)
@@ -99,6 +100,7 @@ def write_run_summary(
         for fold in folds
     }
     write_run_page(run.report, reported, curves=curves, over_folds=tracks.map(lambda track: track.over_folds))
+    write_result(run.summary, result)
     return result
 
 
