@@ -18,9 +18,9 @@ from bustle.experiments.local_rule import (
     LEAST_PATIENTS,
     answers_by,
     check_enough,
+    fifths_of_patients,
     fit_local_rule,
     held_out_answers,
-    parts_of_patients,
 )
 from bustle.inference.decision import DecisionRule, Question
 from bustle.inference.package import Package
@@ -50,14 +50,14 @@ def test_a_rule_from_elsewhere_is_mended_on_patients_that_it_was_not_fitted_on()
     home = fit_rule(cases(1000, seed=7))
     assert home is not None
     elsewhere = dataclasses.replace(home, malignancy=ELSEWHERE)
-    before, after = answers_by(elsewhere, known), held_out_answers(elsewhere, known)
+    before, after = answers_by(elsewhere, known), held_out_answers(elsewhere, known).answers
     assert brier(after, known) < brier(before, known) - 0.02
     assert brier(after, known) == pytest.approx(brier(answers_by(home, known), known), abs=0.01)
 
 
 def test_no_patient_is_fitted_on_and_checked_with_and_each_class_is_in_every_part():
     known = [dataclasses.replace(case, group=str(number // 2)) for number, case in enumerate(cases(200))]
-    parts = parts_of_patients(known)
+    parts = fifths_of_patients(known)
     assert set(parts) == set(range(FOLDS))
     of_group: dict[str, set[int]] = {}
     for case, part in zip(known, parts, strict=True):
@@ -79,6 +79,26 @@ def test_what_too_few_cases_cannot_tell_stays_as_it_was():
     assert set(fit_local_rule(home, cases(300)).fitted) == {"malignancy", "presence", "domain", "smallest_part"}
     alone = fit_local_rule(None, few).rule
     assert alone == DecisionRule(domain=None, presence=None, malignancy=fitted.rule.malignancy, smallest_part=0.0)
+
+
+def test_only_what_every_fold_can_fit_is_fitted_so_that_the_answers_are_of_the_same_kind_of_rule():
+    home = fit_rule(cases(1000, seed=7))
+    assert home is not None
+    known = [case for case in cases(200) if case.has_lesion][:55]
+    known += [case for case in cases(200, seed=1) if not case.has_lesion][:25]
+    assert set(fit_local_rule(home, known).fitted) == {"malignancy", "presence", "domain", "smallest_part"}
+    held_out = held_out_answers(home, known)
+    assert held_out.parts == ("domain",)  # four fifths of 55 lesions are fewer than 50
+    record = fit_local_rule(home, known, parts=held_out.parts)
+    assert record.fitted == ("malignancy", "domain")
+    assert record.rule.presence == home.presence
+    fifths = fifths_of_patients(known)
+    for fifth in range(FOLDS):
+        learnt = [case for case, of in zip(known, fifths, strict=True) if of != fifth]
+        left_out = [case for case, of in zip(known, fifths, strict=True) if of == fifth]
+        rule = fit_local_rule(home, learnt, parts=("domain",)).rule
+        given = [answer for answer, of in zip(held_out.answers, fifths, strict=True) if of == fifth]
+        assert given == answers_by(rule, left_out)
 
 
 def test_too_few_patients_are_refused_however_many_images_they_have():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,7 @@ from bustle.experiments.fit_decision import (
     known_lesions,
     outlined_lesions,
 )
-from bustle.experiments.malignancy_fit import CLASS_COVERAGE
-from bustle.experiments.question_fit import question_of
+from bustle.experiments.malignancy_fit import question_of_malignancy
 from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL, DecisionRule, Question, bounded_log_odds
 
 FOLDS = 5
@@ -32,12 +31,27 @@ LEAST_LESIONS = 50
 """To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and which parts are dropped."""
 
 
+PARTS = ("presence", "domain", "smallest_part")
+"""Of a rule, beside the probability of malignant: fitted where there are cases enough."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalRule:
     """The `rule`, and which parts of it are `fitted` on the local cases; the others are those of the rule before."""
 
     rule: DecisionRule
     fitted: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutAnswers:
+    """The `answers` in the order of the cases, and the `parts` that could be fitted without any fifth of them.
+
+    A rule with just these parts fitted is the one that the answers tell of.
+    """
+
+    answers: Sequence[Answer]
+    parts: tuple[str, ...]
 
 
 def check_enough(cases: Sequence[CalibrationCase]) -> None:
@@ -51,11 +65,13 @@ def check_enough(cases: Sequence[CalibrationCase]) -> None:
         )
 
 
-def fit_local_rule(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> LocalRule:
+def fit_local_rule(
+    before: DecisionRule | None, cases: Sequence[CalibrationCase], *, parts: Collection[str] = PARTS
+) -> LocalRule:
     """What can be fitted on these cases: always the probability of malignant and its bounds.
 
-    Its descriptors are those of the rule `before`, weighed anew. The presence of a lesion, the domain and the
-    smallest part are fitted where there are cases enough. Raises `InputError` for too few lesions of a class.
+    Its descriptors are those of the rule `before`, weighed anew. Of the `parts`, those are fitted for which there are
+    cases enough. Raises `InputError` for too few lesions of a class.
     """
     malignancy = _malignancy(before, cases)
     if malignancy is None:
@@ -66,13 +82,13 @@ def fit_local_rule(before: DecisionRule | None, cases: Sequence[CalibrationCase]
         rule = replace(before, malignancy=malignancy, trial=None)
     fitted = ["malignancy"]
     lesions = sum(case.has_lesion is True for case in cases)
-    presence = fit_presence(cases) if lesions >= LEAST_LESIONS else None
+    presence = fit_presence(cases) if "presence" in parts and lesions >= LEAST_LESIONS else None
     if presence is not None:
         rule, fitted = replace(rule, presence=presence), [*fitted, "presence"]
-    domain = fit_domain(np.array([case.statistics for case in cases]))
+    domain = fit_domain(np.array([case.statistics for case in cases])) if "domain" in parts else None
     if domain is not None:
         rule, fitted = replace(rule, domain=domain), [*fitted, "domain"]
-    if len(outlined_lesions(cases)) >= LEAST_LESIONS:
+    if "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS:
         rule, fitted = replace(rule, smallest_part=fit_smallest_part(cases)), [*fitted, "smallest_part"]
     return LocalRule(rule=rule, fitted=tuple(fitted))
 
@@ -83,7 +99,7 @@ def _malignancy(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -
     if before is not None and before.descriptors is not None:
         measured = [bounded_log_odds(before.descriptors.log_odds(values)) for values in lesions.measured]
         inputs = np.column_stack([inputs, measured])
-    return question_of(inputs, lesions.malignant, coverage_yes=CLASS_COVERAGE, coverage_no=CLASS_COVERAGE)
+    return question_of_malignancy(inputs, lesions)
 
 
 def answers_by(rule: DecisionRule, cases: Sequence[CalibrationCase]) -> list[Answer]:
@@ -93,19 +109,22 @@ def answers_by(rule: DecisionRule, cases: Sequence[CalibrationCase]) -> list[Ans
     ]
 
 
-def held_out_answers(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> list[Answer]:
+def held_out_answers(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> HeldOutAnswers:
     """To every case the answer of a rule that was fitted without its fifth of the patients. Raises `InputError`."""
-    parts = parts_of_patients(cases)
+    fifths = fifths_of_patients(cases)
+    learnt = [[case for case, of in zip(cases, fifths, strict=True) if of != fifth] for fifth in range(FOLDS)]
+    each = [set(fit_local_rule(before, own).fitted) for own in learnt]
+    parts = tuple(part for part in PARTS if all(part in own for own in each))
     found: dict[int, Answer] = {}
-    for part in range(FOLDS):
-        rule = fit_local_rule(before, [case for case, of in zip(cases, parts, strict=True) if of != part]).rule
-        left_out = np.flatnonzero(parts == part).tolist()
+    for fifth, own in enumerate(learnt):
+        rule = fit_local_rule(before, own, parts=parts).rule
+        left_out = np.flatnonzero(fifths == fifth).tolist()
         found |= dict(zip(left_out, answers_by(rule, [cases[place] for place in left_out]), strict=True))
-    return [found[place] for place in range(len(cases))]
+    return HeldOutAnswers(answers=[found[place] for place in range(len(cases))], parts=parts)
 
 
-def parts_of_patients(cases: Sequence[CalibrationCase], *, seed: int = 0) -> NDArray[np.int64]:
-    """The part of each case, 0 to `FOLDS` - 1: whole patients, those of each class dealt out in turn.
+def fifths_of_patients(cases: Sequence[CalibrationCase], *, seed: int = 0) -> NDArray[np.int64]:
+    """The fifth of each case, 0 to `FOLDS` - 1: whole patients, those of each class dealt out in turn.
 
     A patient with lesions of both classes counts as malignant.
     """

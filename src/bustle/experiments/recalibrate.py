@@ -90,10 +90,11 @@ def _unseen(package: Package, cases: Sequence[Case]) -> list[Case]:
 
 def _recalibrated(record: PackageRecord, *, cases: Sequence[Case], known: Sequence[CalibrationCase]) -> PackageRecord:
     before = record.decision
-    fitted = fit_local_rule(before, known)
+    held_out = held_out_answers(before, known)
+    fitted = fit_local_rule(before, known, parts=held_out.parts)
     classes = record.preprocessing.classes
     old = _most_probable(known) if before is None else answers_by(before, known)
-    new = held_out_answers(before, known)
+    new = held_out.answers
     labels = [case.label for case in known]
     local = LocalFit(
         rule_before=None if before is None else rule_digest(before),
