@@ -53,6 +53,20 @@ def test_a_missed_lesion_at_zero_lowers_the_distance_alone():
     assert flawed("missed_at_zero") == {"hd95_px": pytest.approx(-25.0)}
 
 
+def test_an_interval_needs_groups_of_cases_that_count_in_the_metric():
+    """Four of the six groups have a lesion."""
+    for rows, has_interval in (
+        (ROWS, False),
+        ([*ROWS, row("g1", dice=0.0, hd95=60.0, label="malignant", malignant=0.8, drawn=False)], True),
+    ):
+        flawed = SCORING_FLAWS["missed_at_zero"].rows(ScoredRows(native=rows, on_grid={}, several_masks=None))
+        assert flawed is not None
+        sides = [[Judged(rows=each, protocol=STRICT)] for each in (rows, flawed)]
+        groups = {each.case_id: each.group_id for each in rows}
+        (found,) = inflations(*sides, group_of=groups, classes=("benign", "malignant"))
+        assert (found.ci95 is not None) is has_interval
+
+
 def test_normals_count_as_one_or_zero_in_dice():
     assert flawed("normals_in_dice") == {"dice": pytest.approx(2.8 / 6 - 1.8 / 4)}
 

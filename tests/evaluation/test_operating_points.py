@@ -42,3 +42,11 @@ def test_weights_count_as_repeated_cases():
     )
     assert weighted.threshold == repeated.threshold
     assert weighted.specificity == pytest.approx(repeated.specificity)
+
+
+def test_without_a_positive_case_there_is_no_threshold_to_reach():
+    truth, score = np.array([True, False, False]), np.array([0.9, 0.5, 0.1])
+    found = at_sensitivity(truth, score, target=0.95, weights=np.array([[1.0, 1, 1], [0, 2, 1], [3, 0, 0]]))
+    assert found.threshold == pytest.approx([0.9, np.nan, 0.9], nan_ok=True)
+    assert found.sensitivity == pytest.approx([1, np.nan, 1], nan_ok=True)
+    assert found.specificity == pytest.approx([1, np.nan, np.nan], nan_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,16 @@ def test_a_sensitivity_that_so_few_cases_cannot_show_has_no_threshold():
 def test_of_too_few_cases_of_a_class_nothing_is_said():
     found = reliability_of(rows(100, share=0.05), (), kinds={}, scoring=SCORING)
     assert found == Reliability(network=None)
+
+
+def test_figures_of_one_class_need_patients_of_that_class_for_an_interval():
+    """All malignant cases are of four patients, each benign one of its own."""
+    made = [
+        replace(row, group_id=f"m{number % 4}") if row.label == "malignant" else row
+        for number, row in enumerate(rows(100))
+    ]
+    found = reliability_of(made, (), kinds={}, scoring=SCORING).network
+    assert found is not None
+    (figures,) = found.thresholds
+    assert figures.threshold.ci95 is None
+    assert figures.specificity.ci95 is not None

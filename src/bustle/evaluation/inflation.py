@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,16 @@ from numpy.typing import NDArray
 from bustle.core.provenance import Provenance
 from bustle.core.recipe import Protocol
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.class_summary import class_arrays, class_metrics, has_class_result
+from bustle.evaluation.class_summary import (
+    class_arrays,
+    class_metrics,
+    decided_classes,
+    groups_counted,
+    has_class_result,
+)
 from bustle.evaluation.flaws import PositiveClass
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, SEGMENTATION
-from bustle.evaluation.statistics import FEWEST_GROUPS, percentile_interval, weighted_means
+from bustle.evaluation.statistics import FEWEST_GROUPS, group_count, percentile_interval, weighted_means
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
@@ -97,18 +104,21 @@ def inflations(
     weights = np.concatenate([np.ones((1, count)), drawn]).astype(np.float64)
     number = {name: index for index, name in enumerate(names)}
     values = [
-        [_values(each, weights=weights[:, _groups(each.rows, group_of, number)], classes=classes) for each in side]
+        [
+            _values(each, groups=_groups(each.rows, group_of, number), group_weights=weights, classes=classes)
+            for each in side
+        ]
         for side in (strict, flawed)
     ]
     found = []
     for name in METRICS:
         if not all(name in one for side in values for one in side):
             continue
-        before, after = (np.mean([one[name] for one in side], axis=0) for side in values)
+        before, after = (np.mean([one[name].values for one in side], axis=0) for side in values)
         differences = after - before
         if not np.nan_to_num(differences).any():
             continue
-        interval = percentile_interval(differences[1:]) if count >= FEWEST_GROUPS else None
+        enough = min(one[name].groups for side in values for one in side) >= FEWEST_GROUPS
         found.append(
             Inflation(
                 metric=name,
@@ -116,7 +126,7 @@ def inflations(
                 strict=float(before[0]),
                 flawed=float(after[0]),
                 difference=float(differences[0]),
-                ci95=interval,
+                ci95=percentile_interval(differences[1:]) if enough else None,
                 cases=len(flawed[0].rows),
                 runs=len(flawed),
             )
@@ -128,25 +138,35 @@ def _groups(rows: Sequence[CaseRow], group_of: Mapping[str, str], number: Mappin
     return np.array([number[group_of[row.case_id]] for row in rows], np.int64)
 
 
-def _values(judged: Judged, *, weights: FloatArray, classes: Sequence[str]) -> dict[str, FloatArray]:
-    """Each metric in every row of `weights` `R x cases`."""
-    rows = judged.rows
-    means = weighted_means(mask_values(rows), weights=weights)
-    found = {name: means[:, _MASK_COLUMNS.index(name)] for name in ("dice", "hd95_px")}
-    found = {name: column for name, column in found.items() if not np.isnan(column[0])}
+class _Resampled(NamedTuple):
+    """A metric's `values`, the first on the cases as they are, and on how many `groups` it rests."""
+
+    values: FloatArray
+    groups: int
+
+
+def _values(
+    judged: Judged, *, groups: NDArray[np.int64], group_weights: FloatArray, classes: Sequence[str]
+) -> dict[str, _Resampled]:
+    """Each metric in every row of `group_weights` `R x groups`; `groups` are those of the rows by number."""
+    rows, weights = judged.rows, group_weights[:, groups]
+    table = mask_values(rows)
+    means = weighted_means(table, weights=weights)
+    found = {}
+    for name in ("dice", "hd95_px"):
+        place = _MASK_COLUMNS.index(name)
+        if not np.isnan(means[0, place]):
+            found[name] = _Resampled(means[:, place], group_count(groups[~np.isnan(table[:, place])]))
     used = [place for place, row in enumerate(rows) if has_class_result(row, classes)]
     positive = judged.protocol.positive_class
     if used and positive in classes:
         truth, probability = class_arrays([rows[place] for place in used], classes)
+        about = {"positive": list(classes).index(positive), "average": judged.protocol.class_average}
         with np.errstate(invalid="ignore"):
-            metrics = class_metrics(
-                truth,
-                probability,
-                positive=list(classes).index(positive),
-                average=judged.protocol.class_average,
-                weights=weights[:, used],
-            )
-        found |= {name: metrics[name] for name in METRICS if name in metrics}
+            metrics = class_metrics(truth, probability, weights=weights[:, used], **about)
+        decided = decided_classes(probability, about["positive"])
+        counted = groups_counted(truth, [decided], groups=groups[used], **about)
+        found |= {name: _Resampled(metrics[name], group_count(counted[name])) for name in METRICS if name in metrics}
     return found
 
 

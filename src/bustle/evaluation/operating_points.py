@@ -11,7 +11,10 @@ FloatArray = NDArray[np.float64]
 
 
 class OperatingPoints(NamedTuple):
-    """Per row of weights: the largest threshold that reaches a sensitivity, and what it brings; NaN for no case."""
+    """Per row of weights: the largest threshold that reaches a sensitivity, and what it brings.
+
+    All are NaN without a positive case, the specificity also without a negative one.
+    """
 
     threshold: FloatArray
     sensitivity: FloatArray
@@ -32,7 +35,10 @@ def at_sensitivity(
     with np.errstate(invalid="ignore", divide="ignore"):
         sensitivity = hits[rows, place] / hits[:, -1]
         specificity = 1 - alarms[rows, place] / alarms[:, -1]
-    return OperatingPoints(score[place], sensitivity, specificity)
+    has_positive = hits[:, -1] > 0
+    return OperatingPoints(
+        np.where(has_positive, score[place], np.nan), sensitivity, np.where(has_positive, specificity, np.nan)
+    )
 
 
 def net_benefits(positive: NDArray[np.bool_], probability: FloatArray, *, thresholds: FloatArray) -> FloatArray:

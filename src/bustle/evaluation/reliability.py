@@ -154,14 +154,15 @@ def _threshold(
     points = at_sensitivity(truth, probability, target=target, weights=weights)
     return ThresholdFigures(
         target=target,
-        threshold=_figure(points.threshold, resamples),
-        specificity=_figure(points.specificity, resamples),
+        threshold=_figure(points.threshold, resamples, of=truth),
+        specificity=_figure(points.specificity, resamples, of=~truth),
     )
 
 
-def _figure(values: FloatArray, resamples: GroupResamples) -> ShortFigure:
-    """The first value, with the interval of the others."""
-    bounds = group_interval(values[1:], groups=resamples.groups)
+def _figure(values: FloatArray, resamples: GroupResamples, *, of: NDArray[np.bool_] | None = None) -> ShortFigure:
+    """The first value, with the interval of the others, which rests on the cases `of`, by default on all."""
+    groups = resamples.groups if of is None else resamples.groups[of]
+    bounds = group_interval(values[1:], groups=groups)
     return ShortFigure(value=float(values[0]), ci95=bounds, n=len(resamples.groups))
 
 
