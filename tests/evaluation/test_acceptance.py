@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bustle.evaluation.acceptance import LIMITED, Limit, cases_needed, judge, overall, unprovable, wrong_way_round
@@ -91,11 +93,21 @@ def test_limits_that_cases_can_prove():
     assert unprovable(LIMITED["classification"]["sensitivity"], Limit(at_least=0.99)) is None
 
 
-def test_so_many_cases_without_an_error_prove_a_share_and_one_fewer_does_not():
-    limit = Limit(at_least=0.95)
-    needed = cases_needed(limit, estimate(1.0, (0.8, 1.0), n=20), worst=0.8, is_share=True)
-    assert exact_interval(1.0, n=needed)[0] >= 0.95 > exact_interval(1.0, n=needed - 1)[0]
-    assert needed == 72
+@pytest.mark.parametrize("limit", [Limit(at_least=0.95), Limit(at_most=0.05)])
+@pytest.mark.parametrize(("groups", "cases"), [(20, 20), (20, 50), (8, 20)])
+def test_so_many_cases_without_an_error_prove_a_share_and_one_group_fewer_does_not(
+    limit: Limit, groups: int, cases: int
+):
+    """The share may rest on fewer groups than it has cases: on patients, or on the malignant ones alone."""
+    share = 1.0 if limit.at_least is not None else 0.0
+    low, high = exact_interval(share, n=groups)
+    worst = low if limit.at_least is not None else high
+    needed = cases_needed(limit, estimate(share, (low, high), n=cases), worst=worst, is_share=True)
+    continuous = math.log(0.025) / math.log(0.95)
+    assert needed == math.ceil(continuous * cases / groups)
+    if cases == groups:
+        assert needed == 72
+        assert exact_interval(1.0, n=needed)[0] >= 0.95 > exact_interval(1.0, n=needed - 1)[0]
 
 
 def test_a_limit_is_one_bound():

@@ -127,13 +127,14 @@ def _verdict(limit: Limit, estimate: Estimate, *, is_share: bool) -> tuple[Verdi
 def cases_needed(limit: Limit, estimate: Estimate, *, worst: float, is_share: bool) -> int:
     """How many cases bring the interval's bad end to the limit: it shrinks as one over the root of their number.
 
-    A share without any error needs so many that its exact bound, .025^(1/n), reaches the limit.
+    A share without any error has the exact bound .025^(1/g) of the g groups on which it rests, such as the malignant
+    patients: log(worst) / log(limit) times as many bring it to the limit, and with them as many times the cases.
     """
     assert estimate.mean is not None
     perfect = estimate.mean == (1.0 if limit.at_least is not None else 0.0)
     if is_share and perfect:
-        right = limit.bound if limit.at_least is not None else 1 - limit.bound
-        return math.ceil(math.log(0.025) / math.log(right))
+        right, known = (limit.bound, worst) if limit.at_least is not None else (1 - limit.bound, 1 - worst)
+        return math.ceil(estimate.n * math.log(known) / math.log(right) - 1e-9)
     gap = abs(estimate.mean - limit.bound)
     if gap == 0:
         return 10**6
