@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from tests.experiments.made_run import write_run
 
 from bustle.cli.main import main
+from bustle.core.provenance import provenance
 from bustle.core.recipe import load_protocol
+from bustle.core.run_layout import RunLayout
 from bustle.data.sources import open_by_source
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.generalisation import cell_of
+from bustle.evaluation.generalisation import Generalisation, cell_of
 from bustle.evaluation.summary import Scoring, summarise
-from bustle.experiments.generalise import trainings
+from bustle.experiments import generalise
+from bustle.experiments.generalise import cells_of, trainings
+from bustle.report.generalisation_page import write_generalisation_page
 
 CLASSES = ("benign", "malignant")
 
@@ -47,7 +53,7 @@ def test_the_threshold_from_home_calls_malignant_what_it_does_not_exclude():
     rows += [answered("away", "benign", "")]  # no breast ultrasound: nothing is said of it
     scoring = Scoring(protocol=load_protocol("strict"), classes=CLASSES, resamples=50)
     scores = summarise(rows, scoring=scoring, track="strict")
-    cell = cell_of(scores, rows, trained_on=("a",), tested_on="b", at_home=False, resamples=200)
+    cell = cell_of(scores, rows, trained_on=("a",), tested_on="b", at_home=False, warnings=(), resamples=200)
     assert (cell.n, cell.lesions) == (17, 17)
     sensitivity, specificity = (
         cell.figures[name] for name in ("sensitivity_at_home_threshold", "specificity_at_home_threshold")
@@ -57,8 +63,30 @@ def test_the_threshold_from_home_calls_malignant_what_it_does_not_exclude():
     assert sensitivity.ci95 is not None
     assert sensitivity.ci95[0] < 0.75 < sensitivity.ci95[1]
     assert "fp_rate_on_normals" not in cell.figures
-    without = cell_of(scores, (), trained_on=("a",), tested_on="b", at_home=False)
+    without = cell_of(scores, (), trained_on=("a",), tested_on="b", at_home=False, warnings=())
     assert "sensitivity_at_home_threshold" not in without.figures
+
+
+def test_a_test_on_copies_of_training_images_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    warning = "LEAK: 2 of 6 cases look like copies of images that trained or chose this model"
+    training = trainings(["a", "b"])[0]
+    write_run(tmp_path / "made", folds=[range(6)])
+    made, test = RunLayout(tmp_path / "made").fold(0).main, generalise.test_of(tmp_path, training, "b")
+    test.path.mkdir(parents=True)
+    shutil.copy(made.cases, test.main.cases)
+    test.main.metrics.write_text(json.dumps(json.loads(made.metrics.read_text()) | {"warnings": [warning]}))
+    (cell,) = cells_of(tmp_path, training)
+    assert cell.warnings == (warning,)
+
+    monkeypatch.setattr("bustle.report.generalisation_page.can_draw_plots", lambda: False)
+    study = Generalisation(recipe="r", epochs=1, size=(8, 8), holdout=0.2, cells=(cell,), provenance=provenance())
+    write_generalisation_page(tmp_path / "page.html", study)
+    assert f"Trained on a, tested on b: {warning}" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    monkeypatch.setattr("bustle.experiments.generalise.study_generalisation", lambda *_, **__: study)
+    assert main(["study", "generalise", "--data", "phantom:?cases=3&size=64", "--out", str(tmp_path / "out")]) == 0
+    assert f"  warning: {warning}" in capsys.readouterr().out
 
 
 def test_one_data_set_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -57,5 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"trained on {' + '.join(cell.trained_on)}, tested on {cell.tested_on}{home} ({cell.n} cases)")
         for name, figure in cell.figures.items():
             print(f"  {TITLES[name]}: {short_figure(figure)}")
+        for warning in cell.warnings:
+            print(f"  warning: {warning}")
     print(f"95 % intervals over patients; written to {arguments.out / GENERALISATION_PAGE}")
     return 0

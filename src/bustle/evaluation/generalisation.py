@@ -36,7 +36,8 @@ class Cell:
     """A model trained on the sources `trained_on` and tested on `tested_on`: `n` cases, `lesions` of them with one.
 
     `at_home` if the test cases are a part that was kept of a source that it was trained on. A figure is left out
-    where the cases do not tell it.
+    where the cases do not tell it. `warnings` are what a reader of them must know, such as copies of images that the
+    model was trained on.
     """
 
     trained_on: tuple[str, ...]
@@ -45,6 +46,7 @@ class Cell:
     n: int
     lesions: int
     figures: Mapping[str, ShortFigure]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ def cell_of(
     trained_on: tuple[str, ...],
     tested_on: str,
     at_home: bool,
+    warnings: tuple[str, ...],
     resamples: int = 2000,
 ) -> Cell:
     """From the strict track's figures of a test and the rows of its answers, none of a model without a rule."""
@@ -82,6 +85,7 @@ def cell_of(
         n=scores.n_cases,
         lesions=lesions,
         figures=found | _transfer(answers, resamples=resamples),
+        warnings=warnings,
     )
 
 

@@ -95,7 +95,7 @@ def _record(collections: Mapping[str, Collection], *, recipe: Recipe, out: Path,
         epochs=recipe.training.epochs,
         size=tuple(recipe.data.size),
         holdout=holdout,
-        cells=tuple(cell for training in trainings(list(collections)) for cell in _cells(out, training)),
+        cells=tuple(cell for training in trainings(list(collections)) for cell in cells_of(out, training)),
         provenance=provenance(),
     )
     write_json(out / GENERALISATION_RECORD, to_mapping(study))
@@ -103,20 +103,24 @@ def _record(collections: Mapping[str, Collection], *, recipe: Recipe, out: Path,
     return study
 
 
-def _cells(out: Path, training: Training) -> list[Cell]:
+def cells_of(out: Path, training: Training) -> list[Cell]:
     """At home only of a model of one data set: of several, each one's part would be a figure of its own."""
     folders = [(test_of(out, training, source), source, False) for source in training.unseen]
     run = run_of(out, training)
     if len(training.trained_on) == 1 and run.summary.exists():
         folders.insert(0, (run.fold(0), training.trained_on[0], True))
     return [
-        cell_of(
-            read_track(folder.main.metrics),
-            read_cases(folder.answers) if folder.answers.exists() else (),
-            trained_on=training.trained_on,
-            tested_on=source,
-            at_home=at_home,
-        )
-        for folder, source, at_home in folders
-        if folder.is_scored
+        _cell(folder, training, source, at_home=at_home) for folder, source, at_home in folders if folder.is_scored
     ]
+
+
+def _cell(folder: ScoredFolder, training: Training, source: str, *, at_home: bool) -> Cell:
+    result = read_track(folder.main.metrics)
+    return cell_of(
+        result,
+        read_cases(folder.answers) if folder.answers.exists() else (),
+        trained_on=training.trained_on,
+        tested_on=source,
+        at_home=at_home,
+        warnings=result.warnings,
+    )
