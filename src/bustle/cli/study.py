@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from types import ModuleType
+
+from bustle.cli.verb_commands import add_subverbs, run_subverb
 
 HELP = "Studies of evaluation itself: what the flaws of protocols are worth, and how models do on other data sets."
 SUBVERBS = ("leakage", "generalise")
 
 
-def _module(subverb: str) -> ModuleType:
-    return importlib.import_module(f"bustle.cli.study_{subverb}")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="subverb", metavar="COMMAND", required=True)
-    for subverb in SUBVERBS:
-        module = _module(subverb)
-        command = commands.add_parser(subverb, help=module.HELP, description=module.HELP)
-        module.add_arguments(command)
+    add_subverbs(parser, verb="study", subverbs=SUBVERBS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _module(arguments.subverb).run(arguments)
+    return run_subverb(arguments)

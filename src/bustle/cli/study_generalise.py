@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bustle.core.errors import InputError
-from bustle.core.paths import given_path
+from bustle.cli.study_options import add_study_options, refuse_file
 
 HELP = "Train on each data set and test on each other, with and without leaving one out: a matrix of figures."
 
@@ -19,11 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="two or more data sets, READER:PATH[?key=value&...]",
     )
-    parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where runs and results go")
-    parser.add_argument("--recipe", default="demo", metavar="RECIPE", help="default: demo, a small network")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes of the recipe"
-    )
+    add_study_options(parser)
     parser.add_argument(
         "--holdout",
         type=float,
@@ -31,12 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="the share kept for the tests at home (default: 0.25)",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.out.is_file():
-        raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
+    refuse_file(arguments.out)
     from bustle.core.recipe import load_recipe
     from bustle.data.sources import check_specs, open_by_source
     from bustle.evaluation.generalisation import TITLES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bustle.core.errors import InputError
+from bustle.cli.study_options import add_study_options, refuse_file
 from bustle.core.paths import given_path
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="data sets, READER:PATH[?key=value&...]; each is studied by itself",
     )
-    parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where runs and results go")
-    parser.add_argument("--recipe", default="demo", metavar="RECIPE", help="a small network (default: demo)")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes of the recipe"
-    )
+    add_study_options(parser)
     parser.add_argument("--folds", type=int, default=3, metavar="N", help="folds of every training (default: 3)")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one repeat each (default: 0)"
@@ -39,12 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="instead of training, score these results of `bustle evaluate` in the flawed ways",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.out.is_file():
-        raise InputError("is a file", remedy="give a folder for --out", path=arguments.out)
+    refuse_file(arguments.out)
     from bustle.data.sources import check_specs, open_by_source, open_sources
     from bustle.experiments.leakage import rescored, study_leakage
     from bustle.experiments.own_outputs import LEAKAGE_PAGE
