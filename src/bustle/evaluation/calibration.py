@@ -60,6 +60,25 @@ def reliability_curve(
     return ReliabilityCurve(predicted, observed, count[used].astype(np.int64))
 
 
+class _Binned(NamedTuple):
+    """Per row of weights and bin: the number of `cases`, the mean probability and the share of positives."""
+
+    cases: FloatArray
+    predicted: FloatArray
+    observed: FloatArray
+
+
+def _binned(
+    positive: NDArray[np.bool_], probability: FloatArray, *, bin_of_case: NDArray[np.int64], weights: FloatArray
+) -> _Binned:
+    members = np.eye(int(bin_of_case.max()) + 1)[bin_of_case]
+    cases = weights @ members
+    each = np.maximum(cases, 1e-12)
+    observed = weights @ (members * positive[:, None].astype(np.float64)) / each
+    predicted = weights @ (members * probability[:, None]) / each
+    return _Binned(cases, predicted, observed)
+
+
 def debiased_calibration_errors(
     positive: NDArray[np.bool_], probability: FloatArray, *, bin_of_case: NDArray[np.int64], weights: FloatArray
 ) -> FloatArray:
@@ -69,17 +88,15 @@ def debiased_calibration_errors(
     absolute value exceeds the gap by is taken off (Kumar, Liang & Ma, "Verified Uncertainty Calibration", NeurIPS
     2019, whose draws are here the mean of the folded normal distribution).
     """
-    members = np.eye(int(bin_of_case.max()) + 1)[bin_of_case]
-    count, total = weights @ members, weights.sum(axis=1)
-    each = np.maximum(count, 1e-12)
-    observed = weights @ (members * positive[:, None].astype(np.float64)) / each
-    gap = np.abs(weights @ (members * (probability - positive)[:, None])) / each
-    error = np.sqrt(observed * (1 - observed) / each)
-    known = (count > 0) & (error > 0)
+    cases, predicted, observed = _binned(positive, probability, bin_of_case=bin_of_case, weights=weights)
+    total = weights.sum(axis=1)
+    gap = np.abs(predicted - observed)
+    error = np.sqrt(observed * (1 - observed) / np.maximum(cases, 1e-12))
+    known = (cases > 0) & (error > 0)
     ratio = np.divide(gap, error, out=np.zeros_like(gap), where=known)
-    folded = error * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + gap * (1 - 2 * stats.norm.cdf(-ratio))
-    plain = (count * gap).sum(axis=1) / total
-    added = (count * np.where(known, folded - gap, 0.0)).sum(axis=1) / total
+    folded = error * stats.foldnorm.mean(ratio)
+    plain = (cases * gap).sum(axis=1) / total
+    added = (cases * np.where(known, folded - gap, 0.0)).sum(axis=1) / total
     return np.maximum(plain - added, 0.0)
 
 
@@ -101,14 +118,11 @@ def brier_parts(
     positive: NDArray[np.bool_], probability: FloatArray, *, bin_of_case: NDArray[np.int64], weights: FloatArray
 ) -> BrierParts:
     """Of the Brier score in bins (Murphy, J. Appl. Meteorol. 1973), per row of `weights` `R x cases`."""
-    members = np.eye(int(bin_of_case.max()) + 1)[bin_of_case]
-    count, total = weights @ members, weights.sum(axis=1)
-    each = np.maximum(count, 1e-12)
-    observed = weights @ (members * positive[:, None].astype(np.float64)) / each
-    predicted = weights @ (members * probability[:, None]) / each
+    cases, predicted, observed = _binned(positive, probability, bin_of_case=bin_of_case, weights=weights)
+    total = weights.sum(axis=1)
     share = weights @ positive.astype(np.float64) / total
-    reliability = (count * (predicted - observed) ** 2).sum(axis=1) / total
-    resolution = (count * (observed - share[:, None]) ** 2).sum(axis=1) / total
+    reliability = (cases * (predicted - observed) ** 2).sum(axis=1) / total
+    resolution = (cases * (observed - share[:, None]) ** 2).sum(axis=1) / total
     uncertainty = share * (1 - share)
     within = brier_scores(positive, probability, weights=weights) - (reliability - resolution + uncertainty)
     return BrierParts(reliability, resolution, uncertainty, within)

@@ -159,6 +159,15 @@ class ShortFigure:
     ci95: tuple[float, float] | None
     n: int
 
+    @classmethod
+    def of(cls, estimate: Estimate | None, *, least: int = 0) -> ShortFigure:
+        """Of an estimate over fewer than `least` cases only their number; None is one over none."""
+        if estimate is None:
+            return cls(value=None, ci95=None, n=0)
+        if estimate.n < least:
+            return cls(value=None, ci95=None, n=estimate.n)
+        return cls(value=estimate.mean, ci95=estimate.ci95, n=estimate.n)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subgroup:

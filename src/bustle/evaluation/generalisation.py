@@ -9,7 +9,7 @@ import numpy as np
 
 from bustle.core.provenance import Provenance
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.figures import Estimate, ShortFigure, estimates_of
+from bustle.evaluation.figures import ShortFigure, estimates_of
 from bustle.evaluation.results import TrackScores
 from bustle.evaluation.statistics import GroupResamples, share_interval, weighted_means
 
@@ -76,7 +76,7 @@ def cell_of(
     for name, (part, _) in FIGURES.items():
         estimates = estimates_of(scores, part)
         if estimates is not None and estimates[name].mean is not None:
-            found[name] = _short(estimates[name])
+            found[name] = ShortFigure.of(estimates[name])
     lesions = scores.segmentation["missed_lesions"].n if scores.segmentation is not None else 0
     return Cell(
         trained_on=trained_on,
@@ -87,10 +87,6 @@ def cell_of(
         figures=found | _transfer(answers, resamples=resamples),
         warnings=warnings,
     )
-
-
-def _short(estimate: Estimate) -> ShortFigure:
-    return ShortFigure(value=estimate.mean, ci95=estimate.ci95, n=estimate.n)
 
 
 def _transfer(answers: Sequence[CaseRow], *, resamples: int) -> dict[str, ShortFigure]:

@@ -14,7 +14,7 @@ from bustle.evaluation.answers import promises
 from bustle.evaluation.calibration import brier_parts, debiased_calibration_errors, equal_mass_bins
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.class_summary import has_class_result
-from bustle.evaluation.figures import Estimate, ShortFigure
+from bustle.evaluation.figures import ShortFigure
 from bustle.evaluation.operating_points import at_sensitivity, net_benefits, net_benefits_of_all
 from bustle.evaluation.positive_class import positive_class
 from bustle.evaluation.statistics import GroupResamples, group_interval
@@ -175,12 +175,6 @@ def _coverages(
             part = [row for row in rows if named.get(row.case_id) == name]
             if part:
                 estimates = promises(part, scoring=scoring)
-                shares = {each: _short(estimates[each]) for each in COVERAGES}
+                shares = {each: ShortFigure.of(estimates[each], least=LEAST_CASES) for each in COVERAGES}
                 found.append(Coverage(kind=kind, name=name, n=len(part), **shares))
     return found
-
-
-def _short(estimate: Estimate) -> ShortFigure:
-    if estimate.n < LEAST_CASES:
-        return ShortFigure(value=None, ci95=None, n=estimate.n)
-    return ShortFigure(value=estimate.mean, ci95=estimate.ci95, n=estimate.n)

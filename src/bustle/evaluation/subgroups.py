@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.figures import Estimate, ShortFigure, Subgroup
+from bustle.evaluation.figures import ShortFigure, Subgroup
 from bustle.evaluation.summary import Scoring, summarise_cases
 
 LEAST_CASES, LEAST_OF_CLASS = 20, 10
@@ -47,13 +47,7 @@ def _subgroup(rows: Sequence[CaseRow], *, kind: str, name: str, scoring: Scoring
         name=name,
         n=len(rows),
         n_malignant=malignant,
-        dice=_short(None if masks is None else masks["dice"], least=LEAST_CASES),
-        missed_lesions=_short(None if masks is None else masks["missed_lesions"], least=LEAST_CASES),
-        auc=_short(None if classes is None or not enough else classes.estimates["auc"], least=LEAST_CASES),
+        dice=ShortFigure.of(None if masks is None else masks["dice"], least=LEAST_CASES),
+        missed_lesions=ShortFigure.of(None if masks is None else masks["missed_lesions"], least=LEAST_CASES),
+        auc=ShortFigure.of(None if classes is None or not enough else classes.estimates["auc"], least=LEAST_CASES),
     )
-
-
-def _short(estimate: Estimate | None, *, least: int) -> ShortFigure:
-    if estimate is None or estimate.n < least:
-        return ShortFigure(value=None, ci95=None, n=0 if estimate is None else estimate.n)
-    return ShortFigure(value=estimate.mean, ci95=estimate.ci95, n=estimate.n)

@@ -17,7 +17,7 @@ from bustle.data.class_groups import in_class_groups
 from bustle.data.relations.seen_images import sketches_of
 from bustle.evaluation.answers import summarise_answers
 from bustle.evaluation.case_table import CaseRow
-from bustle.evaluation.figures import AnswerFigures, Estimate, ShortFigure
+from bustle.evaluation.figures import AnswerFigures, ShortFigure
 from bustle.evaluation.statistics import GroupResamples, group_interval, weighted_means
 from bustle.evaluation.summary import Scoring
 from bustle.experiments.fit_decision import CalibrationCase, calibration_cases
@@ -155,11 +155,11 @@ def _figures(before: AnswerFigures, after: AnswerFigures) -> list[HeldOutFigure]
         old, new = before.classification.estimates, after.classification.estimates
         pairs += [(name, old[name], new[name]) for name in OF_CLASSES]
     pairs += [(name, before.estimates[name], after.estimates[name]) for name in OF_ANSWERS]
-    return [HeldOutFigure(metric=name, before=_short(old), after=_short(new)) for name, old, new in pairs if new.n]
-
-
-def _short(estimate: Estimate) -> ShortFigure:
-    return ShortFigure(value=estimate.mean, ci95=estimate.ci95, n=estimate.n)
+    return [
+        HeldOutFigure(metric=name, before=ShortFigure.of(old), after=ShortFigure.of(new))
+        for name, old, new in pairs
+        if new.n
+    ]
 
 
 def _brier_gain(old: Sequence[Answer], new: Sequence[Answer], known: Sequence[CalibrationCase]) -> ShortFigure:
