@@ -8,6 +8,7 @@ export type Status = "unread" | "new" | "read" | "signed";
 export interface About {
   version: string;
   model: string;
+  model_digest: string;
   refer_band: [number, number] | null;
   lesion_band: [number, number] | null;
   most_bytes: number;
@@ -84,6 +85,7 @@ export interface CaseDetail extends CaseSummary {
   height: number;
   spacing_mm: [number, number] | null;
   answer: Answer | null;
+  model_digest: string | null;
   lesions: Lesion[];
   flags: { kind: FlagKind; text: string | null }[];
   explanations: { number: number; title: string; class_name: string | null; value: string }[];

@@ -44,10 +44,10 @@ export function Evidence({ detail, about, measured, isMeasuring }: Props) {
       ))}
       {(isMeasuring || measured) && (
         <p class="note" aria-live="polite">
-          {isMeasuring ? text.measuring : text.correctedOutline}
+          {isMeasuring ? text.measuring : measured?.answer ? text.correctedOutline : text.notAskedAgain}
         </p>
       )}
-      {answer && <Probabilities answer={answer} about={about} />}
+      {answer && <Probabilities answer={answer} about={about?.model_digest === detail.model_digest ? about : null} />}
       {lesions.map((lesion) => (
         <LesionFacts key={lesion.number} lesion={lesion} />
       ))}

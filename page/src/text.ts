@@ -63,6 +63,7 @@ export const text = {
   evidence: "Evidence",
   measuring: "Measuring…",
   correctedOutline: "about the corrected outline",
+  notAskedAgain: "measured on the corrected outline; the model was not asked again",
   ifLesion: "Malignant, if it is a lesion",
   referBand: "refer: {low} to {high}",
   isLesion: "That there is a lesion",

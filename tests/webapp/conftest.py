@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 from tests.io.dicom.made_files import data_set, region, written
 
@@ -18,7 +19,7 @@ from bustle.inference.shipped import default_model
 from bustle.io.raster import read_image
 from bustle.webapp.access import Access
 from bustle.webapp.app import make_app
-from bustle.webapp.server import PageSettings
+from bustle.webapp.server import PageSettings, Server
 
 PICTURE = Path(__file__).resolve().parents[2] / "examples" / "images" / "case227.png"
 HOST = "http://127.0.0.1:8765"
@@ -31,7 +32,13 @@ class Page:
     """The server as a program sees it that has the token."""
 
     client: TestClient
+    app: FastAPI
     folder: Path
+
+    @property
+    def server(self) -> Server:
+        """What its routes share."""
+        return self.app.state.server
 
     def drop(self, files: dict[str, bytes]) -> dict[str, Any]:
         """Send files and wait until they are read."""
@@ -72,7 +79,7 @@ def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
     dicom = written(tmp_path_factory.mktemp("dicom"), made)
     headers = {"Authorization": f"Bearer {access.token}"}
     with TestClient(app, base_url=HOST, headers=headers) as client:
-        page = Page(client, folder)
+        page = Page(client, app, folder)
         told = page.drop({"DOE^JANE.png": PICTURE.read_bytes(), "image.dcm": dicom.read_bytes()})
         assert told["state"] == "done", told
         yield page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import io
 import zipfile
 from pathlib import Path
@@ -15,6 +17,8 @@ from tests.webapp.conftest import PICTURE, Page
 
 from bustle.io.raster import read_image
 from bustle.reading.redrawn_outline import mask_of_outlines
+from bustle.webapp import exports
+from bustle.webapp.tables import Case
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
 
@@ -193,3 +197,25 @@ def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
     assert not any((page.folder / "cases" / case["id"]).exists() for case in found.values())
     left = [path.name for path in (page.folder / "uploads" / told["id"]).iterdir()]
     assert len(left) == 1, left  # the archive that held no case
+
+
+def test_another_model_is_not_asked_about_the_answers_of_the_one_before(page: Page, monkeypatch: pytest.MonkeyPatch):
+    case = page.case(PICTURE_NAME)
+    model = page.server.model
+    used = model.predictor()
+    other = copy.copy(used)
+    other.rule = dataclasses.replace(used.rule, malignancy=dataclasses.replace(used.rule.malignancy, intercept=9.0))
+    other.provenance = dataclasses.replace(used.provenance, title="Another model", decision_rule="0" * 64)
+    new = {"version": 0, "verdict": "corrected", "outlines": [square(50, 60, 39)]}
+    saved = page.client.put(f"/api/cases/{case['id']}/reading", json=new).json()["measured"]
+    assert saved["answer"] is not None
+    monkeypatch.setattr(model, "_predictor", other)
+    assert page.client.get("/api/about").json()["model_digest"] != case["model_digest"]
+    assert page.case(PICTURE_NAME)["measured"] == saved
+    again = page.client.put(f"/api/cases/{case['id']}/reading", json=new | {"version": 1}).json()["measured"]
+    assert again == saved | {"answer": None}
+    with page.server.sessions() as session:
+        readings = session.get_one(Case, case["id"]).readings
+        assert [reading.model for reading in readings] == [case["model_digest"]] * 2
+    monkeypatch.setattr(exports, "draw_result_sheet", lambda pictures, *, model, **rest: model.encode())
+    assert page.client.get(f"/api/cases/{case['id']}/export/pdf").text == used.title

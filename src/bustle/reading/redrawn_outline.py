@@ -38,7 +38,7 @@ _SUBPIXEL_BITS = 6
 class Redrawn:
     """A mask bool `H W`, what is measured of its lesions, the largest first, and the answer about them.
 
-    `answer` is None of a model without a decision rule.
+    `answer` is None where the model was not asked again, and of a model without a decision rule.
     """
 
     mask: NDArray[np.bool_]
@@ -59,6 +59,13 @@ class PredictedImage:
         assert isinstance(found, ImageRecord)
         return found
 
+    def provenance(self) -> ModelProvenance:
+        """The model that made the prediction. Raises `InputError` where another tool did."""
+        made = self.record().provenance
+        if not isinstance(made, ModelProvenance):
+            raise _made_elsewhere(self.folder)
+        return made
+
     def mask(self) -> NDArray[np.bool_]:
         """The answer's own mask; empty of a model that draws nothing."""
         drawn = read_prediction(self.folder).segmentation
@@ -71,14 +78,14 @@ class PredictedImage:
         return read_image(file)[0].astype(np.float32) / 255
 
     def redrawn(self, mask: NDArray[np.bool_], *, rule: DecisionRule | None) -> Redrawn:
-        """Measure another mask `H W`, and ask the model's `rule` again with what is measured."""
+        """Measure another mask `H W`, and ask `rule`, that of the model which made the prediction, again with it."""
         record = self.record()
         spacing = self.picture.geometry.spacing
         described = describe_lesions(to_grey(self.picture.image), mask, spacing=spacing, at_most=DESCRIBED_LESIONS)
-        answer = record.answer
-        if answer is not None and rule is not None and record.class_probabilities is not None:
+        answer = None
+        if record.answer is not None and rule is not None and record.class_probabilities is not None:
             largest = described[0].values() if described else None
-            answer = rule.redrawn(answer, record.class_probabilities, lesion=largest)
+            answer = rule.redrawn(record.answer, record.class_probabilities, lesion=largest)
         return Redrawn(
             mask=mask,
             lesions=measure_lesions(mask, self.probability(), spacing=spacing),
@@ -89,12 +96,12 @@ class PredictedImage:
     def write_redrawn(self, redrawn: Redrawn, out: Path) -> Path:
         """Write `out/<name>` as a prediction's files are, with this outline; explanations stay with the model's own.
 
-        Returns that folder.
+        Without an answer about this outline, that about the model's stays, too. Returns that folder.
         """
-        record = self.record()
-        mapping, provenance = record.geometry.mapping, record.provenance
-        if mapping is None or not isinstance(provenance, ModelProvenance):
-            raise InputError("was not made by bustle", remedy="predict it again", path=self.folder)
+        record, provenance = self.record(), self.provenance()
+        mapping, answer = record.geometry.mapping, redrawn.answer or record.answer
+        if mapping is None:
+            raise _made_elsewhere(self.folder)
         network = existing_map(self.folder, NETWORK_MASK)
         drawn = ImageSegmentation(
             probability=self.probability(),
@@ -109,12 +116,16 @@ class PredictedImage:
             mapping=mapping,
             segmentation=drawn,
             class_probabilities=record.class_probabilities,
-            decision=record.decision if redrawn.answer is None else redrawn.answer.decision,
-            answer=redrawn.answer,
+            decision=record.decision if answer is None else answer.decision,
+            answer=answer,
             provenance=provenance,
             remarks=record.remarks,
         )
         return write_files(prediction, self.picture, out)
+
+
+def _made_elsewhere(folder: Path) -> InputError:
+    return InputError("was not made by bustle", remedy="predict it again", path=folder)
 
 
 def mask_of_outlines(outlines: Sequence[Outline], *, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.answer import Answer
+from bustle.core.answer import Answer, Decision, MovedBy
 from bustle.core.explanation import MEANINGS
 from bustle.core.types import Geometry, Lesion
 from bustle.drawing.heat import heat_layer
@@ -25,6 +26,7 @@ from bustle.inference.prediction_record import (
     read_record,
 )
 from bustle.io.raster import read_image, read_map
+from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import PredictedImage, Redrawn
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.messages import (
@@ -96,15 +98,17 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
         "measured": None if measured is None else measured_info(measured),
     }
     if case.kind != "image":
-        nothing = {"answer": None, "lesions": [], "flags": [], "explanations": [], "exports": [], "spacing_mm": None}
-        return CaseDetail.model_validate(shared | nothing)
-    record = predicted_image(case, data).record()
+        nothing = {"answer": None, "model_digest": None, "lesions": [], "flags": [], "explanations": []}
+        return CaseDetail.model_validate(shared | nothing | {"exports": [], "spacing_mm": None})
+    image = predicted_image(case, data)
+    record = image.record()
     lesions = [_stored_lesion(number, lesion, record) for number, lesion in enumerate(record.drawn.lesions or (), 1)]
     return CaseDetail.model_validate(
         shared
         | {
             "spacing_mm": record.geometry.spacing,
             "answer": _stored_answer(record),
+            "model_digest": algorithm_of(image.provenance()).answers_sha256,
             "lesions": lesions,
             "flags": _flags(record, lesions),
             "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
@@ -147,6 +151,17 @@ def answer_info(answer: Answer) -> AnswerInfo:
             Moved(descriptor=one.descriptor, words=one.words, value=one.value, change=one.change)
             for one in answer.moved_by
         ],
+    )
+
+
+def kept_answer(stored: Mapping[str, Any]) -> Answer:
+    """The inverse of `answer_info`, of its plain values."""
+    told = AnswerInfo.model_validate(stored)
+    return Answer(
+        decision=cast(Decision, told.decision),
+        probabilities=told.probabilities,
+        possible=tuple(told.possible),
+        moved_by=tuple(MovedBy(**one.model_dump()) for one in told.moved_by),
     )
 
 

@@ -113,18 +113,18 @@ def sign_reading(
 def take_along(case: NamedCase, kind: ExportFormat, session: CurrentSession, server: CurrentServer) -> Response:
     """The newest reading, and without one the model's answer, as a file."""
     _check_image(case)
-    redrawn = redrawn_by_reader(case, server.data, model=server.model)
+    redrawn = redrawn_by_reader(case, server.data)
     told = detail(case, server.data, measured=redrawn)
     if kind not in told.exports:
         raise HTTPException(422, "only of DICOM images there are DICOM objects")
     stored = session.get_one(DroppedFile, case.file_id).stored
-    made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data, model=server.model)
+    made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data)
     headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
     return Response(made.content, media_type=made.media_type, headers=headers)
 
 
 def _detail(case: Case, server: Server) -> CaseDetail:
-    return detail(case, server.data, measured=redrawn_by_reader(case, server.data, model=server.model))
+    return detail(case, server.data, measured=redrawn_by_reader(case, server.data))
 
 
 def _picture(case: Case, path: Path) -> FileResponse:

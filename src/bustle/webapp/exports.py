@@ -30,7 +30,6 @@ from bustle.webapp.case_detail import predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import pick_dropped
 from bustle.webapp.messages import CaseDetail, ExportFormat
-from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.readings import as_outlines
 from bustle.webapp.tables import Case
 
@@ -52,7 +51,6 @@ def export(
     stored: str,
     redrawn: Redrawn | None,
     data: DataFolder,
-    model: ModelInUse,
 ) -> Exported:
     """What the newest reading says, and without one the model's answer; `stored` is the name of the dropped file.
 
@@ -69,7 +67,7 @@ def export(
         canvas = as_canvas(image.picture.image)
         draw_outline(canvas, mask, colour=PREDICTED, thickness=line_width(canvas.shape[:2]), smooth=False)
         return Exported(as_png(np.ascontiguousarray(canvas.transpose(2, 0, 1))), "image/png", f"{name}.png")
-    algorithm = _algorithm(case, model=model)
+    algorithm = _algorithm(case, image)
     if kind == "pdf":
         shown = SheetPicture(
             title=case.name,
@@ -87,14 +85,15 @@ def export(
 def _lines(detail: CaseDetail) -> Sequence[str]:
     """What stands below the picture: the model's words first, then the reader's."""
     reading, measured = detail.reading, detail.measured
-    answer = detail.answer if measured is None or measured.answer is None else measured.answer
+    corrected = None if measured is None else measured.answer
+    answer = corrected or detail.answer
     lesions = detail.lesions if measured is None else measured.lesions
     lines = []
     if answer is not None:
         told = ", ".join(
             f"{name} {answer.probabilities[name]:.2f}" for name in CLASS_NAMES if name in answer.probabilities
         )
-        lines.append(f"AI: {answer.decision}: {told}" + (", about the corrected outline" if measured else ""))
+        lines.append(f"AI: {answer.decision}: {told}" + (", about the corrected outline" if corrected else ""))
     if reading is None or reading.verdict != "rejected":
         for lesion in lesions[:3]:
             long, short = (number(value, lesion.unit) for value in (lesion.long_axis, lesion.short_axis))
@@ -110,8 +109,9 @@ def _lines(detail: CaseDetail) -> Sequence[str]:
     return [*lines, f"Signed by {reading.reader}, {reading.signed:%Y-%m-%d %H:%M} UTC"]
 
 
-def _algorithm(case: Case, *, model: ModelInUse) -> Algorithm:
-    algorithm = algorithm_of(model.predictor().provenance)
+def _algorithm(case: Case, image: PredictedImage) -> Algorithm:
+    """The model that made the answer, which need not be the one that is in use now."""
+    algorithm = algorithm_of(image.provenance())
     reading = case.reading
     if reading is None or reading.outlines is None:
         return algorithm

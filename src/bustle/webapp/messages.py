@@ -175,12 +175,16 @@ class ReadingInfo(Message):
 
 
 class CaseDetail(CaseSummary):
-    """All about a case. `answer` and `lesions` are the model's own; `reading` is the newest of `version`."""
+    """All about a case. `answer` and `lesions` are the model's own; `reading` is the newest of `version`.
+
+    `model_digest` stands for the model that made the answer, which need not be the one that is in use.
+    """
 
     width: int
     height: int
     spacing_mm: tuple[float, float] | None
     answer: AnswerInfo | None
+    model_digest: str | None
     lesions: list[LesionInfo]
     flags: list[Flag]
     explanations: list[ExplanationInfo]
@@ -191,7 +195,7 @@ class CaseDetail(CaseSummary):
 
 
 class Measured(Message):
-    """What outlines make of measurements and answer."""
+    """What outlines make of measurements and answer; `answer` is None where the model was not asked again."""
 
     lesions: list[LesionInfo]
     answer: AnswerInfo | None

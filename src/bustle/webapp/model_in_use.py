@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from bustle.inference.decision import Question
+from bustle.inference.prediction_record import PredictionRecord
 from bustle.inference.predictor import Predictor
 from bustle.reading.algorithm import algorithm_of
 
@@ -24,6 +25,10 @@ class ModelInUse:
             if self._predictor is None:
                 self._predictor = Predictor.open(self._path)
             return self._predictor
+
+    def made(self, record: PredictionRecord) -> bool:
+        """Whether a prediction is this model's."""
+        return self.predictor().provenance.same_answers_as(record.provenance)
 
     @property
     def digest(self) -> str:

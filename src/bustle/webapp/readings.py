@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 from fastapi import HTTPException
+from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines
 from bustle.webapp.access import Person
-from bustle.webapp.case_detail import answer_info, predicted_image
+from bustle.webapp.case_detail import answer_info, kept_answer, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewReading, Signature
 from bustle.webapp.model_in_use import ModelInUse
@@ -20,18 +24,27 @@ CHANGED = "somebody else has changed this case since you opened it; look at thei
 
 
 def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: ModelInUse) -> Redrawn:
-    """What a reader's outlines make of a case. Raises `InputError` for outlines that are none."""
-    height, width = image.picture.geometry.original_size
-    mask = mask_of_outlines(outlines, size=(height, width))
-    return image.redrawn(mask, rule=model.predictor().rule)
+    """What a reader's outlines make of a case. Raises `InputError` for outlines that are none.
+
+    Only the model that made the case's answer is asked again.
+    """
+    rule = model.predictor().rule if model.made(image.record()) else None
+    return image.redrawn(_mask(image, outlines), rule=rule)
 
 
-def redrawn_by_reader(case: Case, data: DataFolder, *, model: ModelInUse) -> Redrawn | None:
-    """What the newest reading's outlines make of it; None where the model's are left."""
+def redrawn_by_reader(case: Case, data: DataFolder) -> Redrawn | None:
+    """What the newest reading's outlines make of it, with the answer of that time; None where there are no such."""
     reading = case.reading
     if reading is None or reading.outlines is None or case.kind != "image":
         return None
-    return redrawn_of(predicted_image(case, data), as_outlines(reading.outlines), model=model)
+    image = predicted_image(case, data)
+    measured = image.redrawn(_mask(image, as_outlines(reading.outlines)), rule=None)
+    return dataclasses.replace(measured, answer=None if reading.answer is None else kept_answer(reading.answer))
+
+
+def _mask(image: PredictedImage, outlines: Sequence[Outline]) -> NDArray[np.bool_]:
+    height, width = image.picture.geometry.original_size
+    return mask_of_outlines(outlines, size=(height, width))
 
 
 def as_outlines(stored: Sequence[Sequence[Sequence[float]]]) -> list[list[tuple[float, float]]]:
@@ -45,9 +58,9 @@ def add_reading(
     _check(case, new.version)
     if (new.verdict == "corrected") != (new.outlines is not None):
         raise HTTPException(422, "a corrected reading has outlines, others have none")
-    answer = None
+    image, answer = predicted_image(case, data), None
     if new.outlines is not None:
-        answer = redrawn_of(predicted_image(case, data), new.outlines, model=model).answer
+        answer = redrawn_of(image, new.outlines, model=model).answer
     _add(
         session,
         case,
@@ -59,7 +72,7 @@ def add_reading(
             birads=new.birads,
             note=new.note,
             answer=None if answer is None else answer_info(answer).model_dump(),
-            model=model.digest,
+            model=algorithm_of(image.provenance()).answers_sha256,
         ),
     )
 

@@ -84,7 +84,8 @@ class Reading(Base):
     """What a reader said of a case at one time, and of which answer; a later one follows it, none replaces it.
 
     `outlines` are the reader's own, None where the model's are left. `answer` is the model's about these outlines,
-    `model` the digest of its files. `signed` is when it was signed, by `reader`.
+    None where it was not asked; `model` is the digest of the files of the one that made the case's answer. `signed`
+    is when it was signed, by `reader`.
     """
 
     __tablename__ = "readings"
