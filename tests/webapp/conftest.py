@@ -40,12 +40,17 @@ class Page:
         """What its routes share."""
         return self.app.state.server
 
-    def drop(self, files: dict[str, bytes]) -> dict[str, Any]:
-        """Send files and wait until they are read."""
+    def send(self, files: dict[str, bytes]) -> str:
+        """Send files, and do not ask for their reading; the drop's id."""
         drop = self.client.post("/api/drops").json()["id"]
         for name, content in files.items():
             sent = self.client.post(f"/api/drops/{drop}/files", content=content, headers={"X-Filename": quote(name)})
             assert sent.status_code == 201, sent.text
+        return drop
+
+    def drop(self, files: dict[str, bytes]) -> dict[str, Any]:
+        """Send files and wait until they are read."""
+        drop = self.send(files)
         assert self.client.post(f"/api/drops/{drop}/read").status_code == 202
         end = time.monotonic() + LONGEST_WAIT
         while time.monotonic() < end:

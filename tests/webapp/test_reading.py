@@ -7,6 +7,7 @@ import dataclasses
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +17,12 @@ from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
 
 from bustle.io.raster import read_image
+from bustle.jobs.stage import JobInHand
+from bustle.reading.picking import Picked
 from bustle.reading.redrawn_outline import mask_of_outlines
 from bustle.webapp import exports
+from bustle.webapp import read_drop as reading_of_drops
+from bustle.webapp.read_drop import DropReader
 from bustle.webapp.tables import Case
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
@@ -197,6 +202,55 @@ def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
     assert not any((page.folder / "cases" / case["id"]).exists() for case in found.values())
     left = [path.name for path in (page.folder / "uploads" / told["id"]).iterdir()]
     assert len(left) == 1, left  # the archive that held no case
+
+
+def archive_of(*names: str) -> bytes:
+    """A ZIP archive of files that are no images."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in names:
+            packed.writestr(name, b"<b>")
+    return archive.getvalue()
+
+
+def test_a_case_is_not_deleted_while_its_drop_is_read(page: Page, monkeypatch: pytest.MonkeyPatch):
+    drop = page.drop({"late.png": b"<b>"})["id"]
+    job = page.server.jobs.state(drop)
+    assert job is not None
+    case = page.case("late.png")["id"]
+    with monkeypatch.context() as patched:
+        patched.setattr(page.server.jobs, "state", lambda drop: dataclasses.replace(job, state="running"))
+        assert page.client.delete(f"/api/cases/{case}").status_code == 409
+    assert page.cases("late.png")
+    assert page.client.delete(f"/api/cases/{case}").status_code == 204
+    assert not any((page.folder / "uploads" / drop).iterdir())
+
+
+def test_what_was_deleted_does_not_come_back_and_the_rest_of_its_archive_is_read(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+):
+    drop = page.send({"half.zip": archive_of("one.png", "two.png")})
+    reader, job = DropReader(page.server.sessions, page.server.data, page.server.model.predictor), drop_job(drop)
+    predict = reading_of_drops.predict_inputs
+
+    def full_disk(opened: Any, picked: Picked, *rest: Any, **more: Any) -> Any:
+        if picked.images[0].name == "two":
+            raise OSError("the disk is full")
+        return predict(opened, picked, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reading_of_drops, "predict_inputs", full_disk)
+        with pytest.raises(OSError, match="full"):
+            reader.read(job)
+    assert page.client.delete(f"/api/cases/{page.case('half.zip: one')['id']}").status_code == 204
+    reader.read(job)
+    assert [case["name"] for case in page.cases("half.zip")] == ["half.zip: two"]
+    assert page.client.delete(f"/api/cases/{page.case('half.zip: two')['id']}").status_code == 204
+    assert not any((page.folder / "uploads" / drop).iterdir())
+
+
+def drop_job(drop: str) -> JobInHand:
+    return JobInHand(id=drop, submitted={"drop": drop})
 
 
 def test_another_model_is_not_asked_about_the_answers_of_the_one_before(page: Page, monkeypatch: pytest.MonkeyPatch):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import selectinload
 from bustle.io.raster import as_png
 from bustle.webapp.access import CurrentPerson
 from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
+from bustle.webapp.dropped_file import is_spent
 from bustle.webapp.exports import export
 from bustle.webapp.messages import (
     CaseDetail,
@@ -26,7 +27,7 @@ from bustle.webapp.messages import (
     Signature,
 )
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
-from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server
+from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
 from bustle.webapp.tables import Case, Drop, DroppedFile
 
 router = APIRouter(
@@ -50,17 +51,28 @@ def show_case(case: NamedCase, server: CurrentServer) -> CaseDetail:
     return _detail(case, server)
 
 
-@router.delete("/{case_id}", status_code=204)
-def delete_case(case: NamedCase, session: CurrentSession, server: CurrentServer) -> None:
-    """Delete a case with its readings and files; its dropped file goes with the last case of it."""
-    file = session.get_one(DroppedFile, case.file_id)
-    others = session.scalar(select(Case.id).where(Case.file_id == file.id, Case.id != case.id).limit(1))
-    shutil.rmtree(server.data.case(case.id).path, ignore_errors=True)
-    session.delete(case)
-    if others is None:
-        server.data.remove_upload(file.drop_id, file.stored)
+@router.delete("/{case_id}", status_code=204, responses=CONFLICT)
+def delete_case(case_id: str, server: CurrentServer) -> None:
+    """Delete a case with its readings and files; its dropped file goes with the last case of it.
+
+    409 while its drop is still being read.
+    """
+    with server.sessions.begin() as session:
+        case = named_case(case_id, session)
+        job = server.jobs.state(case.drop_id)
+        if job is not None and job.state in ("waiting", "running"):
+            raise HTTPException(409, "its drop is still being read; delete it after that")
+        file = session.get_one(DroppedFile, case.file_id)
+        session.delete(case)
+        file.deleted = [*file.deleted, case_id]
         session.flush()
-        session.delete(file)
+        drop, stored, was_last = file.drop_id, file.stored, is_spent(session, file)
+        if was_last:
+            session.delete(file)
+    # Only what no row tells of any more: a failure before leaves the case whole.
+    shutil.rmtree(server.data.case(case_id).path, ignore_errors=True)
+    if was_last:
+        server.data.remove_upload(drop, stored)
 
 
 @router.get("/{case_id}/picture", response_class=FileResponse, responses=PICTURE)

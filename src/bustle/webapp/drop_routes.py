@@ -117,10 +117,11 @@ def _info(session: Session, drop: Drop, server: Server) -> DropInfo:
         job = server.jobs.state(drop.id)
         state, reason = ("waiting", None) if job is None else (job.state, job.reason)
     counts = [file.expected for file in drop.files]
+    cases = session.scalar(select(func.count()).select_from(Case).where(Case.drop_id == drop.id)) or 0
     return DropInfo(
         id=drop.id,
         state=state,
-        done=session.scalar(select(func.count()).select_from(Case).where(Case.drop_id == drop.id)) or 0,
+        done=cases + sum(len(file.deleted) for file in drop.files),
         total=None if None in counts else sum(count or 0 for count in counts),
         reason=reason,
         files=[_file_info(file) for file in drop.files],

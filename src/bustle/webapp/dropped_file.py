@@ -6,11 +6,21 @@ import glob
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from bustle.core.errors import InputError
 from bustle.core.progress import heard_by
 from bustle.data.archives import is_archive, unpacked
 from bustle.reading.picking import Picked, pick
 from bustle.webapp.data_folder import unpacked_beside
+from bustle.webapp.tables import Case, DroppedFile
+
+
+def is_spent(session: Session, file: DroppedFile) -> bool:
+    """Whether all that is in a file has been read, and no case of it is left."""
+    left = session.scalar(select(Case.id).where(Case.file_id == file.id).limit(1))
+    return left is None and file.expected == len(file.deleted)
 
 
 def pick_dropped(path: Path, *, hear: Callable[[str], None]) -> Picked:

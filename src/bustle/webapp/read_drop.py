@@ -31,7 +31,7 @@ from bustle.reading.clip import Clip
 from bustle.reading.picking import Picked
 from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
 from bustle.webapp.data_folder import CaseFolder, DataFolder
-from bustle.webapp.dropped_file import pick_dropped
+from bustle.webapp.dropped_file import is_spent, pick_dropped
 from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
 
 THUMBNAIL_WIDTH = 160
@@ -55,6 +55,7 @@ class DropReader:
             files = [] if drop is None else list(drop.files)
         for file in files:
             self._read_file(file)
+            self._remove_if_spent(file)
         return {"files": len(files)}
 
     def _read_file(self, file: DroppedFile) -> None:
@@ -72,10 +73,20 @@ class DropReader:
         for number, item in enumerate(items):
             self._read_item(file, item, number)
 
+    def _remove_if_spent(self, file: DroppedFile) -> None:
+        """Of cases that were all deleted before the last of them was read, the file goes, too."""
+        with self.sessions.begin() as session:
+            row = session.get_one(DroppedFile, file.id)
+            if not row.deleted or not is_spent(session, row):
+                return
+            session.delete(row)
+        self.data.remove_upload(file.drop_id, file.stored)
+
     def _read_item(self, file: DroppedFile, item: _Item, number: int) -> None:
         case_id = hashlib.sha256(f"{file.id}/{item.name}".encode()).hexdigest()[:20]
         with self.sessions() as session:
-            if session.get(Case, case_id) is not None:
+            is_deleted = case_id in session.get_one(DroppedFile, file.id).deleted
+            if is_deleted or session.get(Case, case_id) is not None:
                 return
         folder = self.data.case(case_id)
         row = Case(

@@ -32,7 +32,7 @@ class DroppedFile(Base):
     """One file: `name` is its own, `stored` the one that it has in the data folder.
 
     `expected` counts the pictures and clips in it, once that is known. `problem` says why it could not be read,
-    `remarks` what was noticed in it.
+    `remarks` what was noticed in it. `deleted` are the ids of its cases that were deleted, which do not come back.
     """
 
     __tablename__ = "dropped_files"
@@ -47,6 +47,7 @@ class DroppedFile(Base):
     expected: Mapped[int | None]
     problem: Mapped[str | None]
     remarks: Mapped[list[str]] = mapped_column(JSON, default=list)
+    deleted: Mapped[list[str]] = mapped_column(JSON, default=list)
 
 
 class Case(Base):
