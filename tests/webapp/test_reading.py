@@ -16,12 +16,14 @@ import pytest
 from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
 
+from bustle.core.errors import InputError
 from bustle.io.raster import read_image
-from bustle.jobs.stage import JobInHand
+from bustle.jobs.stage import JobInHand, PostponedError
 from bustle.reading.picking import Picked
 from bustle.reading.redrawn_outline import mask_of_outlines
 from bustle.webapp import exports
 from bustle.webapp import read_drop as reading_of_drops
+from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader
 from bustle.webapp.tables import Case
 
@@ -235,12 +237,12 @@ def test_what_was_deleted_does_not_come_back_and_the_rest_of_its_archive_is_read
 
     def full_disk(opened: Any, picked: Picked, *rest: Any, **more: Any) -> Any:
         if picked.images[0].name == "two":
-            raise OSError("the disk is full")
+            raise InputError("no space left on the disk", remedy="free some space", path=Path("DOE^JANE"))
         return predict(opened, picked, *rest, **more)
 
     with monkeypatch.context() as patched:
         patched.setattr(reading_of_drops, "predict_inputs", full_disk)
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(PostponedError, match=r"^no space left on the disk; free some space$"):
             reader.read(job)
     assert page.client.delete(f"/api/cases/{page.case('half.zip: one')['id']}").status_code == 204
     reader.read(job)
@@ -255,15 +257,14 @@ def drop_job(drop: str) -> JobInHand:
 
 def test_another_model_is_not_asked_about_the_answers_of_the_one_before(page: Page, monkeypatch: pytest.MonkeyPatch):
     case = page.case(PICTURE_NAME)
-    model = page.server.model
-    used = model.predictor()
+    used = page.server.model.predictor
     other = copy.copy(used)
     other.rule = dataclasses.replace(used.rule, malignancy=dataclasses.replace(used.rule.malignancy, intercept=9.0))
     other.provenance = dataclasses.replace(used.provenance, title="Another model", decision_rule="0" * 64)
     new = {"version": 0, "verdict": "corrected", "outlines": [square(50, 60, 39)]}
     saved = page.client.put(f"/api/cases/{case['id']}/reading", json=new).json()["measured"]
     assert saved["answer"] is not None
-    monkeypatch.setattr(model, "_predictor", other)
+    monkeypatch.setattr(page.app.state, "server", dataclasses.replace(page.server, model=ModelInUse(other)))
     assert page.client.get("/api/about").json()["model_digest"] != case["model_digest"]
     assert page.case(PICTURE_NAME)["measured"] == saved
     again = page.client.put(f"/api/cases/{case['id']}/reading", json=new | {"version": 1}).json()["measured"]

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
+from bustle.inference.predictor import Predictor
 from bustle.jobs.database import sqlite_url
 from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
@@ -75,7 +76,7 @@ def _open(settings: PageSettings, stack: ExitStack) -> Server:
     data.make()
     sessions = open_database(data.database)
     stack.callback(sessions.kw["bind"].dispose)
-    model = ModelInUse(settings.model)
+    model = ModelInUse(Predictor.open(settings.model))
     url = sqlite_url(data.jobs)
     reader = DropReader(sessions, data, model.predictor)
     stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
@@ -89,7 +90,7 @@ def _open(settings: PageSettings, stack: ExitStack) -> Server:
 
 def about(server: CurrentServer) -> About:
     """Which model answers, and within which limits."""
-    predictor = server.model.predictor()
+    predictor = server.model.predictor
     return About(
         version=installed_version() or "unreleased",
         model=predictor.title,

@@ -1,9 +1,8 @@
-"""The model that answers on the page: opened once, when it is first needed, by whichever thread needs it."""
+"""The model that answers on the page."""
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
+from dataclasses import dataclass
 
 from bustle.inference.decision import Question
 from bustle.inference.prediction_record import PredictionRecord
@@ -11,38 +10,29 @@ from bustle.inference.predictor import Predictor
 from bustle.reading.algorithm import algorithm_of
 
 
+@dataclass(frozen=True)
 class ModelInUse:
-    """A package or a run, opened lazily."""
+    """A package or a run, opened when the server begins: what is none is refused before anything is read."""
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._lock = threading.Lock()
-        self._predictor: Predictor | None = None
-
-    def predictor(self) -> Predictor:
-        """Raises `InputError` for what is no model."""
-        with self._lock:
-            if self._predictor is None:
-                self._predictor = Predictor.open(self._path)
-            return self._predictor
+    predictor: Predictor
 
     def made(self, record: PredictionRecord) -> bool:
         """Whether a prediction is this model's."""
-        return self.predictor().provenance.same_answers_as(record.provenance)
+        return self.predictor.provenance.same_answers_as(record.provenance)
 
     @property
     def digest(self) -> str:
         """Stands for all that determines the model's answers."""
-        return algorithm_of(self.predictor().provenance).answers_sha256
+        return algorithm_of(self.predictor.provenance).answers_sha256
 
     def refer_band(self) -> tuple[float, float] | None:
         """Between which probabilities of malignant, given a lesion, both classes stay possible."""
-        rule = self.predictor().rule
+        rule = self.predictor.rule
         return None if rule is None else open_band(rule.malignancy)
 
     def presence_band(self) -> tuple[float, float] | None:
         """Between which probabilities of a lesion its presence stays open."""
-        rule = self.predictor().rule
+        rule = self.predictor.rule
         return None if rule is None or rule.presence is None else open_band(rule.presence)
 
 

@@ -7,7 +7,7 @@ what is there already is kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import PredictionRecord, read_record
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import read_image, write_png
-from bustle.jobs.stage import JobInHand, PlainValues
+from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
 from bustle.reading.clip import Clip
 from bustle.reading.picking import Picked
 from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
@@ -42,14 +42,17 @@ CLIP_REQUEST = PredictionRequest(resume=True)
 
 @dataclass(frozen=True)
 class DropReader:
-    """Reads drops; `open_predictor` gives the model, which stays open between them."""
+    """Reads drops with one model."""
 
     sessions: sessionmaker[Session]
     data: DataFolder
-    open_predictor: Callable[[], Predictor]
+    predictor: Predictor
 
     def read(self, job: JobInHand) -> PlainValues:
-        """The work of the jobs' one stage. What is wrong with a file is written to its row, and the rest is done."""
+        """The work of the jobs' one stage. What is wrong with a file is written to its row, and the rest is done.
+
+        Raises `PostponedError` for what is wrong with the server, such as a full disk: the files may be good.
+        """
         with self.sessions() as session:
             drop = session.get(Drop, job.submitted["drop"])
             files = [] if drop is None else list(drop.files)
@@ -65,6 +68,8 @@ class DropReader:
         try:
             picked = pick_dropped(path, hear=lambda text: remarks.append(_remark(text, path)))
         except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                raise PostponedError(told(error)) from error
             problem = told(error)
         items = [] if picked is None else _items(picked)
         with self.sessions.begin() as session:
@@ -106,17 +111,21 @@ class DropReader:
         try:
             with heard_by(lambda text: None):
                 self._predict(item, row, folder)
-        except InputError as error:
-            row.kind, row.problem = "unread", told(error)
+        except InputError as error:  # what is wrong with the file, `_predict` has written to the row
+            raise PostponedError(told(error)) from error
         with self.sessions.begin() as session:
             session.add(row)
 
     def _predict(self, item: _Item, row: Case, folder: CaseFolder) -> None:
-        """Write the case's files, and what the worklist says of it. Raises `InputError` for what cannot be read."""
+        """Write the case's files, and what the worklist says of it; of what cannot be read, why.
+
+        Raises `InputError` for what cannot be written.
+        """
         request = CLIP_REQUEST if item.kind == "clip" else IMAGE_REQUEST
-        done = predict_inputs(self.open_predictor, item.picked, folder.answer, request=request)
+        done = predict_inputs(lambda: self.predictor, item.picked, folder.answer, request=request)
         for error in done.failures.values():
-            raise error
+            row.kind, row.problem = "unread", told(error)
+            return
         if item.kind == "clip":
             verdict = done.clips[item.name].verdict
             picture = read_image(ClipLayout(folder.answer / item.name).contact_sheet)

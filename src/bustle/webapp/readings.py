@@ -28,7 +28,7 @@ def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: Mod
 
     Only the model that made the case's answer is asked again.
     """
-    rule = model.predictor().rule if model.made(image.record()) else None
+    rule = model.predictor.rule if model.made(image.record()) else None
     return image.redrawn(_mask(image, outlines), rule=rule)
 
 
