@@ -31,3 +31,11 @@ def test_a_file_in_the_way_of_the_data_folder_is_refused(tmp_path: Path, capsys:
     (tmp_path / "data").write_text("somebody's")
     assert main(["serve", "--data-dir", str(tmp_path / "data"), "--port", "0"]) == 2
     assert str(tmp_path / "data") in capsys.readouterr().err
+
+
+def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["serve", "--model", str(tmp_path / "model"), "--data-dir", str(tmp_path / "data"), "--port", "0"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "does not exist" in told
+    assert "Traceback" not in told

@@ -18,7 +18,7 @@ from tests.io.dicom.made_files import data_set, region, written
 from bustle.inference.shipped import default_model
 from bustle.io.raster import read_image
 from bustle.webapp.access import Access
-from bustle.webapp.app import make_app
+from bustle.webapp.app import make_app, open_server
 from bustle.webapp.server import PageSettings, Server
 
 PICTURE = Path(__file__).resolve().parents[2] / "examples" / "images" / "case227.png"
@@ -52,6 +52,10 @@ class Page:
         """Send files and wait until they are read."""
         drop = self.send(files)
         assert self.client.post(f"/api/drops/{drop}/read").status_code == 202
+        return self.wait(drop)
+
+    def wait(self, drop: str) -> dict[str, Any]:
+        """Until a drop is read."""
         end = time.monotonic() + LONGEST_WAIT
         while time.monotonic() < end:
             told = self.client.get(f"/api/drops/{drop}").json()
@@ -77,13 +81,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     access = Access()
-    app = make_app(PageSettings(data=folder, model=default_model(), poll=0.02), access)
     pixels = read_image(PICTURE)[0]
     height, width = pixels.shape
     made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
     dicom = written(tmp_path_factory.mktemp("dicom"), made)
     headers = {"Authorization": f"Bearer {access.token}"}
-    with TestClient(app, base_url=HOST, headers=headers) as client:
+    with open_server(PageSettings(data=folder, model=default_model(), poll=0.02)) as server:
+        app = make_app(server, access)
+        client = TestClient(app, base_url=HOST, headers=headers)
         page = Page(client, app, folder)
         told = page.drop({"DOE^JANE.png": PICTURE.read_bytes(), "image.dcm": dicom.read_bytes()})
         assert told["state"] == "done", told

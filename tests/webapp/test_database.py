@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from bustle.core.errors import InputError
 from bustle.webapp.database import migrations, open_database, upgrade
@@ -29,4 +29,12 @@ def test_the_migrations_make_the_tables_and_remove_them():
 def test_what_is_no_database_is_refused(tmp_path: Path):
     (tmp_path / "page.sqlite3").write_bytes(b"no database, but long enough to be taken for one" * 9)
     with pytest.raises(InputError, match="no database of"):
+        open_database(tmp_path / "page.sqlite3")
+
+
+def test_a_database_of_a_newer_bustle_is_refused(tmp_path: Path):
+    sessions = open_database(tmp_path / "page.sqlite3")
+    with sessions.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InputError, match="newer bustle"):
         open_database(tmp_path / "page.sqlite3")

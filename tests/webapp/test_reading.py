@@ -21,11 +21,12 @@ from bustle.io.raster import read_image
 from bustle.jobs.stage import JobInHand, PostponedError
 from bustle.reading.picking import Picked
 from bustle.reading.redrawn_outline import mask_of_outlines
-from bustle.webapp import exports
+from bustle.webapp import drop_routes, exports
 from bustle.webapp import read_drop as reading_of_drops
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader
-from bustle.webapp.tables import Case
+from bustle.webapp.tables import Case, Drop
+from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
 
@@ -202,8 +203,45 @@ def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
         assert page.client.delete(f"/api/cases/{case['id']}").status_code == 204
     assert not [case for case in page.cases() if case["drop"] == told["id"]]
     assert not any((page.folder / "cases" / case["id"]).exists() for case in found.values())
-    left = [path.name for path in (page.folder / "uploads" / told["id"]).iterdir()]
-    assert len(left) == 1, left  # the archive that held no case
+    assert not any((page.folder / "uploads" / told["id"]).iterdir())
+
+
+def test_an_empty_file_says_so_and_the_others_are_read(page: Page):
+    told = page.drop({"empty.png": b"", "empty.zip": b"", "page.zip": archive_of("kept.png")})
+    assert told["state"] == "done"
+    assert "ZIP" in told["files"][1]["problem"]
+    assert {case["name"] for case in page.cases() if case["drop"] == told["id"]} == {"empty.png", "page.zip"}
+    assert "empty" in page.case("empty.png")["problem"]
+    left = sorted(path.name for path in (page.folder / "uploads" / told["id"]).iterdir() if path.is_file())
+    assert len(left) == 2, left  # what holds nothing is gone
+
+
+def test_a_file_that_comes_too_late_is_not_kept(page: Page, monkeypatch: pytest.MonkeyPatch):
+    drop = page.send({})
+    store = drop_routes.store
+
+    async def slow(*asked: Any, **more: Any) -> Any:
+        done = await store(*asked, **more)
+        with page.server.sessions.begin() as session:
+            session.get_one(Drop, drop).begun = True
+        return done
+
+    monkeypatch.setattr(drop_routes, "store", slow)
+    assert page.client.post(f"/api/drops/{drop}/files", content=b"<b>").status_code == 409
+    assert not any((page.folder / "uploads" / drop).iterdir())
+
+
+def test_the_next_server_forgets_what_was_not_sent_and_reads_what_was(page: Page):
+    half, whole = page.send({"half.png": b"<b>"}), page.send({"whole.png": b"<b>"})
+    with page.server.sessions.begin() as session:
+        session.get_one(Drop, whole).begun = True
+    remove_unsent(page.server.sessions, page.server.data)
+    assert page.client.get(f"/api/drops/{half}").status_code == 404
+    assert not (page.folder / "uploads" / half).exists()
+    assert page.server.jobs.state(whole) is None
+    submit_begun(page.server.sessions, page.server.jobs)
+    assert page.wait(whole)["state"] == "done"
+    assert page.cases("whole.png")
 
 
 def archive_of(*names: str) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.concurrency import run_in_threadpool
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
@@ -29,6 +28,7 @@ from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader, told
 from bustle.webapp.server import CurrentServer, PageSettings, Server
+from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
 STATIC = Path(__file__).parent / "static"
 LIST, STAGE = "page", "read"
@@ -38,25 +38,18 @@ MOST_TOLD = 5
 PATIENCE = Patience(attempts=3, first_wait=2.0)
 
 
-def make_app(settings: PageSettings, access: Access) -> FastAPI:
-    """The application; what it opens, it opens when it starts and closes when it ends."""
-
-    @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[None]:
-        with ExitStack() as stack:
-            app.state.server = await run_in_threadpool(_open, settings, stack)
-            yield
-
+def make_app(server: Server, access: Access) -> FastAPI:
+    """The application of a server that is open."""
     app = FastAPI(
         title="bustle",
         summary="Breast ultrasound: drop a scan, read the answer, correct and sign it.",
         description=DISCLAIMER,
         version=installed_version() or "unreleased",
-        lifespan=opened,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
     )
+    app.state.server = server
     app.state.access = access
     app.include_router(drop_routes.router)
     app.include_router(case_routes.router)
@@ -70,22 +63,26 @@ def make_app(settings: PageSettings, access: Access) -> FastAPI:
     return app
 
 
-def _open(settings: PageSettings, stack: ExitStack) -> Server:
-    """Open what the routes share, and the worker; the `stack` closes it."""
-    data = DataFolder(settings.data)
-    data.make()
-    sessions = open_database(data.database)
-    stack.callback(sessions.kw["bind"].dispose)
-    model = ModelInUse(Predictor.open(settings.model))
-    url = sqlite_url(data.jobs)
-    reader = DropReader(sessions, data, model.predictor)
-    stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
-    stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
-    jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
-    server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
-    if settings.demo:
-        add_demo_cases(server)
-    return server
+@contextmanager
+def open_server(settings: PageSettings) -> Iterator[Server]:
+    """Open what the routes share, and the worker. Raises `InputError` for a model or a folder that is none."""
+    with ExitStack() as stack:
+        data = DataFolder(settings.data)
+        data.make()
+        model = ModelInUse(Predictor.open(settings.model))
+        sessions = open_database(data.database)
+        stack.callback(sessions.kw["bind"].dispose)
+        remove_unsent(sessions, data)
+        url = sqlite_url(data.jobs)
+        reader = DropReader(sessions, data, model.predictor)
+        stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
+        stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
+        jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
+        submit_begun(sessions, jobs)
+        server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+        if settings.demo:
+            add_demo_cases(server)
+        yield server
 
 
 def about(server: CurrentServer) -> About:

@@ -34,9 +34,13 @@ class DataFolder:
     def jobs(self) -> Path:
         return self.path / "jobs.sqlite3"
 
+    def drop(self, drop: str) -> Path:
+        """The folder of what was dropped at once."""
+        return self.path / "uploads" / drop
+
     def upload(self, drop: str, stored: str) -> Path:
         """A dropped file; `stored` is a name that bustle gave it, because its own may be a patient's."""
-        return self.path / "uploads" / drop / stored
+        return self.drop(drop) / stored
 
     def remove_upload(self, drop: str, stored: str) -> None:
         """Remove a dropped file, and what was unpacked of it."""

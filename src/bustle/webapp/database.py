@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
@@ -28,6 +29,11 @@ def open_database(path: Path) -> sessionmaker[Session]:
     event.listen(engine, "connect", _prepare)
     try:
         upgrade(engine)
+    except CommandError as error:  # Alembic does not know the form that the tables have
+        engine.dispose()
+        raise InputError(
+            "was made by a newer bustle", remedy="upgrade bustle, or give another --data-dir", path=path
+        ) from error
     except DatabaseError as error:
         engine.dispose()
         raise InputError(

@@ -40,6 +40,7 @@ def add_demo_cases(server: Server) -> None:
                     size=stored.stat().st_size,
                     sha256=sha256_of_file(stored),
                     remarks=[],
+                    deleted=[],
                 )
             )
     server.jobs.submit(DROP, {"drop": DROP})

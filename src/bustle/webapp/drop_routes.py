@@ -52,19 +52,24 @@ async def add_file(drop_id: str, request: Request, server: CurrentServer) -> Dro
     file_id = secrets.token_hex(8)
     path = server.data.upload(drop_id, f"{file_id}-{stored}")
     done = await store(request.stream(), path, most_bytes=server.settings.most_bytes)
-    with server.sessions.begin() as session:
-        drop = _open_drop(session, drop_id)
-        file = DroppedFile(
-            id=file_id,
-            number=len(drop.files),
-            name=name,
-            stored=path.name,
-            size=done.size,
-            sha256=done.sha256,
-            remarks=[],
-        )
-        drop.files.append(file)
-        return _file_info(file)
+    try:
+        with server.sessions.begin() as session:
+            drop = _open_drop(session, drop_id)
+            file = DroppedFile(
+                id=file_id,
+                number=len(drop.files),
+                name=name,
+                stored=path.name,
+                size=done.size,
+                sha256=done.sha256,
+                remarks=[],
+                deleted=[],
+            )
+            drop.files.append(file)
+            return _file_info(file)
+    except BaseException:
+        path.unlink(missing_ok=True)  # no row tells of it
+        raise
 
 
 @router.post("/{drop_id}/read", status_code=202, responses={404: {"model": Problem}, 409: {"model": Problem}})

@@ -57,7 +57,8 @@ class DropReader:
             drop = session.get(Drop, job.submitted["drop"])
             files = [] if drop is None else list(drop.files)
         for file in files:
-            self._read_file(file)
+            if file.problem is None:
+                self._read_file(file)
             self._remove_if_spent(file)
         return {"files": len(files)}
 
@@ -79,12 +80,16 @@ class DropReader:
             self._read_item(file, item, number)
 
     def _remove_if_spent(self, file: DroppedFile) -> None:
-        """Of cases that were all deleted before the last of them was read, the file goes, too."""
+        """A file that holds nothing goes, and so does one whose cases were deleted before the last of them was read.
+
+        Why nothing was found in it stays to be told.
+        """
         with self.sessions.begin() as session:
             row = session.get_one(DroppedFile, file.id)
-            if not row.deleted or not is_spent(session, row):
+            if not is_spent(session, row):
                 return
-            session.delete(row)
+            if row.deleted:
+                session.delete(row)
         self.data.remove_upload(file.drop_id, file.stored)
 
     def _read_item(self, file: DroppedFile, item: _Item, number: int) -> None:

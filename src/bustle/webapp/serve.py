@@ -13,7 +13,7 @@ from bustle.core.file_lock import FileLock
 from bustle.core.files import write_error
 from bustle.core.progress import announce
 from bustle.webapp.access import LOCAL_HOSTS, Access
-from bustle.webapp.app import make_app
+from bustle.webapp.app import make_app, open_server
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.server import PageSettings
 
@@ -22,7 +22,10 @@ LONGEST_GOODBYE = 5
 
 
 def serve(settings: PageSettings, *, host: str, port: int) -> None:
-    """Serve until Ctrl-C. Raises `InputError` for a port or a data folder that is in use or not to be had."""
+    """Serve until Ctrl-C.
+
+    Raises `InputError` for a port or a data folder that is in use or not to be had, and for what is no model.
+    """
     data = DataFolder(settings.data)
     data.make()
     lock = FileLock(data.lock)
@@ -41,15 +44,17 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
         ]
         if not is_local:
             lines.append("warning: pictures and token travel unencrypted to other machines")
-        config = uvicorn.Config(
-            make_app(settings, access),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=LONGEST_GOODBYE,
-        )
         try:
-            _AnnouncedServer(config, lines).run([listener])
+            with open_server(settings) as server:
+                config = uvicorn.Config(
+                    make_app(server, access),
+                    lifespan="off",
+                    log_level="warning",
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=LONGEST_GOODBYE,
+                )
+                _AnnouncedServer(config, lines).run([listener])
         except KeyboardInterrupt:
             announce("bustle: ended; what is not read yet is read at the next start")
 

@@ -26,7 +26,7 @@ class Stored:
 
 
 async def store(chunks: AsyncIterator[bytes], path: Path, *, most_bytes: int) -> Stored:
-    """Write what comes to `path`. Raises `HTTPException` for too much and for nothing."""
+    """Write what comes to `path`. Raises `HTTPException` for too much."""
     digest, size = hashlib.sha256(), 0
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         async for chunk in chunks:
@@ -35,8 +35,6 @@ async def store(chunks: AsyncIterator[bytes], path: Path, *, most_bytes: int) ->
                 raise HTTPException(413, f"the file is larger than {most_bytes / 1e6:.0f} MB")
             digest.update(chunk)
             await run_in_threadpool(file.write, chunk)
-        if size == 0:
-            raise HTTPException(422, "the file is empty")
     return Stored(size, digest.hexdigest())
 
 
