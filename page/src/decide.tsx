@@ -12,6 +12,7 @@ interface Props {
   isDraft: boolean;
   birads: string | null;
   note: string;
+  isBusy: boolean;
   problem: string | null;
   isConflict: boolean;
   write: (change: { birads?: string | null; note?: string }) => void;
@@ -51,6 +52,7 @@ export function Decide(props: Props) {
             {text.birads}
             <select
               value={props.birads ?? ""}
+              disabled={props.isBusy}
               onChange={(event) => props.write({ birads: event.currentTarget.value || null })}
             >
               <option value="">{text.noCategory}</option>
@@ -65,24 +67,25 @@ export function Decide(props: Props) {
               rows={2}
               maxLength={4000}
               value={props.note}
+              disabled={props.isBusy}
               onInput={(event) => props.write({ note: event.currentTarget.value })}
             />
           </label>
           <div class="row">
-            <button class="primary" disabled={props.isEdited} onClick={() => props.keep("accepted")}>
+            <button class="primary" disabled={props.isBusy || props.isEdited} onClick={() => props.keep("accepted")}>
               {text.accept}
             </button>
-            <button class={props.isEdited ? "primary" : ""} disabled={!props.isEdited} onClick={() => props.keep("corrected")}>
+            <button
+              class={props.isEdited ? "primary" : ""}
+              disabled={props.isBusy || !props.isEdited}
+              onClick={() => props.keep("corrected")}
+            >
               {text.correct}
             </button>
-            <button onClick={() => props.keep("rejected")}>{text.reject}</button>
+            <button disabled={props.isBusy} onClick={() => props.keep("rejected")}>
+              {text.reject}
+            </button>
           </div>
-          {props.problem !== null && (
-            <p class="problem" role="alert">
-              {props.isConflict ? text.conflict : props.problem || text.unreachable}{" "}
-              {props.isConflict && <button onClick={props.reload}>{text.loadTheirs}</button>}
-            </p>
-          )}
           {props.isDraft ? (
             <p class="note">{text.draft}</p>
           ) : (
@@ -104,9 +107,10 @@ export function Decide(props: Props) {
                     placeholder={text.reader}
                     aria-label={text.reader}
                     value={reader}
+                    disabled={props.isBusy}
                     onInput={(event) => setReader(event.currentTarget.value)}
                   />
-                  <button class="primary" disabled={!reader.trim()}>
+                  <button class="primary" disabled={props.isBusy || !reader.trim()}>
                     {text.sign}
                   </button>
                 </form>
@@ -114,6 +118,12 @@ export function Decide(props: Props) {
             )
           )}
         </>
+      )}
+      {props.problem !== null && (
+        <p class="problem" role="alert">
+          {props.isConflict ? text.conflict : props.problem || text.unreachable}{" "}
+          {props.isConflict && <button onClick={props.reload}>{text.loadTheirs}</button>}
+        </p>
       )}
       <div class="row exports" title={text.exportNote}>
         <h3>{text.export}</h3>

@@ -1,5 +1,6 @@
 /** From what a person lets go over the page to files that are sent and read. */
-import { api, type DropInfo } from "./api";
+import { Refused, api, type DropInfo } from "./api";
+import { fill, text } from "./text";
 
 export interface Progress {
   key: number;
@@ -7,6 +8,7 @@ export interface Progress {
   files: number;
   name: string;
   drop: DropInfo | null;
+  refused: { name: string; problem: string }[];
   problem: string | null;
 }
 
@@ -40,16 +42,48 @@ export async function filesOf(transfer: DataTransfer): Promise<File[]> {
   return files.filter((file) => !file.name.startsWith("."));
 }
 
-/** Send files and follow their reading; `tell` hears of every step. Throws where the server refuses. */
-export async function send(key: number, files: File[], tell: (progress: Progress) => void): Promise<void> {
-  const progress: Progress = { key, sent: 0, files: files.length, name: "", drop: null, problem: null };
+export const begun = (key: number, files: File[]): Progress => ({
+  key,
+  sent: 0,
+  files: files.length,
+  name: files[0]?.name ?? "",
+  drop: null,
+  refused: [],
+  problem: null,
+});
+
+/**
+ * Send files and follow their reading; `tell` hears of every step. One of more than `most` bytes is left out, and the
+ * rest goes on. Throws where the server refuses anything else.
+ */
+export async function send(
+  key: number,
+  files: File[],
+  most: number,
+  tell: (progress: Progress) => void,
+): Promise<void> {
+  const progress = begun(key, files);
   const { id } = await api.newDrop();
   for (const file of files) {
-    tell({ ...progress, sent: progress.sent, name: file.name });
-    await api.send(id, file);
+    tell({ ...progress, name: file.name });
+    const problem = await refusal(id, file, most);
+    if (problem !== null) progress.refused = [...progress.refused, { name: file.name, problem }];
     progress.sent += 1;
   }
-  await follow(progress, await api.read(id), tell);
+  if (progress.refused.length === files.length) tell({ ...progress, problem: text.nothingSent });
+  else await follow(progress, await api.read(id), tell);
+}
+
+/** Why a file is too large, null where it was sent: a browser may not hear a server that refuses in the middle. */
+async function refusal(drop: string, file: File, most: number): Promise<string | null> {
+  if (file.size > most) return fill(text.tooLarge, { most: Math.round(most / 1e6) });
+  try {
+    await api.send(drop, file);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 413) throw error;
+    return error.message;
+  }
+  return null;
 }
 
 /** Ask how far a drop is until it is read. */

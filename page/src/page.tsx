@@ -1,7 +1,8 @@
 /** The whole page: worklist, the chosen case, and what is dropped. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Refused, api, type About, type CaseDetail, type CaseSummary } from "./api";
-import { filesOf, follow, send, type Progress } from "./dropping";
+import { begun, filesOf, follow, send, type Progress } from "./dropping";
+import { isForPage } from "./keys";
 import { Reading } from "./reading";
 import { text } from "./text";
 import { Worklist } from "./worklist";
@@ -79,6 +80,7 @@ export function Page() {
         (one) =>
           one.key !== key ||
           one.problem !== null ||
+          one.refused.length > 0 ||
           one.drop?.state !== "done" ||
           one.drop.files.some((file) => file.problem || file.remarks.length),
       ),
@@ -89,13 +91,13 @@ export function Page() {
     async (files: File[]) => {
       if (!files.length) return;
       const key = nextKey.current++;
-      let latest: Progress = { key, sent: 0, files: files.length, name: files[0]!.name, drop: null, problem: null };
+      let latest = begun(key, files);
       const hear = (told: Progress) => {
         latest = told;
         tell(told);
       };
       try {
-        await send(key, files, hear);
+        await send(key, files, about?.most_bytes ?? Infinity, hear);
         const first = (await api.cases()).find((one) => one.drop === latest.drop?.id && one.kind !== "unread");
         if (first) setSelected(first.id);
       } catch (error) {
@@ -103,7 +105,7 @@ export function Page() {
       }
       tidy(key);
     },
-    [tell, tidy],
+    [tell, tidy, about],
   );
 
   const retry = async (one: Progress) => {
@@ -142,7 +144,7 @@ export function Page() {
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+      if (!isForPage(event)) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const at = cases.findIndex((one) => one.id === selected);
       if (event.key === "j" && at < cases.length - 1) setSelected(cases[at + 1]!.id);
@@ -204,7 +206,7 @@ export function Page() {
             detail={detail}
             about={about}
             replaced={(told) => {
-              setDetail(told);
+              setDetail((old) => (old?.id === told.id ? told : old));
               void refresh();
             }}
             reload={reload}

@@ -1,10 +1,11 @@
 /** One case on the page: picture, evidence and decision, and the reader's changes until they are kept. */
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
-import { Refused, api, type About, type CaseDetail, type Measured, type Outline, type Verdict } from "./api";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Refused, api, type About, type CaseDetail, type Measured, type Verdict } from "./api";
 import { Decide } from "./decide";
-import { storeDraft, storedDraft } from "./draft";
+import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
 import { begin, changed, redone, undone } from "./history";
+import { isForPage } from "./keys";
 import { dense, rounded } from "./outline";
 import { Viewer } from "./viewer";
 
@@ -16,20 +17,22 @@ interface Props {
   remove: () => void;
 }
 
-/** Outlines to be worked on: those that the case has, the model's again, or the reader's new ones. */
-type Work = "kept" | "model" | Outline[];
-
 export function Reading({ detail, about, replaced, reload, remove }: Props) {
-  const draft = useMemo(() => storedDraft(detail.id, detail.version), [detail.id, detail.version]);
-  const [history, setHistory] = useState(begin<Work>(draft?.outlines ?? "kept"));
+  const isSigned = detail.status === "signed";
+  const stored = useMemo(() => storedDraft(detail.id), [detail.id, detail.version]);
+  const isLate = stored !== null && stored.version !== detail.version;
+  const draft = isSigned ? null : stored;
+  const version = draft?.version ?? detail.version;
+  const [history, setHistory] = useState(begin<Work>(draft?.work ?? "kept"));
   const [birads, setBirads] = useState(draft ? draft.birads : (detail.reading?.birads ?? null));
   const [note, setNote] = useState(draft ? draft.note : (detail.reading?.note ?? ""));
   const [isDraft, setIsDraft] = useState(draft !== null);
   const [measured, setMeasured] = useState<Measured | null>(detail.measured);
   const [isMeasuring, setIsMeasuring] = useState(false);
   const [problem, setProblem] = useState<Refused | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const busy = useRef(false);
 
-  const isSigned = detail.status === "signed";
   const editable = detail.kind === "image" && !isSigned;
   const work = history.now;
   const models = useMemo(() => detail.lesions.map((lesion) => dense(lesion.outline)), [detail]);
@@ -41,13 +44,13 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
   );
 
   useEffect(() => {
-    const drawn = typeof work === "string" ? null : work;
-    if (isDraft) storeDraft(detail.id, { version: detail.version, outlines: drawn, birads, note });
-  }, [isDraft, work, birads, note, detail.id, detail.version]);
+    if (isDraft) storeDraft(detail.id, { version, work, birads, note });
+  }, [isDraft, work, birads, note, detail.id, version]);
 
   useEffect(() => {
     if (typeof work === "string") {
       setMeasured(work === "model" ? null : detail.measured);
+      setIsMeasuring(false);
       return;
     }
     const abort = new AbortController();
@@ -67,9 +70,10 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
     return () => abort.abort();
   }, [work, detail.id, detail.measured]);
 
-  const undo = useCallback(() => editable && setHistory(undone), [editable]);
-  const redo = useCallback(() => editable && setHistory(redone), [editable]);
+  const undo = useCallback(() => editable && !busy.current && setHistory(undone), [editable]);
+  const redo = useCallback(() => editable && !busy.current && setHistory(redone), [editable]);
   const change = (next: Work) => {
+    if (!editable || busy.current) return;
     setHistory((old) => changed(old, next));
     setIsDraft(true);
   };
@@ -82,27 +86,32 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
     replaced(told);
   };
 
-  const keep = async (verdict: Verdict) => {
-    const lines = verdict === "corrected" ? rounded(outlines) : null;
+  /** While the server keeps something nothing is changed: what it answers with would take the place of the change. */
+  const settled = async (asked: () => Promise<CaseDetail>) => {
+    if (busy.current) return;
+    busy.current = true;
+    setIsBusy(true);
     try {
-      settle(await api.save(detail.id, { version: detail.version, verdict, outlines: lines, birads, note }));
+      settle(await asked());
     } catch (error) {
       setProblem(error as Refused);
+    } finally {
+      busy.current = false;
+      setIsBusy(false);
     }
   };
 
-  const sign = async (reader: string) => {
-    try {
-      settle(await api.sign(detail.id, detail.version, reader));
-    } catch (error) {
-      setProblem(error as Refused);
-    }
+  const keep = (verdict: Verdict) => {
+    const lines = verdict === "corrected" ? rounded(outlines) : null;
+    return settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note }));
   };
+
+  const sign = (reader: string) => settled(() => api.sign(detail.id, version, reader));
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
-      if (event.ctrlKey || event.metaKey || event.altKey || !editable) return;
+      if (!isForPage(event) || event.repeat || !editable) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       const key = event.key.toLowerCase();
       if (key === "a" && !isCorrected) void keep("accepted");
       else if (key === "c" && isCorrected) void keep("corrected");
@@ -119,6 +128,7 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
         outlines={outlines}
         suspected={detail.decision === "lesion possible" && !isCorrected}
         editable={editable}
+        isBusy={isBusy}
         isEdited={isCorrected}
         canUndo={history.past.length > 0}
         canRedo={history.future.length > 0}
@@ -136,8 +146,9 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
             isDraft={isDraft}
             birads={birads}
             note={note}
-            problem={problem && problem.message}
-            isConflict={problem?.status === 409}
+            isBusy={isBusy}
+            problem={isLate ? "" : problem && problem.message}
+            isConflict={isLate || problem?.status === 409}
             write={(told) => {
               if (told.birads !== undefined) setBirads(told.birads);
               if (told.note !== undefined) setNote(told.note);

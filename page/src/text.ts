@@ -16,6 +16,8 @@ export const text = {
   uploading: "Sending {name} ({done} of {total})",
   reading: "Reading {done} of {total}",
   readingUnknown: "Looking into the files…",
+  tooLarge: "the file is larger than {most} MB",
+  nothingSent: "None of these files could be sent.",
   readFailed: "The reading stopped: {reason}",
   retry: "Try again",
   dismiss: "Dismiss",

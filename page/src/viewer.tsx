@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CaseDetail, Outline, Point } from "./api";
 import { PLAIN, applied, type Levels } from "./levels";
+import { isForPage } from "./keys";
 import { asPath, centre, dragged, handles, withStroke } from "./outline";
 import { fill, text } from "./text";
 
@@ -12,6 +13,7 @@ interface Props {
   outlines: Outline[];
   suspected: boolean;
   editable: boolean;
+  isBusy: boolean;
   isEdited: boolean;
   canUndo: boolean;
   canRedo: boolean;
@@ -36,7 +38,7 @@ const ARROWS: Record<string, Point> = {
 };
 
 export function Viewer(props: Props) {
-  const { detail, outlines, editable } = props;
+  const { detail, outlines, editable, isBusy } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<SVGSVGElement>(null);
@@ -105,7 +107,7 @@ export function Viewer(props: Props) {
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+      if (!isForPage(event)) return;
       const key = event.key.toLowerCase();
       if (event.ctrlKey || event.metaKey) {
         if (key === "z" && !event.shiftKey) props.undo();
@@ -162,7 +164,7 @@ export function Viewer(props: Props) {
           level: Math.min(255, Math.max(0, was.level - (now.clientY - start[1]))),
         });
       follow(move, () => undefined);
-    } else if (tool === "draw" && editable && event.button === 0) {
+    } else if (tool === "draw" && editable && !isBusy && event.button === 0) {
       const drawn: Outline = [place(event)];
       setStroke([...drawn]);
       const move = (now: PointerEvent) => {
@@ -223,14 +225,14 @@ export function Viewer(props: Props) {
         {editable && (
           <>
             <span class="gap" />
-            <button disabled={!props.canUndo} onClick={props.undo}>
+            <button disabled={isBusy || !props.canUndo} onClick={props.undo}>
               {text.undo}
             </button>
-            <button disabled={!props.canRedo} onClick={props.redo}>
+            <button disabled={isBusy || !props.canRedo} onClick={props.redo}>
               {text.redo}
             </button>
             <button
-              disabled={outlines.length === 0}
+              disabled={isBusy || outlines.length === 0}
               onClick={() => {
                 props.change(outlines.filter((_, i) => i !== target));
                 setChosen(null);
@@ -239,7 +241,7 @@ export function Viewer(props: Props) {
               {text.deleteLesion}
               {outlines.length > 1 && ` ${target + 1}`}
             </button>
-            <button disabled={!props.isEdited} onClick={props.reset}>
+            <button disabled={isBusy || !props.isEdited} onClick={props.reset}>
               {text.resetOutline}
             </button>
           </>
@@ -302,6 +304,8 @@ export function Viewer(props: Props) {
                 </g>
               ))}
             {showsOutlines &&
+              editable &&
+              !isBusy &&
               tool === "points" &&
               shown.flatMap((one, line) =>
                 handles(one).map((index, k) => (

@@ -117,7 +117,7 @@ interface RowProps {
 
 function ProgressRow({ progress, dismiss, retry }: RowProps) {
   const { drop } = progress;
-  const bad = drop?.files.filter((file) => file.problem) ?? [];
+  const bad = [...progress.refused, ...(drop?.files.filter((file) => file.problem) ?? [])];
   const remarks = drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${remark}`)) ?? [];
   const isOver = progress.problem !== null || drop?.state === "done" || drop?.state === "failed";
   return (
@@ -142,8 +142,8 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
           max={drop ? (drop.total ?? undefined) : progress.files}
         />
       )}
-      {bad.map((file) => (
-        <p class="problem" key={file.id}>
+      {bad.map((file, i) => (
+        <p class="problem" key={i}>
           {file.name}: {file.problem}
         </p>
       ))}

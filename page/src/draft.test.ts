@@ -1,0 +1,24 @@
+import { expect, test, vi } from "vitest";
+import { storeDraft, storedDraft, type Draft } from "./draft";
+
+const kept = new Map<string, string>();
+vi.stubGlobal("localStorage", {
+  getItem: (key: string) => kept.get(key) ?? null,
+  setItem: (key: string, value: string) => kept.set(key, value),
+  removeItem: (key: string) => kept.delete(key),
+});
+
+test("a draft comes back as it was, whatever version its case has by now", () => {
+  const drafts: Draft[] = [
+    { version: 0, work: "model", birads: null, note: "" },
+    { version: 1, work: "kept", birads: "4A", note: "" },
+    { version: 2, work: [[[1, 2], [3, 4], [5, 0]]], birads: null, note: "seen" },
+  ];
+  for (const draft of drafts) {
+    storeDraft("a", draft);
+    expect(storedDraft("a")).toEqual(draft);
+  }
+  expect(storedDraft("b")).toBeNull();
+  storeDraft("a", null);
+  expect(storedDraft("a")).toBeNull();
+});
