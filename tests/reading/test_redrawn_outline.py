@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.data.prepared.lesion_measures import measure_lesions
@@ -27,6 +31,33 @@ def test_lines_that_overlap_hold_all_of_both_and_what_lies_outside_is_cut():
     expected[2:13, 2:13] = True
     expected[8:21, 8:] = True
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("outline", "inside"),
+    [
+        ([(-20, 20), (20, -20), (20, 20)], lambda x, y: (x <= 20) & (y <= 20)),
+        ([(-30, -30), (90, -30), (90, 90)], lambda x, y: x >= y),
+        ([(-1e6, -1e6), (1e6, -1e6), (1e6, 1e6)], lambda x, y: x >= y),
+        ([(-1e9, -5), (5, -5), (5, 1e9), (-1e9, 1e9)], lambda x, y: x <= 5),
+        ([(70, 10), (80, 10), (80, 20), (70, 20)], lambda x, y: x < 0),
+    ],
+)
+def test_an_outline_that_leaves_the_image_is_cut_and_not_bent(
+    outline: list[tuple[float, float]], inside: Callable[[NDArray[np.int_], NDArray[np.int_]], NDArray[np.bool_]]
+):
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    np.testing.assert_array_equal(mask_of_outlines([outline], size=SIZE), inside(columns, rows))
+
+
+def test_what_is_left_of_an_outline_does_not_depend_on_where_the_image_ends():
+    rng = np.random.default_rng(0)
+    for corners in rng.uniform(-40, 80, (20, 6, 2)):
+        found = mask_of_outlines([corners], size=SIZE)
+        whole = mask_of_outlines([corners + 50], size=(150, 150))[50:90, 50:110]
+        along = np.zeros((150, 150), np.uint8)
+        cv2.polylines(along, [np.round(corners + 50).astype(np.int32)], isClosed=True, color=1, thickness=5)
+        assert not ((found != whole) & (along[50:90, 50:110] == 0)).any()
 
 
 @pytest.mark.parametrize("outlines", [[[(1, 1), (5, 5)]], [[(1, 1), (5, 5), (1, 5)]] * 51, [[(1, 1)] * 20_001]])

@@ -30,6 +30,12 @@ Outline = Sequence[tuple[float, float]]
 """The corners (x, y) of a closed line, in pixels from the centre of the first one."""
 
 MOST_OUTLINES, MOST_CORNERS, FEWEST_CORNERS = 50, 20_000, 3
+FARTHEST = 1e6
+"""Pixels from the first one, at which whatever is farther away is taken to be."""
+
+_MARGIN = 2
+"""Pixels around the image in which cut lines are closed again: OpenCV fills wrongly what leaves its canvas."""
+
 _SUBPIXEL_BITS = 6
 """OpenCV's polygons have corners in so many binary digits of a pixel."""
 
@@ -131,23 +137,39 @@ def _made_elsewhere(folder: Path) -> InputError:
 def mask_of_outlines(outlines: Sequence[Outline], *, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask bool `H W` of closed lines, which belong to it; where they cross or hold each other, all of it.
 
-    What lies outside of the image is cut off. Raises `InputError` for too many lines or corners, a line of fewer than
-    three corners, and lines that hold no pixel.
+    What lies outside of the image is cut off, whatever there is left. Raises `InputError` for too many lines or
+    corners, and for a line of fewer than three corners.
     """
     if len(outlines) > MOST_OUTLINES or sum(map(len, outlines)) > MOST_CORNERS:
         raise InputError(
             f"the outlines have more than {MOST_OUTLINES} parts or {MOST_CORNERS} corners", remedy="draw fewer"
         )
-    mask = np.zeros(size, np.uint8)
-    height, width = size
+    mask = np.zeros([length + 2 * _MARGIN for length in size], np.uint8)
     for outline in outlines:
         corners = np.array(outline, np.float64).reshape(-1, 2)
         if len(corners) < FEWEST_CORNERS:
             raise InputError("an outline has fewer than 3 corners", remedy="draw a closed line")
-        corners = np.clip(np.nan_to_num(corners), 0, (width - 1, height - 1))
-        fixed = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
-    return mask > 0
+        corners = np.clip(np.nan_to_num(corners), -FARTHEST, FARTHEST) + _MARGIN
+        for axis, length in enumerate(mask.shape[::-1]):
+            corners = _cut(_cut(corners, axis=axis, bound=0, side=1), axis=axis, bound=length - 1, side=-1)
+        if len(corners):
+            fixed = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+            cv2.fillPoly(mask, [fixed], 1, lineType=cv2.LINE_8, shift=_SUBPIXEL_BITS)
+    return mask[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] > 0
+
+
+def _cut(corners: NDArray[np.float64], *, axis: int, bound: float, side: int) -> NDArray[np.float64]:
+    """The closed line `N 2` on the higher (`side` 1) or lower (-1) side of a bound, along which it is closed again.
+
+    Source: Sutherland, Hodgman: Reentrant polygon clipping. Communications of the ACM 17(1), 1974.
+    """
+    inside = side * (corners[:, axis] - bound) >= 0
+    crosses = inside != np.roll(inside, -1)
+    steps = np.roll(corners, -1, axis=0) - corners
+    share = (bound - corners[:, axis]) / np.where(crosses, steps[:, axis], 1.0)
+    crossings = corners + share[:, np.newaxis] * steps
+    crossings[:, axis] = bound
+    return np.stack([corners, crossings], axis=1)[np.stack([inside, crosses], axis=1)]
 
 
 def outlines_digest(outlines: Sequence[Outline]) -> str:
