@@ -27,7 +27,7 @@ from benchmarks._row import Ratio, Row
 from bustle.cli.main import build_parser, main
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples" / "images").glob("*.png"))
+EXAMPLES = sorted((ROOT / "src" / "bustle" / "webapp" / "demo" / "images").glob("*.png"))
 LIMITS = {"--help": 0.2, "first answer": 2.0, "further image": 0.15}
 
 

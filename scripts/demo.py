@@ -13,12 +13,12 @@ from demo_folder import bustle, fresh_folder
 
 from bustle.experiments.own_outputs import ANSWERS_PAGE
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "images"
+EXAMPLES = Path(__file__).resolve().parents[1] / "src" / "bustle" / "webapp" / "demo" / "images"
 
 WHAT_IT_SHOWS = """\
-The examples are published images of BrEaST, on which the model was trained (examples/README.md says
-what they show): no sign of how good it is. Phantoms are drawn, not scanned. Its figures on images that it has never
-seen stand in docs/reference/reference-model.md."""
+The examples are published images of BrEaST, on which the model was trained (src/bustle/webapp/demo/README.md
+says what they show): no sign of how good it is. Phantoms are drawn, not scanned. Its figures on images that it has
+never seen stand in docs/reference/reference-model.md."""
 
 
 def main(folder: Path) -> None:

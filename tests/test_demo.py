@@ -16,11 +16,12 @@ from bustle.inference.shipped import REFERENCE, shipped_package
 from bustle.io.raster import read_image
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples" / "images").iterdir())
+DEMO = ROOT / "src" / "bustle" / "webapp" / "demo"
+EXAMPLES = sorted((DEMO / "images").iterdir())
 
 
 def test_every_example_is_named_with_its_truth_source_and_licence():
-    told = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    told = (DEMO / "README.md").read_text(encoding="utf-8")
     assert EXAMPLES
     assert all(f"| `images/{path.name}` |" in told for path in EXAMPLES)
     assert "creativecommons.org/licenses/by/4.0" in told
@@ -44,7 +45,7 @@ def test_the_demo_ends_with_a_page_of_its_answers(tmp_path: Path):
 
 
 def test_a_training_that_starts_from_the_reference_model_knows_that_it_has_seen_them(tmp_path: Path):
-    cases = open_sources([f"folder:{ROOT / 'examples'}"]).cases
+    cases = open_sources([f"folder:{DEMO}"]).cases
     (warning,) = overlap_of_start(Path(REFERENCE), cases)
     assert warning.startswith(
         f"of the weights that the training starts from: LEAK: {len(EXAMPLES)} of {len(EXAMPLES)}"

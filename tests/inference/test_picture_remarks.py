@@ -12,7 +12,7 @@ from bustle.core.types import Lesion
 from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES, picture_remarks
 from bustle.io.raster import read_image
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "images").glob("*.png"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "bustle" / "webapp" / "demo" / "images").glob("*.png"))
 
 
 def example(number: int) -> np.ndarray:

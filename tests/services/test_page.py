@@ -24,9 +24,9 @@ from tests.services.fresh_environment import FreshEnvironment
 
 from bustle.io.raster import read_image
 from bustle.webapp.app import STATIC
+from bustle.webapp.demo_cases import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "examples" / "images"
 PICTURES_TO_READ = 12
 LONGEST_WAIT = 180.0
 """Seconds: a machine may be busy."""

@@ -19,9 +19,10 @@ from bustle.inference.shipped import default_model
 from bustle.io.raster import read_image
 from bustle.webapp.access import Access
 from bustle.webapp.app import make_app, open_server
+from bustle.webapp.demo_cases import PICTURES
 from bustle.webapp.server import PageSettings, Server
 
-PICTURE = Path(__file__).resolve().parents[2] / "examples" / "images" / "case227.png"
+PICTURE = PICTURES / "case227.png"
 HOST = "http://127.0.0.1:8765"
 LONGEST_WAIT = 60.0
 """Seconds: a machine may be busy."""

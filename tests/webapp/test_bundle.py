@@ -10,7 +10,6 @@ import pytest
 from tests.webapp.conftest import Page
 
 from bustle.webapp.app import STATIC
-from bustle.webapp.demo_cases import PICTURES
 
 SOURCES = Path(__file__).resolve().parents[2] / "page"
 BESIDE = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
@@ -39,8 +38,3 @@ def test_the_page_runs_under_its_own_policy():
     text = (STATIC / "index.html").read_text()
     assert not re.search(r"<script(?![^>]* src=)", text)
     assert " style=" not in text
-
-
-def test_the_example_pictures_are_those_of_the_checkout():
-    shown = {path.name: path.read_bytes() for path in PICTURES.glob("*.png")}
-    assert shown == {path.name: path.read_bytes() for path in (SOURCES.parent / "examples" / "images").iterdir()}

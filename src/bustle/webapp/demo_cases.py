@@ -12,7 +12,7 @@ from bustle.core.files import sha256_of_file, write_bytes
 from bustle.webapp.server import Server
 from bustle.webapp.tables import Drop, DroppedFile, now
 
-PICTURES = Path(__file__).parent / "demo"
+PICTURES = Path(__file__).parent / "demo" / "images"
 DROP = "demo"
 LONGEST_WAIT = 300
 """Seconds; reading them takes three."""
