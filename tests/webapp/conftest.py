@@ -41,6 +41,11 @@ class Page:
         """What its routes share."""
         return self.app.state.server
 
+    def served_by(self, server: Server) -> Page:
+        """The same with another server of the same folder."""
+        app = make_app(server, self.app.state.access)
+        return Page(TestClient(app, base_url=HOST, headers=self.client.headers), app, self.folder)
+
     def send(self, files: dict[str, bytes]) -> str:
         """Send files, and do not ask for their reading; the drop's id."""
         drop = self.client.post("/api/drops").json()["id"]

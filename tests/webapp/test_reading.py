@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
+from fastapi import HTTPException
+from sqlalchemy import event
 from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
 
@@ -21,11 +23,11 @@ from bustle.io.raster import read_image
 from bustle.jobs.stage import JobInHand, PostponedError
 from bustle.reading.picking import Picked
 from bustle.reading.redrawn_outline import mask_of_outlines
-from bustle.webapp import drop_routes, exports
+from bustle.webapp import drop_routes, exports, readings
 from bustle.webapp import read_drop as reading_of_drops
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader
-from bustle.webapp.tables import Case, Drop
+from bustle.webapp.tables import Case, Drop, Reading
 from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
@@ -302,13 +304,36 @@ def test_another_model_is_not_asked_about_the_answers_of_the_one_before(page: Pa
     new = {"version": 0, "verdict": "corrected", "outlines": [square(50, 60, 39)]}
     saved = page.client.put(f"/api/cases/{case['id']}/reading", json=new).json()["measured"]
     assert saved["answer"] is not None
-    monkeypatch.setattr(page.app.state, "server", dataclasses.replace(page.server, model=ModelInUse(other)))
-    assert page.client.get("/api/about").json()["model_digest"] != case["model_digest"]
-    assert page.case(PICTURE_NAME)["measured"] == saved
-    again = page.client.put(f"/api/cases/{case['id']}/reading", json=new | {"version": 1}).json()["measured"]
+    later = page.served_by(dataclasses.replace(page.server, model=ModelInUse(other)))
+    assert later.client.get("/api/about").json()["model_digest"] != case["model_digest"]
+    assert later.case(PICTURE_NAME)["measured"] == saved
+    again = later.client.put(f"/api/cases/{case['id']}/reading", json=new | {"version": 1}).json()["measured"]
     assert again == saved | {"answer": None}
     with page.server.sessions() as session:
-        readings = session.get_one(Case, case["id"]).readings
-        assert [reading.model for reading in readings] == [case["model_digest"]] * 2
+        kept = session.get_one(Case, case["id"]).readings
+        assert [reading.model for reading in kept] == [case["model_digest"]] * 2
     monkeypatch.setattr(exports, "draw_result_sheet", lambda pictures, *, model, **rest: model.encode())
-    assert page.client.get(f"/api/cases/{case['id']}/export/pdf").text == used.title
+    assert later.client.get(f"/api/cases/{case['id']}/export/pdf").text == used.title
+
+
+def test_a_reading_of_a_case_that_was_deleted_meanwhile_is_a_conflict(page: Page):
+    page.drop({"gone.png": b"<b>"})
+    case_id = page.case("gone.png")["id"]
+    reading = {"version": 1, "person": "owner", "verdict": "accepted", "note": "", "model": ""}
+    with page.server.sessions() as session:
+        case = session.get_one(Case, case_id)
+        assert case.reading is None
+        assert page.client.delete(f"/api/cases/{case_id}").status_code == 204
+        with pytest.raises(HTTPException, match="409"):
+            readings._add(session, case, Reading(**reading))
+
+
+def test_the_worklist_reads_no_outlines(page: Page):
+    asked: list[str] = []
+    engine = page.server.sessions.kw["bind"]
+    listen = ("before_cursor_execute", lambda *told: asked.append(told[2]))
+    event.listen(engine, *listen)
+    page.cases()
+    event.remove(engine, *listen)
+    assert any("readings" in statement for statement in asked)
+    assert not any("outlines" in statement for statement in asked)

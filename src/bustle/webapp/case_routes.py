@@ -28,7 +28,7 @@ from bustle.webapp.messages import (
 )
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
-from bustle.webapp.tables import Case, Drop, DroppedFile
+from bustle.webapp.tables import Case, Drop, DroppedFile, Reading
 
 router = APIRouter(
     prefix="/api/cases", tags=["cases"], responses={code: {"model": Problem} for code in (401, 404, 422)}
@@ -40,7 +40,8 @@ PICTURE: Responses = {200: {"content": {"image/png": {}}}}
 @router.get("")
 def list_cases(session: CurrentSession) -> list[CaseSummary]:
     """The worklist, what was dropped last first."""
-    newest = select(Case).join(Drop).options(selectinload(Case.readings))
+    shown = (Reading.version, Reading.verdict, Reading.birads, Reading.signed)  # and no outlines
+    newest = select(Case).join(Drop).options(selectinload(Case.readings).load_only(*shown, raiseload=True))
     newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number)
     return [summary(case) for case in session.scalars(newest)]
 
@@ -108,8 +109,8 @@ def save_reading(
     case: NamedCase, new: NewReading, session: CurrentSession, server: CurrentServer, person: CurrentPerson
 ) -> CaseDetail:
     """Keep what a reader says. 409 where another reading came between, or the case is signed."""
-    add_reading(session, case, new, person, data=server.data, model=server.model)
-    return _detail(case, server)
+    redrawn = add_reading(session, case, new, person, data=server.data, model=server.model)
+    return detail(case, server.data, measured=redrawn)
 
 
 @router.post("/{case_id}/sign", responses=CONFLICT)

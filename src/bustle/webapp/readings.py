@@ -10,6 +10,7 @@ from fastapi import HTTPException
 from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines
@@ -53,14 +54,17 @@ def as_outlines(stored: Sequence[Sequence[Sequence[float]]]) -> list[list[tuple[
 
 def add_reading(
     session: Session, case: Case, new: NewReading, person: Person, *, data: DataFolder, model: ModelInUse
-) -> None:
-    """Raises `HTTPException` 409 where another reading came between, or the case is signed."""
+) -> Redrawn | None:
+    """Returns what its outlines make of the case, where it has any.
+
+    Raises `HTTPException` 409 where another reading came between, or the case is signed.
+    """
     _check(case, new.version)
     if (new.verdict == "corrected") != (new.outlines is not None):
         raise HTTPException(422, "a corrected reading has outlines, others have none")
-    image, answer = predicted_image(case, data), None
-    if new.outlines is not None:
-        answer = redrawn_of(image, new.outlines, model=model).answer
+    image = predicted_image(case, data)
+    redrawn = None if new.outlines is None else redrawn_of(image, new.outlines, model=model)
+    answer = None if redrawn is None else redrawn.answer
     _add(
         session,
         case,
@@ -75,6 +79,7 @@ def add_reading(
             model=algorithm_of(image.provenance()).answers_sha256,
         ),
     )
+    return redrawn
 
 
 def sign(session: Session, case: Case, signature: Signature, person: Person) -> None:
@@ -97,12 +102,12 @@ def _check(case: Case, version: int) -> None:
 
 
 def _add(session: Session, case: Case, reading: Reading) -> None:
-    """The database refuses a second reading of one version, whoever was faster."""
+    """The database refuses a second reading of one version, and one of a deleted case, whoever was faster."""
     reading.made = now()
     case.readings.append(reading)
     case.version = reading.version
     try:
         session.flush()
-    except IntegrityError:
+    except (IntegrityError, StaleDataError):
         session.rollback()
         raise HTTPException(409, CHANGED) from None
