@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bustle.cli.main import main
+from bustle.webapp.serve import name_in_address
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
@@ -39,3 +40,11 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, capsys: pytest.
     told = capsys.readouterr().err
     assert "does not exist" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", None), ("::", None)],
+)
+def test_the_printed_address_names_where_the_server_listens(host: str, named: str | None):
+    assert name_in_address(host) == (named or socket.gethostname())

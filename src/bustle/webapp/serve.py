@@ -37,9 +37,8 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
     with _listening(host, port) as listener:
         is_local = host in LOCAL_HOSTS
         access = Access(hosts=LOCAL_HOSTS if is_local else ())
-        name = "127.0.0.1" if is_local else socket.gethostname() if host in ("0.0.0.0", "::") else host
         lines = [
-            f"open http://{name}:{listener.getsockname()[1]}/?token={access.token}",
+            f"open http://{name_in_address(host)}:{listener.getsockname()[1]}/?token={access.token}",
             f"what is dropped stays in {data.path}; Ctrl-C ends",
         ]
         if not is_local:
@@ -78,6 +77,15 @@ def default_data_folder() -> Path:
     return Path.home() / "bustle-page"
 
 
+def name_in_address(host: str) -> str:
+    """How a browser names what listens at `host`, the part of an address before the port."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    if host == "localhost":  # which a browser may look for at ::1, where somebody else may listen
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -87,6 +95,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InputError(
-            f"the server cannot listen at {host}:{port} ({error.strerror})", remedy="give another --port or --host"
+            f"the server cannot listen at port {port} of {host} ({error.strerror})",
+            remedy="give another --port or --host",
         ) from error
     return listener
