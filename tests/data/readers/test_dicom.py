@@ -78,8 +78,9 @@ def test_what_cannot_be_read_is_a_finding_and_the_rest_is_read(study: Path):
     assert len(collection.cases) == 5
     said = [finding.message for finding in collection.findings if finding.kind == "unread-dicom"]
     assert len(said) == 2
-    assert "ct.dcm: is of the kind CT Image; leave it out" in said[0]
-    assert "same.dcm: has the SOPInstanceUID of DOE^JANE.dcm and another content" in said[1]
+    assert "file 5 of 6 in the order of their paths is of the kind CT Image; leave it out" in said[0]
+    assert "file 6 of 6 in the order of their paths has the SOPInstanceUID of another file" in said[1]
+    assert "DOE" not in " ".join(said)
 
 
 def test_a_folder_without_ultrasound_is_refused_with_the_first_reason(tmp_path: Path):

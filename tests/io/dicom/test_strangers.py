@@ -180,7 +180,7 @@ def test_one_identifier_for_two_pictures(tmp_path: Path):
     found = dict(read_study([one, copy, other]))
     assert isinstance(found[one], DicomImage)
     assert found[copy] is None
-    assert "has the SOPInstanceUID of a.dcm and another content; find out which" in str(found[other])
+    assert "c.dcm: has the SOPInstanceUID of another file and another content; find out which" in str(found[other])
 
 
 @pytest.mark.parametrize(
