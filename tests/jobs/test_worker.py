@@ -217,3 +217,25 @@ def test_names_that_would_be_taken_for_another_jobs_are_refused(jobs: Jobs, name
 def test_waits_grow_up_to_the_longest():
     patience = Patience(first_wait=10, growth=2, longest_wait=60)
     assert [patience.wait_after(attempt) for attempt in (1, 2, 3, 4, 30, 31)] == [10, 20, 40, 60, 60, 10]
+
+
+def test_a_job_that_is_forgotten_leaves_no_row_and_may_come_again(database: Path, jobs: Jobs, stages: Stages):
+    assert rows_that_name("list/b/", database) != {}
+    jobs.forget(["b", "absent"])
+    assert rows_that_name("list/b/", database) == {}
+    assert jobs.state("b") is None
+    assert jobs.state("a") is not None
+    jobs.submit("b", {"pages": 5})
+    job = jobs.state("b")
+    assert job is not None
+    assert (job.state, job.submitted) == ("waiting", {"pages": 5})
+
+
+def rows_that_name(text: str, database: Path) -> dict[str, int]:
+    """How many rows of each table hold the text."""
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        tables = [name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        held = {
+            name: [row for row in opened.execute(f'SELECT * FROM "{name}"') if text in repr(row)] for name in tables
+        }
+    return {name: len(rows) for name, rows in held.items() if rows}

@@ -83,6 +83,18 @@ class Jobs:
         name = RowName(self._name, job.id, job.stage, job.attempt + 1)
         self._enqueue(name, job.submitted, job.results)
 
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete jobs that have ended, with all that the database holds about them. An id may then be submitted anew.
+
+        Nothing happens for an id that is not there.
+        """
+        for job_id in job_ids:
+            check_job_id(job_id)
+            rows = [str(row.name) for row in self._rows(f"{self._name}/{job_id}/")]
+            if rows:
+                with naming_the_database(self._url):
+                    self._client.delete_workflows(rows)
+
     def register(self, stage: str, *, at_once: int, poll: float) -> None:
         """Make the queue of a stage, from which a worker takes `at_once` jobs; it looks every `poll` seconds."""
         with naming_the_database(self._url):

@@ -41,6 +41,11 @@ def open_jobs(settings: NodeSettings) -> Jobs:
     return Jobs(_database(settings), name=_list_name(settings), stages=STAGES)
 
 
+def counts_path(settings: NodeSettings) -> Path:
+    """Where the answers of deleted jobs are counted."""
+    return settings.data / "counts.json"
+
+
 def _database(settings: NodeSettings) -> str:
     return settings.database or sqlite_url(settings.data / "jobs.sqlite")
 
@@ -135,7 +140,14 @@ class Node:
             self._receiver.stop()
 
     def _delete_answered(self) -> None:
-        delete_answered(self._incoming, self._out, self._jobs, self._arrivals, keep_days=self._settings.keep_days)
+        delete_answered(
+            self._incoming,
+            self._out,
+            self._jobs,
+            self._arrivals,
+            counts=counts_path(self._settings),
+            keep_days=self._settings.keep_days,
+        )
 
     def _begin(self, work, *, every: float) -> None:
         def again() -> None:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bustle.core.config import from_mapping
 from bustle.jobs.job import Job
+from bustle.node.answer_counts import count_answers, mark_of, read_kept_counts, studies_read
 from bustle.node.drift import MonthOfDevice, months_of_devices
-from bustle.node.node import open_jobs
-from bustle.node.read_study import READ, StudyRead
+from bustle.node.node import counts_path, open_jobs
+from bustle.node.read_study import READ
 from bustle.node.settings import NodeSettings
 
 STATES = ("waiting to be read", "being read", "waiting to be sent", "being sent", "answered", "failed")
@@ -40,8 +40,8 @@ class UnreadPart:
 class NodeStatus:
     """What a node has done and what is left to do.
 
-    `studies` counts by state. `unread` are parts of studies that are answered. `free_gb` (10^9 bytes) is what
-    is free on the disk of its folder.
+    `studies` counts by state those that are not deleted yet; `months` tells of all that were ever read. `unread` are
+    parts of studies that are answered. `free_gb` (10^9 bytes) is what is free on the disk of its folder.
     """
 
     studies: Mapping[str, int]
@@ -56,13 +56,17 @@ def node_status(settings: NodeSettings) -> NodeStatus:
     """Of a node that runs or not. Raises `InputError` for a database that cannot be used."""
     with open_jobs(settings) as jobs:
         found = list(jobs.list())
+    kept = read_kept_counts(counts_path(settings))
     free = shutil.disk_usage(settings.data).free
     return NodeStatus(
         studies=_counted(found),
         trouble=tuple(_trouble(found)),
-        unread=tuple(UnreadPart(job=job.id, reason=reason) for job, read in _read(found) for reason in read.unread),
+        unread=tuple(
+            UnreadPart(job=job.id, reason=reason) for job, read in studies_read(found) for reason in read.unread
+        ),
         months=months_of_devices(
-            ((f"{job.begun:%Y-%m}", part) for job, read in _read(found) for part in read.parts), limits=settings.drift
+            count_answers((job for job in found if mark_of(job) not in kept.last), before=kept.counts),
+            limits=settings.drift,
         ),
         free_gb=round(free / 1e9, 1),
         accepts=free >= settings.limits.free * 1_000_000,
@@ -88,9 +92,3 @@ def _trouble(jobs: Iterable[Job]) -> Iterator[TroubledJob]:
             yield TroubledJob(
                 job=job.id, stage=job.stage, attempt=job.attempt, failed=job.state == "failed", reason=job.reason
             )
-
-
-def _read(jobs: Iterable[Job]) -> Iterator[tuple[Job, StudyRead]]:
-    for job in jobs:
-        if READ in job.results:
-            yield job, from_mapping(StudyRead, job.results[READ], where=f"job {job.id}")
