@@ -8,6 +8,7 @@ import pytest
 
 from bustle.node.arrivals import Arrivals, job_id
 from bustle.node.incoming import Incoming
+from bustle.node.settings import Limits
 
 STUDY, MODEL = "1.2.3", "abc" * 20
 
@@ -31,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 def incoming(tmp_path: Path) -> Incoming:
-    return Incoming(tmp_path, free=0)
+    return Incoming(tmp_path, limits=Limits(free=0))
 
 
 def arrivals(incoming: Incoming, jobs: Submitted, clock: Clock) -> Arrivals:
@@ -70,7 +71,7 @@ def test_images_that_come_late_make_another_job_and_the_same_ones_none(incoming:
 def test_a_killed_node_finds_on_the_disk_what_was_still_coming(incoming: Incoming):
     incoming.keep(b"x", study=STUDY, instance="1")
     jobs, clock = Submitted(), Clock()
-    coming = arrivals(Incoming(incoming.path, free=0), jobs, clock)
+    coming = arrivals(Incoming(incoming.path, limits=Limits(free=0)), jobs, clock)
     coming.submit_complete()
     assert jobs.jobs == {}, "it could not come while the node was away"
     clock.now += 30

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import json
+import threading
 from collections.abc import Iterator
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,9 +22,10 @@ from bustle.jobs.stage import PostponedError
 from bustle.node import fetcher
 from bustle.node.fetcher import Fetcher
 from bustle.node.incoming import Incoming
-from bustle.node.settings import WebSource
+from bustle.node.settings import Limits, WebSource
 
 SOURCE = WebSource(url="http://pacs/dicom-web")
+LIMITS = Limits(instance=1, study=1, free=0)
 
 
 class Server:
@@ -52,17 +57,17 @@ def element(tag: str, value: str) -> dict[str, Any]:
 
 @pytest.fixture
 def incoming(tmp_path: Path) -> Incoming:
-    return Incoming(tmp_path, free=0)
+    return Incoming(tmp_path, limits=LIMITS)
 
 
 def fetch(server: Server, incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     @contextlib.contextmanager
-    def client(source: WebSource) -> Iterator[Server]:
+    def client(source: WebSource, *, most: int) -> Iterator[Server]:
         yield server
 
     came: list[str] = []
     monkeypatch.setattr(fetcher, "web_client", client)
-    Fetcher(SOURCE, incoming, on_arrival=came.append).fetch()
+    Fetcher(SOURCE, incoming, limits=LIMITS, on_arrival=came.append).fetch()
     return came
 
 
@@ -118,3 +123,56 @@ def test_a_server_that_is_away_is_a_line_of_the_log(
     monkeypatch.setattr(server, "search_for_studies", away)
     assert fetch(server, incoming, monkeypatch) == []
     assert "cannot be reached" in caplog.text
+
+
+class OverTheWeb(BaseHTTPRequestHandler):
+    """A server whose answers have no declared length; every object is `size` bytes, compressed to nearly nothing."""
+
+    size = 0
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        if self.path.split("?")[0].endswith(("/studies", "/series", "/instances")):
+            tag, uid = {"studies": ("0020000D", STUDY), "series": ("0020000E", SERIES)}.get(
+                self.path.split("?")[0].rsplit("/", 1)[1], ("00080018", "1.2.3")
+            )
+            self.send_header("Content-Type", "application/dicom+json")
+            self.end_headers()
+            self.wfile.write(json.dumps([element(tag, uid)]).encode())
+            return
+        self.send_header("Content-Type", "application/dicom")
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(gzip.compress(bytes(self.size)))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_an_object_that_is_larger_than_allowed_is_cut_off_and_not_asked_for_again(
+    incoming: Incoming, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(OverTheWeb, "size", 1_000_001)
+    monkeypatch.setattr(OverTheWeb, "asked", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), OverTheWeb) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        source = WebSource(url=f"http://127.0.0.1:{server.server_address[1]}")
+        asking = Fetcher(source, incoming, limits=LIMITS, on_arrival=lambda _: None)
+        for _ in range(2):
+            asking.fetch()
+        server.shutdown()
+    assert sum(path.endswith("/instances/1.2.3") for path in OverTheWeb.asked) == 1
+    assert "1.2.3 was not fetched: it is larger than 1 MB" in caplog.text
+
+
+def test_a_study_that_grows_too_large_is_not_fetched_to_its_end(
+    incoming: Incoming, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    server = Server(*(ultrasound(np.zeros((600, 1000), np.uint8), number=number) for number in (1, 2)))
+    first, second = server.images
+    assert fetch(server, incoming, monkeypatch) == [STUDY]
+    assert incoming.instances(STUDY) == (first,)
+    assert f"{second} was not fetched: its study is larger than 1 MB" in caplog.text

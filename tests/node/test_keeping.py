@@ -18,6 +18,7 @@ from bustle.node.answer_counts import read_kept_counts
 from bustle.node.incoming import Incoming
 from bustle.node.read_study import READ, PartRead, StudyRead, StudyReader
 from bustle.node.retention import delete_answered
+from bustle.node.settings import Limits
 
 STUDY = "1.2.3"
 
@@ -58,7 +59,7 @@ def job(name: str, *, state: JobState = "done", days: float = 8) -> Job:
 
 @pytest.fixture
 def incoming(tmp_path: Path) -> Incoming:
-    made = Incoming(tmp_path / "incoming", free=0)
+    made = Incoming(tmp_path / "incoming", limits=Limits(free=0))
     made.keep(b"x", study=STUDY, instance="1")
     (tmp_path / "answers" / "a").mkdir(parents=True)
     return made

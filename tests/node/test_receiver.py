@@ -28,6 +28,7 @@ from bustle.node.receiver import (
     OTHER_CLASS,
     OTHER_CONTENT,
     OUT_OF_RESOURCES,
+    STUDY_TOO_LARGE,
     SUCCESS,
     Receiver,
 )
@@ -45,7 +46,7 @@ def settings(data: Path, **changes: object) -> NodeSettings:
 class Listening:
     def __init__(self, data: Path, **changes: object):
         self.settings = settings(data, **changes)
-        self.incoming = Incoming(data / "incoming", free=self.settings.limits.free * 1_000_000)
+        self.incoming = Incoming(data / "incoming", limits=self.settings.limits)
         self.came: list[str] = []
         self.receiver = Receiver(self.settings, self.incoming, on_arrival=self.came.append)
 
@@ -164,6 +165,18 @@ def test_a_full_disk_accepts_nothing_and_says_so(
     assert send([image], port=listening.port) == [SUCCESS]
 
 
+def test_a_study_may_be_no_larger_than_allowed(tmp_path: Path):
+    listening = Listening(tmp_path, limits=Limits(instance=1, study=1, free=0))
+    listening.receiver.start()
+    large = np.zeros((600, 1000), np.uint8)
+    try:
+        sent = [ultrasound(large, number=number) for number in (1, 2)]
+        assert send(sent, port=listening.port) == [SUCCESS, STUDY_TOO_LARGE]
+    finally:
+        listening.receiver.stop()
+    assert listening.incoming.instances(STUDY) == (INSTANCE,)
+
+
 def test_what_must_stay_free_on_the_disk_stays_free(tmp_path: Path, image: Dataset):
     listening = Listening(tmp_path, limits=Limits(free=10**9))
     listening.receiver.start()
@@ -200,7 +213,7 @@ def test_files_that_a_killed_receiver_left_half_written_are_swept(tmp_path: Path
     left = tmp_path / STUDY / f"{prefix}abcdefgh{suffix}"
     left.parent.mkdir()
     left.write_bytes(b"half")
-    assert Incoming(tmp_path, free=0).instances(STUDY) == ()
+    assert Incoming(tmp_path, limits=Limits(free=0)).instances(STUDY) == ()
     assert not left.exists()
 
 

@@ -16,8 +16,8 @@ from bustle.io.dicom.own_results import is_result
 from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.jobs.stage import PostponedError
 from bustle.node.incoming import DiskFullError, Incoming, is_uid
-from bustle.node.settings import WebSource
-from bustle.node.web import web_client
+from bustle.node.settings import MB, Limits, WebSource
+from bustle.node.web import TooLargeError, web_client
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
@@ -32,15 +32,17 @@ _AS_STORED = (("application/dicom", "*"),)
 class Fetcher:
     """Asks one source; `on_arrival` hears of each study of which something new came, by its UID."""
 
-    def __init__(self, source: WebSource, incoming: Incoming, *, on_arrival: Callable[[str], None]):
+    def __init__(self, source: WebSource, incoming: Incoming, *, limits: Limits, on_arrival: Callable[[str], None]):
         self._source = source
         self._incoming = incoming
+        self._limits = limits
         self._on_arrival = on_arrival
+        self._too_large: set[str] = set()
 
     def fetch(self) -> None:
         """Fetch what is not on the disk yet. What goes wrong is told in the log; the next time may go better."""
         try:
-            with web_client(self._source) as client, quiet_pydicom():
+            with web_client(self._source, most=self._limits.instance * MB) as client, quiet_pydicom():
                 for study in self._studies(client):
                     with _left_behind(study):
                         self._fetch_study(client, study)
@@ -60,7 +62,7 @@ class Fetcher:
                 yield study
 
     def _fetch_study(self, client: DICOMwebClient, study: str) -> None:
-        there = set(self._incoming.instances(study))
+        there = self._too_large.union(self._incoming.instances(study))
         asked = {"Modality": self._source.modality}
         for series in _all(partial(client.search_for_series, study, search_filters=asked), _SERIES):
             for instance, found in _all(partial(client.search_for_instances, study, series), _INSTANCE).items():
@@ -70,7 +72,11 @@ class Fetcher:
                         self._fetch_instance(client, study=study, series=series, instance=instance)
 
     def _fetch_instance(self, client: DICOMwebClient, *, study: str, series: str, instance: str) -> None:
-        image = client.retrieve_instance(study, series, instance, media_types=_AS_STORED)
+        try:
+            image = client.retrieve_instance(study, series, instance, media_types=_AS_STORED)
+        except TooLargeError:
+            self._leave_out(instance, f"it is larger than {self._limits.instance} MB")
+            return
         if (image.get("StudyInstanceUID"), image.get("SOPInstanceUID")) != (study, instance):
             log.warning("%s is another instance than it was announced as, and left out", instance)
             return
@@ -78,8 +84,16 @@ class Fetcher:
             return
         content = BytesIO()
         image.save_as(content, enforce_file_format=True)
-        if self._incoming.keep(content.getvalue(), study=study, instance=instance) == "new":
+        kept = self._incoming.keep(content.getvalue(), study=study, instance=instance)
+        if kept == "study too large":
+            self._leave_out(instance, f"its study is larger than {self._limits.study} MB")
+        elif kept == "new":
             self._on_arrival(study)
+
+    def _leave_out(self, instance: str, reason: str) -> None:
+        """Not to be fetched again and again."""
+        self._too_large.add(instance)
+        log.warning("%s was not fetched: %s", instance, reason)
 
 
 @contextlib.contextmanager

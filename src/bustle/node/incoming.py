@@ -14,13 +14,14 @@ from typing import Literal
 from bustle.core.errors import InputError
 from bustle.core.files import write_bytes
 from bustle.core.temporaries import sweep_temporaries
+from bustle.node.settings import MB, Limits
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _SUFFIX = ".dcm"
 _META_END = 132
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
-Kept = Literal["new", "known", "other content"]
+Kept = Literal["new", "known", "other content", "study too large"]
 
 
 class DiskFullError(Exception):
@@ -42,11 +43,12 @@ def is_full(error: BaseException | None) -> bool:
 
 
 class Incoming:
-    """The folder `path`; `free` bytes of its disk stay free."""
+    """The folder `path`; of the `limits` it keeps `free` and `study`."""
 
-    def __init__(self, path: Path, *, free: int):
+    def __init__(self, path: Path, *, limits: Limits):
         self.path = path
-        self._free = free
+        self._free = limits.free * MB
+        self._largest_study = limits.study * MB
         path.mkdir(parents=True, exist_ok=True)
         for study in self.studies():
             sweep_temporaries(path / study)
@@ -63,6 +65,8 @@ class Incoming:
         path = self.file(study, instance)
         if path.exists():
             return "known" if _same_data_set(path, content) else "other content"
+        if self._size_of(study) + len(content) > self._largest_study:
+            return "study too large"
         if not self.has_room(len(content)):
             raise DiskFullError
         is_first = not path.parent.exists()
@@ -88,6 +92,14 @@ class Incoming:
         folder = self.path / study
         found = folder.glob(f"*{_SUFFIX}") if folder.is_dir() else ()
         return tuple(sorted(path.stem for path in found if is_uid(path.stem)))
+
+    def _size_of(self, study: str) -> int:
+        """Bytes of what is there of a study."""
+        folder = self.path / study
+        if not folder.is_dir():
+            return 0
+        with os.scandir(folder) as entries:
+            return sum(entry.stat().st_size for entry in entries)
 
     def remove(self, study: str, instances: Iterable[str]) -> None:
         """Remove these instances of a study, and its folder unless something else has come."""

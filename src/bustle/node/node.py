@@ -87,7 +87,7 @@ class Node:
             raise InputError("another node uses this folder", remedy="stop it, or choose another", path=settings.data)
         predictor = Predictor.open(settings.model or default_model(), device=settings.device)
         model = algorithm_of(predictor.provenance).answers_sha256
-        self._incoming = Incoming(settings.data / "incoming", free=settings.limits.free * 1_000_000)
+        self._incoming = Incoming(settings.data / "incoming", limits=settings.limits)
         self._out = settings.data / "answers"
         self._jobs = open_jobs(settings)
         self._arrivals = Arrivals(self._incoming, self._jobs, model=model, quiet_seconds=settings.quiet_seconds)
@@ -113,7 +113,7 @@ class Node:
         self._begin(self._arrivals.submit_complete, every=self._poll)
         self._begin(self._delete_answered, every=_DELETE_EVERY)
         for source in settings.sources:
-            fetcher = Fetcher(source, self._incoming, on_arrival=self._arrivals.came)
+            fetcher = Fetcher(source, self._incoming, limits=settings.limits, on_arrival=self._arrivals.came)
             self._begin(fetcher.fetch, every=source.every_seconds)
 
     def stop(self) -> None:

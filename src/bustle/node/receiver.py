@@ -15,7 +15,7 @@ from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.io.dicom.transfer_syntaxes import RECEIVED_SYNTAXES
 from bustle.node.incoming import DiskFullError, Incoming, is_uid
 from bustle.node.quiet import hush_libraries
-from bustle.node.settings import NodeSettings, Tls
+from bustle.node.settings import MB, NodeSettings, Tls
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # PS3.4, annex B.2.3, and PS3.7, annex C.
 SUCCESS, OUT_OF_RESOURCES, OTHER_CLASS, CLASS_NOT_SUPPORTED = 0x0000, 0xA700, 0xA900, 0x0122
-CANNOT_BE_READ, OTHER_CONTENT = 0xC210, 0xC211
+CANNOT_BE_READ, OTHER_CONTENT, STUDY_TOO_LARGE = 0xC210, 0xC211, 0xC212
 
 _CLASSES_OF_ANSWERS = (
     "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
@@ -34,7 +34,6 @@ _CLASSES_OF_ANSWERS = (
 )
 """An archive that sends a whole study sends the answers with it, and must not hear of a failure."""
 
-_MB = 1_000_000
 _ASKED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "ManufacturerModelName", "ContentQualification")
 
 
@@ -131,6 +130,9 @@ class Receiver:
         if kept == "other content":
             log.warning("%s was not accepted: another one of the same identifier is there", instance)
             return OTHER_CONTENT
+        if kept == "study too large":
+            log.warning("%s was not accepted: its study is larger than %d MB", instance, self._settings.limits.study)
+            return STUDY_TOO_LARGE
         if kept == "new":
             self._on_arrival(study)
         return SUCCESS
@@ -140,7 +142,7 @@ class Receiver:
         pdu: Any = event.pdu  # pyright: ignore[reportAttributeAccessIssue]
         size = self._unfinished.get(id(event.assoc), 0) + getattr(pdu, "pdu_length", 0)
         self._unfinished[id(event.assoc)] = size
-        if size > self._settings.limits.instance * _MB:
+        if size > self._settings.limits.instance * MB:
             log.warning("an instance of more than %d MB was not accepted", self._settings.limits.instance)
             self._unfinished.pop(id(event.assoc))
             event.assoc.abort(block=False)

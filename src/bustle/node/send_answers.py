@@ -11,7 +11,7 @@ from bustle.inference.prediction_files import OBJECTS
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
 from bustle.node.read_study import READ
 from bustle.node.receiver import client_context
-from bustle.node.settings import Archive, DicomArchive, NodeSettings, WebArchive
+from bustle.node.settings import MB, Archive, DicomArchive, NodeSettings, WebArchive
 from bustle.node.web import web_client
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SEND = "send"
 
 _TIMEOUT = 60.0
+_LONGEST_REPLY = 16 * MB
 _THERE_ALREADY = 0x0111
 """Some archives say so of an instance that they have; the identifiers of answers repeat themselves."""
 
@@ -96,7 +97,7 @@ def _store(objects: Sequence[Dataset], archive: DicomArchive, settings: NodeSett
 
 
 def _store_over_the_web(objects: Sequence[Dataset], archive: WebArchive) -> None:
-    with web_client(archive) as client:
+    with web_client(archive, most=_LONGEST_REPLY) as client:
         answer = client.store_instances(objects)
     failed = answer.get("FailedSOPSequence") or ()
     if failed:

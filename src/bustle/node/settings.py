@@ -13,6 +13,8 @@ from bustle.core.object_formats import ObjectFormat
 from bustle.core.recipe import read_yaml
 
 Megabytes = int
+MB = 1_000_000
+"""Bytes."""
 LONGEST_TITLE = 16
 
 
@@ -88,12 +90,13 @@ Archive = DicomArchive | WebArchive
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """`instance` is the largest image or clip, `free` what must be left on the disk, both in MB (10^6 bytes).
+    """In MB (10^6 bytes): `instance` the largest image or clip, `study` the largest study, `free` what stays free.
 
     Memory may have to hold `associations` instances at a time.
     """
 
     instance: Megabytes = 512
+    study: Megabytes = 8000
     free: Megabytes = 2000
     associations: int = 4
     idle_seconds: float = 60.0
@@ -101,6 +104,8 @@ class Limits:
     def __post_init__(self) -> None:
         if self.instance < 1 or self.free < 0 or self.associations < 1 or self.idle_seconds <= 0:
             raise ValueError("instance and associations must be 1 or more, free 0 or more, idle_seconds above 0")
+        if self.study < self.instance:
+            raise ValueError("study must not be less than instance")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from bustle.node.answer_counts import count_answers, mark_of, read_kept_counts, 
 from bustle.node.drift import MonthOfDevice, months_of_devices
 from bustle.node.node import counts_path, open_jobs
 from bustle.node.read_study import READ
-from bustle.node.settings import NodeSettings
+from bustle.node.settings import MB, NodeSettings
 
 STATES = ("waiting to be read", "being read", "waiting to be sent", "being sent", "answered", "failed")
 
@@ -69,7 +69,7 @@ def node_status(settings: NodeSettings) -> NodeStatus:
             limits=settings.drift,
         ),
         free_gb=round(free / 1e9, 1),
-        accepts=free >= settings.limits.free * 1_000_000,
+        accepts=free >= settings.limits.free * MB,
     )
 
 
