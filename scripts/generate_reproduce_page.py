@@ -1,4 +1,4 @@
-"""Write docs/reference/reproduce.md from scripts/reproduction.yaml, the recipes and the published numbers.
+"""Write docs/reference/reproduce.md from configs/reproduction.yaml, the recipes and the published numbers.
 
 Usage: `.venv/bin/python scripts/generate_reproduce_page.py`. Ends with an error where a printed row has no recipe.
 """
@@ -6,21 +6,15 @@ Usage: `.venv/bin/python scripts/generate_reproduce_page.py`. Ends with an error
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
-import yaml
-
-from bustle.core.config import from_mapping
 from bustle.core.files import write_text
-from bustle.core.published import PublishedNumber, load_published
 from bustle.core.recipe import load_recipe, recipe_ids
+from bustle.experiments.reproduction.catalogue import Block, Section, recipes_of_rows, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
-SPECIFICATION = ROOT / "scripts" / "reproduction.yaml"
 TRIED = ROOT / "scripts" / "reproduction_tried.txt"
 """The commands that `try_reproduction_commands.py --record` has run, one a line."""
 
@@ -36,7 +30,7 @@ A command for each table and figure of the five papers, or why there is none. Th
 folders of the data sets, see [readers](readers.md); of private data a stand-in is named. A run takes hours on a GPU,
 and days without one: `--fold 0` trains one fold.
 
-`scripts/generate_reproduce_page.py` writes this page of `scripts/reproduction.yaml`.
+`scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
 epoch of one fold. Each paper's part says how many of its commands have been tried so as they stand here.
 """
@@ -49,54 +43,6 @@ forms that have the released code's or the printed parameters, and questions of 
 squeeze and excitation in place of RMTL-Net's regional attention, which its authors name as future work. Those whose
 names end in `_cpu` are small, for training without a GPU. They are trained like the others.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """Tables and figures with the same `recipes`, which are trained on the `data` together or one by one (`apart`).
-
-    `setting` stands behind the recipes' `@`. `rows` names the recipe of a printed row ("METHOD VARIANT") whose own
-    recipe says another; `quoted` are methods that the paper quotes and that are not built. Only the recipes of
-    `compare` are compared, all by default. `show` counts instead of training, `explain` draws maps of a trained
-    recipe by a `method`, `channels` those that its network makes by itself, `without` says why there is no command.
-    """
-
-    title: str
-    tables: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
-    apart: bool = False
-    setting: str = ""
-    recipes: tuple[str, ...] = ()
-    rows: Mapping[str, str] = field(default_factory=dict)
-    quoted: tuple[str, ...] = ()
-    compare: tuple[str, ...] = ()
-    show: tuple[str, ...] = ()
-    explain: str = ""
-    channels: str = ""
-    method: str = ""
-    without: str = ""
-    note: str = ""
-
-    def named(self, recipe: str) -> str:
-        return f"{recipe}@{self.setting}" if self.setting else recipe
-
-    @property
-    def data_sets(self) -> list[tuple[str, ...]]:
-        return [(spec,) for spec in self.data] if self.apart else [self.data]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    paper: str
-    title: str
-    protocol: str
-    note: str
-    blocks: tuple[Block, ...]
-
-
-def sections() -> list[Section]:
-    entries = yaml.safe_load(SPECIFICATION.read_text(encoding="utf-8"))
-    return [from_mapping(Section, entry, where="reproduction") for entry in entries]
 
 
 def render() -> str:
@@ -145,7 +91,7 @@ def _block(block: Block, section: Section, *, commands: Sequence[str]) -> Iterat
     if block.note:
         yield from (block.note, "")
     yield from ("```bash", *commands, "```", "")
-    for (method, variant), recipe in _recipes_of_rows(block, section.paper).items():
+    for (method, variant), recipe in recipes_of_rows(block, section.paper).items():
         yield f"- {' '.join(filter(None, (method, variant)))}: `{recipe}`"
     if block.quoted:
         yield f"- quoted by the paper, not built here: {', '.join(block.quoted)}"
@@ -187,32 +133,6 @@ def _run_folder(recipe: str, *, section: Section, data: Sequence[str]) -> Path:
 def _slug(title: str, *, data: Sequence[str]) -> str:
     words = title.partition(":")[0].lower().replace(".", "").replace(",", "").split()
     return "-".join([*words, *(spec.partition(":")[0] for spec in data)])
-
-
-def _recipes_of_rows(block: Block, paper: str) -> dict[tuple[str, str], str]:
-    """The recipe of every row that the block's tables print. Raises `LookupError` for a row without any."""
-    found: dict[tuple[str, str], str] = {}
-    for row in load_published():
-        if row.paper == paper and row.table in block.tables and row.method not in block.quoted:
-            found.setdefault((row.method, row.variant), _recipe_of(row, block))
-    return found
-
-
-def _recipe_of(row: PublishedNumber, block: Block) -> str:
-    named = block.rows.get(f"{row.method} {row.variant}")
-    if named is not None:
-        return named
-    for recipe in (*block.recipes, *block.show):
-        published = _published_as(block.named(recipe))
-        of_method = (published.get("paper"), published.get("method")) == (row.paper, row.method)
-        if of_method and (not row.variant or published.get("variant", row.variant) == row.variant):
-            return block.named(recipe)
-    raise LookupError(f"no recipe of '{block.title}' is {row.method} {row.variant} of {row.paper}, {row.table}")
-
-
-@cache
-def _published_as(recipe: str) -> Mapping[str, str]:
-    return load_recipe(recipe).published_as
 
 
 def main() -> None:

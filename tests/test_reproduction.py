@@ -13,6 +13,7 @@ from tests.scripts import script
 
 from bustle.core.published import load_published
 from bustle.core.recipe import load_protocol, recipe_ids, setting_ids
+from bustle.experiments.reproduction.catalogue import Block, recipe_of_row, sections
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,10 +45,8 @@ def test_what_was_tried_is_counted(page: ModuleType) -> None:
     assert page._of_tried(apart, tried=tried) == "All its 2 commands were tried."
 
 
-def test_every_printed_table_has_a_command(page: ModuleType) -> None:
-    told = {
-        (section.paper, table) for section in page.sections() for block in section.blocks for table in block.tables
-    }
+def test_every_printed_table_has_a_command() -> None:
+    told = {(section.paper, table) for section in sections() for block in section.blocks for table in block.tables}
     assert told == {(row.paper, row.table) for row in load_published()}
 
 
@@ -57,10 +56,10 @@ def test_recipes_of_the_systems_that_no_command_trains_are_named(page: ModuleTyp
     assert not {"rmtl_net", "rmtl_net/mtl-net", "rmtl_net/parity"} & set(beside), "trained, or shown"
 
 
-def test_a_printed_row_without_a_recipe_is_an_error(page: ModuleType) -> None:
+def test_a_printed_row_without_a_recipe_is_an_error() -> None:
     row = next(row for row in load_published() if row.method == "MTL-COSA")
     with pytest.raises(LookupError, match="no recipe of 'Short' is MTL-COSA"):
-        page._recipe_of(row, page.Block(title="Short", recipes=("rmtl_net", "rmtl_net/mtl-net")))
+        recipe_of_row(row, Block(title="Short", recipes=("rmtl_net", "rmtl_net/mtl-net")))
 
 
 def test_every_recipe_setting_and_protocol_that_is_named_exists(trial: ModuleType) -> None:
