@@ -140,7 +140,7 @@ async function ask<T>(method: string, path: string, body?: unknown, signal?: Abo
     throw new Refused(0, "");
   }
   if (answer.status === 204) return undefined as T;
-  const told = await answer.json();
+  const told = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, typeof told.detail === "string" ? told.detail : answer.statusText);
   return told as T;
 }
@@ -159,5 +159,21 @@ export const api = {
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),
   read: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/read`),
   retry: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/retry`),
-  drop: (drop: string) => ask<DropInfo>("GET", `/drops/${drop}`),
 };
+
+/** Hear of every change of a drop until it has ended. The browser asks again by itself where the connection is lost. */
+export function eventsOf(drop: string, hear: (told: DropInfo) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const events = new EventSource(`/api/drops/${drop}/events`);
+    events.onmessage = (event) => {
+      const told = JSON.parse(event.data) as DropInfo;
+      hear(told);
+      if (told.state !== "done" && told.state !== "failed") return;
+      events.close();
+      resolve();
+    };
+    events.onerror = () => {
+      if (events.readyState === EventSource.CLOSED) reject(new Refused(0, ""));
+    };
+  });
+}

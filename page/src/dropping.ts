@@ -1,18 +1,17 @@
 /** From what a person lets go over the page to files that are sent and read. */
-import { Refused, api, type DropInfo } from "./api";
+import { Refused, api, eventsOf, type DropInfo } from "./api";
 import { fill, text } from "./text";
 
+/** A drop on its way: `all` its files, of which `left` are still to be sent; `id` is the server's, once it has one. */
 export interface Progress {
   key: number;
-  sent: number;
-  files: number;
-  name: string;
+  all: File[];
+  left: File[];
+  id: string | null;
   drop: DropInfo | null;
   refused: { name: string; problem: string }[];
   problem: string | null;
 }
-
-const POLL = 500;
 
 function entries(reader: FileSystemDirectoryReader): Promise<FileSystemEntry[]> {
   return new Promise((resolve, reject) => reader.readEntries(resolve, reject));
@@ -44,34 +43,60 @@ export async function filesOf(transfer: DataTransfer): Promise<File[]> {
 
 export const begun = (key: number, files: File[]): Progress => ({
   key,
-  sent: 0,
-  files: files.length,
-  name: files[0]?.name ?? "",
+  all: files,
+  left: files,
+  id: null,
   drop: null,
   refused: [],
   problem: null,
 });
 
+/** Whether a drop that was interrupted can go on. */
+export const canGoOn = (one: Progress): boolean =>
+  one.drop ? one.drop.state === "failed" : one.problem !== null && one.refused.length < one.all.length;
+
 /**
- * Send files and follow their reading; `tell` hears of every step. One of more than `most` bytes is left out, and the
- * rest goes on. Throws where the server refuses anything else.
+ * Send what is left of a drop and follow its reading; `tell` hears of every step, also of what interrupts it: called
+ * again with what was told last, it goes on from there. A file of more than `most` bytes is left out.
  */
-export async function send(
-  key: number,
-  files: File[],
-  most: number,
-  tell: (progress: Progress) => void,
-): Promise<void> {
-  const progress = begun(key, files);
-  const { id } = await api.newDrop();
-  for (const file of files) {
-    tell({ ...progress, name: file.name });
-    const problem = await refusal(id, file, most);
-    if (problem !== null) progress.refused = [...progress.refused, { name: file.name, problem }];
-    progress.sent += 1;
+export async function send(begun: Progress, most: number, tell: (progress: Progress) => void): Promise<void> {
+  let now: Progress = { ...begun, problem: null };
+  const step = (change: Partial<Progress>) => {
+    now = { ...now, ...change };
+    tell(now);
+  };
+  try {
+    step({});
+    if (now.drop?.state === "failed") {
+      step({ drop: await api.retry(now.drop.id) });
+    } else {
+      if (now.id === null) step({ id: (await api.newDrop()).id });
+      await sendLeft(now.id!, most, () => now, step);
+      if (now.refused.length === now.all.length) return step({ problem: text.nothingSent });
+      step({ drop: await api.read(now.id!) });
+    }
+    await eventsOf(now.drop!.id, (drop) => step({ drop }));
+  } catch (error) {
+    const isGone = error instanceof Refused && error.status === 404 && now.drop === null;
+    if (isGone) now = begunAnew(now); // the server began anew, and has forgotten what was half sent
+    step({ problem: error instanceof Refused ? error.message || text.unreachable : String(error) });
   }
-  if (progress.refused.length === files.length) tell({ ...progress, problem: text.nothingSent });
-  else await follow(progress, await api.read(id), tell);
+}
+
+const begunAnew = (old: Progress): Progress => begun(old.key, old.all);
+
+async function sendLeft(
+  id: string,
+  most: number,
+  now: () => Progress,
+  step: (change: Partial<Progress>) => void,
+): Promise<void> {
+  while (now().left.length) {
+    const [file, ...left] = now().left;
+    const problem = await refusal(id, file!, most);
+    const refused = problem === null ? now().refused : [...now().refused, { name: file!.name, problem }];
+    step({ left, refused });
+  }
 }
 
 /** Why a file is too large, null where it was sent: a browser may not hear a server that refuses in the middle. */
@@ -84,15 +109,4 @@ async function refusal(drop: string, file: File, most: number): Promise<string |
     return error.message;
   }
   return null;
-}
-
-/** Ask how far a drop is until it is read. */
-export async function follow(progress: Progress, first: DropInfo, tell: (progress: Progress) => void): Promise<void> {
-  let drop = first;
-  for (;;) {
-    tell({ ...progress, drop });
-    if (drop.state === "done" || drop.state === "failed") return;
-    await new Promise((resolve) => setTimeout(resolve, POLL));
-    drop = await api.drop(drop.id);
-  }
 }

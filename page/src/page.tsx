@@ -1,7 +1,7 @@
 /** The whole page: worklist, the chosen case, and what is dropped. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Refused, api, type About, type CaseDetail, type CaseSummary } from "./api";
-import { begun, filesOf, follow, send, type Progress } from "./dropping";
+import { begun, filesOf, send, type Progress } from "./dropping";
 import { isForPage } from "./keys";
 import { Reading } from "./reading";
 import { text } from "./text";
@@ -87,32 +87,28 @@ export function Page() {
     );
   }, []);
 
-  const openFiles = useCallback(
-    async (files: File[]) => {
-      if (!files.length) return;
-      const key = nextKey.current++;
-      let latest = begun(key, files);
-      const hear = (told: Progress) => {
+  const goOn = useCallback(
+    async (from: Progress) => {
+      let latest = from;
+      await send(from, about?.most_bytes ?? Infinity, (told) => {
         latest = told;
         tell(told);
-      };
-      try {
-        await send(key, files, about?.most_bytes ?? Infinity, hear);
-        const first = (await api.cases()).find((one) => one.drop === latest.drop?.id && one.kind !== "unread");
-        if (first) setSelected(first.id);
-      } catch (error) {
-        tell({ ...latest, drop: null, problem: error instanceof Refused ? error.message : String(error) });
-      }
-      tidy(key);
+      });
+      tidy(from.key);
+      if (latest.drop?.state !== "done") return;
+      const found = await api.cases().catch(() => []);
+      const first = found.find((one) => one.drop === latest.id && one.kind !== "unread");
+      if (first) setSelected(first.id);
     },
     [tell, tidy, about],
   );
 
-  const retry = async (one: Progress) => {
-    if (!one.drop) return;
-    await follow(one, await api.retry(one.drop.id), tell);
-    tidy(one.key);
-  };
+  const openFiles = useCallback(
+    (files: File[]) => {
+      if (files.length) void goOn(begun(nextKey.current++, files));
+    },
+    [goOn],
+  );
 
   useEffect(() => {
     const over = (event: DragEvent) => {
@@ -160,9 +156,13 @@ export function Page() {
 
   const reload = async () => {
     if (!selected) return;
-    setDetail(await api.case(selected));
-    setOpened((old) => old + 1);
-    await refresh();
+    try {
+      setDetail(await api.case(selected));
+      setOpened((old) => old + 1);
+      await refresh();
+    } catch (error) {
+      refused(error);
+    }
   };
 
   return (
@@ -188,7 +188,7 @@ export function Page() {
           choose={setSelected}
           openFiles={openFiles}
           dismiss={(key) => setProgress((old) => old.filter((one) => one.key !== key))}
-          retry={retry}
+          retry={goOn}
         />
         {!detail ? (
           <section class="viewer empty">

@@ -1,7 +1,7 @@
 /** The cases, newest first, and what is on its way. */
 import { useRef, useState } from "preact/hooks";
 import type { CaseSummary, Status } from "./api";
-import type { Progress } from "./dropping";
+import { canGoOn, type Progress } from "./dropping";
 import { fill, text } from "./text";
 
 interface Props {
@@ -117,15 +117,16 @@ interface RowProps {
 
 function ProgressRow({ progress, dismiss, retry }: RowProps) {
   const { drop } = progress;
+  const sent = progress.all.length - progress.left.length;
   const bad = [...progress.refused, ...(drop?.files.filter((file) => file.problem) ?? [])];
   const remarks = drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${remark}`)) ?? [];
   const isOver = progress.problem !== null || drop?.state === "done" || drop?.state === "failed";
   return (
     <div class="progress">
       {progress.problem !== null ? (
-        <p class="problem">{progress.problem || text.unreachable}</p>
+        <p class="problem">{progress.problem}</p>
       ) : !drop ? (
-        <p>{fill(text.uploading, { name: progress.name, done: progress.sent + 1, total: progress.files })}</p>
+        <p>{fill(text.uploading, { name: progress.left[0]?.name ?? "", done: sent + 1, total: progress.all.length })}</p>
       ) : drop.state === "failed" ? (
         <p class="problem">{fill(text.readFailed, { reason: drop.reason ?? "" })}</p>
       ) : (
@@ -138,8 +139,8 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
       {!isOver && (
         <progress
           aria-label={text.reading}
-          value={drop ? drop.done : progress.sent}
-          max={drop ? (drop.total ?? undefined) : progress.files}
+          value={drop ? drop.done : sent}
+          max={drop ? (drop.total ?? undefined) : progress.all.length}
         />
       )}
       {bad.map((file, i) => (
@@ -152,7 +153,7 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
       ))}
       {isOver && (
         <div class="row">
-          {drop?.state === "failed" && <button onClick={() => retry(progress)}>{text.retry}</button>}
+          {canGoOn(progress) && <button onClick={() => retry(progress)}>{text.retry}</button>}
           <button onClick={() => dismiss(progress.key)}>{text.dismiss}</button>
         </div>
       )}

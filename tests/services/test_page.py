@@ -117,6 +117,26 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in rest
 
 
+def test_the_first_answer_is_there_five_seconds_after_the_start(tmp_path: Path):
+    """Whichever is less, real time or that of processors: other work on the machine is not the server's."""
+    begun = time.monotonic()
+    served = started(tmp_path / "data")
+    try:
+        drop = served.ask("POST", "/drops", b"")["id"]
+        served.ask("POST", f"/drops/{drop}/files", (PICTURES / "case227.png").read_bytes())
+        served.ask("POST", f"/drops/{drop}/read", b"")
+        served.wait_for(drop, cases=1)
+        (case,) = served.ask("GET", "/cases")
+        assert served.ask("GET", f"/cases/{case['id']}")["answer"]["calibrated"]
+        real = time.monotonic() - begun
+        fields = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
+        worked = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    finally:
+        served.process.send_signal(signal.SIGINT)
+        served.process.communicate(timeout=60)
+    assert min(real, worked) < 5
+
+
 def test_a_killed_server_reads_on_where_it_was(tmp_path: Path):
     content = (PICTURES / "case043.png").read_bytes()
     served = started(tmp_path / "data")

@@ -8,10 +8,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from bustle.core.errors import InputError
-from bustle.webapp.database import migrations, open_database, upgrade
+from bustle.webapp.database import NEWEST, migrations, open_database, upgrade
 from bustle.webapp.tables import Base
 
 
@@ -24,6 +25,10 @@ def test_the_migrations_make_the_tables_and_remove_them():
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         assert inspect(connection).get_table_names() == ["alembic_version"]
+
+
+def test_the_newest_revision_is_that_of_the_last_migration():
+    assert ScriptDirectory.from_config(migrations()).get_heads() == [NEWEST]
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path):

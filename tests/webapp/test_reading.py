@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,18 @@ def test_an_empty_file_says_so_and_the_others_are_read(page: Page):
     assert "empty" in page.case("empty.png")["problem"]
     left = sorted(path.name for path in (page.folder / "uploads" / told["id"]).iterdir() if path.is_file())
     assert len(left) == 2, left  # what holds nothing is gone
+
+
+def test_the_reading_of_a_drop_is_followed_by_its_events(page: Page):
+    drop = page.send({"followed.png": PICTURE.read_bytes()})
+    page.client.post(f"/api/drops/{drop}/read")
+    with page.client.stream("GET", f"/api/drops/{drop}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        told = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]
+    assert told[-1] == page.client.get(f"/api/drops/{drop}").json()
+    assert (told[-1]["state"], told[-1]["done"]) == ("done", 1)
+    assert all(one != other for one, other in itertools.pairwise(told))
+    assert page.client.get("/api/drops/none/events").status_code == 404
 
 
 def test_a_file_that_comes_too_late_is_not_kept(page: Page, monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bustle.evaluation.figures import Estimate
 from bustle.evaluation.metrics import Metric
@@ -100,6 +99,8 @@ def percentile_interval(resampled: FloatArray, *, level: float = 0.95) -> tuple[
 
 def exact_interval(share: float, *, n: int, level: float = 0.95) -> tuple[float, float]:
     """The Clopper-Pearson interval of a share of `n` independent cases, from beta quantiles."""
+    from scipy import stats
+
     hits, tail = share * n, (1 - level) / 2
     low = stats.beta.ppf(tail, hits, n - hits + 1) if hits > 0 else 0.0
     high = stats.beta.ppf(1 - tail, hits + 1, n - hits) if hits < n else 1.0
@@ -130,12 +131,16 @@ def mean_over_cases(
 
 def t95_half_width(values: Sequence[float]) -> float:
     """Half width of the 95 % Student t interval of a mean: t(.975, n-1) s / sqrt(n), s with ddof 1."""
+    from scipy import stats
+
     n = len(values)
     return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
 
 
 def one_sided_pooled_t(lower: Sequence[float], higher: Sequence[float]) -> float:
     """P value of "the mean of `higher` exceeds that of `lower`": independent samples, pooled variance."""
+    from scipy import stats
+
     first, second = np.asarray(lower, np.float64), np.asarray(higher, np.float64)
     freedom = len(first) + len(second) - 2
     squares = ((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum()

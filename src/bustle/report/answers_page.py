@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bustle.report.disclaimer import DISCLAIMER
 from bustle.report.page import write_page
 
-DISCLAIMER = "Research software, not a medical device. An answer is never a diagnosis."
 NO_DECISION = "no decision"
 
 

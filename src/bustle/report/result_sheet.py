@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.drawing.outlines import PREDICTED
-from bustle.report.answers_page import DISCLAIMER
+from bustle.report.disclaimer import DISCLAIMER
 
 A4 = (8.27, 11.69)
 """Inches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DBAPIError
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
@@ -18,12 +20,13 @@ from bustle.jobs.database import sqlite_url
 from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
-from bustle.report.answers_page import DISCLAIMER
+from bustle.report.disclaimer import DISCLAIMER
 from bustle.webapp import case_routes, drop_routes
 from bustle.webapp.access import Access, guard
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import open_database
 from bustle.webapp.demo_cases import add_demo_cases
+from bustle.webapp.full_disk import NO_SPACE, is_full_disk
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader, told
@@ -55,6 +58,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
     app.include_router(case_routes.router)
     app.add_api_route("/api/about", about, tags=["server"], responses={401: {"model": Problem}})
     app.add_exception_handler(InputError, _input_error)
+    app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     guard(app, access)
     if STATIC.is_dir():
@@ -75,6 +79,7 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         remove_unsent(sessions, data)
         url = sqlite_url(data.jobs)
         reader = DropReader(sessions, data, model.predictor)
+        stack.enter_context(_warming_up(reader))
         stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
         stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
         jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
@@ -83,6 +88,17 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         if settings.demo:
             add_demo_cases(server)
         yield server
+
+
+@contextmanager
+def _warming_up(reader: DropReader) -> Iterator[None]:
+    """The model is warm before the first scan comes, and the page answers meanwhile."""
+    thread = threading.Thread(target=reader.warm_up, name="warm-up")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def about(server: CurrentServer) -> About:
@@ -105,9 +121,17 @@ async def _page(request: Request) -> FileResponse:
 
 
 async def _input_error(request: Request, error: Exception) -> JSONResponse:
-    """What is wrong with what was sent, or with the disk, in one line."""
+    """What is wrong with what was sent, in one line; of a disk, that it is not the sender's fault."""
     assert isinstance(error, InputError)
-    return JSONResponse({"detail": told(error)}, 422)
+    if is_full_disk(error):
+        return JSONResponse({"detail": NO_SPACE}, 507)
+    return JSONResponse({"detail": told(error)}, 500 if isinstance(error.__cause__, OSError) else 422)
+
+
+async def _database_error(request: Request, error: Exception) -> JSONResponse:
+    if is_full_disk(error):
+        return JSONResponse({"detail": NO_SPACE}, 507)
+    raise error
 
 
 async def _wrong_request(request: Request, error: Exception) -> JSONResponse:

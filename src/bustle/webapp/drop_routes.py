@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import StreamingResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from bustle.webapp.messages import DropInfo, DroppedFileInfo, DropState, NewDrop, Problem
 from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
 from bustle.webapp.uploads import own_name, store, stored_name
+
+LONGEST_SILENCE = 15.0
+"""Seconds after which a stream of events says that it is still there: what stands between may close silent ones."""
 
 router = APIRouter(prefix="/api/drops", tags=["drops"], responses={401: {"model": Problem}, 422: {"model": Problem}})
 
@@ -81,8 +89,7 @@ def read_drop(drop_id: str, server: CurrentServer) -> DropInfo:
             raise HTTPException(409, "the drop has no files")
         drop.begun = True
     server.jobs.submit(drop_id, {"drop": drop_id})
-    with server.sessions() as session:
-        return _info(session, _drop(session, drop_id), server)
+    return _info_of(drop_id, server)
 
 
 @router.post("/{drop_id}/retry", status_code=202, responses={404: {"model": Problem}, 422: {"model": Problem}})
@@ -97,6 +104,38 @@ def retry_drop(drop_id: str, session: CurrentSession, server: CurrentServer) -> 
 def show_drop(drop_id: str, session: CurrentSession, server: CurrentServer) -> DropInfo:
     """How far it is, and what could not be read."""
     return _info(session, _drop(session, drop_id), server)
+
+
+@router.get(
+    "/{drop_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, 404: {"model": Problem}},
+)
+def follow_drop(drop_id: str, session: CurrentSession, server: CurrentServer) -> StreamingResponse:
+    """How far it is, as server-sent events: one for every change, each a `DropInfo`, the last when it has ended."""
+    first = _info(session, _drop(session, drop_id), server)
+    headers = {"X-Accel-Buffering": "no"}  # a proxy before this server hands on every event at once
+    return StreamingResponse(_events(first, server), media_type="text/event-stream", headers=headers)
+
+
+async def _events(first: DropInfo, server: Server) -> AsyncIterator[str]:
+    told, info, silent_since = None, first, time.monotonic()
+    while True:
+        if info != told:
+            yield f"data: {info.model_dump_json()}\n\n"
+            told, silent_since = info, time.monotonic()
+        elif time.monotonic() - silent_since > LONGEST_SILENCE:
+            yield ": still there\n\n"
+            silent_since = time.monotonic()
+        if info.state in ("done", "failed"):
+            return
+        await asyncio.sleep(server.settings.poll)
+        info = await run_in_threadpool(_info_of, first.id, server)
+
+
+def _info_of(drop_id: str, server: Server) -> DropInfo:
+    with server.sessions() as session:
+        return _info(session, _drop(session, drop_id), server)
 
 
 def _drop(session: Session, drop_id: str) -> Drop:

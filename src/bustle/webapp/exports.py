@@ -23,7 +23,6 @@ from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import as_png
 from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import PredictedImage, Redrawn, outlines_digest
-from bustle.reading.study_objects import write_study_objects
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number
 from bustle.webapp.case_detail import predicted_image
@@ -131,6 +130,8 @@ def _object(
     data: DataFolder,
 ) -> bytes:
     """The DICOM object of this kind, as `bustle predict` makes it."""
+    from bustle.reading.study_objects import write_study_objects  # the first answer does not wait for pydicom
+
     if case.reading is not None and case.reading.verdict == "rejected":
         raise InputError("the reader has rejected the answer", remedy="accept or correct it first")
     source = _source(case, path)

@@ -7,6 +7,7 @@ what is there already is kept.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.core.errors import InputError
@@ -28,13 +30,15 @@ from bustle.inference.predictor import Predictor
 from bustle.io.raster import read_image, write_png
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
 from bustle.reading.clip import Clip
-from bustle.reading.picking import Picked
+from bustle.reading.picking import Picked, pick
 from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.dropped_file import is_spent, pick_dropped
+from bustle.webapp.full_disk import NO_SPACE, is_full_disk
 from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
 
 THUMBNAIL_WIDTH = 160
+EXAMPLE = Path(__file__).parent / "demo" / "images" / "case043.png"
 MALIGNANT = "malignant"
 IMAGE_REQUEST = PredictionRequest(save_probability=True, explain=(), resume=True)
 CLIP_REQUEST = PredictionRequest(resume=True)
@@ -56,11 +60,22 @@ class DropReader:
         with self.sessions() as session:
             drop = session.get(Drop, job.submitted["drop"])
             files = [] if drop is None else list(drop.files)
-        for file in files:
-            if file.problem is None:
-                self._read_file(file)
-            self._remove_if_spent(file)
+        try:
+            for file in files:
+                if file.problem is None:
+                    self._read_file(file)
+                self._remove_if_spent(file)
+        except DBAPIError as error:
+            if is_full_disk(error):
+                raise PostponedError(NO_SPACE) from error
+            raise
         return {"files": len(files)}
+
+    def warm_up(self) -> None:
+        """Read an example picture and keep nothing: the first one takes longer, and nobody needs to wait for it."""
+        with tempfile.TemporaryDirectory(prefix="bustle-") as folder, heard_by(lambda text: None):
+            picked = pick([str(EXAMPLE)])
+            predict_inputs(lambda: self.predictor, picked, Path(folder) / "answer", request=IMAGE_REQUEST)
 
     def _read_file(self, file: DroppedFile) -> None:
         path = self.data.upload(file.drop_id, file.stored)
