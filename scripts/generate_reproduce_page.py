@@ -32,7 +32,9 @@ and days without one: `--fold 0` trains one fold.
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
-epoch of one fold. Each paper's part says how many of its commands have been tried so as they stand here.
+epoch of one fold. Networks are smaller there: ResNet-18 stands for ResNet-50 and -101, VGG-11 for VGG-16,
+DenseNet-121 for DenseNet-161, and networks without such an encoder have a quarter of their width. Each paper's part
+says how many of its commands have been tried so as they stand here.
 """
 
 BESIDE_THE_TABLES = """\

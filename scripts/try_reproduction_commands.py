@@ -1,9 +1,12 @@
 """Run the commands of docs/reference/reproduce.md on 16 made-up images or 8 volumes, one epoch and one fold of each.
 
-Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT] [--record]`. Images are generated
-phantoms, written in the forms of BUSI and UDIAT; networks start from random weights, see small images and patches.
-Ends with the commands that failed. `--only` runs those that contain TEXT, and the trainings that these need;
-`--record` notes those that ran in `scripts/reproduction_tried.txt`, which the page counts when it is written again.
+Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT] [--untried] [--record]`. Images are
+generated phantoms, written in the forms of BUSI and UDIAT; networks have shallower encoders of their family or a
+quarter of their width, start from random weights and see small images or patches, all in one batch, so that an epoch
+is one step. Ends with the commands that failed,
+or at an interrupt. `--only` runs those that contain TEXT, `--untried` those that were not recorded yet, both with the
+trainings that they need and OUT has not; `--record` notes those that ran in `scripts/reproduction_tried.txt`, which
+the page counts when it is written again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +30,8 @@ from bustle.core.recipe import load_recipe
 from bustle.core.types import Case
 from bustle.data.sources import open_sources
 from bustle.io.raster import write_png
+from bustle.models.blocks.vnet import VNetConfig
+from bustle.models.zoo import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "reproduce.md"
@@ -37,6 +43,7 @@ SMALL = {
     "udiat:UDIAT": "udiat:data/UDIAT",
     "BUSI/malignant/*).png": "data/BUSI/malignant/*).png",
 }
+SHALLOWER = {"resnet50": "resnet18", "resnet101": "resnet18", "vgg16": "vgg11", "densenet161": "densenet121"}
 IMAGES = 16
 
 
@@ -59,13 +66,28 @@ def small_form(words: Sequence[str]) -> list[str]:
 
 def _little_training(name: str) -> list[str]:
     recipe = load_recipe(name)
-    changes = ["model.encoder_weights=null", "training.epochs=1", "training.batch_size=4", "training.monitor=loss"]
-    for number in range(len(recipe.stages)):
-        changes += [f"stages.{number}.set.training.{change}" for change in ("epochs=1", "monitor=loss")]
-    changes.append("data.size=[64,64]" if len(recipe.data.size) == 2 else "data.size=[32,32,32]")
-    return changes + [
-        f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"
-    ]
+    size = [64, 64] if len(recipe.data.size) == 2 else [32, 32, 32]
+    changes = {"model.encoder_weights": "null", "training.batch_size": 2 * IMAGES, "data.size": size}
+    for place in ("", *(f"stages.{number}.set." for number in range(len(recipe.stages)))):
+        changes |= {f"{place}training.epochs": 1, f"{place}training.monitor": "loss"}
+    for place, loss in enumerate(recipe.losses):
+        if loss.name == "lossnet":
+            changes[f"losses.{place}.weights"] = "random"
+    changes |= _small_network(resolve(recipe).config)
+    return [f"{key}={value}".replace(" ", "") for key, value in changes.items()]
+
+
+def _small_network(config: object) -> dict[str, object]:
+    """The same network on a shallower encoder of its family, or with a quarter of its width."""
+    changes: dict[str, object] = {}
+    backbone, widths = getattr(config, "backbone", None), getattr(config, "widths", None)
+    if backbone in SHALLOWER:
+        changes["model.config.backbone"] = SHALLOWER[backbone]
+    elif widths is not None:
+        changes["model.config.widths"] = [width // 4 for width in widths]
+    if isinstance(config, VNetConfig):
+        changes["model.config.width"] = config.width // 4
+    return changes
 
 
 def record(words: Sequence[str]) -> None:
@@ -104,33 +126,47 @@ def _write_table(path: Path, rows: Sequence[tuple[int, str]]) -> None:
     book.save(path)
 
 
-def wanted(found: Sequence[list[str]], *, only: str) -> list[list[str]]:
-    """The commands that contain `only`, and the trainings of runs that they name."""
-    chosen = [words for words in found if only in shlex.join(words)]
+def wanted(found: Sequence[list[str]], *, only: str = "", done: Collection[str] = ()) -> list[list[str]]:
+    """The commands that contain `only` and are not `done`, and the trainings of runs that they name."""
+    chosen = [words for words in found if only in (line := shlex.join(words)) and line not in done]
     named = {word.removesuffix("/fold-0") for words in chosen for word in words}
     return [words for words in found if words in chosen or (words[1] == "train" and words[-1] in named)]
+
+
+def runs(words: Sequence[str]) -> bool:
+    """Whether the command, given without the program's name, comes to its end; an interrupt ends the trial."""
+    try:
+        return bustle([*words, "--debug"]) == 0  # without --debug an interrupt is one more exit code
+    except (Exception, SystemExit):
+        traceback.print_exc()
+        return False
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="where data, runs and comparisons go")
     parser.add_argument("--only", default="", metavar="TEXT")
+    parser.add_argument("--untried", action="store_true")
     parser.add_argument("--record", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     os.chdir(arguments.out)
     shutil.rmtree("data", ignore_errors=True)
     write_data(Path("data"))
+    done = TRIED.read_text(encoding="utf-8").splitlines() if arguments.untried else []
     failed = []
-    for words in wanted(commands(), only=arguments.only):
+    for words in wanted(commands(), only=arguments.only, done=done):
+        if words[1] == "train" and (Path(words[-1]) / "summary.json").is_file():
+            continue
         small = small_form(words)
-        begun = time.monotonic()
-        code = bustle(small)
-        print(f"{'ok' if code == 0 else 'FAILED'} {time.monotonic() - begun:.0f} s: {shlex.join(words)}", flush=True)
-        if code == 0 and arguments.record:
-            record(words)
-        if code:
+        begun, used = time.monotonic(), time.process_time()
+        ran = runs(small)
+        spent = f"{time.monotonic() - begun:.0f} s, {time.process_time() - used:.0f} s of a processor"
+        print(f"{'ok' if ran else 'FAILED'}, {spent}: {shlex.join(words)}", flush=True)
+        if not ran:
             failed.append(f"bustle {shlex.join(small)}")
+        elif arguments.record:
+            record(words)
         if small[0] == "train":  # a checkpoint of the largest networks has more than a gigabyte
             shutil.rmtree(Path(words[-1]) / "fold-0" / "checkpoints", ignore_errors=True)
     sys.exit("\n".join(["failed:", *failed]) if failed else 0)

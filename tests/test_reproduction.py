@@ -12,8 +12,9 @@ import pytest
 from tests.scripts import script
 
 from bustle.core.published import load_published
-from bustle.core.recipe import load_protocol, recipe_ids, setting_ids
+from bustle.core.recipe import load_protocol, load_recipe, recipe_ids, setting_ids
 from bustle.experiments.reproduction.catalogue import Block, recipe_of_row, sections
+from bustle.models.zoo import resolve
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,6 +91,37 @@ def test_the_small_form_knows_every_data_set_of_the_page(trial: ModuleType) -> N
             first = words.index("--data") + 1
             specs = words[first : next(n for n in range(first, len(words)) if words[n].startswith("--"))]
             assert [spec for spec in specs if spec not in trial.SMALL] == []
+
+
+@pytest.mark.parametrize("name", ["rmtl_net", "la_net/located-25", "unet/ctg", "cms_vnet_iter"])
+def test_the_small_form_is_a_recipe_of_one_step_and_a_smaller_network(trial: ModuleType, name: str) -> None:
+    small = load_recipe(name, overrides=trial._little_training(name))
+    assert small.model.encoder_weights is None
+    assert (small.training.epochs, small.training.batch_size) == (1, 32)
+    assert resolve(small).config != resolve(load_recipe(name)).config
+
+
+def test_the_untried_are_run_with_the_trainings_that_they_need(trial: ModuleType) -> None:
+    train, other = (["bustle", "train", "--out", out] for out in "ab")
+    compare = ["bustle", "compare", "a/fold-0", "--out", "c"]
+    done = [shlex.join(train), shlex.join(other)]
+    assert trial.wanted([train, other, compare], done=done) == [train, compare]
+    assert trial.wanted([train, other, compare]) == [train, other, compare]
+    assert trial.wanted([train, other, compare], only="out b") == [other]
+
+
+def test_a_command_that_fails_is_told_and_an_interrupt_ends_the_trial(
+    trial: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not trial.runs(["train", "no-such-recipe", "--data", "phantom:", "--out", "x"])
+    assert "no-such-recipe" in capsys.readouterr().err
+
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "bustle", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trial.runs(["train"])
 
 
 @pytest.mark.full
