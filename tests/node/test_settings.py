@@ -42,6 +42,11 @@ def test_paths_are_beside_the_file_and_overrides_win(tmp_path: Path):
     [
         (("data: kept", ""), "node lacks data"),
         (("senders: [DEVICE]", "senders: []"), "there must be senders or sources"),
+        (
+            ("senders: [DEVICE]", "sources: [{url: 'http://a'}]\npriors: {ae: A, host: a, port: 1}"),
+            "priors need senders",
+        ),
+        (("senders: [DEVICE]", "senders: [A]\npriors: {ae: A, host: a, port: 1, years: 0}"), "years must be above 0"),
         (("senders: [DEVICE]", "sources: [{url: 'http://a', days: 8}]"), "keep_days must be more"),
         (("senders: [DEVICE]", "sources: [{url: 'http://a', every_seconds: 60}]"), "quiet_seconds must be more"),
         (("[DEVICE]", "[A_TITLE_THAT_IS_TOO_LONG]"), "is no AE title"),

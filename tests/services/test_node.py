@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,19 +154,17 @@ class RunningNode:
 
 
 @contextlib.contextmanager
-def node(
-    folder: Path, *, port: int, archives: list[dict[str, Any]], sources: Sequence[dict[str, Any]] = ()
-) -> Iterator[RunningNode]:
+def node(folder: Path, *, port: int, archives: list[dict[str, Any]], **others: Any) -> Iterator[RunningNode]:
     folder.mkdir()
     settings = {
         "port": port,
         "data": "data",
         "senders": ["ORTHANC", DEVICE],
-        "sources": list(sources),
         "answers": archives,
         "quiet_seconds": 2,
         "model": str(write_package(folder / "made.bustle")),
         "limits": {"free": 0},
+        **others,
     }
     (folder / "node.yaml").write_text(json.dumps(settings))
     running = RunningNode(folder / "node.yaml")
@@ -225,6 +223,30 @@ def test_a_study_that_orthanc_does_not_send_is_fetched_over_the_web(tmp_path: Pa
             assert sum(running.status()["studies"].values()) == 1
         assert len(archive.of_modality("SEG", study=STUDY)) == 2
         assert len(archive.instances()) == 6
+
+
+def test_earlier_studies_are_found_in_orthanc_and_answered_too(tmp_path: Path):
+    """One study is sent; of the two others of this patient in the archive one is in time."""
+    port = free_port()
+    with orthanc(tmp_path / "archive", node_port=port) as archive:
+        station = {"ae": "ORTHANC", "host": "127.0.0.1", "port": archive.dicom}
+        for number, date in ((1, "20260102"), (2, "20250102"), (3, "20100102")):
+            uids = {"StudyInstanceUID": f"{STUDY}.{number}", "SeriesInstanceUID": f"{STUDY}.{number}.1"}
+            made = ultrasound(scan(number), number=number, changes={**uids, "StudyDate": date})
+            made.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+            archive.ask("/instances", (tmp_path / "image.dcm").read_bytes())
+        with node(tmp_path / "node", port=port, archives=[{"to": "dicom", **station}], priors=station) as running:
+            sent = next(
+                each
+                for each in archive.ask("/studies")
+                if archive.ask(f"/studies/{each}")["MainDicomTags"]["StudyDate"] == "20260102"
+            )
+            archive.ask("/modalities/bustle/store", sent.encode())
+            until(lambda: running.status()["studies"]["answered"] == 2)
+            time.sleep(15)
+            assert sum(running.status()["studies"].values()) == 2
+        reports = archive.of_modality("SR")
+        assert sorted(each.StudyInstanceUID for each in reports) == [f"{STUDY}.1", f"{STUDY}.2"]
 
 
 def faults(made: Dataset, folder: Path) -> list[str]:

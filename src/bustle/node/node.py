@@ -20,6 +20,7 @@ from bustle.jobs.worker import Worker
 from bustle.node.arrivals import Arrivals
 from bustle.node.fetcher import Fetcher
 from bustle.node.incoming import Incoming
+from bustle.node.priors import PriorFetcher
 from bustle.node.quiet import hush_libraries
 from bustle.node.read_study import READ, StudyReader
 from bustle.node.receiver import Receiver
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 STAGES = (READ, SEND)
 _SENT_AT_ONCE = 4
-_DELETE_EVERY = 600.0
+_DELETE_EVERY, _PRIORS_EVERY = 600.0, 10.0
 """Seconds."""
 
 
@@ -115,6 +116,11 @@ class Node:
         for source in settings.sources:
             fetcher = Fetcher(source, self._incoming, limits=settings.limits, on_arrival=self._arrivals.came)
             self._begin(fetcher.fetch, every=source.every_seconds)
+        if settings.priors is not None:
+            priors = PriorFetcher(
+                settings, self._incoming, settings.data / "priors", is_coming=self._arrivals.is_coming
+            )
+            self._begin(priors.fetch, every=_PRIORS_EVERY)
 
     def stop(self) -> None:
         """Accept nothing more; a study that is being read is begun again, where it stood, by the next start."""

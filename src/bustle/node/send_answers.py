@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
 from bustle.inference.prediction_files import OBJECTS
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
+from bustle.node.association import association
 from bustle.node.read_study import READ
-from bustle.node.receiver import client_context
 from bustle.node.settings import MB, Archive, DicomArchive, NodeSettings, WebArchive
 from bustle.node.web import web_client
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SEND = "send"
 
-_TIMEOUT = 60.0
 _LONGEST_REPLY = 16 * MB
 _THERE_ALREADY = 0x0111
 """Some archives say so of an instance that they have; the identifiers of answers repeat themselves."""
@@ -65,35 +64,17 @@ def _send(files: Sequence[Path], archive: Archive, settings: NodeSettings) -> No
 
 
 def _store(objects: Sequence[Dataset], archive: DicomArchive, settings: NodeSettings) -> None:
-    from pynetdicom.ae import ApplicationEntity
-
-    entity = ApplicationEntity(settings.ae)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = _TIMEOUT
-    for uid, syntax in sorted({(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects}):
-        entity.add_requested_context(uid, syntax)
-    options: dict[str, Any] = {}
-    if archive.encrypted:
-        assert settings.tls is not None  # as the settings make sure
-        try:
-            options["tls_args"] = (client_context(settings.tls), archive.host)
-        except InputError as error:  # they may be in the middle of being renewed
-            raise PostponedError(error.in_results()) from None
-    association = entity.associate(archive.host, archive.port, ae_title=archive.ae, **options)
-    if not association.is_established:
-        what = "refuses this node" if association.is_rejected else "cannot be reached"
-        raise PostponedError(f"{archive.ae} at {archive.host}:{archive.port} {what}")
-    try:
+    kinds = sorted({(each.SOPClassUID, each.file_meta.TransferSyntaxUID) for each in objects})
+    with association(archive, settings, contexts=kinds) as line:
         for each in objects:
             try:
-                status = association.send_c_store(each).get("Status")
+                status = line.send_c_store(each).get("Status")
             except (RuntimeError, ValueError):  # the association has ended, or its kind of object was not accepted
                 raise PostponedError(f"{archive.ae} does not take {each.SOPClassUID.name}") from None
             if status is None:
                 raise PostponedError(f"{archive.ae} ended the association")
             if status not in (0, _THERE_ALREADY) and status >> 12 != 0xB:  # Bxxx are warnings: it is kept
                 raise PostponedError(f"{archive.ae} answers 0x{status:04X} to {each.SOPClassUID.name}")
-    finally:
-        association.release()
 
 
 def _store_over_the_web(objects: Sequence[Dataset], archive: WebArchive) -> None:

@@ -31,10 +31,9 @@ class Tls:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DicomArchive:
-    """Answers go there by C-STORE, over TLS where `encrypted`, with the node's own certificates."""
+class DicomStation:
+    """One that the node calls, over TLS where `encrypted`, with the node's own certificates."""
 
-    to: Literal["dicom"] = "dicom"
     ae: str
     host: str
     port: int
@@ -43,6 +42,30 @@ class DicomArchive:
     def __post_init__(self) -> None:
         check_title(self.ae)
         _check_port(self.port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomArchive(DicomStation):
+    """Answers go there by C-STORE."""
+
+    to: Literal["dicom"] = "dicom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorSource(DicomStation):
+    """It is asked for a woman's earlier studies by C-FIND, and sends them to the node's own title by C-MOVE.
+
+    Of `modality`, of the last `years` years before the study that came, and the latest `most` of them.
+    """
+
+    modality: str = "US"
+    years: float = 5.0
+    most: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.years <= 100 or self.most < 1:
+            raise ValueError("years must be above 0 and at most 100, most 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +147,7 @@ class DriftLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """`senders` are the AE titles that may send, `sources` are asked for images.
+    """`senders` are the AE titles that may send, `sources` are asked for images, `priors` for earlier studies.
 
     Answers go to every one of `answers`, as objects of these `formats`.
 
@@ -139,6 +162,7 @@ class NodeSettings:
     data: Path
     senders: tuple[str, ...] = ()
     sources: tuple[WebSource, ...] = ()
+    priors: PriorSource | None = None
     answers: tuple[Archive, ...]
     formats: tuple[ObjectFormat, ...] = ("seg", "sr")
     quiet_seconds: float = 30.0
@@ -164,7 +188,10 @@ class NodeSettings:
             )
         if self.quiet_seconds < 0 or self.keep_days < 0:
             raise ValueError("quiet_seconds and keep_days must be 0 or more")
-        if self.tls is None and any(isinstance(each, DicomArchive) and each.encrypted for each in self.answers):
+        if self.priors is not None and not self.senders:
+            raise ValueError("priors need senders: the archive sends what it is asked for")
+        called = (*self.answers, self.priors)
+        if self.tls is None and any(isinstance(each, DicomStation) and each.encrypted for each in called):
             raise ValueError("an encrypted archive needs tls, the certificates of this node")
 
 
