@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from pydicom.uid import JPEGBaseline8Bit
 from tests.inference.hand_made_package import write_package
 from tests.io.dicom.made_files import data_set, region, scan, written
 
@@ -46,6 +49,12 @@ CLIP = "1.3"
 STUDY_FILES = ["contact_sheet.png", "frames.csv", "summary.json"]
 
 
+def jpeg(frame: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(frame).save(stream, "JPEG")
+    return stream.getvalue()
+
+
 def clip_header(folder: Path) -> dict:
     return json.loads((folder / CLIP / "frames.jsonl").read_text("utf-8").splitlines()[0])
 
@@ -69,6 +78,16 @@ def test_a_zip_archive_and_another_spacing(study: Path, package: Path, tmp_path:
     assert all(record["spacing_mm"] == [0.5, 0.5] for record in records.values())
 
 
+def test_the_images_of_a_zip_archive_are_found_in_whatever_folders(package: Path, tmp_path: Path):
+    for name in ("scans/a.png", "scans/a_mask.png", "scans/left/b.png"):
+        path = tmp_path / "packed" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scan(seed=len(name))).save(path)
+    archive = shutil.make_archive(str(tmp_path / "scans"), "zip", tmp_path / "packed")
+    assert main(["predict", archive, "--model", str(package), "--out", str(tmp_path / "out")]) == 0
+    assert sorted(predicted(tmp_path / "out")) == ["a", "b"]
+
+
 def test_what_cannot_be_read_is_one_line_and_the_rest_is_done(
     study: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -88,6 +107,40 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_done(
         "is cut short in frame 1: 3800 of 4800 bytes; fetch it again from where it is kept, or leave it out",
         "shows spectral Doppler and no B-mode; leave it out",
     ]
+
+
+def test_a_study_of_which_nothing_can_be_read_says_why_whatever_is_asked_of_it(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    study, out = tmp_path / "study", tmp_path / "out"
+    written(study, data_set(scan(), SOPClassUID="1.2.840.10008.5.1.4.1.1.4"), "a.dcm")
+    (study / "below").mkdir()
+    (study / "below" / "b.dcm").write_bytes(b"")
+    words = ["predict", str(study), "--format", "seg,sr", "--model", str(package), "--out", str(out)]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "a.dcm: is of the kind MR Image; leave it out" in said
+    assert "b.dcm: is empty (0 bytes); fetch it again" in said
+    assert "2 of 2 images could not be read" in said
+    assert not out.exists()
+
+
+def test_a_damaged_frame_is_told_with_its_file(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    frames = np.stack([scan(seed=seed) for seed in range(3)])
+    packed = [jpeg(frame) for frame in frames]
+    packed[1] = bytes(200)
+    made = data_set(frames, frames=3, syntax=JPEGBaseline8Bit, packed=packed, SOPInstanceUID="1.7")
+    path = written(tmp_path / "study", made, "clip.dcm")
+    assert main(["predict", str(path), "--model", str(package), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"{path}: is a damaged DICOM file: frame 2 cannot be decoded as JPEG Baseline (Process 1); fetch it again"
+        in said
+    )
+    assert "1 frames of clips could not be read" in said
+    rows = (tmp_path / "out" / "frames.csv").read_text("utf-8")
+    assert "clip.dcm" not in rows
+    assert len(rows.splitlines()) == 4
 
 
 def test_nothing_of_the_patient_is_said_or_written(

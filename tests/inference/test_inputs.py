@@ -150,9 +150,9 @@ def test_a_name_of_5000_characters_is_told_in_one_line():
 
 
 def test_files_that_are_passed_over_are_counted_by_kind(tmp_path: Path, capsys):
-    for name in ("a.png", "a_mask.png", "a_mask (1).png", "b.dcm", "c.DCM", "d.heic", "README", ".hidden"):
+    for name in ("a.png", "a_mask.png", "a_mask (1).png", "b.doc", "c.DOC", "d.heic", "README", ".hidden"):
         (tmp_path / name).touch()
     assert [image.name for image in find_images([str(tmp_path)])] == ["a"]
     assert (
-        capsys.readouterr().err.strip().endswith("6 files are passed over: 2 mask, 2 .dcm, 1 without ending, 1 .heic")
+        capsys.readouterr().err.strip().endswith("6 files are passed over: 2 mask, 2 .doc, 1 without ending, 1 .heic")
     )

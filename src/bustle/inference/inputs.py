@@ -18,7 +18,7 @@ from bustle.core.folder_names import portable_name, without_case
 from bustle.core.paths import given_path
 from bustle.core.progress import announce
 from bustle.data.archives import is_archive, remove_abandoned_studies, unpacked
-from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_dicom
+from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_meant_as_dicom
 from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.video import VIDEO_SUFFIXES, is_video
 from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
@@ -49,16 +49,16 @@ def find_images(inputs: Sequence[str]) -> tuple[InputImage, ...]:
 
     DICOM files are known by their content and found in the folders below too; each frame and field of one is an
     image, whose name is made of its identifier, because a file's may be a patient's. A ZIP archive is unpacked and
-    stands for its folder. Another name is the file's stem in its portable form, with the parent folder's name before
-    it where stems collide; a link has its own, and its target counts once. A file that is named itself may have any
-    suffix. Raises `InputError` for a path that does not exist and for an input without images.
+    stands for all its folders. Another name is the file's stem in its portable form, with the parent folder's name
+    before it where stems collide; a link has its own, and its target counts once. A file that is named itself may
+    have any suffix. Raises `InputError` for a path that does not exist and for an input without images.
     """
     remove_abandoned_studies()
     files: dict[Path, Path] = {}
     for text in inputs:
         for path in _expand(text):
             files.setdefault(Path(os.path.realpath(path)), path)  # which bears links in a circle
-    dicom = [path for path in files.values() if is_dicom(path)]
+    dicom = [path for path in files.values() if is_meant_as_dicom(path)]
     others = [path for path in files.values() if path not in set(dicom)]
     images = [InputImage(path, name) for path, name in zip(others, _names(others), strict=True)]
     return (*images, *_dicom_images(dicom))
@@ -94,30 +94,49 @@ def _dicom_images(paths: Sequence[Path]) -> Iterator[InputImage]:
 def _expand(text: str) -> list[Path]:
     path = given_path(text)
     if is_archive(path):
-        path = unpacked(path)
+        return _found_in(path, _folders_below(unpacked(path)))
     if path.name.upper() == DICOMDIR and path.is_file():
         path = path.parent
     if os.path.lexists(path) and not path.is_dir():
         return [path]
     if path.is_dir():
-        found = list(dict.fromkeys([*_images_in(path), *dicom_files(path)]))
-        _tell_passed_over(path, found)
-        if not found:
-            known = RASTER_SUFFIXES | VOLUME_SUFFIXES | VIDEO_SUFFIXES
-            raise InputError(
-                "holds no images",
-                remedy=f"give a folder with {', '.join(sorted(known))} directly inside, or with DICOM files",
-                path=path,
-            )
-        return found
+        return _found_in(path, [path])
     if glob.has_magic(str(path)):
         found = glob.glob(str(path), recursive=True)  # noqa: PTH207  (Path.glob refuses absolute patterns)
         matches = [Path(match) for match in sorted(found)]
-        images = [match for match in matches if not match.is_dir() and (_is_image(match) or is_dicom(match))]
+        images = [match for match in matches if not match.is_dir() and (_is_image(match) or is_meant_as_dicom(match))]
         if not images:
             raise InputError(f"no image matches '{text}'", remedy="check the pattern")
         return images
     raise InputError("does not exist", remedy="check the path", path=path)
+
+
+def _found_in(given: Path, folders: Sequence[Path]) -> list[Path]:
+    """The images of the folders, and the DICOM files in the first, which holds the others.
+
+    Raises `InputError` about what was `given` where there are none.
+    """
+    images = [image for folder in folders for image in _images_in(folder)]
+    found = list(dict.fromkeys([*images, *dicom_files(folders[0])]))
+    for folder in folders:
+        _tell_passed_over(folder, found)
+    if not found:
+        known = RASTER_SUFFIXES | VOLUME_SUFFIXES | VIDEO_SUFFIXES
+        raise InputError(
+            "holds no images",
+            remedy=f"give a folder with {', '.join(sorted(known))} directly inside, or with DICOM files",
+            path=given,
+        )
+    return found
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """The folder and all below it, by their paths."""
+    return sorted(Path(place) for place, _, _ in os.walk(folder) if not _is_hidden(Path(place), folder))
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _images_in(folder: Path) -> list[Path]:

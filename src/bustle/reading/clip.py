@@ -51,6 +51,11 @@ class Clip:
     """Its first picture, of a DICOM file: the others are of its other frames."""
 
     @property
+    def at_fault(self) -> Path | str:
+        """What a person is told to look at where a frame cannot be read: its file, or the name of one with many."""
+        return self.files[0] if len(self.files) == 1 else self.name
+
+    @property
     def unit(self) -> Literal["mm", "px"]:
         return "px" if self.spacing is None else "mm"
 

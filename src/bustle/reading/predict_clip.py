@@ -45,7 +45,7 @@ def predict_clip(
                 problem = f"{error.problem}; {error.remedy}"
                 waiting.append(FrameRecord(frame=number, problem=problem))
                 if on_failure is not None:
-                    on_failure(InputError(error.problem, remedy=error.remedy, path=clip.name))
+                    on_failure(InputError(error.problem, remedy=error.remedy, path=clip.at_fault))
                 continue
             waiting.append(number)
             yield Item(f"{clip.name}#{number}", image, geometry)

@@ -159,8 +159,8 @@ def predict_inputs(
 
 
 def _check_formats(formats: Sequence[ObjectFormat], picked: Picked) -> None:
-    """Raises `InputError`, before any work, for objects that cannot be made."""
-    if formats and not any(each.dicom for each in (*picked.images, *picked.clips)):
+    """Raises `InputError`, before any work, for objects that cannot be made; what cannot be read is told later."""
+    if formats and not picked.unread and not any(each.dicom for each in (*picked.images, *picked.clips)):
         raise InputError(
             f"--format {','.join(formats)} is about DICOM images, and none is given", remedy="leave it out"
         )

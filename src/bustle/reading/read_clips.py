@@ -83,8 +83,8 @@ def read_clips(
 
 def _said(error: InputError | OSError, clip: Clip) -> InputError:
     if isinstance(error, InputError):
-        return InputError(error.problem, remedy=error.remedy, path=clip.name)
-    return InputError(f"cannot be read ({error.strerror})", remedy="restore its files", path=clip.name)
+        return InputError(error.problem, remedy=error.remedy, path=clip.at_fault)
+    return InputError(f"cannot be read ({error.strerror})", remedy="restore its files", path=clip.at_fault)
 
 
 def _read(

@@ -15,7 +15,8 @@ START = 132
 DICOMDIR = "DICOMDIR"
 """The index of a medium: the files that it names lie in the folders beside it, where they are found."""
 
-_ENDINGS = (".dcm", ".dicom", ".ima", "")
+_OWN_ENDINGS = (".dcm", ".dicom")
+_ENDINGS = (*_OWN_ENDINGS, ".ima", "")
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 _LAST_FIRST_ELEMENT = 0x20
 
@@ -31,6 +32,11 @@ def is_dicom(path: Path) -> bool:
     return has_preamble(start) or (path.suffix.lower() in _ENDINGS and begins_as_data_set(start))
 
 
+def is_meant_as_dicom(path: Path) -> bool:
+    """Whether it is DICOM, or says so by its name: a damaged file of a study must not be passed over as no image."""
+    return path.suffix.lower() in _OWN_ENDINGS or is_dicom(path)
+
+
 def has_preamble(start: bytes) -> bool:
     return format_of(start) == "a DICOM file"
 
@@ -42,11 +48,11 @@ def begins_as_data_set(start: bytes) -> bool:
 
 
 def dicom_files(folder: Path) -> list[Path]:
-    """The DICOM files in `folder` and all folders below it, in the order of their paths.
+    """What is meant as DICOM in `folder` and all folders below it, in the order of the paths.
 
     Hidden files and the index of a medium are left out, and so are folders that links lead to.
     """
-    return [path for path in sorted(_files(folder)) if path.name.upper() != DICOMDIR and is_dicom(path)]
+    return [path for path in sorted(_files(folder)) if path.name.upper() != DICOMDIR and is_meant_as_dicom(path)]
 
 
 def _files(folder: Path) -> Iterator[Path]:
