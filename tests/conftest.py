@@ -56,5 +56,17 @@ def double_precision() -> Iterator[None]:
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are written as if Matplotlib was not installed: plots take most of the time of a tiny evaluation."""
+    _hide_plots(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def module_without_plots() -> Iterator[None]:
+    """The same for all of a module, what its fixtures train and score included."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _hide_plots(monkeypatch)
+        yield
+
+
+def _hide_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     for page in ("page", "evaluation_page", "run_page", "comparison_page"):
         monkeypatch.setattr(f"bustle.report.{page}.can_draw_plots", lambda: False)

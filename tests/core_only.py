@@ -1,4 +1,6 @@
-"""Runs `bustle` as if only the core was installed: `python core_only.py VERB …`.
+"""Runs commands of `bustle` as if only the core was installed, in one process: `python core_only.py COMMANDS`.
+
+COMMANDS is a JSON list of lists of words; a JSON list of `[exit status, stdout, stderr]` is printed.
 
 What `pip install bustle` brings is worked out from pyproject.toml and the installed packages' own dependencies; every
 other package is made to look as if it was absent.
@@ -8,9 +10,12 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.metadata
+import io
+import json
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -67,4 +72,9 @@ if __name__ == "__main__":
 
     from bustle.cli.main import main
 
-    sys.exit(main())
+    done = []
+    for words in json.loads(sys.argv[1]):
+        with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as warned:
+            status = main(words)
+        done.append([status, said.getvalue(), warned.getvalue()])
+    print(json.dumps(done))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +24,29 @@ PHANTOMS = "phantom:?cases=6&seed=0&size=96"
 SCAN = np.tile(np.arange(90, dtype=np.uint8), (80, 1))
 
 
-def bustle(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+Words = tuple[str | Path, ...]
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_all(commands: Iterable[Words], *, cwd: Path) -> list[Done]:
+    """Each command in turn, in one process that has nothing but the core."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, core_only.__file__, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    told = json.dumps([list(map(str, words)) for words in commands])
+    process = [sys.executable, core_only.__file__, told]
+    done = subprocess.run(process, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return [Done(*each) for each in json.loads(done.stdout)]
+
+
+def bustle(*words: str | Path, cwd: Path) -> Done:
+    (done,) = run_all([words], cwd=cwd)
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +60,20 @@ def test_the_packages_of_the_extras_are_hidden_and_those_of_the_core_are_not():
     assert not {"bustle", "numpy", "cv2", "onnxruntime", "scipy", "yaml", "PIL"} & absent
 
 
-def test_predict_with_a_package(package: Path, tmp_path: Path):
+def test_predict_with_a_package_and_with_the_model_that_comes_with_bustle(package: Path, tmp_path: Path):
     write_png(tmp_path / "scan.png", SCAN)
-    done = bustle("predict", "scan.png", "--model", package, "--out", "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "1 of 1 images predicted" in done.stdout
-    assert (tmp_path / "out" / "scan" / "mask.png").exists()
-
-
-def test_predict_with_the_model_that_comes_with_bustle(tmp_path: Path):
-    write_png(tmp_path / "scan.png", SCAN)
-    done = bustle("predict", "scan.png", "--out", "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "by 'The reference model" in done.stdout
-    assert (tmp_path / "out" / "scan" / "prediction.json").exists()
+    given, own = run_all(
+        [
+            ("predict", "scan.png", "--model", package, "--out", "given"),
+            ("predict", "scan.png", "--out", "own"),
+        ],
+        cwd=tmp_path,
+    )
+    assert given.returncode == own.returncode == 0, given.stderr + own.stderr
+    assert "1 of 1 images predicted" in given.stdout
+    assert (tmp_path / "given" / "scan" / "mask.png").exists()
+    assert "by 'The reference model" in own.stdout
+    assert (tmp_path / "own" / "scan" / "prediction.json").exists()
 
 
 def test_evaluate_and_compare_whose_pages_say_how_to_get_their_plots(package: Path, tmp_path: Path):
@@ -72,46 +94,43 @@ def test_accept_a_package(package: Path, tmp_path: Path):
     assert (tmp_path / "accepted/acceptance.html").exists()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("data", "audit", PHANTOMS, "--out", "audit"),
-        ("data", "split", PHANTOMS, "--folds", "2", "--out", "splits.json"),
-        ("data", "split", PHANTOMS, "--track", "published", "--protocol", "acsnet", "--out", "splits.json"),
-        ("data", "phantom", "--cases", "2", "--size", "64", "--out", "phantoms"),
-        ("data", "phantom", "--cine", "1", "--size", "64", "--out", "videos"),
-        ("models", "list", "--variants"),
-    ],
-    ids=" ".join,
+NO_MORE: tuple[Words, ...] = (
+    ("data", "audit", PHANTOMS, "--out", "audit"),
+    ("data", "split", PHANTOMS, "--folds", "2", "--out", "splits.json"),
+    ("data", "split", PHANTOMS, "--track", "published", "--protocol", "acsnet", "--out", "published.json"),
+    ("data", "phantom", "--cases", "2", "--size", "64", "--out", "phantoms"),
+    ("data", "phantom", "--cine", "1", "--size", "64", "--out", "videos"),
+    ("models", "list", "--variants"),
 )
-def test_a_command_that_needs_no_more(words: tuple[str, ...], tmp_path: Path):
-    done = bustle(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("train", "demo", "--data", PHANTOMS, "--out", "run"), "pip install 'bustle[train]'"),
-        (("evaluate", "--model", "run", "--data", PHANTOMS, "--out", "out"), "PyTorch, which is not installed"),
-        (("predict", "scan.png", "--model", "run", "--out", "out"), "PyTorch, which is not installed"),
-        (("export", "run", "--out", "run.bustle"), "pip install 'bustle[train]'"),
-        (("models", "show", "rmtl_net"), "PyTorch, which is not installed"),
-        (("data", "phantom", "--volumes", "1", "--coarse", "8", "--out", "volumes"), "pip install 'bustle[volumes]'"),
-        (("data", "audit", "dicom:run", "--out", "out"), "pip install 'bustle[dicom]'"),
-        (("data", "audit", "manifest:cases.parquet", "--out", "out"), "Parquet tables need pyarrow"),
-    ],
-    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
+def test_commands_that_need_no_more(tmp_path: Path):
+    for words, done in zip(NO_MORE, run_all(NO_MORE, cwd=tmp_path), strict=True):
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+
+
+NEEDS_MORE: tuple[tuple[Words, str], ...] = (
+    (("train", "demo", "--data", PHANTOMS, "--out", "trained"), "pip install 'bustle[train]'"),
+    (("evaluate", "--model", "run", "--data", PHANTOMS, "--out", "out"), "PyTorch, which is not installed"),
+    (("predict", "scan.png", "--model", "run", "--out", "out"), "PyTorch, which is not installed"),
+    (("export", "run", "--out", "run.bustle"), "pip install 'bustle[train]'"),
+    (("models", "show", "rmtl_net"), "PyTorch, which is not installed"),
+    (("data", "phantom", "--volumes", "1", "--coarse", "8", "--out", "volumes"), "pip install 'bustle[volumes]'"),
+    (("data", "audit", "dicom:run", "--out", "out"), "pip install 'bustle[dicom]'"),
+    (("data", "audit", "manifest:cases.parquet", "--out", "out"), "Parquet tables need pyarrow"),
 )
-def test_a_command_that_needs_more_names_the_extra_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path):
+
+
+def test_commands_that_need_more_name_the_extra_in_one_line(tmp_path: Path):
     (tmp_path / "run" / "fold-0").mkdir(parents=True)
     save_recipe(load_recipe("demo"), tmp_path / "run" / "recipe.yaml")
     for name in ("best.safetensors", "metrics.json"):
         (tmp_path / "run" / "fold-0" / name).write_text("{}")
     write_png(tmp_path / "scan.png", SCAN)
     (tmp_path / "cases.parquet").write_bytes(b"PAR1")
-    done = bustle(*words, cwd=tmp_path)
-    assert done.returncode == 2, done.stdout + done.stderr
-    *_, error = done.stderr.splitlines()
-    assert error.startswith("bustle: error: ")
-    assert said in error
+    commands = [words for words, _ in NEEDS_MORE]
+    for (words, said), done in zip(NEEDS_MORE, run_all(commands, cwd=tmp_path), strict=True):
+        assert done.returncode == 2, f"{words}: {done.stdout}{done.stderr}"
+        *_, error = done.stderr.splitlines()
+        assert error.startswith("bustle: error: ")
+        assert said in error

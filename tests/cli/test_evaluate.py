@@ -11,6 +11,8 @@ from PIL import Image
 from bustle.cli.main import main
 from bustle.io.raster import write_png
 
+pytestmark = pytest.mark.usefixtures("module_without_plots")
+
 
 @pytest.fixture
 def scans(tmp_path):

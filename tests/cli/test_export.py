@@ -23,7 +23,7 @@ from bustle.io.raster import read_image, read_mask
 from bustle.report.training_sentence import FOREIGN, trained_on
 from bustle.report.wording import interval
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 

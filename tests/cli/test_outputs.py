@@ -21,7 +21,7 @@ from bustle.data.splits.splits import Fold, Splits
 from bustle.experiments.own_outputs import PREDICTIONS, RUN
 from bustle.models import zoo
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 

@@ -17,7 +17,7 @@ from bustle.io.raster import read_image, write_png
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.learner import Learner
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "--device", "cpu"]

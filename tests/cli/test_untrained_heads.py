@@ -18,6 +18,8 @@ from bustle.inference.predictor import Predictor
 from bustle.losses.build import taught_heads
 from bustle.models.separate_heads import separate_heads
 
+pytestmark = pytest.mark.usefixtures("module_without_plots")
+
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 FAST = ["--set", "training.epochs=1", "training.ema_decay=null", "training.monitor=loss", "--device", "cpu"]
 

@@ -28,7 +28,7 @@ from bustle.io.raster import write_png
 from bustle.report.comparison_page import fold_bars
 from bustle.report.comparison_plots import fold_bars_figure
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 CLASSES = ("benign", "malignant")
 NOTHING = dict.fromkeys(CLASSES)

@@ -21,7 +21,7 @@ from bustle.evaluation.case_table import read_cases
 from bustle.io.raster import write_png
 from bustle.models import zoo
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 
 @pytest.fixture

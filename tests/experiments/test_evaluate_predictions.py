@@ -32,7 +32,7 @@ from bustle.experiments.training_overlap import training_overlap
 from bustle.inference.prediction_files import prediction_folder, write_prediction
 from bustle.io.raster import write_png
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 CLASSES = ("benign", "malignant")
 SECTION = ImageData(size=(32, 64))

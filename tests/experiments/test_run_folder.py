@@ -19,6 +19,8 @@ from bustle.models.weight_file import write_weights
 from bustle.training import fastest_precision
 from bustle.training import run as training_run
 
+pytestmark = pytest.mark.usefixtures("module_without_plots")
+
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 
 

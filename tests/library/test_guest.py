@@ -22,6 +22,8 @@ from bustle.library.guest import as_a_guest
 from bustle.models import zoo
 from bustle.models.weight_file import write_weights
 
+pytestmark = pytest.mark.usefixtures("module_without_plots")
+
 IMAGE = np.pad(np.full((40, 40), 235, np.uint8), 20, constant_values=20)
 RECIPE = Path(__file__).parents[1] / "training" / "tiny.yaml"
 

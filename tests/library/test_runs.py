@@ -12,7 +12,7 @@ from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = pytest.mark.usefixtures("module_without_plots")
 
 SPEC = "phantom:?cases=8&seed=0&size=64"
 

@@ -178,16 +178,16 @@ def test_the_parameter_count_is_pinned(subject: Subject):
 
 
 def distinct_networks() -> list[str]:
-    """One recipe per network: those that differ in losses or schedule share one."""
+    """One recipe per network, those of ablations left out: those that differ in losses or schedule share one."""
     by_network: dict[str, str] = {}
-    for name in recipe_ids(ablations=True):
+    for name in recipe_ids():
         by_network.setdefault(network_key(load_recipe(name)), name)
     return list(by_network.values())
 
 
 @pytest.mark.parametrize("name", distinct_networks())
 def test_every_recipe_s_network_is_as_described(name: str):
-    """Builds and runs it at full size, without memory."""
+    """Builds and runs it at full size, without memory. `tests/services/test_ablations.py` does the ablations."""
     recipe = load_recipe(name)
     assert zoo.get(recipe.model.id).dims == len(recipe.data.size)
     remedy = "run scripts/generate_systems_table.py"

@@ -19,6 +19,8 @@ from bustle.models.baselines.classifier import SPEC, Config
 from bustle.models.description import describe
 from bustle.models.weights import load_model_weights
 
+pytestmark = pytest.mark.usefixtures("module_without_plots")
+
 
 def build(*, in_channels: int = 3, encoder_weights: str | None = None, **config) -> torch.nn.Module:
     settings = {"backbone": "test_resnet", **config}

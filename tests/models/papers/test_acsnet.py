@@ -99,7 +99,7 @@ def test_every_variant_trains(name: str, switches: tuple):
     small = ["model.config.backbone=test_efficientnet"]
     full = load_recipe(name)
     if task != "cls":
-        small.append("losses.1.weights=random")
+        small += ["losses.1.weights=random", "losses.1.layers=1"]
     recipe = load_recipe(name, overrides=small)
     assert describe(recipe).task == task
     model = zoo.build("acsnet", recipe.model.config, in_channels=3, class_count=2)
