@@ -131,6 +131,13 @@ def test_protocols():
         load_protocol("rmlt")
 
 
+def test_published_protocols_lead_with_what_their_papers_print():
+    distances = {name: load_protocol(name).hd95 for name in ("rmtl", "lanet", "acsnet", "abus", "ctg")}
+    assert [name for name, distance in distances.items() if distance == "hd95_pooled"] == ["acsnet"]
+    assert load_protocol("ctg").empty_masks == "lesions_only"
+    assert load_protocol("lanet").test_located
+
+
 def test_the_strict_protocol_keeps_its_promises():
     strict = load_protocol("strict")
     assert strict.group_by == "leak_group"

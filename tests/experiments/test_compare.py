@@ -26,7 +26,7 @@ from bustle.experiments.run_record_file import read_record, write_record
 from bustle.inference.prediction_files import prediction_folder
 from bustle.io.raster import write_png
 from bustle.report.comparison_page import fold_bars
-from bustle.report.comparison_plots import fold_bars_figure
+from bustle.report.comparison_plots import differences_figure, fold_bars_figure
 
 pytestmark = pytest.mark.usefixtures("module_without_plots")
 
@@ -195,7 +195,7 @@ def test_bars_have_the_values_of_every_fold_in_the_order_of_the_runs(tmp_path):
     for name, better in (("weak", 0.0), ("strong", 0.05)):
         for fold in range(2):
             rows = made_up_rows(fold, cases=range(6 * fold, 6 * fold + 6), better=better)
-            write_results(tmp_path / name / f"fold-{fold}", rows)
+            write_results(tmp_path / name / f"fold-{fold}", [replace(row, accuracy=0.99) for row in rows])
     comparison = compare(tmp_path / "weak", tmp_path / "strong", out=tmp_path / "out", resamples=2)
     bars = fold_bars(comparison.tracks[0], reference="weak")
     assert list(bars) == ["Dice", "Accuracy", "AUC"]
@@ -209,6 +209,21 @@ def test_bars_have_the_values_of_every_fold_in_the_order_of_the_runs(tmp_path):
     np.testing.assert_allclose([bar.get_height() for bar in axes.patches], [np.mean(means), np.mean(means) + 0.05])
     (low, high) = axes.collections[0].get_segments()[0][:, 1]
     np.testing.assert_allclose(high - low, 2 * np.std(means, ddof=1))
+    assert max(max(values) for values in bars["Accuracy"].values()) < 0.99, "of classes, and not of pixels"
+    (axes,) = fold_bars_figure({"weak": means[:1], "strong": means}, title="Dice").axes
+    single, several = axes.collections[0].get_segments()
+    assert (len(single), len(several)) == (0, 2), "one fold has no spread"
+
+
+def test_every_case_has_a_bar_of_its_difference():
+    rows = made_up_rows(0, cases=range(4))
+    before, after = ([replace(row, dice=value) for row in rows] for value in (0.5, 0.5))
+    after = [replace(row, dice=value) for row, value in zip(after, (0.3, 0.4, 0.6, 0.5), strict=True)]
+    (axes,) = differences_figure(before, after, column="dice", title="Dice").axes
+    gains, losses = (patch.get_data() for patch in axes.patches)
+    np.testing.assert_allclose(gains.values, [0, 0, 0, 0.1], atol=1e-12)
+    np.testing.assert_allclose(losses.values, [-0.2, -0.1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(losses.edges, [0.5, 1.5, 2.5, 3.5, 4.5])
 
 
 def test_a_row_of_pictures_for_each_case_on_which_the_runs_differ_most(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,20 @@ def test_the_histogram_of_sizes_counts_every_case_with_a_lesion(rows, metrics):
     with_lesion = [row for row in rows if row.area]
     assert 0 < len(with_lesion) == sum(bar.get_height() for bar in axes.patches)
     assert [line.get_xdata()[0] for line in axes.lines] == list(metrics.by_size.borders)
+
+
+@pytest.mark.parametrize(("most", "named"), [(2600, ["300", "1,000"]), (250_000, ["1,000", "10,000", "100,000"])])
+def test_sizes_are_named_where_there_is_room(rows, metrics, most, named):
+    sizes = np.geomspace(290, most, len(rows))
+    spread = [replace(row, area=int(size)) for row, size in zip(rows, sizes, strict=True)]
+    strata = replace(metrics.by_size, unit="px", borders=(1000.0,))
+    figure = plots.size_histogram_figure(spread, strata=strata)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    assert [label.get_text() for place, label in ticks if low <= place <= high] == named
+    assert not any(label.get_text() for label in axes.get_xticklabels(minor=True))
 
 
 def test_the_roc_curve_marks_the_decision():

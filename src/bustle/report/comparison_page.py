@@ -15,7 +15,12 @@ from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
 from bustle.report.wording import TESTS
 
-BARS = ("dice", "box_iou", "accuracy", "auc")
+BARS = (
+    ("segmentation", "dice"),
+    ("segmentation", "box_iou"),
+    ("classification", "accuracy"),  # and not that of pixels
+    ("classification", "auc"),
+)
 """The metrics of which a bar stands for every run, as papers draw their sweeps."""
 
 FAMILIES = {
@@ -123,8 +128,8 @@ def fold_bars(track: TrackComparison, *, reference: str) -> dict[str, dict[str, 
     parts = [("", track.comparisons), *((f", {part.source}", part.comparisons) for part in track.by_source)]
     found = {}
     for of_source, comparisons in parts:
-        for metric in BARS:
-            entries = [entry for entry in comparisons if entry.metric == metric]
+        for bar in BARS:
+            entries = [entry for entry in comparisons if (entry.part, entry.metric) == bar]
             if entries:
                 first, tests = entries[0], [entry.tests.pooled_t for entry in entries]
                 folds = {reference: (first.reference,) if tests[0] is None else tests[0].reference}

@@ -46,12 +46,10 @@ def differences_figure(reference: Sequence[CaseRow], other: Sequence[CaseRow], *
     figure, (axes,) = empty_figure()
     differences = column_values(other, column) - column_values(reference, column)
     differences = np.sort(differences[~np.isnan(differences)])
-    place = np.arange(1, len(differences) + 1)
+    edges = np.arange(len(differences) + 1) + 0.5
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
-    axes.fill_between(place, differences, 0, where=(differences > 0).tolist(), step="mid", color=ACCENT, linewidth=0)
-    axes.fill_between(
-        place, differences, 0, where=(differences < 0).tolist(), step="mid", color=COLOURS["malignant"], linewidth=0
-    )
+    axes.stairs(np.maximum(differences, 0), edges, fill=True, color=ACCENT)
+    axes.stairs(np.minimum(differences, 0), edges, fill=True, color=COLOURS["malignant"])
     axes.axhline(0, color=INK, linewidth=0.8)
     mean = float(differences.mean())
     axes.axhline(mean, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=f"mean {mean:+.3f}")
@@ -65,7 +63,7 @@ def fold_bars_figure(folds: Mapping[str, Sequence[float]], *, title: str) -> Fig
     """A bar for each run: the mean over its folds, and their standard deviation (ddof 1) where there are several."""
     figure, (axes,) = empty_figure()
     means = [float(np.mean(values)) for values in folds.values()]
-    spreads = [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for values in folds.values()]
+    spreads = [float(np.std(values, ddof=1)) if len(values) > 1 else np.nan for values in folds.values()]
     place = np.arange(len(folds))
     axes.bar(place, means, yerr=spreads, width=0.65, color=ACCENT, ecolor=INK, capsize=3)
     axes.set_xticks(place, list(folds), rotation=30, ha="right", fontsize=8)

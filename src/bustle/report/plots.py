@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from bustle.evaluation.calibration import equal_mass_bins, reliability_curve
@@ -280,6 +281,7 @@ def size_histogram_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Fi
         label=list(by_label),
     )
     _mark_strata(axes, strata)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylabel="cases")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
@@ -308,8 +310,12 @@ def size_figure(rows: Sequence[CaseRow], *, strata: SizeFigures) -> Figure:
 
 
 def _mark_strata(axes: Axes, strata: SizeFigures) -> None:
-    """Sizes across, on a logarithmic scale."""
+    """Sizes across, on a logarithmic scale, with as few numbers as stand beside each other also within a decade."""
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low < 100 else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     for border in strata.borders:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     what = "volume" if strata.unit == "mm³" else "area"

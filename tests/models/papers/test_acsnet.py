@@ -198,6 +198,29 @@ def test_the_form_of_the_paper_has_plain_parts():
         zoo.build("acsnet", recipe.model.config, in_channels=3, class_count=2, encoder_weights="imagenet")
 
 
+def test_the_released_form_is_trained_as_by_its_script():
+    recipe, data = load_recipe("acsnet/released"), load_recipe("acsnet/released").data
+    assert recipe.weighting.name == "positive_uncertainty"
+    assert [(loss.name, loss.options) for loss in recipe.losses] == [
+        ("dice", {"smooth": 1e-5}),
+        ("class_cross_entropy", {}),
+    ]
+    assert (recipe.training.batch_size, recipe.training.epochs, data.multi_mask) == (8, 90, "drop")
+
+
+@pytest.mark.parametrize(
+    ("setting", "batch", "epochs", "mean", "std", "masks"),
+    [("acsnet-busi-630", 16, 100, 0.33, 0.204, "drop"), ("acsnet-udiat", 4, 90, 0.248, 0.151, "union")],
+)
+def test_competitors_are_trained_with_the_papers_settings_of_each_data_set(
+    setting: str, batch: int, epochs: int, mean: float, std: float, masks: str
+):
+    for name in ("acsnet", "acsnet/cu-gnet", "chen_2018/resnet18", "transunet"):
+        recipe = load_recipe(f"{name}@{setting}")
+        assert (recipe.training.batch_size, recipe.training.epochs, recipe.protocol) == (batch, epochs, "acsnet")
+        assert (set(recipe.data.mean), set(recipe.data.std), recipe.data.multi_mask) == ({mean}, {std}, masks)
+
+
 def test_a_gate_lies_between_zero_and_two_and_multiplies_the_image():
     torch.manual_seed(0)
     unit = GateUnit(32)

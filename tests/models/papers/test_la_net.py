@@ -260,6 +260,12 @@ def test_accuracy_alone_keeps_an_epoch_that_lost_the_outline_and_both_do_not():
     assert chosen == {"la_net": 3, "la_net/monitor-both": 2}
 
 
+def test_both_networks_are_handed_over_or_the_lesion_aware_part_alone():
+    taken = {name: load_recipe(name).stages[1].takes for name in ("la_net", "la_net/hand-over-lesion-aware")}
+    assert taken == {"la_net": None, "la_net/hand-over-lesion-aware": ("lesion_aware",)}
+    assert load_recipe("la_net").stages[0].takes is None
+
+
 @pytest.mark.parametrize("name", ["la_net/no-pseudo", "la_net_cpu/located-25-no-pseudo"])
 def test_the_control_differs_in_its_pseudo_masks_alone(name: str):
     base = load_recipe({"la_net/no-pseudo": "la_net"}.get(name, "la_net_cpu/located-25"))
