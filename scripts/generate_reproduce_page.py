@@ -30,6 +30,28 @@ A command for each table and figure of the five papers, or why there is none. Th
 folders of the data sets, see [readers](readers.md); of private data a stand-in is named. A run takes hours on a GPU,
 and days without one: `--fold 0` trains one fold.
 
+`bustle reproduce PAPER[/TABLE]` runs all of a table or figure and sets it beside the print: the paper's figure,
+the same by the paper's protocol, and by the strict one, with SD and 95 % intervals. It names the protocol's flaws,
+marks what lies farther from the print than the printed SD, draws a sweep's own plot (λ, the share of located
+cases, the number of passes) and ROC curves, and writes a page, Markdown and JSON:
+
+```text
+bustle reproduce rmtl_net/table-7 --data busi:BUSI udiat:UDIAT --dry-run --out reproduced
+bustle reproduce rmtl_net/table-7 --data busi:BUSI udiat:UDIAT --time-budget 9m --out reproduced
+bustle reproduce rmtl_net/table-7 --data busi:BUSI udiat:UDIAT --resume --out reproduced
+bustle reproduce cms_vnet_iter/table-3 --stand-in "phantom:?volumes=170" --out reproduced-volumes
+bustle reproduce acsnet/table-5 --data busi:BUSI --smoke --out smoke
+```
+
+`--dry-run` prints the plan with the time that it takes, from a measured step of each network. `--time-budget`
+stops after the training of one fold that reaches it, `--resume` goes on; finished folds are kept, and tables in
+one `--out` share their runs. A row whose data is not given, private data without `--stand-in`, and a method that
+the paper quotes stand there with the reason. `--smoke` is a small form in minutes a row (few cases, 64 pixels, one
+fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
+their figures; every cell says so. `--seeds 0 1 2` repeats every training: the mean is over folds and repeats, the
+interval over the repeats, and a one-sided t test tells whether the paper's own method is better. Networks start
+from ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves them out.
+
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
 epoch of one fold. Networks are smaller there: ResNet-18 stands for ResNet-50 and -101, VGG-11 for VGG-16,

@@ -28,6 +28,7 @@ VERBS = (
     "train",
     "evaluate",
     "compare",
+    "reproduce",
     "results",
     "predict",
     "serve",

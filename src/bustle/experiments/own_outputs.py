@@ -27,6 +27,7 @@ ANSWERS_PAGE = "answers.html"
 ACCEPTANCE_RECORD, ACCEPTANCE_PAGE, EVALUATION_FOLDER = "acceptance.json", "acceptance.html", "evaluation"
 LEAKAGE_RECORD, LEAKAGE_PAGE = "leakage.json", "leakage.html"
 GENERALISATION_RECORD, GENERALISATION_PAGE = "generalisation.json", "generalisation.html"
+REPRODUCTION_SETTINGS = "reproduction.json"
 CHALLENGE_RESULT, CHALLENGE_CASES = "challenge.json", "challenge_cases.csv"
 
 _MAPS = (MASK, NETWORK_MASK, RAW_MASK, PROBABILITY, *EXPLANATION_MAPS.values())
@@ -82,4 +83,15 @@ GENERALISATION = OutputKind(
     "study generalise",
     "a study",
     OwnNames((GENERALISATION_RECORD, GENERALISATION_PAGE), {"*": _MATRIX_ROW}, (GENERALISATION_RECORD,)),
+)
+
+_REPEATS = OwnNames(folders={"seed-*": run_names(_PREDICTIONS)})
+REPRODUCTION = OutputKind(
+    "reproduce",
+    "a reproduction",
+    OwnNames(
+        (REPRODUCTION_SETTINGS, "*-*.json", "*-*.html", "*-*.md"),
+        {"runs": OwnNames(folders={"*-on-*": OwnNames(folders={"published": _REPEATS, "strict": _REPEATS})})},
+        (REPRODUCTION_SETTINGS,),
+    ),
 )

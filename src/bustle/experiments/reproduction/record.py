@@ -1,0 +1,251 @@
+"""From finished runs to a table beside the paper's: every row with its figures, or why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bustle.core.provenance import provenance
+from bustle.core.published import PublishedNumber
+from bustle.core.recipe import Track, load_protocol
+from bustle.data.splits.split_file import read_splits
+from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, ReproducedRow, Reproduction, SweepFigure
+from bustle.evaluation.result_files import read_run
+from bustle.evaluation.results import RunResult
+from bustle.experiments.reproduction.counted import counted_figures
+from bustle.experiments.reproduction.given_data import GivenData
+from bustle.experiments.reproduction.items import Item
+from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, p_reference_better
+from bustle.experiments.reproduction.printed_metrics import DEFAULTS, OwnMetric, own_metric
+from bustle.experiments.reproduction.runs import TRACKS, RowRun, Settings, Work, runs_of, work_of
+from bustle.experiments.reproduction.smoke import smoke_form
+
+Obstacles = Mapping[RowRun, str]
+"""Why a run cannot be made, such as data that lacks a class."""
+
+
+def reproduction_of(
+    item: Item, given: GivenData, *, out: Path, settings: Settings, obstacles: Obstacles, open_parts: int
+) -> Reproduction:
+    """Everything that is finished, the rest told as missing. `open_parts` counts the trainings that are not done."""
+    protocol = load_protocol(item.section.protocol)
+    read = _Runs(out)
+    works = work_of(item, given)
+    rows = [_row(work, works, item, read=read, settings=settings, obstacles=obstacles) for work in works]
+    rows = _tested(rows, works, item, settings=settings, repeated_splits=protocol.holdout is not None)
+    sweep = item.block.sweep
+    return Reproduction(
+        paper=item.section.paper,
+        item=item.name,
+        title=item.title,
+        note=item.block.note,
+        protocol=protocol.id,
+        spread=protocol.spread,
+        flaws=protocol.caveats,
+        smoke=_smoke(works, settings),
+        seeds=settings.seeds,
+        open_parts=open_parts,
+        rows=tuple(rows),
+        sweep=None if sweep is None else SweepFigure(axis=sweep.axis, lines=sweep.lines),
+        provenance=provenance(),
+    )
+
+
+def _smoke(works: Sequence[Work], settings: Settings) -> str:
+    """What of the trainings is smaller; empty where all is as the recipes say."""
+    if not settings.smoke:
+        return ""
+    recipes = [settings.recipe(recipe) for work in works if not work.row.counted for recipe in work.row.recipes]
+    return "; ".join(dict.fromkeys(smoke_form().training(recipe).told for recipe in recipes))
+
+
+class _Runs:
+    """The summaries of runs, each read once."""
+
+    def __init__(self, out: Path):
+        self._out = out
+        self._results: dict[RowRun, RunResult | None] = {}
+        self._tested: dict[RowRun, frozenset[str]] = {}
+
+    def result(self, run: RowRun) -> RunResult | None:
+        if run not in self._results:
+            summary = run.layout(self._out).summary
+            self._results[run] = read_run(summary) if summary.exists() else None
+        return self._results[run]
+
+    def of(self, runs: Sequence[RowRun], track: Track, recipe: str) -> list[RunResult]:
+        results = [self.result(run) for run in runs if (run.track, run.recipe) == (track, recipe)]
+        return [result for result in results if result is not None]
+
+    def tested(self, run: RowRun) -> frozenset[str]:
+        """The test cases of all folds that are scored."""
+        if run not in self._tested:
+            layout = run.layout(self._out)
+            folds = read_splits(layout.splits).folds
+            numbers = [fold.number for fold in layout.scored_folds()]
+            self._tested[run] = frozenset(case for number in numbers for case in folds[number].test)
+        return self._tested[run]
+
+
+def _row(
+    work: Work, works: Sequence[Work], item: Item, *, read: _Runs, settings: Settings, obstacles: Obstacles
+) -> ReproducedRow:
+    row = work.row
+    runs = runs_of(work, item, settings=settings)
+    reason = work.data if isinstance(work.data, str) else _obstacle(runs, obstacles)
+    source = "" if isinstance(work.data, str) else work.data.source
+    metrics = [(number, own_metric(number)) for number in row.numbers]
+    if row.counted or any(metric is None for _, metric in metrics):
+        counted = counted_figures(row, trained=[read.result(run) for run in runs])
+    else:
+        counted = []
+    shown: list[tuple[PublishedNumber | None, OwnMetric]] = [
+        (number, metric) for number, metric in metrics if metric is not None
+    ]
+    if not row.numbers and not row.counted:
+        shown = [(None, metric) for metric in DEFAULTS]
+    figures = []
+    for number, metric in shown:
+        own: dict[Track, OwnFigure | None] = {
+            track: _own(row.recipes, metric, track, work, runs, read, source) for track in TRACKS
+        }
+        figures.append(_figure(number, metric, own=own))
+    return ReproducedRow(
+        method=row.method,
+        variant=row.variant,
+        dataset=row.dataset,
+        recipes=row.recipes,
+        reason=reason,
+        notes=tuple(_notes(work, works, item, runs, read=read, settings=settings, obstacles=obstacles)),
+        figures=(*figures, *counted),
+    )
+
+
+def _obstacle(runs: Sequence[RowRun], obstacles: Obstacles) -> str:
+    """Why none of the runs can be made; where some can, the notes tell of the others."""
+    found = [obstacles[run] for run in runs if run in obstacles]
+    return found[0] if found and len(found) == len(runs) else ""
+
+
+def _own(
+    recipes: Sequence[str],
+    metric: OwnMetric,
+    track: Track,
+    work: Work,
+    runs: Sequence[RowRun],
+    read: _Runs,
+    source: str,
+) -> OwnFigure | None:
+    figures = [own_figure(read.of(runs, track, recipe), metric, source=source) for recipe in recipes]
+    if work.row.extreme is not None:
+        return extreme_of(figures, work.row.extreme)
+    return figures[0] if figures else None
+
+
+def _figure(
+    number: PublishedNumber | None, metric: OwnMetric, *, own: Mapping[Track, OwnFigure | None]
+) -> ReproducedFigure:
+    return ReproducedFigure(
+        metric=metric.title,
+        unit=metric.unit if number is None else number.unit,
+        published=None if number is None else number.mean,
+        published_sd=None if number is None else number.sd,
+        note="" if number is None else number.note,
+        as_published=own["published"],
+        strict=own["strict"],
+    )
+
+
+def _notes(
+    work: Work,
+    works: Sequence[Work],
+    item: Item,
+    runs: Sequence[RowRun],
+    *,
+    read: _Runs,
+    settings: Settings,
+    obstacles: Obstacles,
+) -> list[str]:
+    if isinstance(work.data, str):
+        return []
+    notes = []
+    if work.data.stands_in:
+        told = work.row.dataset.removesuffix(" (private)")
+        notes.append(f"{work.data.source} stands for {told}, which is private")
+    elif work.beside:
+        notes.append(work.beside)
+    for track in TRACKS:
+        own = [run for run in runs if run.track == track]
+        results = [result for run in own if (result := read.result(run)) is not None]
+        done = sum(len(result.folds) for result in results)
+        wanted = len(own) * (1 if settings.smoke else own[0].protocol.folds) if own else 0
+        title = "as published" if track == "published" else "strict"
+        if done < wanted:
+            notes.append(f"{title}: {done} of {wanted} trainings finished")
+        notes += dict.fromkeys(f"{title}: {obstacles[run]}" for run in own if run in obstacles)
+    return [*notes, *_other_cases(work, works, item, runs, read=read, settings=settings)]
+
+
+def _other_cases(
+    work: Work, works: Sequence[Work], item: Item, runs: Sequence[RowRun], *, read: _Runs, settings: Settings
+) -> list[str]:
+    """Told where a finished run tests other cases than the first finished one of the item on the same data."""
+    for track in TRACKS:
+        first = next(
+            (
+                run
+                for other in works
+                if not isinstance(other.data, str) and other.data == work.data
+                for run in runs_of(other, item, settings=settings)
+                if run.track == track and read.result(run) is not None
+            ),
+            None,
+        )
+        for run in runs:
+            if first is not None and run.track == track and read.result(run) is not None:
+                own, others = read.tested(run), read.tested(first)
+                if own != others:
+                    return [
+                        f"tests other cases than {first.recipe}: {len(own)} here, {len(others)} there, "
+                        f"{len(own & others)} in common"
+                    ]
+    return []
+
+
+def _tested(
+    rows: Sequence[ReproducedRow], works: Sequence[Work], item: Item, *, settings: Settings, repeated_splits: bool
+) -> list[ReproducedRow]:
+    """The rows with the test whether the paper's own method, the first of those compared, is better."""
+    if len(settings.seeds) < 2 and not repeated_splits:
+        return list(rows)
+    own = item.block.named((item.block.compare or item.block.recipes[-1:] or ("",))[0])
+    own_rows = [row for row in rows if row.recipes == (own,)]
+    references = {(row.dataset, figure.metric): figure for row in own_rows for figure in row.figures}
+    higher = {(number.metric, number.task): number.higher_is_better for work in works for number in work.row.numbers}
+    found = []
+    for row, work in zip(rows, works, strict=True):
+        figures = []
+        for figure in row.figures:
+            reference = references.get((row.dataset, figure.metric))
+            if reference is None or row.recipes == (own,) or work.row.extreme:
+                figures.append(figure)
+                continue
+            better = next((value for (name, _), value in higher.items() if name == figure.metric), True)
+            figures.append(_with_test(figure, reference, repeats=len(settings.seeds), higher_is_better=better))
+        found.append(replace(row, figures=tuple(figures)))
+    return found
+
+
+def _with_test(
+    figure: ReproducedFigure, reference: ReproducedFigure, *, repeats: int, higher_is_better: bool
+) -> ReproducedFigure:
+    def tested(first: OwnFigure | None, second: OwnFigure | None) -> OwnFigure | None:
+        p = p_reference_better([first, second], repeats=repeats, higher_is_better=higher_is_better)
+        return None if second is None else replace(second, p_reference_better=p)
+
+    return replace(
+        figure,
+        as_published=tested(reference.as_published, figure.as_published),
+        strict=tested(reference.strict, figure.strict),
+    )

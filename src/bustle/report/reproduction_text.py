@@ -1,0 +1,58 @@
+"""A reproduced table as Markdown, which is also what the terminal shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bustle.core.files import write_text
+from bustle.evaluation.reproduction import ReproducedRow, Reproduction
+from bustle.report.reproduction_wording import COLUMNS, legend, method, own, printed
+
+
+def write_reproduction_text(path: Path, found: Reproduction) -> None:
+    write_text(path, reproduction_text(found))
+
+
+def reproduction_text(found: Reproduction) -> str:
+    lines = [f"# {found.title}", ""]
+    if found.open_parts:
+        lines += [f"{found.open_parts} trainings of single folds are still to be done.", ""]
+    if found.note:
+        lines += [" ".join(found.note.split()), ""]
+    lines += [_line(COLUMNS), f"|{'---|' * len(COLUMNS)}"]
+    for row in found.rows:
+        lines += [_line(cells) for cells in _cells(row, smoke=found.smoke)]
+    lines += ["", *(f"- {sentence}" for sentence in legend(found))]
+    if found.flaws:
+        lines += ["", f"Flaws of the published protocol ({found.protocol}):", ""]
+        lines += [f"- {' '.join(flaw.split())}" for flaw in found.flaws]
+    notes = [f"- {method(row)}, {row.dataset}: {note}" for row in found.rows for note in _notes(row)]
+    if notes:
+        lines += ["", "Notes:", "", *dict.fromkeys(notes)]
+    return "\n".join([*lines, ""])
+
+
+def _cells(row: ReproducedRow, *, smoke: str) -> list[tuple[str, ...]]:
+    name = method(row)
+    if not row.figures:
+        return [(name, row.dataset, "", "", row.reason, "")]
+    return [
+        (
+            name,
+            row.dataset,
+            figure.metric,
+            printed(figure),
+            row.reason or own(figure, figure.as_published, smoke=smoke),
+            own(figure, figure.strict, smoke=smoke),
+        )
+        for figure in row.figures
+    ]
+
+
+def _notes(row: ReproducedRow) -> list[str]:
+    printed_notes = [f"{figure.metric}: {figure.note}" for figure in row.figures if figure.note]
+    return [*row.notes, *printed_notes]
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

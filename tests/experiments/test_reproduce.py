@@ -1,0 +1,304 @@
+"""`bustle reproduce`: what it knows of the tables, what it says of rows without data, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.experiments.made_run import write_run
+
+from bustle.cli.main import main
+from bustle.cli.reproduce import duration
+from bustle.core.errors import InputError
+from bustle.core.recipe import Recipe, save_recipe
+from bustle.core.types import Case, Collection
+from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure
+from bustle.evaluation.result_files import read_run
+from bustle.experiments.reproduction.catalogue import sections
+from bustle.experiments.reproduction.estimate import planned_runs
+from bustle.experiments.reproduction.given_data import GivenData, RowData
+from bustle.experiments.reproduction.items import find_items
+from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, p_reference_better
+from bustle.experiments.reproduction.printed_metrics import OwnMetric, own_metric
+from bustle.experiments.reproduction.printed_rows import rows_of
+from bustle.experiments.reproduction.record import reproduction_of
+from bustle.experiments.reproduction.reproduce import reproduce
+from bustle.experiments.reproduction.runs import Settings, all_runs
+from bustle.experiments.reproduction.smoke import fewer_cases, small_recipe, smoke_form
+from bustle.io.raster import write_png
+from bustle.report.reproduction_text import reproduction_text
+from bustle.report.reproduction_wording import own
+
+DICE = OwnMetric(title="DSC", part="segmentation", name="dice", unit="percent", scale=100.0)
+
+
+@pytest.fixture
+def busi(tmp_path: Path) -> str:
+    """A folder that stands where BUSI would; nothing of it is read."""
+    (tmp_path / "busi").mkdir()
+    return f"busi:{tmp_path / 'busi'}"
+
+
+def test_every_table_and_figure_of_the_papers_is_known_by_name():
+    for section in sections():
+        names = [name for block in section.blocks for name in block.items]
+        assert len(names) == len(set(names))
+        for item in find_items(section.paper):
+            assert find_items(f"{section.paper}/{item.name}") == [item]
+            rows = rows_of(item)
+            assert rows, item.title
+            for number in (number for row in rows for number in row.numbers):
+                assert (own_metric(number) is None) == (number.task == "cost")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rmtl_net/tabel-7"], "did you mean table-7"),
+        (["rmtl/table-7"], "did you mean rmtl_net"),
+        (["rmtl_net/table-1"], "has no figures to reproduce"),
+        (["rmtl_net/fig-2"], "is made of pictures"),
+        (["rmtl_net/table-7", "--time-budget", "9"], "'9' is no time"),
+        (["rmtl_net/table-7", "--data", "phantom:?cases=8"], "no paper's results are on data read by phantom"),
+        (["rmtl_net/table-7", "--data", "busi:{}", "busi:{}"], "busi is given twice"),
+    ],
+)
+def test_wrong_words_are_told_in_one_line(
+    words: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    given = [word.format(tmp_path) for word in words]
+    assert main(["reproduce", *given, "--out", str(tmp_path / "out")]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_row_without_its_data_says_why(busi: str):
+    def told(item_name: str, given: GivenData) -> dict[tuple[str, str], RowData | str]:
+        (item,) = find_items(item_name)
+        return {(row.method, row.dataset): given.of_row(row, item) for row in rows_of(item)}
+
+    nothing, some = GivenData.of([], stand_in=[]), GivenData.of([busi], stand_in=["phantom:?volumes=2"])
+    assert "busi:PATH" in str(told("rmtl_net/table-7", nothing)["RMTL-Net", "BUSI"])
+    assert "is private; --stand-in" in str(told("cms_vnet_iter/table-3", nothing)["VNet", "ABUS (private)"])
+    assert "quoted" in str(told("ctg_net/table-3", some)["BVANet(2020)", "BUSI"])
+    assert "which one the paper does not say" in str(told("rmtl_net/fig-8", some)["PSPNet", "one image of BUSI"])
+    volumes = told("cms_vnet_iter/table-3", some)["VNet", "ABUS (private)"]
+    assert isinstance(volumes, RowData)
+    assert (volumes.stands_in, volumes.names) == (True, ("phantom",))
+    images = told("rmtl_net/table-7", some)["RMTL-Net", "BUSI"]
+    assert isinstance(images, RowData)
+    assert images.specs == (busi,)
+
+
+def test_a_pooled_training_without_one_of_its_data_sets_is_told(busi: str):
+    (item,) = find_items("rmtl_net/table-7")
+    given = GivenData.of([busi], stand_in=[])
+    assert given.missing_beside(rows_of(item)[0], item) == "trained without udiat, which the paper adds"
+    (apart,) = find_items("ctg_net/table-3")
+    assert not given.missing_beside(rows_of(apart)[-1], apart)
+
+
+@pytest.mark.parametrize("name", ["rmtl_net", "la_net/no-cam", "acsnet@acsnet-busi-630", "cms_vnet_iter"])
+def test_the_small_form_keeps_what_a_row_is_about(name: str):
+    small = small_recipe(name)
+    form = smoke_form().training(small)
+    assert (tuple(small.data.size), small.training.epochs) == (form.size, form.epochs)
+    assert small.model.encoder_weights is None
+    assert all(stage.set["training.epochs"] == form.epochs for stage in small.stages)
+    losses = {loss.name: loss.options for loss in small.losses}
+    if name == "rmtl_net":
+        assert small.model.config["regions"] == ["tumour", "peritumoral", "background"]
+        assert losses["region_cross_entropy"]["ring_width"] == 8  # 32 px of 256
+    if name == "la_net/no-cam":
+        assert small.model.config["cam"] is False
+    if name.startswith("acsnet"):
+        assert (losses["lossnet"]["weights"], small.data.multi_mask) == ("random", "drop")
+    if name == "cms_vnet_iter":
+        assert (small.model.refinements, small.model.config["stages"]) == (2, [4, 6])
+
+
+def _case(number: int, label: str) -> Case:
+    return Case(case_id=f"made/{number}", source="made", load=lambda: pytest.fail("not to be read"), label=label)
+
+
+def test_fewer_cases_keep_the_shares_of_the_classes_and_their_order():
+    cases = tuple(_case(number, "benign" if number % 4 else "malignant") for number in range(40))
+    chosen = fewer_cases(Collection(cases), limit=12).cases
+    assert [sum(case.label == label for case in chosen) for label in ("benign", "malignant")] == [9, 3]
+    assert list(chosen) == sorted(chosen, key=cases.index)
+    assert fewer_cases(Collection(cases), limit=100).cases == cases
+
+
+def test_the_figure_of_a_run_is_in_the_unit_of_the_print(tmp_path: Path):
+    write_run(tmp_path / "run")
+    result = read_run(tmp_path / "run/summary.json")
+    figure = own_figure([result], DICE, source="made")
+    assert figure is not None
+    over_folds = result.over_folds.segmentation
+    assert over_folds is not None
+    assert figure.mean == pytest.approx(100 * over_folds["dice"].mean)
+    assert figure.sd == pytest.approx(100 * over_folds["dice"].sd)
+    assert len(figure.values) == 2
+
+
+def test_several_repeats_have_the_mean_over_folds_and_repeats_and_an_interval_over_the_repeats(tmp_path: Path):
+    for seed in range(3):
+        write_run(tmp_path / f"{seed}", better=seed / 100)
+    results = [read_run(tmp_path / f"{seed}/summary.json") for seed in range(3)]
+    single, three = own_figure(results[:1], DICE, source="made"), own_figure(results, DICE, source="made")
+    assert single is not None
+    assert three is not None
+    assert three.mean == pytest.approx(single.mean + 1)
+    half = 4.302653 * 1 / 3**0.5  # t(.975, 2) s / sqrt(3), s = 1 percent
+    assert three.ci95 == pytest.approx((three.mean - half, three.mean + half))
+    assert len(three.values) == 6
+
+
+def test_the_test_over_repeats_is_one_sided_and_over_seeds_not_folds():
+    def figure(*values: float) -> OwnFigure:
+        return OwnFigure(mean=sum(values) / len(values), sd=None, ci95=None, n=9, values=values)
+
+    good, bad = figure(0.438, 0.432, 0.445), figure(0.411, 0.405, 0.423)
+    better = p_reference_better([good, bad], repeats=1, higher_is_better=True)
+    worse = p_reference_better([good, bad], repeats=1, higher_is_better=False)
+    assert better is not None
+    assert worse is not None
+    assert better < 0.05
+    assert better + worse == pytest.approx(1)
+    folds = figure(0.3, 0.5, 0.31, 0.51), figure(0.2, 0.4, 0.21, 0.41)
+    assert p_reference_better(folds, repeats=2, higher_is_better=True) == pytest.approx(0.0025, abs=0.003)
+    assert p_reference_better([good, None], repeats=1, higher_is_better=True) is None
+    assert extreme_of([good, None, bad], "least") == bad
+
+
+@pytest.mark.parametrize(("mean", "marked"), [(80.0, False), (85.1, True), (74.9, True)])
+def test_what_differs_by_more_than_the_printed_deviation_is_marked(mean: float, marked: bool):
+    ours = OwnFigure(mean=mean, sd=1.0, ci95=(mean - 2, mean + 2), n=9, values=(mean,))
+    figure = ReproducedFigure(
+        metric="DSC", unit="percent", published=80.0, published_sd=5.0, note="", as_published=ours, strict=None
+    )
+    assert ("≠" in own(figure, ours, smoke="")) is marked
+    assert "smoke" in own(figure, ours, smoke="2 epochs")
+
+
+def test_finished_runs_stand_beside_the_print_and_other_test_cases_are_told(tmp_path: Path, busi: str):
+    (item,) = find_items("rmtl_net/table-7")
+    given, settings = GivenData.of([busi], stand_in=[]), Settings()
+    made = {"rmtl_net": (range(6), range(6, 12)), "fcn8s": (range(4), range(4, 8))}
+    for run in all_runs([item], given, settings=settings):
+        if run.recipe in made:
+            write_run(run.layout(tmp_path).path, folds=made[run.recipe])
+    found = reproduction_of(item, given, out=tmp_path, settings=settings, obstacles={}, open_parts=3)
+    row = next(row for row in found.rows if row.recipes == ("rmtl_net",))
+    dice = next(figure for figure in row.figures if figure.metric == "DSC")
+    assert dice.as_published is not None
+    assert dice.as_published == dice.strict
+    assert any("tests other cases than fcn8s: 12 here, 8 there, 8 in common" in note for note in row.notes)
+    assert "as published: 2 of 5 trainings finished" in row.notes
+    other = next(row for row in found.rows if row.recipes == ("pspnet",))
+    assert all(figure.as_published is None for figure in other.figures)
+    text = reproduction_text(found)
+    assert "3 trainings of single folds are still to be done" in text
+    assert "BUSI has several images of one patient" in text
+
+
+def test_the_plan_counts_what_is_left_and_measures_each_network_once(tmp_path: Path, busi: str):
+    (item,) = find_items("rmtl_net/fig-6")
+    given, settings = GivenData.of([busi], stand_in=[]), Settings()
+    runs = all_runs([item], given, settings=settings)
+    write_run(runs[0].layout(tmp_path).path)
+    measured: list[Recipe] = []
+    cases = Collection(tuple(_case(number, "benign") for number in range(100)))
+    plan = planned_runs(
+        runs,
+        out=tmp_path,
+        settings=settings,
+        collections={(busi,): cases},
+        measure=lambda recipe: measured.append(recipe) or 2.0,
+    )
+    assert len(measured) == 1  # five values of λ have one network
+    assert (plan[0].done, plan[1].done) == (2, 0)
+    published = 5 * 100 * 5 * 2.0 * 1.5  # folds, epochs, batches of 16 of 80 cases, seconds, what comes on top
+    assert plan[0].seconds == pytest.approx(published * 3 / 5)
+    assert [duration(seconds) for seconds in (45, 720, 27000)] == ["45 s", "12 min", "7.5 h"]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> str:
+    """Twenty small images of noise with a lesion each, benign and malignant in turn."""
+    random = np.random.default_rng(0)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    for number in range(20):
+        write_png(tmp_path / f"own/images/c{number}.png", random.integers(0, 255, (32, 32)).astype(np.uint8))
+        write_png(tmp_path / f"own/masks/c{number}.png", mask)
+    lines = [f"c{number},{'malignant' if number % 2 else 'benign'}" for number in range(20)]
+    (tmp_path / "own/labels.csv").write_text("\n".join(["case_id,label", *lines, ""]))
+    return f"folder:{tmp_path / 'own'}"
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
+    """The folders and folds that would have been trained; each becomes a made-up run."""
+    done: list[tuple[Path, int]] = []
+
+    def train(recipe: Recipe, *, out: Path, fold: int, load_data: Callable[[], Any], **_: Any) -> None:
+        done.append((out, fold))
+        write_run(out, folds=[range(12)])
+        save_recipe(recipe, out / "recipe.yaml")
+
+    monkeypatch.setattr("bustle.experiments.train.run_training", train)
+    return done
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_reproduction_stops_when_its_time_is_up_and_goes_on(
+    tmp_path: Path, trainings: list[tuple[Path, int]], images: str
+):
+    (item,) = find_items("la_net/table-8")
+    given = GivenData.of([], stand_in=[images])
+    settings, out = Settings(smoke=True), tmp_path / "out"
+    outcome = reproduce([item], given, out=out, settings=settings, seconds=0)
+    assert outcome.stopped
+    assert not trainings
+    assert (out / "la_net-table-8.md").exists()
+    with pytest.raises(InputError, match="--resume"):
+        reproduce([item], given, out=out, settings=settings)
+    outcome = reproduce([item], given, out=out, settings=settings, resume=True)
+    assert not outcome.stopped
+    assert outcome.items[0].open_parts == 0
+    assert [path.relative_to(out).parts[-2] for path, _ in trainings] == ["published", "strict"] * 4
+    count = len(trainings)
+    reproduce([item], given, out=out, settings=settings, resume=True)
+    assert len(trainings) == count
+    record = json.loads((out / "la_net-table-8.json").read_text())
+    assert record["smoke"].startswith("64 x 64")
+    assert {row["reason"] for row in record["rows"] if row["dataset"] == "MBUD"} == {""}
+    assert (record["seeds"], record["protocol"], len(record["flaws"])) == ([0], "lanet", 2)
+    with pytest.raises(InputError, match="another form of the recipe"):
+        reproduce([item], given, out=out, settings=Settings(), resume=True)
+
+
+@pytest.mark.usefixtures("without_plots", "trainings")
+def test_data_that_a_row_cannot_be_trained_on_is_its_reason(tmp_path: Path):
+    (item,) = find_items("la_net/table-8")
+    given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
+    outcome = reproduce([item], given, out=tmp_path / "out", settings=Settings(smoke=True))
+    reasons = {row.dataset: row.reason for row in outcome.items[0].rows}
+    assert "busi:PATH" in reasons["BUSI"]
+    assert reasons["MBUD"]
+    assert outcome.items[0].open_parts == 0
+
+
+@pytest.mark.full
+def test_a_smoke_of_a_table_runs_to_a_finished_page(tmp_path: Path):
+    words = ["reproduce", "ctg_net/table-5", "--smoke", "--stand-in", "phantom:?cases=24&size=64"]
+    assert main([*words, "--out", str(tmp_path / "out"), "--set", "training.epochs=1", "--device", "cpu"]) == 0
+    record = json.loads((tmp_path / "out/ctg_net-table-5.json").read_text())
+    assert record["open_parts"] == 0
+    assert all(figure["as_published"] for row in record["rows"] for figure in row["figures"])
+    assert "smoke" in (tmp_path / "out/ctg_net-table-5.html").read_text()
