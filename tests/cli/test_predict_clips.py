@@ -260,3 +260,18 @@ def _measured(words: list[str]) -> float:
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None
     return int(peak[1]) / 1024
+
+
+@pytest.mark.full
+def test_frames_of_videos_are_scored_by_lesion_and_patient_too(package: Path, tmp_path: Path, capsys):
+    for name, left in (("a", 10), ("b", 30)):
+        frame_folder(tmp_path / name, [picture(square(left), seed=left + number) for number in range(2)])
+    (tmp_path / "videos.csv").write_text("video,label,patient_id\na,benign,p1\nb,malignant,p2\n")
+    (tmp_path / "boxes.csv").write_text("video,frame,y_start,x_start,y_stop,x_stop\na,1,20,10,36,26\nb,0,0,0,9,9\n")
+    out = tmp_path / "out"
+    words = ["evaluate", "--model", str(package), "--data", f"frames:{tmp_path / 'videos.csv'}", "--out", str(out)]
+    assert main(words) == 0
+    assert "2 videos, by lesion and patient:\n  lesions found " in capsys.readouterr().out
+    scores = json.loads((out / "videos.json").read_text("utf-8"))
+    assert [(row["video"], row["found"]) for row in scores["lesions"]] == [("frames/a", True), ("frames/b", False)]
+    assert [row["patient"] for row in scores["patients"]] == ["frames/p1", "frames/p2"]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
 from bustle.core.explanation import CLASS_METHODS
 from bustle.core.paths import given_path
 from bustle.core.run_layout import ScoredFolder
+
+if TYPE_CHECKING:
+    from bustle.core.types import Case
 
 HELP = "score a trained model, or masks made by any other tool, on annotated data"
 
@@ -92,9 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.challenge is not None:
         return _score_challenge(arguments)
+    load_data = cache(lambda: open_sources(arguments.data))
     result = evaluate(
         arguments.predictions or partial(Predictor.open, arguments.model, device=arguments.device),
-        load_data=lambda: open_sources(arguments.data),
+        load_data=load_data,
         out=arguments.out,
         track=arguments.track,
         protocol=arguments.protocol,
@@ -111,9 +118,35 @@ def run(arguments: argparse.Namespace) -> int:
         unit = card.entry.unit
         value, bounds = with_unit(card.entry.mean, unit), interval(card.entry.ci95, unit)
         print(f"  {card.title:<32} {value:>12}   95 % {bounds}   ({card.remark})")
+    if arguments.model is not None:
+        _score_videos(arguments.out, load_data().cases)
     print(f"intervals: {resampled_groups(result.n_groups)} ({result.resampled}; groups: {result.groups})")
     print(f"report: {ScoredFolder(arguments.out).report}")
     return 0
+
+
+def _score_videos(out: Path, cases: Sequence[Case]) -> None:
+    """Where the cases are frames of videos, also by lesion and patient."""
+    from bustle.core.config import to_mapping
+    from bustle.core.files import write_json
+    from bustle.experiments.scored_method import RESAMPLES
+    from bustle.reading.video_scores import score_videos
+    from bustle.report.wording import interval, with_unit
+
+    folder = ScoredFolder(out)
+    scores = score_videos(cases, folder.predictions(located=False), resamples=RESAMPLES)
+    if scores is None:
+        return
+    write_json(folder.videos, to_mapping(scores))
+    lines = [
+        ("lesions found", scores.lesions_found, f"{scores.false_lesions} others followed where there is none"),
+        ("AUC of the lesions found", scores.of_lesions.auc, "one answer each"),
+        ("AUC of patients", scores.of_patients.auc, "one answer each"),
+    ]
+    print(f"{scores.videos} videos, by lesion and patient:")
+    for title, figure, remark in lines:
+        value, bounds = with_unit(figure.value, "fraction"), interval(figure.ci95, "fraction")
+        print(f"  {title:<32} {value:>12}   95 % {bounds}   ({figure.n}; {remark})")
 
 
 def _score_challenge(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from bustle.core.own_names import OwnNames
 
 SUMMARY = "summary.json"
 RELIABILITY = "reliability.json"
+VIDEOS = "videos.json"
 
 _FOLD = re.compile(r"fold-(0|[1-9][0-9]*)")
 
@@ -72,6 +73,11 @@ class ScoredFolder:
     def reliability(self) -> Path:
         """Whether probabilities and possible classes keep what they say."""
         return self.path / RELIABILITY
+
+    @property
+    def videos(self) -> Path:
+        """The same cases by lesion and patient, where they are frames of videos."""
+        return self.path / VIDEOS
 
     @property
     def report(self) -> Path:
@@ -296,7 +302,7 @@ def is_training_folder(path: Path) -> bool:
 def evaluation_names(predictions: OwnNames) -> OwnNames:
     """What an evaluation leaves in its folder; `predictions` are the names below a folder of them."""
     return OwnNames(
-        files=(*_scoring_files(), RELIABILITY, "explanation.json", "report.html"),
+        files=(*_scoring_files(), RELIABILITY, VIDEOS, "explanation.json", "report.html"),
         folders=_prediction_folders(predictions),
         signed_by=("metrics.json",),
     )

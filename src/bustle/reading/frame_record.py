@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
 from bustle.core.config import LEFT_OUT_AT_DEFAULT
 from bustle.core.types import Box, ImageSegmentation, Lesion, Prediction
-from bustle.inference.prediction_record import BoxRecord
+from bustle.inference.prediction_record import BoxRecord, ImageRecord, LesionRecord
 from bustle.reading.lesion_mask import LesionMask
 
 MOST_LESIONS = 10
@@ -70,7 +71,7 @@ class FrameRecord:
         drawn = prediction.segmentation
         lesions: tuple[SeenLesion, ...] = ()
         if isinstance(drawn, ImageSegmentation):
-            lesions = tuple(_seen(lesion, drawn) for lesion in drawn.lesions[:MOST_LESIONS])
+            lesions = _seen_on(drawn.mask, drawn.lesions)
         return cls(
             frame=frame,
             decision=prediction.decision,
@@ -80,28 +81,43 @@ class FrameRecord:
             remarks=prediction.remarks,
         )
 
+    @classmethod
+    def of_record(cls, record: ImageRecord, *, mask: NDArray[np.bool_] | None, frame: int) -> FrameRecord:
+        """What was written about the frame as a case of its own; `mask` is None where none was."""
+        return cls(
+            frame=frame,
+            decision=record.decision,
+            class_probabilities=record.class_probabilities,
+            answer=record.answer,
+            lesions=() if mask is None else _seen_on(mask, record.drawn.lesions or ()),
+            remarks=record.remarks,
+        )
+
     @property
     def probabilities(self) -> Mapping[str, float]:
         """Calibrated where there is an answer, else the network's own; empty where nothing can be said."""
         return (self.class_probabilities if self.answer is None else self.answer.probabilities) or {}
 
 
-def _seen(lesion: Lesion, drawn: ImageSegmentation) -> SeenLesion:
+def _seen_on(mask: NDArray[np.bool_], lesions: Sequence[Lesion | LesionRecord]) -> tuple[SeenLesion, ...]:
+    return tuple(_seen(lesion, mask) for lesion in lesions[:MOST_LESIONS])
+
+
+def _seen(lesion: Lesion | LesionRecord, drawn: NDArray[np.bool_]) -> SeenLesion:
     """The part of the mask that the lesion is: of others in its box, none touches it."""
     from bustle.inference.decided_outline import numbered_parts
 
-    box = lesion.box
-    parts = numbered_parts(np.ascontiguousarray(drawn.mask[box.y_start : box.y_stop, box.x_start : box.x_stop]))
+    box = Box(lesion.box.y_start, lesion.box.x_start, lesion.box.y_stop, lesion.box.x_stop)
+    parts = numbered_parts(np.ascontiguousarray(drawn[box.y_start : box.y_stop, box.x_start : box.x_stop]))
     # an outline's first point is a pixel of the lesion
     y, x = lesion.contour[0]
     mask = LesionMask(box, parts == parts[int(y) - box.y_start, int(x) - box.x_start])
-    height, width = drawn.mask.shape
     return SeenLesion(
         area=lesion.area,
         long_axis=lesion.long_axis,
         short_axis=lesion.short_axis,
         probability=lesion.probability,
-        at_edge=mask.touches_edge((height, width)),
+        at_edge=mask.touches_edge((drawn.shape[0], drawn.shape[1])),
         box=BoxRecord(*box),
         runs=mask.runs,
     )
