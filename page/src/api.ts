@@ -5,6 +5,48 @@ export type Outline = Point[];
 export type Verdict = "accepted" | "corrected" | "rejected";
 export type Status = "unread" | "new" | "read" | "signed";
 
+export type Role = "reader" | "reviewer" | "admin";
+
+/** Whoever asks; `full_name` is null of whoever started the server, who writes a name under each signature. */
+export interface Person {
+  name: string;
+  full_name: string | null;
+  role: Role;
+  must_change: boolean;
+}
+
+export interface Session {
+  person: Person | null;
+  csrf: string | null;
+  has_accounts: boolean;
+}
+
+export interface Account {
+  name: string;
+  full_name: string;
+  role: Role;
+  is_open: boolean;
+  is_first_password: boolean;
+}
+
+export interface Token {
+  id: string;
+  title: string;
+  made: string;
+  ends: string | null;
+}
+
+export interface AuditLine {
+  id: number;
+  at: string;
+  person: string;
+  deed: string;
+  case: string | null;
+  detail: Record<string, unknown>;
+}
+
+export const AUDIT_PAGE = 50;
+
 export interface About {
   version: string;
   model: string;
@@ -122,10 +164,26 @@ export class Refused extends Error {
   }
 }
 
+/** What every change has to show, so that no page of another site makes one. */
+let csrf: string | null = null;
+let lost: () => void = () => undefined;
+
+/** Be told when the server knows nobody here any more. */
+export function onLost(hear: () => void): void {
+  lost = hear;
+}
+
+async function session(): Promise<Session> {
+  const told = await ask<Session>("GET", "/session");
+  csrf = told.csrf;
+  return told;
+}
+
 async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const isFile = body instanceof Blob;
   const headers: Record<string, string> = {};
   if (body !== undefined) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
+  if (csrf !== null && method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body instanceof File) headers["X-Filename"] = encodeURIComponent(body.name);
   let answer: Response;
   try {
@@ -141,6 +199,7 @@ async function ask<T>(method: string, path: string, body?: unknown, signal?: Abo
   }
   if (answer.status === 204) return undefined as T;
   const told = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && path !== "/session") lost();
   if (!answer.ok) throw new Refused(answer.status, typeof told.detail === "string" ? told.detail : answer.statusText);
   return told as T;
 }
@@ -153,12 +212,27 @@ export const api = {
   measure: (id: string, outlines: Outline[], signal: AbortSignal) =>
     ask<Measured>("POST", `/cases/${id}/measure`, { outlines }, signal),
   save: (id: string, reading: NewReading) => ask<CaseDetail>("PUT", `/cases/${id}/reading`, reading),
-  sign: (id: string, version: number, reader: string) =>
+  sign: (id: string, version: number, reader: string | null) =>
     ask<CaseDetail>("POST", `/cases/${id}/sign`, { version, reader }),
   newDrop: () => ask<{ id: string }>("POST", "/drops"),
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),
   read: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/read`),
   retry: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/retry`),
+  session,
+  signIn: (name: string, password: string) => ask<void>("POST", "/session", { name, password }),
+  signOut: () => ask<void>("DELETE", "/session"),
+  setPassword: (old: string, now: string) => ask<void>("POST", "/password", { old, new: now }),
+  tokens: () => ask<Token[]>("GET", "/tokens"),
+  addToken: (title: string) => ask<Token & { secret: string }>("POST", "/tokens", { title }),
+  revokeToken: (id: string) => ask<void>("DELETE", `/tokens/${id}`),
+  people: () => ask<Account[]>("GET", "/people"),
+  addPerson: (name: string, full_name: string, role: Role) =>
+    ask<{ password: string }>("POST", "/people", { name, full_name, role }),
+  changePerson: (name: string, change: { role?: Role; is_open?: boolean }) =>
+    ask<Account>("PATCH", `/people/${name}`, change),
+  newPassword: (name: string) => ask<{ password: string }>("POST", `/people/${name}/password`),
+  audit: (before: number | null) =>
+    ask<AuditLine[]>("GET", `/audit?most=${AUDIT_PAGE}${before === null ? "" : `&before=${before}`}`),
 };
 
 /** Hear of every change of a drop until it has ended. The browser asks again by itself where the connection is lost. */

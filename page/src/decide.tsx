@@ -1,13 +1,15 @@
 /** What the reader says: accept, correct or reject, category and note, the signature, and what is taken along. */
 import { useEffect, useState } from "preact/hooks";
-import type { CaseDetail, Verdict } from "./api";
+import type { CaseDetail, Person, Verdict } from "./api";
 import { fill, text } from "./text";
+import { moment } from "./time";
 
 const CATEGORIES = ["0", "1", "2", "3", "4A", "4B", "4C", "5", "6"];
 const READER = "bustle.reader";
 
 interface Props {
   detail: CaseDetail;
+  person: Person;
   isEdited: boolean;
   isDraft: boolean;
   birads: string | null;
@@ -17,13 +19,14 @@ interface Props {
   isConflict: boolean;
   write: (change: { birads?: string | null; note?: string }) => void;
   keep: (verdict: Verdict) => void;
-  sign: (reader: string) => void;
+  sign: (reader: string | null) => void;
   reload: () => void;
   remove: () => void;
 }
 
 export function Decide(props: Props) {
   const { detail } = props;
+  const ownName = props.person.full_name;
   const [reader, setReader] = useState(localStorage.getItem(READER) ?? "");
   useEffect(() => localStorage.setItem(READER, reader), [reader]);
   const reading = detail.reading;
@@ -41,7 +44,7 @@ export function Decide(props: Props) {
           <p>
             {fill(text.signedBy, {
               reader: reading.reader ?? "",
-              when: new Date(`${reading.signed}Z`).toLocaleString(),
+              when: moment(reading.signed ?? ""),
             })}
           </p>
           <p class="hint">{text.signedNote}</p>
@@ -98,20 +101,22 @@ export function Decide(props: Props) {
                   class="row"
                   onSubmit={(event) => {
                     event.preventDefault();
-                    props.sign(reader);
+                    props.sign(ownName === null ? reader : null);
                   }}
                 >
-                  <input
-                    required
-                    maxLength={200}
-                    placeholder={text.reader}
-                    aria-label={text.reader}
-                    value={reader}
-                    disabled={props.isBusy}
-                    onInput={(event) => setReader(event.currentTarget.value)}
-                  />
-                  <button class="primary" disabled={props.isBusy || !reader.trim()}>
-                    {text.sign}
+                  {ownName === null && (
+                    <input
+                      required
+                      maxLength={200}
+                      placeholder={text.reader}
+                      aria-label={text.reader}
+                      value={reader}
+                      disabled={props.isBusy}
+                      onInput={(event) => setReader(event.currentTarget.value)}
+                    />
+                  )}
+                  <button class="primary" disabled={props.isBusy || (ownName === null && !reader.trim())}>
+                    {ownName === null ? text.sign : fill(text.signAs, { name: ownName })}
                   </button>
                 </form>
               </>
@@ -133,9 +138,11 @@ export function Decide(props: Props) {
           </a>
         ))}
       </div>
-      <button class="quiet" onClick={() => confirm(text.deleteSure) && props.remove()}>
-        {text.deleteCase}
-      </button>
+      {(!isSigned || props.person.role === "admin") && (
+        <button class="quiet" onClick={() => confirm(text.deleteSure) && props.remove()}>
+          {text.deleteCase}
+        </button>
+      )}
     </section>
   );
 }

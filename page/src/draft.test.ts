@@ -15,10 +15,11 @@ test("a draft comes back as it was, whatever version its case has by now", () =>
     { version: 2, work: [[[1, 2], [3, 4], [5, 0]]], birads: null, note: "seen" },
   ];
   for (const draft of drafts) {
-    storeDraft("a", draft);
-    expect(storedDraft("a")).toEqual(draft);
+    storeDraft("owner", "a", draft);
+    expect(storedDraft("owner", "a")).toEqual(draft);
   }
-  expect(storedDraft("b")).toBeNull();
-  storeDraft("a", null);
-  expect(storedDraft("a")).toBeNull();
+  expect(storedDraft("owner", "b")).toBeNull();
+  expect(storedDraft("anna", "a")).toBeNull();
+  storeDraft("owner", "a", null);
+  expect(storedDraft("owner", "a")).toBeNull();
 });

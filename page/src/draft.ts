@@ -1,4 +1,4 @@
-/** What a reader has not kept yet, in this browser: a lost session or a reload does not lose it. */
+/** What a reader has not kept yet, in this browser, for each person: a lost session or a reload does not lose it. */
 import type { Outline } from "./api";
 
 /** Outlines to be worked on: those that the case has, the model's again, or the reader's new ones. */
@@ -12,14 +12,14 @@ export interface Draft {
   note: string;
 }
 
-const key = (id: string) => `bustle.unkept.${id}`;
+const key = (person: string, id: string) => `bustle.unkept.${person}.${id}`;
 
-export function storeDraft(id: string, draft: Draft | null): void {
-  if (draft) localStorage.setItem(key(id), JSON.stringify(draft));
-  else localStorage.removeItem(key(id));
+export function storeDraft(person: string, id: string, draft: Draft | null): void {
+  if (draft) localStorage.setItem(key(person, id), JSON.stringify(draft));
+  else localStorage.removeItem(key(person, id));
 }
 
-export function storedDraft(id: string): Draft | null {
-  const stored = localStorage.getItem(key(id));
+export function storedDraft(person: string, id: string): Draft | null {
+  const stored = localStorage.getItem(key(person, id));
   return stored ? (JSON.parse(stored) as Draft) : null;
 }

@@ -1,16 +1,56 @@
 /** The whole page: worklist, the chosen case, and what is dropped. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Refused, api, type About, type CaseDetail, type CaseSummary } from "./api";
+import { AccountDialog } from "./account";
+import { api, onLost, type About, type CaseDetail, type CaseSummary, type Person, type Session } from "./api";
 import { begun, filesOf, send, type Progress } from "./dropping";
 import { isForPage } from "./keys";
+import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
+import { SignIn, told as toldOf } from "./sign_in";
 import { text } from "./text";
 import { Worklist } from "./worklist";
 
 const THEME = "bustle.theme";
 const REFRESH = 5000;
 
+/** Who is there, and the page once somebody is. */
 export function Page() {
+  const [session, setSession] = useState<Session | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const known = useRef<string | null>(null);
+
+  const ask = useCallback(() => {
+    api.session().then((told) => {
+      const name = told.person?.name ?? null;
+      if (name !== null && known.current !== null && name !== known.current) location.reload();
+      known.current = name ?? known.current;
+      setSession(told);
+      setProblem(null);
+    }, (error) => setProblem(toldOf(error)));
+  }, []);
+
+  useEffect(() => {
+    onLost(ask);
+    ask();
+  }, [ask]);
+
+  const person = session?.person ?? null;
+  const last = useRef<Person | null>(null);
+  if (person && !person.must_change) last.current = person;
+  return (
+    <>
+      {last.current && <Room person={last.current} />}
+      {session && (!person || person.must_change) && <SignIn session={session} done={ask} />}
+      {!session && problem !== null && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Room({ person }: { person: Person }) {
   const [about, setAbout] = useState<About | null>(null);
   const [cases, setCases] = useState<CaseSummary[]>([]);
   const [selected, setSelected] = useState<string | null>(null);
@@ -20,6 +60,7 @@ export function Page() {
   const [problem, setProblem] = useState<string | null>(null);
   const [isOver, setIsOver] = useState(false);
   const [theme, setTheme] = useState(localStorage.getItem(THEME) ?? "dark");
+  const [dialog, setDialog] = useState<"people" | "account" | null>(null);
   const keys = useRef<HTMLDialogElement>(null);
   const nextKey = useRef(1);
 
@@ -28,8 +69,7 @@ export function Page() {
     localStorage.setItem(THEME, theme);
   }, [theme]);
 
-  const refused = (error: unknown) =>
-    setProblem(error instanceof Refused ? error.message || text.unreachable : String(error));
+  const refused = (error: unknown) => setProblem(toldOf(error));
 
   const refresh = useCallback(async () => {
     try {
@@ -177,6 +217,8 @@ export function Page() {
         )}
         <span class="gap" />
         {about && <p class="hint model">{about.model}</p>}
+        {person.role === "admin" && <button onClick={() => setDialog("people")}>{text.people}</button>}
+        {person.full_name !== null && <button onClick={() => setDialog("account")}>{person.full_name}</button>}
         <button onClick={() => keys.current?.showModal()}>{text.keys}</button>
         <button onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{text.theme}</button>
       </header>
@@ -204,6 +246,7 @@ export function Page() {
           <Reading
             key={`${detail.id}-${opened}`}
             detail={detail}
+            person={person}
             about={about}
             replaced={(told) => {
               setDetail((old) => (old?.id === told.id ? told : old));
@@ -214,6 +257,8 @@ export function Page() {
           />
         )}
       </main>
+      {dialog === "people" && <PeopleDialog person={person} close={() => setDialog(null)} />}
+      {dialog === "account" && <AccountDialog person={person} close={() => setDialog(null)} />}
       {isOver && <div class="over">{text.dropNow}</div>}
       <dialog ref={keys} aria-label={text.keys}>
         <table>

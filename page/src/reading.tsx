@@ -1,6 +1,6 @@
 /** One case on the page: picture, evidence and decision, and the reader's changes until they are kept. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Refused, api, type About, type CaseDetail, type Measured, type Verdict } from "./api";
+import { Refused, api, type About, type CaseDetail, type Measured, type Person, type Verdict } from "./api";
 import { Decide } from "./decide";
 import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
@@ -11,15 +11,16 @@ import { Viewer } from "./viewer";
 
 interface Props {
   detail: CaseDetail;
+  person: Person;
   about: About | null;
   replaced: (detail: CaseDetail) => void;
   reload: () => void;
   remove: () => void;
 }
 
-export function Reading({ detail, about, replaced, reload, remove }: Props) {
+export function Reading({ detail, person, about, replaced, reload, remove }: Props) {
   const isSigned = detail.status === "signed";
-  const stored = useMemo(() => storedDraft(detail.id), [detail.id, detail.version]);
+  const stored = useMemo(() => storedDraft(person.name, detail.id), [person.name, detail.id, detail.version]);
   const isLate = stored !== null && stored.version !== detail.version;
   const draft = isSigned ? null : stored;
   const version = draft?.version ?? detail.version;
@@ -44,8 +45,8 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
   );
 
   useEffect(() => {
-    if (isDraft) storeDraft(detail.id, { version, work, birads, note });
-  }, [isDraft, work, birads, note, detail.id, version]);
+    if (isDraft) storeDraft(person.name, detail.id, { version, work, birads, note });
+  }, [isDraft, work, birads, note, person.name, detail.id, version]);
 
   useEffect(() => {
     if (typeof work === "string") {
@@ -79,7 +80,7 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
   };
 
   const settle = (told: CaseDetail) => {
-    storeDraft(told.id, null);
+    storeDraft(person.name, told.id, null);
     setIsDraft(false);
     setHistory(begin<Work>("kept"));
     setProblem(null);
@@ -106,7 +107,7 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
     return settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note }));
   };
 
-  const sign = (reader: string) => settled(() => api.sign(detail.id, version, reader));
+  const sign = (reader: string | null) => settled(() => api.sign(detail.id, version, reader));
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -142,6 +143,7 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
         {detail.kind === "image" && (
           <Decide
             detail={detail}
+            person={person}
             isEdited={isCorrected}
             isDraft={isDraft}
             birads={birads}
@@ -157,7 +159,7 @@ export function Reading({ detail, about, replaced, reload, remove }: Props) {
             keep={keep}
             sign={sign}
             reload={() => {
-              storeDraft(detail.id, null);
+              storeDraft(person.name, detail.id, null);
               reload();
             }}
             remove={remove}

@@ -160,9 +160,17 @@ def test_a_killed_server_reads_on_where_it_was(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def walked(address: str, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def walker(tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
+    """What drives the browser."""
     environment = FreshEnvironment(tmp_path_factory.mktemp("walker") / "environment")
     environment.install("playwright")
+    return environment
+
+
+@pytest.fixture(scope="module")
+def walked(
+    address: str, sources: Path, walker: FreshEnvironment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("walk")
     pixels = read_image(PICTURES / "case227.png")[0]
     height, width = pixels.shape
@@ -170,7 +178,7 @@ def walked(address: str, sources: Path, tmp_path_factory: pytest.TempPathFactory
     dicom = written(out, made, "image.dcm")
     axe = sources / "node_modules" / "axe-core" / "axe.min.js"
     script = Path(__file__).with_name("walk_the_page.py")
-    printed = environment.run("python", script, address, axe, out, PICTURES / "case043.png", dicom)
+    printed = walker.run("python", script, address, axe, out, PICTURES / "case043.png", dicom)
     return json.loads(printed), out
 
 
@@ -193,3 +201,23 @@ def test_the_page_makes_no_error_and_asks_nobody_else(walked: tuple[dict[str, An
 
 def test_axe_finds_nothing_serious(walked: tuple[dict[str, Any], Path]):
     assert walked[0]["faults"] == []
+
+
+def test_two_people_sign_in_and_an_ended_session_loses_no_edit(
+    sources: Path, walker: FreshEnvironment, tmp_path: Path
+):
+    words = [sys.executable, "-m", "bustle", "serve", "--data-dir", str(tmp_path / "data"), "user", "add", "anna"]
+    variables = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    made = subprocess.run([*words, "--role", "admin"], check=True, capture_output=True, text=True, env=variables)
+    served = started(tmp_path / "data")
+    try:
+        axe = sources / "node_modules" / "axe-core" / "axe.min.js"
+        script = Path(__file__).with_name("walk_the_accounts.py")
+        site = served.address.partition("?")[0]
+        scan = PICTURES / "case043.png"
+        seen = json.loads(walker.run("python", script, site, axe, tmp_path, scan, "anna", made.stdout.strip()))
+    finally:
+        served.process.send_signal(signal.SIGINT)
+        served.process.communicate(timeout=60)
+    assert seen["faults"] == []
+    assert seen["deeds"][:4] == ["signed out", "token made", "reading signed", "case read"]

@@ -1,4 +1,7 @@
-"""A server with two cases read by the shipped model: an example picture, and the same pixels as a DICOM file."""
+"""One server for all tests of this folder, with two cases read by the shipped model.
+
+They are an example picture, and the same pixels as a DICOM file; only `test_reading` changes them.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,12 @@ from tests.io.dicom.made_files import data_set, region, written
 
 from bustle.inference.shipped import default_model
 from bustle.io.raster import read_image
+from bustle.webapp import passwords
 from bustle.webapp.access import Access
+from bustle.webapp.accounts import add_account, make_token, named_account
 from bustle.webapp.app import make_app, open_server
 from bustle.webapp.demo_cases import PICTURES
+from bustle.webapp.roles import Role
 from bustle.webapp.server import PageSettings, Server
 
 PICTURE = PICTURES / "case227.png"
@@ -45,6 +51,23 @@ class Page:
         """The same with another server of the same folder."""
         app = make_app(server, self.app.state.access)
         return Page(TestClient(app, base_url=HOST, headers=self.client.headers), app, self.folder)
+
+    def program_of(self, name: str, role: Role) -> TestClient:
+        """The server as a program sees it that has a token of an account, which is made."""
+        with self.server.sessions.begin() as session:
+            add_account(session, name, full_name=f"Dr. {name}", role=role, by="owner")
+            account = named_account(session, name)
+            account.is_first_password = False
+            _, secret = make_token(session, account, title="a test's", days=1)
+        return self.program(secret)
+
+    def program(self, secret: str) -> TestClient:
+        """The server as a program sees it that shows this token."""
+        return TestClient(self.app, base_url=HOST, headers={"Authorization": f"Bearer {secret}"})
+
+    def browser(self) -> TestClient:
+        """The server as a browser sees it in which nobody is signed in."""
+        return TestClient(self.app, base_url=HOST, follow_redirects=False)
 
     def send(self, files: dict[str, bytes]) -> str:
         """Send files, and do not ask for their reading; the drop's id."""
@@ -79,12 +102,18 @@ class Page:
         return self.client.get(f"/api/cases/{row['id']}").json()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that take no time."""
+    monkeypatch.setattr(passwords, "COST", passwords.Cost(4, 8, 1))
+
+
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("page") / "data"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     access = Access()
     pixels = read_image(PICTURE)[0]

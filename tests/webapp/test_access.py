@@ -1,31 +1,68 @@
-"""Nobody gets in without the token, and no other site is loaded or listened to."""
+"""Nobody gets in who is not known, nobody does what their role does not allow, and no other site is listened to."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from tests.webapp.conftest import HOST, Page
 
+from bustle.webapp.app import ANYBODY, LEAST_ROLE
+from bustle.webapp.roles import ROLES, Role, covers
 
-def routes(page: Page) -> list[tuple[str, str]]:
-    """Method and address of every route of the API, with values for what is named in it."""
+Asked = tuple[str, str, str]
+
+
+def routes(page: Page) -> list[Asked]:
+    """Method and address of every route of the API, with values for what is named in it, and whom it is for."""
     schema = page.client.get("/api/openapi.json").json()
     values = {"{case_id}": page.cases()[0]["id"], "{drop_id}": "0", "{number}": "0", "{kind}": "json"}
-    found = []
+    values |= {"{name}": "nobody", "{token_id}": "0"}
+    found: list[Asked] = []
     for path, methods in schema["paths"].items():
         for name, value in values.items():
             path = path.replace(name, value)
-        found += [(method.upper(), path) for method in methods]
+        assert "{" not in path, path
+        found += [(method.upper(), path, told[LEAST_ROLE]) for method, told in methods.items()]
     return found
 
 
-def test_every_route_refuses_whoever_lacks_the_token(page: Page):
-    listed = routes(page)
-    assert len(listed) >= 16
+def test_no_route_is_served_that_is_not_described(page: Page):
+    """FastAPI describes all routes of its routers; these are beside them."""
+    beside = {route.path for route in page.app.routes if isinstance(route, Route | Mount)}
+    assert beside == {"/api/openapi.json", "/", ""}
+
+
+def test_only_signing_in_is_open_to_all(page: Page):
+    assert {(method, path) for method, path, role in routes(page) if role == ANYBODY} == {
+        ("GET", "/api/session"),
+        ("POST", "/api/session"),
+    }
+
+
+def test_every_other_route_refuses_whoever_lacks_the_token(page: Page):
+    listed = [(method, path) for method, path, role in routes(page) if role != ANYBODY]
+    assert len(listed) >= 26
     stranger = TestClient(page.client.app, base_url=HOST)
-    for method, path in [*listed, ("GET", "/api/openapi.json")]:
-        for headers in ({}, {"Authorization": "Bearer wrong"}):
+    for method, path in [*listed, ("GET", "/api/openapi.json"), ("DELETE", "/api/session")]:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer bustle_wrong"}):
             assert stranger.request(method, path, headers=headers).status_code == 401, (method, path)
+        stranger.cookies.set("bustle_8765", "wrong")
+        assert stranger.request(method, path).status_code == 401, (method, path)
+        stranger.cookies.clear()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_route_refuses_those_whose_role_is_too_low_and_no_others(page: Page, role: Role):
+    program = page.program_of(f"one.{role}", role)
+    for method, path, least in routes(page):
+        if least == ANYBODY or (method, path) == ("DELETE", f"/api/cases/{page.cases()[0]['id']}"):
+            continue
+        answer = program.request(method, path)
+        told = answer.json().get("detail", "") if answer.status_code == 403 else ""
+        assert told.startswith("this is for those") != covers(role, cast(Role, least)), (method, path, answer.text)
 
 
 def test_the_printed_address_hands_over_the_token_once(page: Page):

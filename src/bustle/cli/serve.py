@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import tempfile
 
+from bustle.cli import serve_user
 from bustle.core.paths import given_path
 
 HELP = "Open a page in the browser: drop scans, read the answers, correct, sign and export them."
@@ -34,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="begin with four example pictures that are read already; without --data-dir nothing is kept",
     )
+    actions = parser.add_subparsers(dest="action", metavar="user", help="keep the page's accounts; see user --help")
+    user = actions.add_parser("user", description="Keep the accounts of the page in --data-dir.")
+    serve_user.add_arguments(user)
 
 
 def _port(text: str) -> int:
@@ -43,6 +47,8 @@ def _port(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.action == "user":
+        return serve_user.run(arguments)
     from bustle.inference.shipped import default_model
     from bustle.webapp.serve import default_data_folder, serve
     from bustle.webapp.server import PageSettings

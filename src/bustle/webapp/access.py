@@ -1,45 +1,55 @@
-"""Who may speak with the server: whoever has the token of its start.
+"""Who asks: the owner by the token of the server's start, a person by a session, a program by a token of its own.
 
-This is the place of accounts and roles: a `Person` is all that the rest of the server knows of whoever asks. Until
-there are accounts there is one, whom the token stands for; readers write their names under what they sign.
+A `Person` is all that the routes know of whoever asks.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
-from starlette.middleware.base import RequestResponseEndpoint
+from fastapi import Depends, HTTPException, Request
+from fastapi.routing import APIRoute
+from sqlalchemy.orm import Session, sessionmaker
 
-API = "/api/"
+from bustle.webapp.accounts import OWNER, account_of_token, signed_in
+from bustle.webapp.roles import ROLES, Role, covers
+
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Of every answer: nothing is loaded from elsewhere, and nobody shows the page within theirs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
-    """Whoever asks; `name` goes into the trail of what was changed."""
+    """Whoever asks; `name` goes into the trail of what was changed.
+
+    `account` is None of the owner, who writes a name under each signature; others sign with their `full_name`.
+    `by` says what was shown, `cookie` what of it a browser sends by itself. Who `must_change` a first password may do
+    nothing else.
+    """
 
     name: str
+    role: Role
+    by: Literal["link", "session", "token"]
+    full_name: str | None = None
+    account: str | None = None
+    must_change: bool = False
+    cookie: str | None = field(default=None, repr=False)
+
+    @property
+    def csrf(self) -> str | None:
+        """What a page of this server knows and no other: it goes with every change that a cookie would allow."""
+        if self.cookie is None:
+            return None
+        return hmac.new(self.cookie.encode(), b"bustle csrf", hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The token, and the names under which the server may be asked; empty `hosts`: any name."""
+    """The owner's token, and the names under which the server may be asked; empty `hosts`: any name."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     hosts: tuple[str, ...] = LOCAL_HOSTS
@@ -57,34 +67,45 @@ class Access:
         """Its name: two servers of one machine share their cookies, whatever their ports."""
         return f"bustle_{urlsplit(str(request.url)).port or 80}"
 
-    def is_known(self, given: str | None) -> bool:
+    def is_owners(self, given: str | None) -> bool:
         return given is not None and secrets.compare_digest(given.encode(), self.token.encode())
 
-    def person(self, request: Request) -> Person | None:
-        """Whom the request's token stands for; None without one that is right."""
+    def person(self, request: Request, sessions: sessionmaker[Session]) -> Person | None:
+        """Whoever the request's token or cookie stands for; None without one that is right."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        given = bearer if scheme.lower() == "bearer" else request.cookies.get(self.cookie(request))
-        return Person("owner") if self.is_known(given) else None
+        if scheme.lower() == "bearer":
+            if self.is_owners(bearer):
+                return Person(name=OWNER, role="admin", by="link")
+            account = account_of_token(sessions, bearer)
+            by, cookie = "token", None
+        else:
+            cookie = request.cookies.get(self.cookie(request))
+            if cookie is None:
+                return None
+            if self.is_owners(cookie):
+                return Person(name=OWNER, role="admin", by="link", cookie=cookie)
+            account, by = signed_in(sessions, cookie), "session"
+        if account is None:
+            return None
+        return Person(
+            name=account.name,
+            role=account.role,
+            by=by,
+            full_name=account.full_name,
+            account=account.id,
+            must_change=account.is_first_password,
+            cookie=cookie,
+        )
 
 
-def guard(app: FastAPI, access: Access) -> None:
-    """Let nobody in without the token, which the address that the server prints hands over once."""
-
-    @app.middleware("http")
-    async def check(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = _refusal(request, access) or _admission(request, access)
-        if response is None:
-            response = await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.url.path.startswith(API):
-            response.headers.setdefault("Cache-Control", "no-store")
-        return response
+def person_or_none(request: Request) -> Person | None:
+    """Whoever asks a route that is open to all."""
+    return request.state.person
 
 
 def current_person(request: Request) -> Person:
-    """The one who asks, for a route; `guard` has let in nobody else."""
-    person = request.app.state.access.person(request)
+    """Whoever asks, for a route; the guard has let in nobody else."""
+    person = request.state.person
     assert person is not None
     return person
 
@@ -92,24 +113,31 @@ def current_person(request: Request) -> Person:
 CurrentPerson = Annotated[Person, Depends(current_person)]
 
 
-def _refusal(request: Request, access: Access) -> Response | None:
-    if not access.has_host(request):
-        return _problem(421, "this server is not known by that name; open the address that it printed")
-    if request.method in CHANGING and not access.is_same_site(request):
-        return _problem(403, "another site may not change anything here")
-    if request.url.path.startswith(API) and access.person(request) is None:
-        return _problem(401, "the token is missing or no longer right; open the address that the server printed")
-    return None
+@dataclass(frozen=True)
+class AtLeast:
+    """Asked before a route: it is for whoever has this role, or one that covers it."""
+
+    role: Role
+
+    def __call__(self, person: CurrentPerson) -> None:
+        if not covers(person.role, self.role):
+            raise HTTPException(403, f"this is for those who have the role {self.role}")
 
 
-def _admission(request: Request, access: Access) -> Response | None:
-    """The address that the server printed leads on to one without the token, which a browser would remember."""
-    if request.url.path != "/" or not access.is_known(request.query_params.get("token")):
+@dataclass(frozen=True)
+class OpenToAll:
+    """Asked before a route that anybody may ask."""
+
+    def __call__(self) -> None:
         return None
-    response = RedirectResponse("/", status_code=303)
-    response.set_cookie(access.cookie(request), access.token, httponly=True, samesite="strict")
-    return response
 
 
-def _problem(status: int, text: str) -> Response:
-    return JSONResponse({"detail": text}, status)
+def least_role(route: APIRoute) -> Role | None:
+    """Of whom a route is for; None where it is open to all. Raises `ValueError` where nothing says so."""
+    asked = [one.dependency for one in route.dependencies]
+    roles: list[Role] = [one.role for one in asked if isinstance(one, AtLeast)]
+    if roles:
+        return max(roles, key=ROLES.index)
+    if any(isinstance(one, OpenToAll) for one in asked):
+        return None
+    raise ValueError(f"nothing says whom {route.path} is for")

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
 
@@ -21,12 +22,13 @@ from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
 from bustle.report.disclaimer import DISCLAIMER
-from bustle.webapp import case_routes, drop_routes
-from bustle.webapp.access import Access, guard
+from bustle.webapp import account_routes, case_routes, drop_routes
+from bustle.webapp.access import Access, AtLeast, least_role
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import open_database
 from bustle.webapp.demo_cases import add_demo_cases
 from bustle.webapp.full_disk import NO_SPACE, is_full_disk
+from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader, told
@@ -35,6 +37,9 @@ from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
 STATIC = Path(__file__).parent / "static"
 LIST, STAGE = "page", "read"
+LEAST_ROLE, ANYBODY = "x-least-role", "anybody"
+"""In the description of each route: whom it is for."""
+
 MOST_TOLD = 5
 """Of all that is wrong with one request."""
 
@@ -54,9 +59,13 @@ def make_app(server: Server, access: Access) -> FastAPI:
     )
     app.state.server = server
     app.state.access = access
-    app.include_router(drop_routes.router)
-    app.include_router(case_routes.router)
-    app.add_api_route("/api/about", about, tags=["server"], responses={401: {"model": Problem}})
+    server_routes = APIRouter(tags=["server"], dependencies=[Depends(AtLeast("reader"))])
+    server_routes.add_api_route("/api/about", about, responses={401: {"model": Problem}})
+    for router in (drop_routes.router, case_routes.router, account_routes.router, server_routes):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            route.openapi_extra = {**(route.openapi_extra or {}), LEAST_ROLE: least_role(route) or ANYBODY}
+        app.include_router(router)
     app.add_exception_handler(InputError, _input_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)

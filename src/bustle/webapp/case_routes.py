@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from bustle.io.raster import as_png
-from bustle.webapp.access import CurrentPerson
+from bustle.webapp.access import AtLeast, CurrentPerson
+from bustle.webapp.audit_trail import note
 from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
 from bustle.webapp.dropped_file import is_spent
 from bustle.webapp.exports import export
@@ -27,11 +28,15 @@ from bustle.webapp.messages import (
     Signature,
 )
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
+from bustle.webapp.roles import covers
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
 from bustle.webapp.tables import Case, Drop, DroppedFile, Reading
 
 router = APIRouter(
-    prefix="/api/cases", tags=["cases"], responses={code: {"model": Problem} for code in (401, 404, 422)}
+    prefix="/api/cases",
+    tags=["cases"],
+    responses={code: {"model": Problem} for code in (401, 403, 404, 422)},
+    dependencies=[Depends(AtLeast("reader"))],
 )
 CONFLICT: Responses = {409: {"model": Problem}}
 PICTURE: Responses = {200: {"content": {"image/png": {}}}}
@@ -53,17 +58,21 @@ def show_case(case: NamedCase, server: CurrentServer) -> CaseDetail:
 
 
 @router.delete("/{case_id}", status_code=204, responses=CONFLICT)
-def delete_case(case_id: str, server: CurrentServer) -> None:
+def delete_case(case_id: str, server: CurrentServer, person: CurrentPerson) -> None:
     """Delete a case with its readings and files; its dropped file goes with the last case of it.
 
-    409 while its drop is still being read.
+    403 for a signed case, unless an admin asks; 409 while its drop is still being read.
     """
     with server.sessions.begin() as session:
         case = named_case(case_id, session)
+        is_signed = any(reading.signed is not None for reading in case.readings)
+        if is_signed and not covers(person.role, "admin"):
+            raise HTTPException(403, "the case is signed; only an admin deletes it")
         job = server.jobs.state(case.drop_id)
         if job is not None and job.state in ("waiting", "running"):
             raise HTTPException(409, "its drop is still being read; delete it after that")
         file = session.get_one(DroppedFile, case.file_id)
+        note(session, person.name, "case deleted", case=case_id, version=case.version, signed=is_signed)
         session.delete(case)
         file.deleted = [*file.deleted, case_id]
         session.flush()
@@ -123,7 +132,9 @@ def sign_reading(
 
 
 @router.get("/{case_id}/export/{kind}", response_class=Response, responses=CONFLICT)
-def take_along(case: NamedCase, kind: ExportFormat, session: CurrentSession, server: CurrentServer) -> Response:
+def take_along(
+    case: NamedCase, kind: ExportFormat, session: CurrentSession, server: CurrentServer, person: CurrentPerson
+) -> Response:
     """The newest reading, and without one the model's answer, as a file."""
     _check_image(case)
     redrawn = redrawn_by_reader(case, server.data)
@@ -132,6 +143,7 @@ def take_along(case: NamedCase, kind: ExportFormat, session: CurrentSession, ser
         raise HTTPException(422, "only of DICOM images there are DICOM objects")
     stored = session.get_one(DroppedFile, case.file_id).stored
     made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data)
+    note(session, person.name, "case exported", case=case.id, version=case.version, kind=kind)
     headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
     return Response(made.content, media_type=made.media_type, headers=headers)
 

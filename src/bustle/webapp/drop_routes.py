@@ -7,12 +7,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from bustle.webapp.access import AtLeast, CurrentPerson
+from bustle.webapp.audit_trail import note
 from bustle.webapp.messages import DropInfo, DroppedFileInfo, DropState, NewDrop, Problem
 from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
@@ -21,7 +23,12 @@ from bustle.webapp.uploads import own_name, store, stored_name
 LONGEST_SILENCE = 15.0
 """Seconds after which a stream of events says that it is still there: what stands between may close silent ones."""
 
-router = APIRouter(prefix="/api/drops", tags=["drops"], responses={401: {"model": Problem}, 422: {"model": Problem}})
+router = APIRouter(
+    prefix="/api/drops",
+    tags=["drops"],
+    responses={code: {"model": Problem} for code in (401, 403, 422)},
+    dependencies=[Depends(AtLeast("reader"))],
+)
 
 
 @router.post("", status_code=201)
@@ -81,12 +88,14 @@ async def add_file(drop_id: str, request: Request, server: CurrentServer) -> Dro
 
 
 @router.post("/{drop_id}/read", status_code=202, responses={404: {"model": Problem}, 409: {"model": Problem}})
-def read_drop(drop_id: str, server: CurrentServer) -> DropInfo:
+def read_drop(drop_id: str, server: CurrentServer, person: CurrentPerson) -> DropInfo:
     """Begin the reading of a drop whose files are all here; asked twice, it is done once."""
     with server.sessions.begin() as session:
         drop = _drop(session, drop_id)
         if not drop.files:
             raise HTTPException(409, "the drop has no files")
+        if not drop.begun:
+            note(session, person.name, "scan dropped", drop=drop_id, sha256=[file.sha256 for file in drop.files])
         drop.begun = True
     server.jobs.submit(drop_id, {"drop": drop_id})
     return _info_of(drop_id, server)

@@ -216,10 +216,10 @@ class NewReading(Message):
 
 
 class Signature(Message):
-    """The name of whoever signs the reading of this `version`."""
+    """Of the reading of this `version`. Who has no account writes a name; the others sign with their account's."""
 
     version: int = Field(ge=1)
-    reader: Text = Field(min_length=1, max_length=200, pattern=r"\S")
+    reader: Text | None = Field(default=None, min_length=1, max_length=200, pattern=r"\S")
 
 
 CaseDetail.model_rebuild()

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from bustle.reading.algorithm import algorithm_of
-from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines
+from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines, outlines_digest
+from bustle.webapp import audit_trail
 from bustle.webapp.access import Person
+from bustle.webapp.audit_trail import Deed
 from bustle.webapp.case_detail import answer_info, kept_answer, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewReading, Signature
@@ -65,6 +67,7 @@ def add_reading(
     image = predicted_image(case, data)
     redrawn = None if new.outlines is None else redrawn_of(image, new.outlines, model=model)
     answer = None if redrawn is None else redrawn.answer
+    before = case.reading
     _add(
         session,
         case,
@@ -79,6 +82,7 @@ def add_reading(
             model=algorithm_of(image.provenance()).answers_sha256,
         ),
     )
+    _note(session, case, before, person, "case read")
     return redrawn
 
 
@@ -88,8 +92,42 @@ def sign(session: Session, case: Case, signature: Signature, person: Person) -> 
     last = case.reading
     assert last is not None  # a signature's version is at least 1
     kept = {name: getattr(last, name) for name in ("verdict", "outlines", "birads", "note", "answer", "model")}
-    signed = {"reader": signature.reader.strip(), "signed": now()}
+    signed = {"reader": _name_under(signature, person), "signed": now()}
     _add(session, case, Reading(version=signature.version + 1, person=person.name, **kept, **signed))
+    _note(session, case, last, person, "reading signed")
+
+
+def _name_under(signature: Signature, person: Person) -> str:
+    """Whoever has an account signs with its name, and only the owner with one that is written."""
+    if person.full_name is not None:
+        if signature.reader not in (None, person.full_name):
+            raise HTTPException(422, f"you are signed in as {person.full_name} and sign so")
+        return person.full_name
+    if signature.reader is None:
+        raise HTTPException(422, "write the name of whoever signs")
+    return signature.reader.strip()
+
+
+def _note(session: Session, case: Case, before: Reading | None, person: Person, deed: Deed) -> None:
+    """What a reading was before and is after, without its words, which may name a patient."""
+    after = case.reading
+    assert after is not None
+    audit_trail.note(
+        session, person.name, deed, case=case.id, model=after.model, before=_told(before), after=_told(after)
+    )
+
+
+def _told(reading: Reading | None) -> dict[str, object] | None:
+    if reading is None:
+        return None
+    lines = reading.outlines
+    return {
+        "version": reading.version,
+        "verdict": reading.verdict,
+        "birads": reading.birads,
+        "outlines": None if lines is None else outlines_digest(as_outlines(lines)),
+        "decision": None if reading.answer is None else reading.answer.get("decision"),
+    }
 
 
 def _check(case: Case, version: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.jobs.ledger import Jobs
 from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.tables import Case
 
@@ -41,6 +42,7 @@ class Server:
     sessions: sessionmaker[Session]
     model: ModelInUse
     jobs: Jobs
+    limits: LoginLimits = field(default_factory=LoginLimits)
 
 
 def current_server(request: Request) -> Server:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from bustle.webapp.roles import Role
+
 CaseKind = Literal["image", "clip", "unread"]
 Verdict = Literal["accepted", "corrected", "rejected"]
 
@@ -105,6 +107,64 @@ class Reading(Base):
     model: Mapped[str]
     reader: Mapped[str | None]
     signed: Mapped[datetime | None]
+
+
+class Account(Base):
+    """A person who may sign in under `name`; readings are signed with `full_name`.
+
+    `password` is its hash; one that was made for the person is to be changed before anything else. A closed account
+    stays, because readings and the audit trail name it.
+    """
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    full_name: Mapped[str]
+    role: Mapped[Role] = mapped_column(String(16))
+    password: Mapped[str]
+    is_first_password: Mapped[bool]
+    is_open: Mapped[bool]
+    made: Mapped[datetime]
+
+
+class SignedIn(Base):
+    """A browser in which a person is signed in; `digest` is that of what its cookie holds."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    made: Mapped[datetime]
+    seen: Mapped[datetime]
+    account: Mapped[Account] = relationship()
+
+
+class Token(Base):
+    """What a program shows instead of a password; only its digest is kept. `ends` is None where it does not."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    title: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    made: Mapped[datetime]
+    ends: Mapped[datetime | None]
+    account: Mapped[Account] = relationship()
+
+
+class AuditEvent(Base):
+    """One line of the audit trail. It names a case and does not refer to it: a deleted case leaves it behind."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    person: Mapped[str]
+    deed: Mapped[str] = mapped_column(String(32))
+    case_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 def now() -> datetime:

@@ -1,0 +1,93 @@
+"""What stands before every route: the right host, no other site, a person who is known, and headers that forbid."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.base import RequestResponseEndpoint
+
+from bustle.webapp.access import Access, Person
+
+API = "/api/"
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+CSRF_HEADER = "X-CSRF-Token"
+SESSION, PASSWORD = "/api/session", "/api/password"
+OPEN = (("GET", SESSION), ("POST", SESSION))
+"""Asked by those who are not known yet."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer: nothing is loaded from elsewhere, and nobody shows the page within theirs."""
+
+
+def guard(app: FastAPI, access: Access) -> None:
+    """Let nobody in who is not known; the address that the server prints hands its token over once."""
+
+    @app.middleware("http")
+    async def check(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = _wrong_place(request, access) or _admission(request, access)
+        if response is None and request.url.path.startswith(API):
+            person = await run_in_threadpool(access.person, request, request.app.state.server.sessions)
+            request.state.person = person
+            response = _refusal(request, person)
+        if response is None:
+            response = await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.url.path.startswith(API):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def set_cookie(response: Response, request: Request, value: str) -> None:
+    """Give a browser what it shows from now on; scripts do not see it, and other sites do not make it send it."""
+    name = request.app.state.access.cookie(request)
+    is_encrypted = request.url.scheme == "https"
+    response.set_cookie(name, value, httponly=True, samesite="strict", secure=is_encrypted)
+
+
+def _wrong_place(request: Request, access: Access) -> Response | None:
+    if not access.has_host(request):
+        return _problem(421, "this server is not known by that name; open the address that it printed")
+    if request.method in CHANGING and not access.is_same_site(request):
+        return _problem(403, "another site may not change anything here")
+    return None
+
+
+def _refusal(request: Request, person: Person | None) -> Response | None:
+    path = request.url.path
+    if person is None:
+        return (
+            None
+            if (request.method, path) in OPEN
+            else _problem(401, "sign in, or open the address that the server printed")
+        )
+    if person.csrf is not None and request.method in CHANGING:
+        given = request.headers.get(CSRF_HEADER, "")
+        if not secrets.compare_digest(given.encode(), person.csrf.encode()):
+            return _problem(403, f"the header {CSRF_HEADER} is missing or wrong; load the page again")
+    if person.must_change and path not in (SESSION, PASSWORD):
+        return _problem(403, "set a password of your own first")
+    return None
+
+
+def _admission(request: Request, access: Access) -> Response | None:
+    """The address that the server printed leads on to one without the token, which a browser would remember."""
+    if request.url.path != "/" or not access.is_owners(request.query_params.get("token")):
+        return None
+    response = RedirectResponse("/", status_code=303)
+    set_cookie(response, request, access.token)
+    return response
+
+
+def _problem(status: int, text: str) -> Response:
+    return JSONResponse({"detail": text}, status)
