@@ -54,7 +54,7 @@ from ImageNet's weights, which are fetched; `--set model.encoder_weights=null` l
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
-epoch of one fold. Networks are smaller there: ResNet-18 stands for ResNet-50 and -101, VGG-11 for VGG-16,
+epoch of one fold. Networks are smaller there: ResNet-18 stands for VGG-16, ResNet-50 and ResNet-101,
 DenseNet-121 for DenseNet-161, and networks without such an encoder have a quarter of their width. Each paper's part
 says how many of its commands have been tried so as they stand here.
 """

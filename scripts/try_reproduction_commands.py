@@ -38,13 +38,13 @@ PAGE = ROOT / "docs" / "reference" / "reproduce.md"
 TRIED = ROOT / "scripts" / "reproduction_tried.txt"
 SMALL = {
     "phantom:?cases=400": "phantom:?cases=16&size=96",
-    "phantom:?volumes=170": "phantom:?volumes=8&coarse=4",
+    "phantom:?volumes=170": "folder:data/ABUS",
     "busi:BUSI": "busi:data/BUSI",
     "udiat:UDIAT": "udiat:data/UDIAT",
     "BUSI/malignant/*).png": "data/BUSI/malignant/*).png",
 }
-SHALLOWER = {"resnet50": "resnet18", "resnet101": "resnet18", "vgg16": "vgg11", "densenet161": "densenet121"}
-IMAGES = 16
+SHALLOWER = {"resnet50": "resnet18", "resnet101": "resnet18", "vgg16": "resnet18", "densenet161": "densenet121"}
+IMAGES, VOLUMES = 16, 8
 
 
 def commands(page: Path = PAGE) -> list[list[str]]:
@@ -97,7 +97,8 @@ def record(words: Sequence[str]) -> None:
 
 
 def write_data(folder: Path) -> None:
-    """The same generated images as BUSI's and UDIAT's publishers lay theirs out."""
+    """The same generated images as BUSI's and UDIAT's publishers lay theirs out, and coarse volumes, made once."""
+    bustle(["data", "phantom", "--volumes", str(VOLUMES), "--coarse", "4", "--out", str(folder / "ABUS")])
     cases = open_sources([f"phantom:?cases={IMAGES}&size=96"]).cases
     for number, case in enumerate(cases, start=1):
         _write(case, folder / "BUSI" / str(case.label), image=f"{case.label} ({number})", mask="{}_mask")
@@ -137,9 +138,16 @@ def runs(words: Sequence[str]) -> bool:
     """Whether the command, given without the program's name, comes to its end; an interrupt ends the trial."""
     try:
         return bustle([*words, "--debug"]) == 0  # without --debug an interrupt is one more exit code
-    except (Exception, SystemExit):
+    except (Exception, SystemExit) as error:
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from error
         traceback.print_exc()
         return False
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt lies under the error, as in a training that says how to go on."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _was_interrupted(error.__context__))
 
 
 def main() -> None:

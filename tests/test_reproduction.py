@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from tests.scripts import script
 
+from bustle.core.errors import InputError
 from bustle.core.published import load_published
 from bustle.core.recipe import load_protocol, load_recipe, recipe_ids, setting_ids
 from bustle.experiments.reproduction.catalogue import Block, recipe_of_row, sections
@@ -117,7 +118,10 @@ def test_a_command_that_fails_is_told_and_an_interrupt_ends_the_trial(
     assert "no-such-recipe" in capsys.readouterr().err
 
     def interrupted(_: list[str]) -> int:
-        raise KeyboardInterrupt
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise InputError("training was interrupted in epoch 1", remedy="go on") from None
 
     monkeypatch.setattr(trial, "bustle", interrupted)
     with pytest.raises(KeyboardInterrupt):
