@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from tests.experiments.made_run import write_run, write_sessions
 
 from bustle.cli.main import main
+from bustle.core.recipe import load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout
 
 
@@ -40,6 +42,16 @@ def test_the_file_bears_the_runs_name_and_stands_in_results(run, capsys):
     files = [run.parents[1] / name for name in ("results/first.json", "results/second.json", "elsewhere/first.json")]
     assert len({file.read_bytes() for file in files}) == 1
     assert files[0].read_bytes().count(b"\n") == 1
+
+
+def test_no_folder_of_this_machine_stands_in_the_file(run):
+    recipe = load_recipe(str(RunLayout(run).recipe))
+    model = replace(recipe.model, encoder_weights="/home/doe/weights/first.safetensors")
+    save_recipe(replace(recipe, model=model), RunLayout(run).recipe)
+    assert main(["results", "add", str(run)]) == 0
+    written = (run.parents[1] / "results" / "first.json").read_text()
+    assert '"first.safetensors"' in written
+    assert "doe" not in written
 
 
 def test_an_older_file_of_the_same_name_is_replaced(run):

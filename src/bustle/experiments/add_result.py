@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -11,7 +12,8 @@ from bustle.core.claimed_output import claim_file
 from bustle.core.errors import InputError
 from bustle.core.files import write_text
 from bustle.core.learning_curve import read_earlier_curves, read_learning_curve
-from bustle.core.recipe import Track, load_recipe
+from bustle.core.paths import word_in_results
+from bustle.core.recipe import Recipe, Track, load_recipe
 from bustle.core.run_layout import FoldLayout, ResultsFolder, RunLayout, TrackFiles, named_run
 from bustle.core.run_provenance import RunProvenance, read_run_provenance
 from bustle.data.splits.split_file import compact_splits, read_splits
@@ -75,7 +77,7 @@ def _finished(run: RunLayout) -> tuple[RunResult, list[FoldLayout]]:
 
 
 def _record(run: RunLayout, *, result: RunResult, folds: Sequence[FoldLayout], splits: str) -> RunRecord:
-    recipe, provenance = load_recipe(str(run.recipe)), _provenance(run.provenance)
+    recipe, provenance = _without_folders(load_recipe(str(run.recipe))), _provenance(run.provenance)
     kept = tuple(map(_fold_record, folds))
     try:
         return RunRecord(recipe=recipe, provenance=provenance, splits=splits, result=result, folds=kept)
@@ -83,6 +85,14 @@ def _record(run: RunLayout, *, result: RunResult, folds: Sequence[FoldLayout], s
         raise InputError(
             f"does not hold together: {error}", remedy="restore it, or train again", path=run.path
         ) from None
+
+
+def _without_folders(recipe: Recipe) -> Recipe:
+    """The recipe as others may read it: where on this machine the encoder's weights lie is nobody's business."""
+    weights = recipe.model.encoder_weights
+    if weights is None:
+        return recipe
+    return replace(recipe, model=replace(recipe.model, encoder_weights=word_in_results(weights)))
 
 
 def _provenance(path: Path) -> RunProvenance:
