@@ -31,23 +31,30 @@ def python_blocks(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-@pytest.fixture
-def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which a reader of the pages works: it holds the models and images that the snippets name."""
+LONG_PAGE = ROOT / "docs" / "how-to" / "python.md"
+"""It trains: `tests/services/test_tutorials.py` runs it."""
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if python_blocks(page) and page != LONG_PAGE], ids=lambda page: page.name
+)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_python(page)
+
+
+def run_python(page: Path) -> None:
+    """The blocks of a page one after the other, as in the cells of a notebook.
+
+    The working folder gets the models and images that they name.
+    """
     for model in ("model.bustle", "rmtl.bustle", "runs/rmtl"):
-        (tmp_path / model).parent.mkdir(exist_ok=True)
-        write_package(tmp_path / model)
+        Path(model).parent.mkdir(exist_ok=True)
+        write_package(Path(model))
     image = np.full((80, 90), 20, np.uint8)
     image[20:60, 20:60] = 235
     for name in ("scan.png", "scans/case1.png", "scans/case2.png"):
-        write_png(tmp_path / name, image)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("page", filter(python_blocks, PAGES), ids=lambda page: page.name)
-def test_python_runs(page: Path, readers_folder: Path) -> None:
-    """The blocks of a page one after the other, as in the cells of a notebook."""
+        write_png(Path(name), image)
     namespace: dict[str, object] = {}
     for block in python_blocks(page):
         exec(compile(block, str(page), "exec"), namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,22 @@ def names_in(source: str) -> Iterator[str]:
             yield from (text, *text.split("/"))
 
 
+@cache
+def names_by_module() -> dict[str, set[str]]:
+    return {
+        path.relative_to(SOURCES).as_posix(): set(names_in(path.read_text("utf-8")))
+        for path in sorted(SOURCES.rglob("*.py"))
+    }
+
+
 def strays(owner: str) -> list[str]:
-    found = []
-    for path in sorted(SOURCES.rglob("*.py")):
-        module = path.relative_to(SOURCES).as_posix()
-        if module != owner:
-            names = {name for name in names_in(path.read_text("utf-8")) if re.fullmatch(OWNERS[owner], name)}
-            found += [f"{module}: {name}" for name in sorted(names)]
-    return found
+    return [
+        f"{module}: {name}"
+        for module, names in names_by_module().items()
+        if module != owner
+        for name in sorted(names)
+        if re.fullmatch(OWNERS[owner], name)
+    ]
 
 
 @pytest.mark.parametrize("owner", OWNERS)

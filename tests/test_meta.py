@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,20 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL = recipe_ids(ablations=True)
 
 
+@cache
+def recipes_by_network() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in recipe_ids():
+        found.setdefault(load_recipe(name).model.id, []).append(name)
+    return found
+
+
 @pytest.mark.parametrize("model_id", zoo.ids())
 def test_every_network_has_a_test_a_recipe_and_a_row_in_the_documentation(model_id: str):
     sources = [ROOT / "src" / "bustle" / "models" / folder / f"{model_id}.py" for folder in zoo.FOLDERS]
     (folder,) = (source.parent.name for source in sources if source.is_file())
     assert (ROOT / "tests" / "models" / folder / f"test_{model_id}.py").is_file()
-    own = [name for name in recipe_ids() if load_recipe(name).model.id == model_id]
+    own = recipes_by_network()[model_id]
     assert model_id in own, "the recipe of a network carries its id"
     page = (ROOT / "docs" / "reference" / "systems.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in own)

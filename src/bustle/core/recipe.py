@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -187,10 +188,17 @@ class Protocol:
 
 def recipe_ids(*, ablations: bool = False) -> list[str]:
     """The shipped recipes; with `ablations` also `<paper>/<variant>`."""
-    ids = sorted(path.stem for path in (CONFIGS / "recipes").glob("*.yaml"))
-    if ablations:
-        ids += sorted(f"{path.parent.name}/{path.stem}" for path in (CONFIGS / "ablations").glob("*/*.yaml"))
-    return ids
+    return [*_shipped_recipes(), *(_shipped_ablations() if ablations else ())]
+
+
+@cache
+def _shipped_recipes() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (CONFIGS / "recipes").glob("*.yaml")))
+
+
+@cache
+def _shipped_ablations() -> tuple[str, ...]:
+    return tuple(sorted(f"{path.parent.name}/{path.stem}" for path in (CONFIGS / "ablations").glob("*/*.yaml")))
 
 
 def load_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:
