@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +19,10 @@ ADDITIVE = (
     "chakravarty_2018_3d",
     "la_net",
     "lesion_pooled_unet",
+    "mtl_cosa",
     "multimix",
     "rasaee_mtl",
+    "rmtl_net",
     "sc_net",
     "sha_mtl_like",
     "wang_2018",
@@ -29,9 +33,9 @@ ADDITIVE = (
 )
 
 
-def network_of(spec: ModelSpec, *, refinements: int = 0) -> Refined:
+def network_of(spec: ModelSpec, *, refinements: int = 0, **changes: Any) -> Refined:
     torch.manual_seed(0)
-    network = spec.build(spec.tiny, in_channels=1, class_count=3).double().eval()
+    network = spec.build(replace(spec.tiny, **changes), in_channels=1, class_count=3).double().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):  # otherwise a norm without effect hides a mistake
             nn.init.normal_(module.running_mean, std=0.1)
@@ -43,10 +47,20 @@ def images_for(spec: ModelSpec, *, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 1, *((64, 80) if spec.dims == 2 else (32, 32, 48)), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("network", ADDITIVE)
-def test_the_cells_and_a_constant_add_up_to_the_class_logits(network: str):
+REGIONAL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("rmtl_net", {"threshold": 0.2}),  # untrained, no region is above a half
+    ("rmtl_net", {"threshold": 0.2, "region_pool": "masked", "region_resize": "area"}),
+    ("rmtl_net", {"threshold": 0.2, "regions": ("peritumoral",)}),
+    ("rmtl_net", {"regions": (), "attention": "cbam"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"), [*((name, {}) for name in ADDITIVE if name != "rmtl_net"), *REGIONAL]
+)
+def test_the_cells_and_a_constant_add_up_to_the_class_logits(network: str, changes: dict[str, Any]):
     spec = zoo.get(network)
-    built = network_of(spec)
+    built = network_of(spec, **changes)
     with torch.no_grad():
         output, maps = run_with_class_maps(built, images_for(spec))
         again = built(images_for(spec))

@@ -174,7 +174,8 @@ def test_attention_in_place_of_regions_gates_what_the_class_head_sees(name: str)
     assert model.attention is None
     image = batch().image
     deepest = model.encoder(image)[-1]
-    expected = model.class_head(model.gate(deepest.clone()).mean(dim=(-2, -1)))
+    gated = model.gate(deepest.clone())
+    expected = model.class_head(gated.mean(dim=(-2, -1)), gated)
     output = model(image)
     torch.testing.assert_close(output.class_logits, expected)
     assert output.mask_logits.shape[1] == 2

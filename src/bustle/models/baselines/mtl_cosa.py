@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import SummedCellsSequence
 from bustle.models.blocks.regional_attention import RegionFusion
 
 TUMOUR, BACKGROUND = 0, 1
@@ -113,7 +114,7 @@ class MtlCosa(nn.Module):
         inner = max(1, width // config.attention_reduction)
         self.attention = nn.ModuleList(SelfAttention(width, inner_channels=inner) for _ in range(REGION_COUNT))
         self.fusion = RegionFusion(REGION_COUNT)
-        self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(width, class_count))
+        self.class_head = SummedCellsSequence(nn.Dropout(config.dropout), nn.Linear(width, class_count))
         if config.keep_unused_fc:
             self.unused_fc = nn.Linear(width, IMAGENET_CLASSES).requires_grad_(False)
 
@@ -124,12 +125,13 @@ class MtlCosa(nn.Module):
         tumour = mask_logits[:, TUMOUR : TUMOUR + 1] > mask_logits[:, BACKGROUND : BACKGROUND + 1]
         regions = contour_regions(tumour.to(deepest.dtype), width=self.ring_width)
         regions = F.interpolate(regions, size=deepest.shape[-2:], mode=self.region_resize)
-        vectors = [
-            attend(deepest * regions[:, index : index + 1]).mean(dim=(-2, -1))
-            for index, attend in enumerate(self.attention)
-        ]
-        pooled = self.fusion(torch.stack(vectors, dim=1))
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+        attended = torch.stack(
+            [attend(deepest * regions[:, index : index + 1]) for index, attend in enumerate(self.attention)], dim=1
+        )
+        pooled = self.fusion(attended.mean(dim=(-2, -1)))
+        shares = self.fusion.region_weights / (deepest.shape[-2] * deepest.shape[-1])
+        cells = torch.einsum("r,brchw->bchw", shares.to(attended.dtype), attended)
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled, cells))
 
 
 def build(config: Config, *, in_channels: int, class_count: int, encoder_weights: str | None = None) -> MtlCosa:

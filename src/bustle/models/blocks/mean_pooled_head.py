@@ -1,4 +1,4 @@
-"""Class heads that are linear on the mean of a map, so that what each cell adds to a logit is known exactly.
+"""Class heads that are linear on a sum over cells, so that what each cell adds to a logit is known exactly.
 
 Zhou, Khosla, Lapedriza, Oliva, Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016, eq. 1
 and 2: the class activation map.
@@ -40,6 +40,34 @@ class MeanPooledSequence(nn.Sequential):
         _, linear = self
         assert isinstance(linear, nn.Linear)
         return cell_addends(features, linear) / features[0, 0].numel()
+
+
+class SummedCellsSequence(nn.Sequential):
+    """Dropout and a linear layer on vectors `B C`; gives class logits `B N`.
+
+    Beside the vectors it takes what they are made of: `cells` `B C *s`, whose sum is the vector in evaluation but for
+    a constant, which is the same for every image.
+    """
+
+    def __init__(self, dropout: nn.Dropout, linear: nn.Linear):
+        super().__init__(dropout, linear)
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        input: Tensor,  # noqa: A002  (Sequential's)
+        cells: Tensor,
+        *,
+        keep_maps: KeepMaps | None = None,
+    ) -> Tensor:
+        if keep_maps is not None:
+            keep_maps(self.class_maps(cells))
+        return super().forward(input)
+
+    def class_maps(self, cells: Tensor) -> Tensor:
+        """What each cell adds to the class logits in evaluation, `B N *s`, but for that constant."""
+        _, linear = self
+        assert isinstance(linear, nn.Linear)
+        return cell_addends(cells, linear)
 
 
 def mean_of_cells(features: Tensor) -> Tensor:

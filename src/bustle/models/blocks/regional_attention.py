@@ -23,6 +23,15 @@ class RegionFusion(nn.Sequential):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name that Sequential gives it)
         return super().forward(input.unsqueeze(2)).flatten(1)
 
+    @property
+    def region_weights(self) -> Tensor:
+        """What each region's vector is multiplied by in evaluation, `R`; a constant is added."""
+        convolution, norm = self
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_var is not None
+        return convolution.weight.flatten() * norm.weight / (norm.running_var + norm.eps).sqrt()
+
 
 class RegionalAttention(nn.Module):
     """Maps features `B C h w` and region logits `B K H W` to one vector `B C`.
@@ -61,6 +70,17 @@ class RegionalAttention(nn.Module):
         if self.fusion is None:
             return vectors.squeeze(1)
         return self.fusion(vectors)
+
+    def cells(self, features: Tensor, region_logits: Tensor) -> Tensor:
+        """What each cell adds to the vector in evaluation, `B C h w`, but for a constant."""
+        kept = self.maps(features, region_logits)
+        if self.pool == "global":
+            shares = kept / (kept.shape[-2] * kept.shape[-1])
+        else:
+            shares = kept / kept.sum(dim=(-2, -1), keepdim=True).clamp_min(1e-6)
+        if self.fusion is not None:
+            shares = shares * self.fusion.region_weights[:, None, None]
+        return features * shares.sum(dim=1, keepdim=True).to(features.dtype)
 
     def maps(self, features: Tensor, region_logits: Tensor) -> Tensor:
         """What the features of each region are multiplied by, `B R h w` in 0..1 (A in eq. 1 and 2)."""

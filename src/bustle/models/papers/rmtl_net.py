@@ -22,6 +22,7 @@ from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.cbam import ChannelAttention, SpatialAttention
 from bustle.models.blocks.decoder import Decoder, resize_to
 from bustle.models.blocks.encoder import build_encoder
+from bustle.models.blocks.mean_pooled_head import SummedCellsSequence
 from bustle.models.blocks.regional_attention import RegionalAttention
 
 Region = Literal["tumour", "peritumoral", "background"]
@@ -108,7 +109,7 @@ class RmtlNet(nn.Module):
         self.gate = feature_gate(config.attention, width)
         self.class_head = None
         if config.classification:
-            self.class_head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(width, class_count))
+            self.class_head = SummedCellsSequence(nn.Dropout(config.dropout), nn.Linear(width, class_count))
         if config.keep_unused_fc:
             self.unused_fc = nn.Linear(width, IMAGENET_CLASSES).requires_grad_(False)
 
@@ -119,10 +120,11 @@ class RmtlNet(nn.Module):
             return MultiTaskOutput(mask_logits=mask_logits, class_logits=None)
         deepest = features[-1]
         if self.attention is None:
-            pooled = self.gate(deepest).mean(dim=(-2, -1))
+            gated = self.gate(deepest)
+            pooled, cells = gated.mean(dim=(-2, -1)), gated / (gated.shape[-2] * gated.shape[-1])
         else:
-            pooled = self.attention(deepest, mask_logits)
-        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled))
+            pooled, cells = self.attention(deepest, mask_logits), self.attention.cells(deepest, mask_logits)
+        return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled, cells))
 
     def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
         """Where the class head looks: a map `B h w` for each region that guides it, or the one of CBAM."""
