@@ -243,6 +243,14 @@ def test_the_headline_distance_is_in_mm_where_every_spacing_is_known(metrics, ro
     assert "mm" not in units
 
 
+def test_the_headline_distance_is_the_one_that_the_protocol_leads_with(metrics):
+    shown = {}
+    for name in ("rmtl", "acsnet"):
+        figures = replace(metrics, headline_distance=load_protocol(name).hd95)
+        shown[name] = [card.title for card in headline_cards(figures) if card.title.startswith("HD95")]
+    assert shown == {"rmtl": ["HD95"], "acsnet": ["HD95, pooled"]}
+
+
 def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, made_up_rows, made_up_metrics):
     first = {"epoch": 1, "lr": 0.1, "train_loss": 2.0, "val_dice": None, "seconds": 1.0}
     curve = (first, first | {"epoch": 2, "train_loss": 1.5, "val_dice": 0.6})
