@@ -300,5 +300,7 @@ def test_a_smoke_of_a_table_runs_to_a_finished_page(tmp_path: Path):
     assert main([*words, "--out", str(tmp_path / "out"), "--set", "training.epochs=1", "--device", "cpu"]) == 0
     record = json.loads((tmp_path / "out/ctg_net-table-5.json").read_text())
     assert record["open_parts"] == 0
-    assert all(figure["as_published"] for row in record["rows"] for figure in row["figures"])
+    dice = [figure for row in record["rows"] for figure in row["figures"] if figure["metric"] == "DSC"]
+    assert all(figure["as_published"] and figure["strict"] for figure in dice)
+    assert record["smoke"].startswith("64 x 64, 1 epoch,")
     assert "smoke" in (tmp_path / "out/ctg_net-table-5.html").read_text()

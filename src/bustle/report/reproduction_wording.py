@@ -48,7 +48,7 @@ def method(row: ReproducedRow) -> str:
 def legend(found: Reproduction) -> list[str]:
     """What the signs in the cells mean."""
     said = [
-        f"± is the {SPREADS[found.spread]} as published, the SD over folds (ddof 1) strictly; brackets hold 95 % "
+        f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly; brackets hold 95 % "
         "intervals over patients or images"
         + (f", over the {len(found.seeds)} repeats where there are several." if len(found.seeds) > 1 else "."),
         "≠ marks what lies farther from the printed figure than its printed ± does; where none is printed nothing is "

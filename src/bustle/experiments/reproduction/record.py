@@ -19,7 +19,7 @@ from bustle.experiments.reproduction.items import Item
 from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, p_reference_better
 from bustle.experiments.reproduction.printed_metrics import DEFAULTS, OwnMetric, own_metric
 from bustle.experiments.reproduction.runs import TRACKS, RowRun, Settings, Work, runs_of, work_of
-from bustle.experiments.reproduction.smoke import smoke_form
+from bustle.experiments.reproduction.smoke import small_form_of
 
 Obstacles = Mapping[RowRun, str]
 """Why a run cannot be made, such as data that lacks a class."""
@@ -57,7 +57,7 @@ def _smoke(works: Sequence[Work], settings: Settings) -> str:
     if not settings.smoke:
         return ""
     recipes = [settings.recipe(recipe) for work in works if not work.row.counted for recipe in work.row.recipes]
-    return "; ".join(dict.fromkeys(smoke_form().training(recipe).told for recipe in recipes))
+    return "; ".join(dict.fromkeys(small_form_of(recipe) for recipe in recipes))
 
 
 class _Runs:

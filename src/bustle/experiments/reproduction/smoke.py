@@ -26,11 +26,6 @@ class SmallTraining:
     learning_rate: float
     spacing_mm: float | None = None
 
-    @property
-    def told(self) -> str:
-        """`64 x 64, 4 epochs, 200 cases, 1 fold`."""
-        return f"{' x '.join(map(str, self.size))}, {self.epochs} epochs, at most {self.cases} cases, 1 fold"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeForm:
@@ -43,6 +38,12 @@ class SmokeForm:
 
     def training(self, recipe: Recipe) -> SmallTraining:
         return self.images if len(recipe.data.size) == 2 else self.volumes
+
+
+def small_form_of(recipe: Recipe) -> str:
+    """`64 x 64, 2 epochs, at most 96 cases, 1 fold`, of a recipe in the small form."""
+    size, epochs = " x ".join(map(str, recipe.data.size)), recipe.training.epochs
+    return f"{size}, {epochs} epoch{'s' * (epochs != 1)}, at most {smoke_form().training(recipe).cases} cases, 1 fold"
 
 
 @cache
