@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol",
         metavar="ID",
-        help="protocol of the published track: rmtl, lanet, acsnet, acsnet-clean, abus or ctg (default: rmtl)",
+        help="of the published track: rmtl, lanet, acsnet, acsnet-clean, abus, ctg or bus-bra (default: rmtl)",
     )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")

@@ -151,7 +151,8 @@ class Protocol:
     groups whose members carry different classes. `holdout`: instead of folds, one test part of this fraction, and
     `folds` counts repetitions with other validation parts; `equal_test`: the test part has as many cases of every
     class. `test_located`: test parts are drawn from groups of which every case has a mask or a box, and the holdout
-    is a fraction of those; the others always train. Folds of the publishers stay theirs.
+    is a fraction of those; the others always train. Folds of the publishers stay theirs; with `official_folds` the
+    data must have them.
 
     Scoring. `located`: of a volume, the prediction of a model that was told where the lesion is, not of one that had
     to search it. `positive_class` of class metrics; `class_average`: `binary` for the positive class, `macro`, or
@@ -175,6 +176,7 @@ class Protocol:
     validation: Literal["none", "inner", "fold", "test"]
     validation_fraction: float = 0.15
     exclude_conflicts: bool = False
+    official_folds: bool = False
     seed: int = 0
     located: bool = False
     positive_class: Literal["malignant", "benign"] = "malignant"

@@ -75,7 +75,11 @@ def deviation(result: Splits, cases: Sequence[Case], *, per_source: bool = True)
     return max(abs(count[s] - totals[s] / len(counts)) for count in counts for s in totals)
 
 
-@pytest.mark.parametrize("protocol", protocol_ids())
+DRAWN = [name for name in protocol_ids() if not load_protocol(name).official_folds]
+"""The protocols that draw their folds themselves."""
+
+
+@pytest.mark.parametrize("protocol", DRAWN)
 def test_every_protocol_keeps_its_groups_whole(protocol: str) -> None:
     cases = patients(1) + singles(40, 20, "other")
     result = split(cases, protocol)
@@ -235,6 +239,19 @@ def test_official_folds_are_the_test_parts_and_leaks_leave_the_training_part() -
     assert left_out == {"made/0", "made/1", "made/10"}
     with pytest.raises(InputError, match="official"):
         split(cases, folds=5)
+
+
+def test_a_protocol_of_official_folds_tests_on_these_and_needs_them() -> None:
+    cases = [
+        made.memory_case(f"{n}", label="benign" if n % 3 else "malignant", patient=f"{n // 2}", official_fold=n // 10)
+        for n in range(40)
+    ]
+    result = split(cases, "bus-bra")
+    assert [len(fold.test) for fold in result.folds] == [10] * 4
+    assert all(not fold.val and len(fold.train) == 30 for fold in result.folds)
+    check_rules(result, cases)
+    with pytest.raises(InputError, match="folds=official"):
+        split(patients(1), "bus-bra")
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,11 @@ def _test_parts(
                 remedy="leave out --folds and --holdout, or leave out folds=official",
             )
         return drawing.around_official(table, official)
+    if protocol.official_folds:
+        raise InputError(
+            f"the protocol {protocol.id} tests on the publishers' folds, which the data does not name",
+            remedy="read them with folds=official, as in bus-bra:PATH?folds=official",
+        )
     if holdout is not None:
         return [drawing.holdout(table, holdout)]
     if folds is None and protocol.holdout is not None:

@@ -14,6 +14,8 @@ from bustle.core.config import assignment, from_mapping
 from bustle.core.recipe import CONFIGS, Recipe, load_recipe
 from bustle.core.types import Case, Collection
 
+SMOKE = CONFIGS / "smoke.yaml"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmallTraining:
@@ -48,7 +50,7 @@ def small_form_of(recipe: Recipe) -> str:
 
 @cache
 def smoke_form() -> SmokeForm:
-    mapping = yaml.safe_load((CONFIGS / "smoke.yaml").read_text(encoding="utf-8"))
+    mapping = yaml.safe_load(SMOKE.read_text(encoding="utf-8"))
     return from_mapping(SmokeForm, mapping, where="smoke")
 
 
