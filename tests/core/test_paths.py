@@ -46,6 +46,11 @@ def test_every_path_that_a_person_gives_is_read_in_one_way(room: str):
         (r"folder:C:\Users\me\set?name=a", "folder:set?name=a"),
         ("{here}/runs/a", "runs/a"),
         ("folder:{here}/set", "folder:set"),
+        ("dicom:/home/jane/Doe_Jane?every=5", "dicom:…?every=5"),
+        ("dicom:Doe_Jane", "dicom:…"),
+        ("--data=dicom:Doe_Jane/a.dcm", "--data=dicom:…"),
+        ("/pacs/Doe_Jane.dcm", "….dcm"),
+        ("Doe_Jane.DCM", "….DCM"),
     ],
 )
 def test_results_tell_paths_from_the_working_folder_or_by_their_names(

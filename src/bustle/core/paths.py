@@ -12,6 +12,11 @@ from bustle.core.errors import InputError
 
 _ABSOLUTE = re.compile(r"(?P<start>.*?[:=])??(?P<path>(?:/|~|[A-Za-z]:[\\/])[^?]*)(?P<query>\?.*)?", re.DOTALL)
 
+_STUDY = re.compile(r"(?P<start>(?:--[a-z-]+=)?dicom:)[^?]*(?P<query>\?.*)?", re.DOTALL)
+"""A data spec of the reader `dicom`."""
+
+_DICOM_FILE = re.compile(r"(?P<start>--[a-z-]+=)?.*(?P<ending>\.(?:dcm|dicom))", re.DOTALL | re.IGNORECASE)
+
 
 def given_path(text: str | Path) -> Path:
     """The path that a person means: `~` and `~name` at its start are home folders, also where no shell expands them.
@@ -42,7 +47,15 @@ def place_in_results(path: Path) -> str:
 
 
 def word_in_results(word: str) -> str:
-    """A word of a command line, whose absolute paths (`/x`, `--out=/x`, `folder:/x?name=y`) become places."""
+    """A word of a command line, whose absolute paths (`/x`, `--out=/x`, `folder:/x?name=y`) become places.
+
+    DICOM files and the folders of studies may be named after a patient: their names are left out.
+    """
+    study, file = _STUDY.fullmatch(word), _DICOM_FILE.fullmatch(word)
+    if study is not None:
+        return f"{study['start']}…{study['query'] or ''}"
+    if file is not None:
+        return f"{file['start'] or ''}…{file['ending']}"
     found = _ABSOLUTE.fullmatch(word)
     if found is None:
         return word
