@@ -182,7 +182,7 @@ def _blanked_frames(frames: Frames, outside: _Outside, beside_tissue: Find) -> I
         blank = outside.mask if outside.stated else beside_tissue(frames.picture(number))
         outside.blanked += int(np.count_nonzero(blank))
         if frames.samples == 3:
-            pixels = np.ascontiguousarray(frames.colours(number))
+            pixels = frames.colours(number).copy()
             pixels[blank] = 0
         else:
             pixels = frames.stored(number).copy()

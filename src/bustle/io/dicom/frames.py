@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
+from pydicom.uid import ExplicitVRBigEndian
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
@@ -136,7 +137,9 @@ class Frames:
     def _decoded(self, number: int) -> NDArray[Any]:
         options = self._options()
         try:
-            if self._fragments is None:
+            if self._is_plain_colour:
+                pixels = self._plain_colour(number)
+            elif self._fragments is None:
                 with self.header.opened() as stream:
                     assert self.header.pixels is not None
                     stream.seek(self.header.pixels.start)
@@ -151,6 +154,20 @@ class Frames:
         if pixels.shape != shape:
             raise self._frame_damaged(number)
         return pixels
+
+    @functools.cached_property
+    def _is_plain_colour(self) -> bool:
+        """Whether the bytes of a frame are its pixels, which pydicom would copy several times."""
+        is_interleaved = self.photometric == "RGB" and not whole(self.header.dataset, "PlanarConfiguration")
+        is_bytes = self.allocated == 8 and not self.signed and self.header.syntax != ExplicitVRBigEndian
+        return self._fragments is None and is_interleaved and is_bytes
+
+    def _plain_colour(self, number: int) -> NDArray[np.uint8]:
+        assert self.header.pixels is not None
+        length = self.size[0] * self.size[1] * 3
+        with self.header.opened() as stream:
+            stream.seek(self.header.pixels.start + (number - 1) * length)
+            return np.frombuffer(stream.read(length), np.uint8).reshape(*self.size, 3)
 
     def _of_fragments(self, fragments: tuple[encapsulation.Fragment, ...], options: dict[str, Any]) -> NDArray[Any]:
         """Decode one frame, given to pydicom as the only one."""
