@@ -67,6 +67,7 @@ export interface CaseSummary {
   malignant: number | null;
   verdict: Verdict | null;
   birads: string | null;
+  read_again: number;
   made: string;
 }
 
@@ -135,6 +136,54 @@ export interface CaseDetail extends CaseSummary {
   version: number;
   reading: Reading | null;
   measured: Measured | null;
+  addenda: { made: string; reader: string; text: string }[];
+  second_readings: SecondReading[];
+}
+
+export interface SecondReading {
+  made: string;
+  reader: string;
+  verdict: Verdict;
+  outlines: Outline[] | null;
+  birads: string | null;
+  note: string;
+}
+
+export type NewSecondReading = Omit<SecondReading, "made" | "reader"> & { reader: string | null };
+
+/** A figure of `n` cases with its 95 % interval. */
+export interface Figure {
+  value: number | null;
+  interval: [number, number] | null;
+  n: number;
+}
+
+export interface DiameterAgreement {
+  unit: string;
+  bias: number;
+  bias_interval: [number, number];
+  limits: [number, number];
+  lower_interval: [number, number];
+  upper_interval: [number, number];
+  points: { case: string; mean: number; difference: number }[];
+}
+
+export type Rater = "model" | "reader" | "second";
+
+export interface PairAgreement {
+  first: Rater;
+  second: Rater;
+  cases: number;
+  kappa: Figure;
+  advised: number[][];
+  dice: Figure;
+  same_outline: number;
+  diameters: DiameterAgreement[];
+}
+
+export interface Agreement {
+  signed: number;
+  pairs: PairAgreement[];
 }
 
 export interface DropInfo {
@@ -214,6 +263,10 @@ export const api = {
   save: (id: string, reading: NewReading) => ask<CaseDetail>("PUT", `/cases/${id}/reading`, reading),
   sign: (id: string, version: number, reader: string | null) =>
     ask<CaseDetail>("POST", `/cases/${id}/sign`, { version, reader }),
+  addendum: (id: string, words: string, reader: string | null) =>
+    ask<CaseDetail>("POST", `/cases/${id}/addenda`, { text: words, reader }),
+  second: (id: string, reading: NewSecondReading) => ask<CaseDetail>("POST", `/cases/${id}/second`, reading),
+  agreement: () => ask<Agreement>("GET", "/agreement"),
   newDrop: () => ask<{ id: string }>("POST", "/drops"),
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),
   read: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/read`),

@@ -1,11 +1,11 @@
 /** What the reader says: accept, correct or reject, category and note, the signature, and what is taken along. */
-import { useEffect, useState } from "preact/hooks";
+import { AfterSigning } from "./after_signing";
 import type { CaseDetail, Person, Verdict } from "./api";
+import { useSignature } from "./signature";
 import { fill, text } from "./text";
 import { moment } from "./time";
 
 const CATEGORIES = ["0", "1", "2", "3", "4A", "4B", "4C", "5", "6"];
-const READER = "bustle.reader";
 
 interface Props {
   detail: CaseDetail;
@@ -18,7 +18,11 @@ interface Props {
   problem: string | null;
   isConflict: boolean;
   write: (change: { birads?: string | null; note?: string }) => void;
-  keep: (verdict: Verdict) => void;
+  isSecond: boolean;
+  keep: (verdict: Verdict, reader: string | null) => void;
+  addAddendum: (words: string, reader: string | null) => Promise<boolean>;
+  readAgain: () => void;
+  leave: () => void;
   sign: (reader: string | null) => void;
   reload: () => void;
   remove: () => void;
@@ -27,13 +31,16 @@ interface Props {
 export function Decide(props: Props) {
   const { detail } = props;
   const ownName = props.person.full_name;
-  const [reader, setReader] = useState(localStorage.getItem(READER) ?? "");
-  useEffect(() => localStorage.setItem(READER, reader), [reader]);
+  const signature = useSignature(props.person, props.isBusy);
   const reading = detail.reading;
-  const isSigned = detail.status === "signed";
+  const { isSecond } = props;
+  const isSigned = detail.status === "signed" && !isSecond;
+  const keep = (verdict: Verdict) => props.keep(verdict, signature.name);
+  const cannotKeep = props.isBusy || (isSecond && signature.isMissing);
   return (
     <section class="decide" aria-label={text.decide}>
-      <h2>{text.decide}</h2>
+      <h2>{isSecond ? text.secondReading : text.decide}</h2>
+      {isSecond && <p class="note">{text.secondNote}</p>}
       {isSigned && reading ? (
         <>
           <p class="verdict">
@@ -48,6 +55,13 @@ export function Decide(props: Props) {
             })}
           </p>
           <p class="hint">{text.signedNote}</p>
+          <AfterSigning
+            detail={detail}
+            person={props.person}
+            isBusy={props.isBusy}
+            addAddendum={props.addAddendum}
+            readAgain={props.readAgain}
+          />
         </>
       ) : (
         <>
@@ -74,22 +88,27 @@ export function Decide(props: Props) {
               onInput={(event) => props.write({ note: event.currentTarget.value })}
             />
           </label>
+          {isSecond && signature.field}
           <div class="row">
-            <button class="primary" disabled={props.isBusy || props.isEdited} onClick={() => props.keep("accepted")}>
+            <button class="primary" disabled={cannotKeep || props.isEdited} onClick={() => keep("accepted")}>
               {text.accept}
             </button>
             <button
               class={props.isEdited ? "primary" : ""}
-              disabled={props.isBusy || !props.isEdited}
-              onClick={() => props.keep("corrected")}
+              disabled={cannotKeep || !props.isEdited}
+              onClick={() => keep("corrected")}
             >
               {text.correct}
             </button>
-            <button disabled={props.isBusy} onClick={() => props.keep("rejected")}>
+            <button disabled={cannotKeep} onClick={() => keep("rejected")}>
               {text.reject}
             </button>
           </div>
-          {props.isDraft ? (
+          {isSecond ? (
+            <button disabled={props.isBusy} onClick={props.leave}>
+              {text.leaveSecond}
+            </button>
+          ) : props.isDraft ? (
             <p class="note">{text.draft}</p>
           ) : (
             reading && (
@@ -101,21 +120,11 @@ export function Decide(props: Props) {
                   class="row"
                   onSubmit={(event) => {
                     event.preventDefault();
-                    props.sign(ownName === null ? reader : null);
+                    props.sign(signature.name);
                   }}
                 >
-                  {ownName === null && (
-                    <input
-                      required
-                      maxLength={200}
-                      placeholder={text.reader}
-                      aria-label={text.reader}
-                      value={reader}
-                      disabled={props.isBusy}
-                      onInput={(event) => setReader(event.currentTarget.value)}
-                    />
-                  )}
-                  <button class="primary" disabled={props.isBusy || (ownName === null && !reader.trim())}>
+                  {signature.field}
+                  <button class="primary" disabled={props.isBusy || signature.isMissing}>
                     {ownName === null ? text.sign : fill(text.signAs, { name: ownName })}
                   </button>
                 </form>

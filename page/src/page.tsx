@@ -1,6 +1,7 @@
 /** The whole page: worklist, the chosen case, and what is dropped. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { AccountDialog } from "./account";
+import { AgreementDialog } from "./agreement";
 import { api, onLost, type About, type CaseDetail, type CaseSummary, type Person, type Session } from "./api";
 import { begun, filesOf, send, type Progress } from "./dropping";
 import { isForPage } from "./keys";
@@ -56,11 +57,12 @@ function Room({ person }: { person: Person }) {
   const [selected, setSelected] = useState<string | null>(null);
   const [detail, setDetail] = useState<CaseDetail | null>(null);
   const [opened, setOpened] = useState(0);
+  const [isSecond, setIsSecond] = useState(false);
   const [progress, setProgress] = useState<Progress[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
   const [isOver, setIsOver] = useState(false);
   const [theme, setTheme] = useState(localStorage.getItem(THEME) ?? "dark");
-  const [dialog, setDialog] = useState<"people" | "account" | null>(null);
+  const [dialog, setDialog] = useState<"people" | "account" | "agreement" | null>(null);
   const keys = useRef<HTMLDialogElement>(null);
   const nextKey = useRef(1);
 
@@ -90,6 +92,7 @@ function Room({ person }: { person: Person }) {
   }, [refresh]);
 
   useEffect(() => {
+    setIsSecond(false);
     if (!selected) {
       setDetail(null);
       return;
@@ -217,6 +220,7 @@ function Room({ person }: { person: Person }) {
         )}
         <span class="gap" />
         {about && <p class="hint model">{about.model}</p>}
+        {person.role !== "reader" && <button onClick={() => setDialog("agreement")}>{text.agreement}</button>}
         {person.role === "admin" && <button onClick={() => setDialog("people")}>{text.people}</button>}
         {person.full_name !== null && <button onClick={() => setDialog("account")}>{person.full_name}</button>}
         <button onClick={() => keys.current?.showModal()}>{text.keys}</button>
@@ -244,9 +248,11 @@ function Room({ person }: { person: Person }) {
           </section>
         ) : (
           <Reading
-            key={`${detail.id}-${opened}`}
+            key={`${detail.id}-${opened}-${isSecond}`}
             detail={detail}
             person={person}
+            isSecond={isSecond && detail.status === "signed"}
+            readAgain={setIsSecond}
             about={about}
             replaced={(told) => {
               setDetail((old) => (old?.id === told.id ? told : old));
@@ -258,6 +264,7 @@ function Room({ person }: { person: Person }) {
         )}
       </main>
       {dialog === "people" && <PeopleDialog person={person} close={() => setDialog(null)} />}
+      {dialog === "agreement" && <AgreementDialog close={() => setDialog(null)} />}
       {dialog === "account" && <AccountDialog person={person} close={() => setDialog(null)} />}
       {isOver && <div class="over">{text.dropNow}</div>}
       <dialog ref={keys} aria-label={text.keys}>

@@ -12,23 +12,29 @@ import { Viewer } from "./viewer";
 interface Props {
   detail: CaseDetail;
   person: Person;
+  /** Whether this is a second reading of a signed case, which does not look at the first. */
+  isSecond: boolean;
+  readAgain: (now: boolean) => void;
   about: About | null;
   replaced: (detail: CaseDetail) => void;
   reload: () => void;
   remove: () => void;
 }
 
-export function Reading({ detail, person, about, replaced, reload, remove }: Props) {
-  const isSigned = detail.status === "signed";
-  const stored = useMemo(() => storedDraft(person.name, detail.id), [person.name, detail.id, detail.version]);
+export function Reading({ detail, person, isSecond, readAgain, about, replaced, reload, remove }: Props) {
+  const isSigned = detail.status === "signed" && !isSecond;
+  const own = isSecond ? `${detail.id}.second` : detail.id;
+  const first = isSecond ? null : detail.reading;
+  const before = isSecond ? null : detail.measured;
+  const stored = useMemo(() => storedDraft(person.name, own), [person.name, own, detail.version]);
   const isLate = stored !== null && stored.version !== detail.version;
   const draft = isSigned ? null : stored;
   const version = draft?.version ?? detail.version;
   const [history, setHistory] = useState(begin<Work>(draft?.work ?? "kept"));
-  const [birads, setBirads] = useState(draft ? draft.birads : (detail.reading?.birads ?? null));
-  const [note, setNote] = useState(draft ? draft.note : (detail.reading?.note ?? ""));
+  const [birads, setBirads] = useState(draft ? draft.birads : (first?.birads ?? null));
+  const [note, setNote] = useState(draft ? draft.note : (first?.note ?? ""));
   const [isDraft, setIsDraft] = useState(draft !== null);
-  const [measured, setMeasured] = useState<Measured | null>(detail.measured);
+  const [measured, setMeasured] = useState<Measured | null>(before);
   const [isMeasuring, setIsMeasuring] = useState(false);
   const [problem, setProblem] = useState<Refused | null>(null);
   const [isBusy, setIsBusy] = useState(false);
@@ -37,7 +43,7 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
   const editable = detail.kind === "image" && !isSigned;
   const work = history.now;
   const models = useMemo(() => detail.lesions.map((lesion) => dense(lesion.outline)), [detail]);
-  const kept = detail.reading?.outlines ?? null;
+  const kept = first?.outlines ?? null;
   const isCorrected = work === "kept" ? kept !== null : work !== "model";
   const outlines = useMemo(
     () => (work === "model" ? models : work === "kept" ? (kept?.map(dense) ?? models) : work),
@@ -45,12 +51,12 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
   );
 
   useEffect(() => {
-    if (isDraft) storeDraft(person.name, detail.id, { version, work, birads, note });
-  }, [isDraft, work, birads, note, person.name, detail.id, version]);
+    if (isDraft) storeDraft(person.name, own, { version, work, birads, note });
+  }, [isDraft, work, birads, note, person.name, own, version]);
 
   useEffect(() => {
     if (typeof work === "string") {
-      setMeasured(work === "model" ? null : detail.measured);
+      setMeasured(work === "model" ? null : before);
       setIsMeasuring(false);
       return;
     }
@@ -69,7 +75,7 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
         if (!abort.signal.aborted) setIsMeasuring(false);
       });
     return () => abort.abort();
-  }, [work, detail.id, detail.measured]);
+  }, [work, detail.id, before]);
 
   const undo = useCallback(() => editable && !busy.current && setHistory(undone), [editable]);
   const redo = useCallback(() => editable && !busy.current && setHistory(redone), [editable]);
@@ -80,7 +86,7 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
   };
 
   const settle = (told: CaseDetail) => {
-    storeDraft(person.name, told.id, null);
+    storeDraft(person.name, own, null);
     setIsDraft(false);
     setHistory(begin<Work>("kept"));
     setProblem(null);
@@ -88,35 +94,42 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
   };
 
   /** While the server keeps something nothing is changed: what it answers with would take the place of the change. */
-  const settled = async (asked: () => Promise<CaseDetail>) => {
-    if (busy.current) return;
+  const settled = async (asked: () => Promise<CaseDetail>): Promise<boolean> => {
+    if (busy.current) return false;
     busy.current = true;
     setIsBusy(true);
     try {
       settle(await asked());
+      return true;
     } catch (error) {
       setProblem(error as Refused);
+      return false;
     } finally {
       busy.current = false;
       setIsBusy(false);
     }
   };
 
-  const keep = (verdict: Verdict) => {
+  const keep = async (verdict: Verdict, reader: string | null) => {
     const lines = verdict === "corrected" ? rounded(outlines) : null;
-    return settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note }));
+    if (isSecond) {
+      const again = { verdict, outlines: lines, birads, note, reader };
+      if (await settled(() => api.second(detail.id, again))) readAgain(false);
+      return;
+    }
+    await settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note }));
   };
 
   const sign = (reader: string | null) => settled(() => api.sign(detail.id, version, reader));
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      if (!isForPage(event) || event.repeat || !editable) return;
+      if (!isForPage(event) || event.repeat || !editable || isSecond) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const key = event.key.toLowerCase();
-      if (key === "a" && !isCorrected) void keep("accepted");
-      else if (key === "c" && isCorrected) void keep("corrected");
-      else if (key === "x") void keep("rejected");
+      if (key === "a" && !isCorrected) void keep("accepted", null);
+      else if (key === "c" && isCorrected) void keep("corrected", null);
+      else if (key === "x") void keep("rejected", null);
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
@@ -156,10 +169,14 @@ export function Reading({ detail, person, about, replaced, reload, remove }: Pro
               if (told.note !== undefined) setNote(told.note);
               setIsDraft(true);
             }}
+            isSecond={isSecond}
             keep={keep}
             sign={sign}
+            addAddendum={(words, reader) => settled(() => api.addendum(detail.id, words, reader))}
+            readAgain={() => readAgain(true)}
+            leave={() => readAgain(false)}
             reload={() => {
-              storeDraft(person.name, detail.id, null);
+              storeDraft(person.name, own, null);
               reload();
             }}
             remove={remove}

@@ -98,6 +98,7 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
                   {text.status[one.status]}
                   {one.verdict && ` · ${text.verdict[one.verdict]}`}
                   {one.birads && ` · BI-RADS ${one.birads}`}
+                  {one.read_again > 0 && ` · ${text.hasSecond}`}
                 </span>
               </span>
             </button>

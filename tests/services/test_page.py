@@ -203,7 +203,7 @@ def test_axe_finds_nothing_serious(walked: tuple[dict[str, Any], Path]):
     assert walked[0]["faults"] == []
 
 
-def test_two_people_sign_in_and_an_ended_session_loses_no_edit(
+def test_two_people_read_one_case_and_an_ended_session_loses_no_edit(
     sources: Path, walker: FreshEnvironment, tmp_path: Path
 ):
     words = [sys.executable, "-m", "bustle", "serve", "--data-dir", str(tmp_path / "data"), "user", "add", "anna"]
@@ -220,4 +220,4 @@ def test_two_people_sign_in_and_an_ended_session_loses_no_edit(
         served.process.send_signal(signal.SIGINT)
         served.process.communicate(timeout=60)
     assert seen["faults"] == []
-    assert seen["deeds"][:4] == ["signed out", "token made", "reading signed", "case read"]
+    assert seen["deeds"][:4] == ["signed out", "token made", "addendum written", "reading signed"]

@@ -61,6 +61,12 @@ def walk(browser: Browser, site: str, axe: str, out: Path, scan: Path, name: str
     reader.get_by_role("button", name="Save correction").click()
     reader.get_by_role("button", name="Sign as Dr. Lena Reader").click()
     expect(reader.get_by_text("Signed by Dr. Lena Reader")).to_be_visible()
+    reader.get_by_text("Write an addendum").click()
+    reader.get_by_label("Addendum", exact=True).fill("The prior of 2024 was seen, too.")
+    reader.get_by_role("button", name="Sign addendum").click()
+    expect(reader.get_by_text("Addendum by Dr. Lena Reader")).to_be_visible()
+    found += faults(reader, axe)
+    reader.screenshot(path=out / "addendum.png")
     reader.get_by_role("button", name="Dr. Lena Reader").click()
     reader.get_by_label("What it is for").fill("research script")
     reader.get_by_role("button", name="Make a token").click()
@@ -74,7 +80,23 @@ def walk(browser: Browser, site: str, axe: str, out: Path, scan: Path, name: str
     expect(dialog.get_by_text("reading signed")).to_be_visible()
     found += faults(admin, axe)
     admin.screenshot(path=out / "people.png")
-    return {"faults": found, "deeds": dialog.locator(".audit td:nth-child(3)").all_text_contents()}
+    deeds = dialog.locator(".audit td:nth-child(3)").all_text_contents()
+    dialog.get_by_role("button", name="Dismiss").click()
+
+    admin.reload()  # what the reader has signed meanwhile
+    admin.locator(".case").first.click()
+    admin.get_by_role("button", name="Read it as second reader").click()
+    expect(admin.get_by_text("about the corrected outline")).to_have_count(0)  # the first reading is not shown
+    admin.get_by_label("BI-RADS category").select_option("4A")
+    found += faults(admin, axe)
+    admin.screenshot(path=out / "second.png")
+    admin.get_by_role("button", name="Accept").click()
+    expect(admin.get_by_text("Second reading by")).to_be_visible()
+    admin.get_by_role("button", name="Agreement").click()
+    expect(admin.get_by_role("heading", name="first reader – second reader")).to_be_visible()
+    found += faults(admin, axe)
+    admin.screenshot(path=out / "agreement.png")
+    return {"faults": found, "deeds": deeds}
 
 
 def main(site: str, axe: str, out: str, scan: str, name: str, first: str) -> None:

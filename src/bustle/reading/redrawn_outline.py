@@ -83,6 +83,10 @@ class PredictedImage:
             return np.zeros(self.picture.geometry.original_size, np.float32)
         return read_image(file)[0].astype(np.float32) / 255
 
+    def lesions(self, mask: NDArray[np.bool_]) -> tuple[Lesion, ...]:
+        """Those of another mask `H W`, the largest first, with their sizes."""
+        return tuple(measure_lesions(mask, self.probability(), spacing=self.picture.geometry.spacing))
+
     def redrawn(self, mask: NDArray[np.bool_], *, rule: DecisionRule | None) -> Redrawn:
         """Measure another mask `H W`, and ask `rule`, that of the model which made the prediction, again with it."""
         record = self.record()

@@ -24,6 +24,8 @@ from bustle.jobs.worker import Worker
 from bustle.report.disclaimer import DISCLAIMER
 from bustle.webapp import account_routes, case_routes, drop_routes
 from bustle.webapp.access import Access, AtLeast, least_role
+from bustle.webapp.agreement import agreement_of
+from bustle.webapp.agreement_messages import Agreement
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import open_database
 from bustle.webapp.demo_cases import add_demo_cases
@@ -32,7 +34,7 @@ from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader, told
-from bustle.webapp.server import CurrentServer, PageSettings, Server
+from bustle.webapp.server import CurrentServer, CurrentSession, PageSettings, Server
 from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
 STATIC = Path(__file__).parent / "static"
@@ -61,6 +63,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
     app.state.access = access
     server_routes = APIRouter(tags=["server"], dependencies=[Depends(AtLeast("reader"))])
     server_routes.add_api_route("/api/about", about, responses={401: {"model": Problem}})
+    server_routes.add_api_route("/api/agreement", agreement, dependencies=[Depends(AtLeast("reviewer"))])
     for router in (drop_routes.router, case_routes.router, account_routes.router, server_routes):
         for route in router.routes:
             assert isinstance(route, APIRoute)
@@ -97,6 +100,11 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         if settings.demo:
             add_demo_cases(server)
         yield server
+
+
+def agreement(server: CurrentServer, session: CurrentSession) -> Agreement:
+    """How far those who read, those who read again and the model agree on what is signed."""
+    return agreement_of(session, server.data, server.rated)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ Deed = Literal[
     "case read",
     "reading signed",
     "case exported",
+    "addendum written",
+    "second reading signed",
 ]
 
 

@@ -30,6 +30,7 @@ from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import PredictedImage, Redrawn
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.messages import (
+    AddendumInfo,
     AnswerInfo,
     CaseDetail,
     CaseStatus,
@@ -40,11 +41,13 @@ from bustle.webapp.messages import (
     LesionInfo,
     Measured,
     MeasuredValue,
+    Message,
     Moved,
     ReadingInfo,
+    SecondReadingInfo,
 )
 from bustle.webapp.read_drop import probabilities_of
-from bustle.webapp.tables import Case, Reading
+from bustle.webapp.tables import Base, Case, Reading
 
 NO_ULTRASOUND = "no breast ultrasound"
 SUSPECTED = "lesion possible"
@@ -65,6 +68,7 @@ def summary(case: Case) -> CaseSummary:
             "malignant": case.malignant,
             "verdict": None if reading is None else reading.verdict,
             "birads": None if reading is None else reading.birads,
+            "read_again": len(case.second_readings),
             "made": case.made,
         }
     )
@@ -96,6 +100,8 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
         "version": case.version,
         "reading": None if case.reading is None else reading_info(case.reading),
         "measured": None if measured is None else measured_info(measured),
+        "addenda": [_fields(one, AddendumInfo) for one in case.addenda],
+        "second_readings": [_fields(one, SecondReadingInfo) for one in case.second_readings],
     }
     if case.kind != "image":
         nothing = {"answer": None, "model_digest": None, "lesions": [], "flags": [], "explanations": []}
@@ -166,7 +172,11 @@ def kept_answer(stored: Mapping[str, Any]) -> Answer:
 
 
 def reading_info(reading: Reading) -> ReadingInfo:
-    return ReadingInfo.model_validate({name: getattr(reading, name) for name in ReadingInfo.model_fields})
+    return ReadingInfo.model_validate(_fields(reading, ReadingInfo))
+
+
+def _fields(row: Base, message: type[Message]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in message.model_fields}
 
 
 def _stored_answer(record: ImageRecord) -> AnswerInfo | None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from bustle.io.raster import as_png
 from bustle.webapp.access import AtLeast, CurrentPerson
+from bustle.webapp.after_signing import add_addendum, add_second_reading
 from bustle.webapp.audit_trail import note
 from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
 from bustle.webapp.dropped_file import is_spent
@@ -21,7 +22,9 @@ from bustle.webapp.messages import (
     CaseSummary,
     ExportFormat,
     Measured,
+    NewAddendum,
     NewReading,
+    NewSecondReading,
     OutlinesToMeasure,
     Problem,
     Responses,
@@ -30,7 +33,7 @@ from bustle.webapp.messages import (
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
 from bustle.webapp.roles import covers
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
-from bustle.webapp.tables import Case, Drop, DroppedFile, Reading
+from bustle.webapp.tables import Case, Drop, DroppedFile, Reading, SecondReading
 
 router = APIRouter(
     prefix="/api/cases",
@@ -47,6 +50,7 @@ def list_cases(session: CurrentSession) -> list[CaseSummary]:
     """The worklist, what was dropped last first."""
     shown = (Reading.version, Reading.verdict, Reading.birads, Reading.signed)  # and no outlines
     newest = select(Case).join(Drop).options(selectinload(Case.readings).load_only(*shown, raiseload=True))
+    newest = newest.options(selectinload(Case.second_readings).load_only(SecondReading.id, raiseload=True))
     newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number)
     return [summary(case) for case in session.scalars(newest)]
 
@@ -128,6 +132,24 @@ def sign_reading(
 ) -> CaseDetail:
     """Sign the newest reading, which then is not changed any more."""
     sign(session, case, signature, person)
+    return _detail(case, server)
+
+
+@router.post("/{case_id}/addenda", responses=CONFLICT)
+def write_addendum(
+    case: NamedCase, new: NewAddendum, session: CurrentSession, server: CurrentServer, person: CurrentPerson
+) -> CaseDetail:
+    """Add to what is signed. 409 for a case that is not."""
+    add_addendum(session, case, new, person)
+    return _detail(case, server)
+
+
+@router.post("/{case_id}/second", responses=CONFLICT, dependencies=[Depends(AtLeast("reviewer"))])
+def read_again(
+    case: NamedCase, new: NewSecondReading, session: CurrentSession, server: CurrentServer, person: CurrentPerson
+) -> CaseDetail:
+    """A second reading of a signed case, signed at once. 409 for whoever has read it already."""
+    add_second_reading(session, case, new, person, data=server.data)
     return _detail(case, server)
 
 

@@ -105,7 +105,15 @@ def _lines(detail: CaseDetail) -> Sequence[str]:
         lines.append(reading.note)
     if reading.signed is None:
         return [*lines, "Not signed"]
-    return [*lines, f"Signed by {reading.reader}, {reading.signed:%Y-%m-%d %H:%M} UTC"]
+    lines.append(f"Signed by {reading.reader}, {reading.signed:%Y-%m-%d %H:%M} UTC")
+    for addendum in detail.addenda:
+        lines.append(f"Addendum by {addendum.reader}, {addendum.made:%Y-%m-%d %H:%M} UTC: {addendum.text}")
+    for second in detail.second_readings:
+        category = "no category" if second.birads is None else f"BI-RADS {second.birads}"
+        lines.append(
+            f"Second reading by {second.reader}, {second.made:%Y-%m-%d %H:%M} UTC: {second.verdict}, {category}"
+        )
+    return lines
 
 
 def _algorithm(case: Case, image: PredictedImage) -> Algorithm:

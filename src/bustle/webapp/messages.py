@@ -32,6 +32,7 @@ def _readable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_readable)]
 
+SignedName = Annotated[Text | None, Field(min_length=1, max_length=200, pattern=r"\S")]
 Responses = dict[int | str, dict[str, Any]]
 """What else a route may answer, as FastAPI takes it."""
 
@@ -87,7 +88,7 @@ class DropInfo(Message):
 
 
 class CaseSummary(Message):
-    """A row of the worklist. `malignant` is the calibrated probability."""
+    """A row of the worklist. `malignant` is the calibrated probability, `read_again` counts second readings."""
 
     id: str
     drop: str
@@ -99,6 +100,7 @@ class CaseSummary(Message):
     malignant: float | None
     verdict: Verdict | None
     birads: Birads | None
+    read_again: int
     made: datetime
 
 
@@ -174,6 +176,23 @@ class ReadingInfo(Message):
     signed: datetime | None
 
 
+class AddendumInfo(Message):
+    made: datetime
+    reader: str
+    text: str
+
+
+class SecondReadingInfo(Message):
+    """What somebody else says of a signed case."""
+
+    made: datetime
+    reader: str
+    verdict: Verdict
+    outlines: Outlines | None
+    birads: Birads | None
+    note: str
+
+
 class CaseDetail(CaseSummary):
     """All about a case. `answer` and `lesions` are the model's own; `reading` is the newest of `version`.
 
@@ -192,6 +211,8 @@ class CaseDetail(CaseSummary):
     version: int
     reading: ReadingInfo | None
     measured: Measured | None
+    addenda: list[AddendumInfo]
+    second_readings: list[SecondReadingInfo]
 
 
 class Measured(Message):
@@ -215,11 +236,28 @@ class NewReading(Message):
     note: Text = Field(default="", max_length=MOST_NOTE)
 
 
+class NewAddendum(Message):
+    """`reader` as of a signature."""
+
+    text: Text = Field(min_length=1, max_length=MOST_NOTE, pattern=r"\S")
+    reader: SignedName = None
+
+
+class NewSecondReading(Message):
+    """As a `NewReading`, signed at once; `reader` as of a signature."""
+
+    verdict: Verdict
+    outlines: Outlines | None = None
+    birads: Birads | None = None
+    note: Text = Field(default="", max_length=MOST_NOTE)
+    reader: SignedName = None
+
+
 class Signature(Message):
     """Of the reading of this `version`. Who has no account writes a name; the others sign with their account's."""
 
     version: int = Field(ge=1)
-    reader: Text | None = Field(default=None, min_length=1, max_length=200, pattern=r"\S")
+    reader: SignedName = None
 
 
 CaseDetail.model_rebuild()

@@ -21,7 +21,7 @@ from bustle.webapp.case_detail import answer_info, kept_answer, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewReading, Signature
 from bustle.webapp.model_in_use import ModelInUse
-from bustle.webapp.tables import Case, Reading, now
+from bustle.webapp.tables import Case, Reading, Verdict, now
 
 CHANGED = "somebody else has changed this case since you opened it; look at theirs before you save yours"
 
@@ -32,7 +32,7 @@ def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: Mod
     Only the model that made the case's answer is asked again.
     """
     rule = model.predictor.rule if model.made(image.record()) else None
-    return image.redrawn(_mask(image, outlines), rule=rule)
+    return image.redrawn(mask_of(image, outlines), rule=rule)
 
 
 def redrawn_by_reader(case: Case, data: DataFolder) -> Redrawn | None:
@@ -41,11 +41,12 @@ def redrawn_by_reader(case: Case, data: DataFolder) -> Redrawn | None:
     if reading is None or reading.outlines is None or case.kind != "image":
         return None
     image = predicted_image(case, data)
-    measured = image.redrawn(_mask(image, as_outlines(reading.outlines)), rule=None)
+    measured = image.redrawn(mask_of(image, as_outlines(reading.outlines)), rule=None)
     return dataclasses.replace(measured, answer=None if reading.answer is None else kept_answer(reading.answer))
 
 
-def _mask(image: PredictedImage, outlines: Sequence[Outline]) -> NDArray[np.bool_]:
+def mask_of(image: PredictedImage, outlines: Sequence[Outline]) -> NDArray[np.bool_]:
+    """Of the size of the image. Raises `InputError` for outlines that are none."""
     height, width = image.picture.geometry.original_size
     return mask_of_outlines(outlines, size=(height, width))
 
@@ -62,8 +63,7 @@ def add_reading(
     Raises `HTTPException` 409 where another reading came between, or the case is signed.
     """
     _check(case, new.version)
-    if (new.verdict == "corrected") != (new.outlines is not None):
-        raise HTTPException(422, "a corrected reading has outlines, others have none")
+    check_outlines(new.verdict, new.outlines)
     image = predicted_image(case, data)
     redrawn = None if new.outlines is None else redrawn_of(image, new.outlines, model=model)
     answer = None if redrawn is None else redrawn.answer
@@ -92,20 +92,25 @@ def sign(session: Session, case: Case, signature: Signature, person: Person) -> 
     last = case.reading
     assert last is not None  # a signature's version is at least 1
     kept = {name: getattr(last, name) for name in ("verdict", "outlines", "birads", "note", "answer", "model")}
-    signed = {"reader": _name_under(signature, person), "signed": now()}
+    signed = {"reader": name_under(signature.reader, person), "signed": now()}
     _add(session, case, Reading(version=signature.version + 1, person=person.name, **kept, **signed))
     _note(session, case, last, person, "reading signed")
 
 
-def _name_under(signature: Signature, person: Person) -> str:
+def check_outlines(verdict: Verdict, outlines: Sequence[Outline] | None) -> None:
+    if (verdict == "corrected") != (outlines is not None):
+        raise HTTPException(422, "a corrected reading has outlines, others have none")
+
+
+def name_under(written: str | None, person: Person) -> str:
     """Whoever has an account signs with its name, and only the owner with one that is written."""
     if person.full_name is not None:
-        if signature.reader not in (None, person.full_name):
+        if written not in (None, person.full_name):
             raise HTTPException(422, f"you are signed in as {person.full_name} and sign so")
         return person.full_name
-    if signature.reader is None:
+    if written is None:
         raise HTTPException(422, "write the name of whoever signs")
-    return signature.reader.strip()
+    return written.strip()
 
 
 def _note(session: Session, case: Case, before: Reading | None, person: Person, deed: Deed) -> None:

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.jobs.ledger import Jobs
+from bustle.webapp.agreement import RatedCases
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
@@ -43,6 +44,7 @@ class Server:
     model: ModelInUse
     jobs: Jobs
     limits: LoginLimits = field(default_factory=LoginLimits)
+    rated: RatedCases = field(default_factory=RatedCases)
 
 
 def current_server(request: Request) -> Server:

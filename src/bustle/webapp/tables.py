@@ -77,6 +77,11 @@ class Case(Base):
     version: Mapped[int] = mapped_column(default=0)
     readings: Mapped[list[Reading]] = relationship(order_by="Reading.version", cascade="all, delete-orphan")
 
+    addenda: Mapped[list[Addendum]] = relationship(order_by="Addendum.id", cascade="all, delete-orphan")
+    second_readings: Mapped[list[SecondReading]] = relationship(
+        order_by="SecondReading.id", cascade="all, delete-orphan"
+    )
+
     @property
     def reading(self) -> Reading | None:
         """The newest."""
@@ -107,6 +112,36 @@ class Reading(Base):
     model: Mapped[str]
     reader: Mapped[str | None]
     signed: Mapped[datetime | None]
+
+
+class Addendum(Base):
+    """What is added to a signed reading, which itself is not changed; `reader` is the name under it."""
+
+    __tablename__ = "addenda"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    made: Mapped[datetime]
+    person: Mapped[str]
+    reader: Mapped[str]
+    text: Mapped[str]
+
+
+class SecondReading(Base):
+    """What another person says of a signed case, signed at once; the fields are those of a `Reading`."""
+
+    __tablename__ = "second_readings"
+    __table_args__ = (UniqueConstraint("case_id", "reader"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
+    made: Mapped[datetime]
+    person: Mapped[str]
+    reader: Mapped[str]
+    verdict: Mapped[str]
+    outlines: Mapped[list[list[list[float]]] | None] = mapped_column(JSON(none_as_null=True))
+    birads: Mapped[str | None]
+    note: Mapped[str]
 
 
 class Account(Base):
