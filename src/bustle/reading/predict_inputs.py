@@ -99,6 +99,8 @@ def predict_inputs(
         explain = _methods(predictor, request)
         if picked.clips and (explain or request.save_probability):
             announce("bustle: warning: frames of clips get no explanations and no probability maps, images do")
+        if picked.clips and request.page:
+            announce("bustle: warning: the page shows images; of clips look at contact_sheet.png and outlines.webp")
         claim.begin(clear=False)
         _remove_summaries(out)
         done = PredictionRun((), ())

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
-from pydicom.uid import ExplicitVRBigEndian
+from pydicom.uid import ExplicitVRBigEndian, JPEGExtended12Bit
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
@@ -76,6 +76,7 @@ class Frames:
             if header.pixels.length is not None:
                 raise damaged(path, f"its pixel data are not packed as {name_of(header.syntax)} says")
             self._fragments = encapsulation.frames_of(header, frames=self.count)
+            self._check_jpeg_bits()
         else:
             self._check_length()
 
@@ -171,11 +172,7 @@ class Frames:
 
     def _of_fragments(self, fragments: tuple[encapsulation.Fragment, ...], options: dict[str, Any]) -> NDArray[Any]:
         """Decode one frame, given to pydicom as the only one."""
-        with self.header.opened() as stream:
-            content = bytearray()
-            for fragment in fragments:
-                stream.seek(fragment.start)
-                content += stream.read(fragment.length)
+        content = self._content(fragments)
         alone = encapsulate([bytes(content)], has_bot=False)
         options = {**options, "number_of_frames": 1}
         *others, last = DECODERS[self.header.syntax]
@@ -185,6 +182,26 @@ class Frames:
         if last == GDCM:
             self._check_jpeg(content)
         return self._decoder.as_array(alone, index=0, decoding_plugin=last, **options)[0]
+
+    def _content(self, fragments: tuple[encapsulation.Fragment, ...]) -> bytearray:
+        content = bytearray()
+        with self.header.opened() as stream:
+            for fragment in fragments:
+                stream.seek(fragment.start)
+                content += stream.read(fragment.length)
+        return content
+
+    def _check_jpeg_bits(self) -> None:
+        """Raises `InputError` for lossy JPEG of more than 8 bits: no decoder here gets its values right."""
+        if self.header.syntax != JPEGExtended12Bit or not self._fragments:
+            return
+        found = jpeg_size(bytes(self._content(self._fragments[0])))
+        if found is not None and found[3] > 8:
+            raise InputError(
+                f"is stored as {name_of(self.header.syntax)} with {found[3]} bits, which is not read",
+                remedy="store it anew as JPEG 2000, RLE or uncompressed",
+                path=self.header.path,
+            )
 
     def _check_jpeg(self, stream: bytes | bytearray) -> None:
         """Raises ValueError for a JPEG whose own header is another than the file's."""
