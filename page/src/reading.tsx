@@ -150,6 +150,10 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
         undo={undo}
         redo={redo}
         reset={() => change("model")}
+        addToNote={(words) => {
+          setNote((old) => (old ? `${old}\n${words}` : words));
+          setIsDraft(true);
+        }}
       />
       <aside class="side">
         <Evidence detail={detail} about={about} measured={measured} isMeasuring={isMeasuring} />

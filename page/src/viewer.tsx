@@ -1,12 +1,14 @@
 /** The picture with its outlines: zoom, pan, window and level, and the tools that change an outline. */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CaseDetail, Outline, Point } from "./api";
+import { CaliperLines, CaliperReading } from "./caliper_lines";
+import { placed, type Caliper, type Spacing } from "./calipers";
 import { PLAIN, applied, type Levels } from "./levels";
 import { isForPage } from "./keys";
 import { asPath, centre, dragged, handles, withStroke } from "./outline";
 import { fill, text } from "./text";
 
-export type Tool = "pan" | "points" | "draw";
+export type Tool = "pan" | "points" | "draw" | "calipers";
 
 interface Props {
   detail: CaseDetail;
@@ -21,6 +23,7 @@ interface Props {
   undo: () => void;
   redo: () => void;
   reset: () => void;
+  addToNote: (words: string) => void;
 }
 
 interface View {
@@ -52,6 +55,10 @@ export function Viewer(props: Props) {
   const [showsOutlines, setShowsOutlines] = useState(true);
   const [showsMap, setShowsMap] = useState(false);
   const [opacity, setOpacity] = useState(0.8);
+  const [caliper, setCaliper] = useState<Caliper | null>(null);
+  const spacing: Spacing = detail.spacing_mm ?? [1, 1];
+  const tools: Tool[] = ["pan", ...(editable ? (["points", "draw"] as const) : [])];
+  if (detail.kind === "image") tools.push("calipers");
   const size: Point = [pixels?.width ?? detail.width, pixels?.height ?? detail.height];
   const shown = live ?? outlines;
   const explanation = detail.explanations[0];
@@ -120,6 +127,7 @@ export function Viewer(props: Props) {
       if (key === "v") setTool("pan");
       else if (key === "p" && editable) setTool("points");
       else if (key === "d" && editable) setTool("draw");
+      else if (key === "m" && detail.kind === "image") setTool("calipers");
       else if (key === "+" || key === "=") zoom(1.25);
       else if (key === "-") zoom(0.8);
       else if (key === "0") fit();
@@ -129,7 +137,7 @@ export function Viewer(props: Props) {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [props.undo, props.redo, editable, zoom, fit]);
+  }, [props.undo, props.redo, editable, detail.kind, zoom, fit]);
 
   /** Where in the picture something happens, from the centre of its first pixel. */
   const place = (event: PointerEvent | WheelEvent): Point => {
@@ -176,6 +184,10 @@ export function Viewer(props: Props) {
         const next = withStroke(outlines, drawn, size);
         if (next) props.change(next);
       });
+    } else if (tool === "calipers" && event.button === 0) {
+      const from = place(event);
+      const move = (now: PointerEvent) => setCaliper(placed(from, place(now), outlines, spacing));
+      follow(move, () => undefined);
     } else {
       const was = view;
       const move = (now: PointerEvent) =>
@@ -217,7 +229,7 @@ export function Viewer(props: Props) {
   return (
     <section class="viewer" aria-label={text.viewer}>
       <div class="toolbar" role="toolbar" aria-label={text.viewer}>
-        {(editable ? (["pan", "points", "draw"] as const) : (["pan"] as const)).map((one) => (
+        {tools.map((one) => (
           <button key={one} aria-pressed={tool === one} title={text.toolHelp[one]} onClick={() => setTool(one)}>
             {text.tools[one]}
           </button>
@@ -284,7 +296,7 @@ export function Viewer(props: Props) {
             />
           )}
         </div>
-        <svg ref={overlay} aria-hidden={!editable}>
+        <svg ref={overlay} aria-hidden={!editable && !caliper}>
           <g transform={transform}>
             {showsOutlines &&
               shown.map((one, i) => (
@@ -324,6 +336,15 @@ export function Viewer(props: Props) {
                   />
                 )),
               )}
+            {caliper && (
+              <CaliperLines
+                caliper={caliper}
+                spacing={spacing}
+                scale={view.scale}
+                change={setCaliper}
+                drag={(move) => follow((now) => move(place(now)), () => undefined)}
+              />
+            )}
             {stroke.length > 1 && (
               <polyline
                 class="stroke"
@@ -334,6 +355,15 @@ export function Viewer(props: Props) {
           </g>
         </svg>
       </div>
+      {caliper && (
+        <CaliperReading
+          caliper={caliper}
+          spacing={spacing}
+          unit={detail.spacing_mm ? "mm" : "px"}
+          addToNote={editable && !isBusy ? props.addToNote : null}
+          remove={() => setCaliper(null)}
+        />
+      )}
       <div class="toolbar" role="group" aria-label={text.window}>
         <label>
           {text.window}
