@@ -206,6 +206,27 @@ def test_finished_runs_stand_beside_the_print_and_other_test_cases_are_told(tmp_
     assert "BUSI has several images of one patient" in text
 
 
+def test_the_test_is_over_repeats_alone_so_that_strict_folds_have_none(tmp_path: Path, busi: str):
+    (item,) = find_items("la_net/table-8")
+    given, settings = GivenData.of([busi], stand_in=[]), Settings()
+    for number, run in enumerate(all_runs([item], given, settings=settings)):
+        write_run(run.layout(tmp_path).path, better=number / 100)
+    found = reproduction_of(item, given, out=tmp_path, settings=settings, obstacles={}, open_parts=0)
+    dice = {
+        row.recipes: figure
+        for row in found.rows
+        for figure in row.figures
+        if (row.dataset, figure.metric) == ("BUSI", "Dice")
+    }
+    ablated, whole = dice[("la_net/no-cam",)], dice[("la_net",)]
+    assert ablated.as_published is not None
+    assert ablated.strict is not None
+    assert whole.as_published is not None
+    assert ablated.as_published.p_reference_better is not None
+    assert ablated.as_published.p_reference_better < 0.5
+    assert (ablated.strict.p_reference_better, whole.as_published.p_reference_better) == (None, None)
+
+
 def test_the_plan_counts_what_is_left_and_measures_each_network_once(tmp_path: Path, busi: str):
     (item,) = find_items("rmtl_net/fig-6")
     given, settings = GivenData.of([busi], stand_in=[]), Settings()

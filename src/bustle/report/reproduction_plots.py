@@ -49,7 +49,7 @@ def sweep_figure(found: Reproduction, *, dataset: str, metric: str) -> Figure | 
             axes.errorbar(across, upwards, yerr=spread, fmt="D", color=INK, capsize=3, label=f"{name}, printed")
     axes.set(xlabel=found.sweep.axis, ylabel=metric)
     if drawn:
-        axes.legend(fontsize=7)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=6)
     return figure if drawn else None
 
 

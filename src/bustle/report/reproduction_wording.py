@@ -48,9 +48,12 @@ def method(row: ReproducedRow) -> str:
 def legend(found: Reproduction) -> list[str]:
     """What the signs in the cells mean."""
     said = [
-        f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly; brackets hold 95 % "
-        "intervals over patients or images"
-        + (f", over the {len(found.seeds)} repeats where there are several." if len(found.seeds) > 1 else "."),
+        f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly. Brackets: 95 % intervals "
+        + (
+            f"over the {len(found.seeds)} repeats."
+            if len(found.seeds) > 1
+            else "over patients or images of the figure of all folds' cases together, which can differ from the mean."
+        ),
         "≠ marks what lies farther from the printed figure than its printed ± does; where none is printed nothing is "
         "marked.",
     ]

@@ -103,7 +103,7 @@ def _row(
     shown: list[tuple[PublishedNumber | None, OwnMetric]] = [
         (number, metric) for number, metric in metrics if metric is not None
     ]
-    if not row.numbers and not row.counted:
+    if not row.numbers and not row.counted and not reason:
         shown = [(None, metric) for metric in DEFAULTS]
     figures = []
     for number, metric in shown:
@@ -216,9 +216,14 @@ def _other_cases(
 def _tested(
     rows: Sequence[ReproducedRow], works: Sequence[Work], item: Item, *, settings: Settings, repeated_splits: bool
 ) -> list[ReproducedRow]:
-    """The rows with the test whether the paper's own method, the first of those compared, is better."""
-    if len(settings.seeds) < 2 and not repeated_splits:
+    """The rows with the test whether the paper's own method, the first of those compared, is better.
+
+    With one seed only `repeated_splits` are repeats, which the strict track has not; a sweep has no own method.
+    """
+    several = len(settings.seeds) > 1
+    if item.block.sweep is not None or not (several or repeated_splits):
         return list(rows)
+    tracks: tuple[Track, ...] = TRACKS if several else ("published",)
     own = item.block.named((item.block.compare or item.block.recipes[-1:] or ("",))[0])
     own_rows = [row for row in rows if row.recipes == (own,)]
     references = {(row.dataset, figure.metric): figure for row in own_rows for figure in row.figures}
@@ -232,20 +237,28 @@ def _tested(
                 figures.append(figure)
                 continue
             better = next((value for (name, _), value in higher.items() if name == figure.metric), True)
-            figures.append(_with_test(figure, reference, repeats=len(settings.seeds), higher_is_better=better))
+            repeats = len(settings.seeds)
+            figures.append(_with_test(figure, reference, tracks=tracks, repeats=repeats, higher_is_better=better))
         found.append(replace(row, figures=tuple(figures)))
     return found
 
 
 def _with_test(
-    figure: ReproducedFigure, reference: ReproducedFigure, *, repeats: int, higher_is_better: bool
+    figure: ReproducedFigure,
+    reference: ReproducedFigure,
+    *,
+    tracks: Sequence[Track],
+    repeats: int,
+    higher_is_better: bool,
 ) -> ReproducedFigure:
-    def tested(first: OwnFigure | None, second: OwnFigure | None) -> OwnFigure | None:
+    def tested(track: Track, first: OwnFigure | None, second: OwnFigure | None) -> OwnFigure | None:
+        if track not in tracks:
+            return second
         p = p_reference_better([first, second], repeats=repeats, higher_is_better=higher_is_better)
         return None if second is None else replace(second, p_reference_better=p)
 
     return replace(
         figure,
-        as_published=tested(reference.as_published, figure.as_published),
-        strict=tested(reference.strict, figure.strict),
+        as_published=tested("published", reference.as_published, figure.as_published),
+        strict=tested("strict", reference.strict, figure.strict),
     )
