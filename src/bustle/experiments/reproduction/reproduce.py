@@ -64,13 +64,12 @@ def reproduce(
         claim.begin(clear=False)
         write_json(out / REPRODUCTION_SETTINGS, to_mapping(settings))
         work.write()
-        stopped = False
-        while (part := work.next_part()) is not None:
-            if ends is not None and time.monotonic() >= ends:
-                stopped = True
-                break
+        part, stopped = work.next_part(), False
+        while part is not None and not stopped:
             work.do(part)
             work.write()
+            part = work.next_part()
+            stopped = part is not None and ends is not None and time.monotonic() >= ends
         written = work.write()  # also tells what is in the way of the last parts
     return Outcome(items=tuple(written), stopped=stopped)
 
