@@ -113,7 +113,14 @@ export interface Measured {
 
 export type FlagKind = "other_picture" | "suspected" | "cut_off" | "no_spacing" | "remark";
 
-export interface Reading {
+/** Where in the breast: the hour is as one looks at it. */
+export interface Location {
+  side: "left" | "right" | null;
+  clock: number | null;
+  nipple_mm: number | null;
+}
+
+export interface Reading extends Location {
   version: number;
   verdict: Verdict;
   outlines: Outline[] | null;
@@ -195,7 +202,7 @@ export interface DropInfo {
   files: { id: string; name: string; problem: string | null; remarks: string[] }[];
 }
 
-export interface NewReading {
+export interface NewReading extends Location {
   version: number;
   verdict: Verdict;
   outlines: Outline[] | null;

@@ -1,6 +1,7 @@
 /** What the reader says: accept, correct or reject, category and note, the signature, and what is taken along. */
 import { AfterSigning } from "./after_signing";
-import type { CaseDetail, Person, Verdict } from "./api";
+import type { CaseDetail, Location, Person, Verdict } from "./api";
+import { PlaceFields, placeInWords } from "./place";
 import { useSignature } from "./signature";
 import { fill, text } from "./text";
 import { moment } from "./time";
@@ -14,10 +15,11 @@ interface Props {
   isDraft: boolean;
   birads: string | null;
   note: string;
+  place: Location;
   isBusy: boolean;
   problem: string | null;
   isConflict: boolean;
-  write: (change: { birads?: string | null; note?: string }) => void;
+  write: (change: { birads?: string | null; note?: string; place?: Location }) => void;
   isSecond: boolean;
   keep: (verdict: Verdict, reader: string | null) => void;
   addAddendum: (words: string, reader: string | null) => Promise<boolean>;
@@ -47,6 +49,7 @@ export function Decide(props: Props) {
             {text.verdict[reading.verdict]}
             {reading.birads && ` · BI-RADS ${reading.birads}`}
           </p>
+          {placeInWords(reading) && <p>{placeInWords(reading)}</p>}
           {reading.note && <p class="own-note">{reading.note}</p>}
           <p>
             {fill(text.signedBy, {
@@ -78,6 +81,9 @@ export function Decide(props: Props) {
               ))}
             </select>
           </label>
+          {!isSecond && (
+            <PlaceFields place={props.place} isBusy={props.isBusy} write={(place) => props.write({ place })} />
+          )}
           <label class="field long">
             {text.note}
             <textarea

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { NOWHERE } from "./place";
 import { storeDraft, storedDraft, type Draft } from "./draft";
 
 const kept = new Map<string, string>();
@@ -10,9 +11,9 @@ vi.stubGlobal("localStorage", {
 
 test("a draft comes back as it was, whatever version its case has by now", () => {
   const drafts: Draft[] = [
-    { version: 0, work: "model", birads: null, note: "" },
-    { version: 1, work: "kept", birads: "4A", note: "" },
-    { version: 2, work: [[[1, 2], [3, 4], [5, 0]]], birads: null, note: "seen" },
+    { version: 0, work: "model", birads: null, note: "", place: NOWHERE },
+    { version: 1, work: "kept", birads: "4A", note: "", place: NOWHERE },
+    { version: 2, work: [[[1, 2], [3, 4], [5, 0]]], birads: null, note: "seen", place: { side: "left", clock: 10, nipple_mm: 35 } },
   ];
   for (const draft of drafts) {
     storeDraft("owner", "a", draft);

@@ -1,5 +1,5 @@
 /** What a reader has not kept yet, in this browser, for each person: a lost session or a reload does not lose it. */
-import type { Outline } from "./api";
+import type { Location, Outline } from "./api";
 
 /** Outlines to be worked on: those that the case has, the model's again, or the reader's new ones. */
 export type Work = "kept" | "model" | Outline[];
@@ -10,6 +10,7 @@ export interface Draft {
   work: Work;
   birads: string | null;
   note: string;
+  place: Location;
 }
 
 const key = (person: string, id: string) => `bustle.unkept.${person}.${id}`;

@@ -1,13 +1,18 @@
 /** One case on the page: picture, evidence and decision, and the reader's changes until they are kept. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Refused, api, type About, type CaseDetail, type Measured, type Person, type Verdict } from "./api";
+import { Refused, api, type About, type CaseDetail, type Location, type Measured, type Person, type Verdict } from "./api";
 import { Decide } from "./decide";
 import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
 import { begin, changed, redone, undone } from "./history";
 import { isForPage } from "./keys";
 import { dense, rounded } from "./outline";
+import { NOWHERE } from "./place";
 import { Viewer } from "./viewer";
+
+/** The place alone of what also says more. */
+const placeOf = (told: Location | null): Location =>
+  told ? { side: told.side, clock: told.clock, nipple_mm: told.nipple_mm } : NOWHERE;
 
 interface Props {
   detail: CaseDetail;
@@ -33,6 +38,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   const [history, setHistory] = useState(begin<Work>(draft?.work ?? "kept"));
   const [birads, setBirads] = useState(draft ? draft.birads : (first?.birads ?? null));
   const [note, setNote] = useState(draft ? draft.note : (first?.note ?? ""));
+  const [place, setPlace] = useState<Location>(placeOf(draft?.place ?? first));
   const [isDraft, setIsDraft] = useState(draft !== null);
   const [measured, setMeasured] = useState<Measured | null>(before);
   const [isMeasuring, setIsMeasuring] = useState(false);
@@ -51,8 +57,8 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   );
 
   useEffect(() => {
-    if (isDraft) storeDraft(person.name, own, { version, work, birads, note });
-  }, [isDraft, work, birads, note, person.name, own, version]);
+    if (isDraft) storeDraft(person.name, own, { version, work, birads, note, place });
+  }, [isDraft, work, birads, note, place, person.name, own, version]);
 
   useEffect(() => {
     if (typeof work === "string") {
@@ -117,7 +123,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
       if (await settled(() => api.second(detail.id, again))) readAgain(false);
       return;
     }
-    await settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note }));
+    await settled(() => api.save(detail.id, { version, verdict, outlines: lines, birads, note, ...place }));
   };
 
   const sign = (reader: string | null) => settled(() => api.sign(detail.id, version, reader));
@@ -165,12 +171,14 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
             isDraft={isDraft}
             birads={birads}
             note={note}
+            place={place}
             isBusy={isBusy}
             problem={isLate ? "" : problem && problem.message}
             isConflict={isLate || problem?.status === 409}
             write={(told) => {
               if (told.birads !== undefined) setBirads(told.birads);
               if (told.note !== undefined) setNote(told.note);
+              if (told.place !== undefined) setPlace(told.place);
               setIsDraft(true);
             }}
             isSecond={isSecond}

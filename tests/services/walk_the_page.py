@@ -71,6 +71,9 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     expect(measured).not_to_have_text(str(one_gesture))
     page.screenshot(path=out / "calipers.png")
     page.get_by_label("BI-RADS category").select_option("4B")
+    page.get_by_label("Side").select_option("left")
+    page.get_by_label("Clock").select_option("10")
+    page.get_by_label("Distance to the nipple in mm").fill("35")
     page.get_by_label("Note").fill("seen in two planes")
     page.get_by_role("button", name="Into the note").click()
     expect(page.get_by_label("Note")).to_have_value(f"seen in two planes\n{measured.text_content()}")
@@ -79,6 +82,7 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     serious = faults(page, axe)
     page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_text("Signed by A. Reader")).to_be_visible()
+    expect(page.get_by_text("left · 10:00 · 35 mm")).to_be_visible()
     page.screenshot(path=out / "signed.png")
     exported = {}
     for kind in ("PNG", "JSON", "PDF", "SEG", "SR"):

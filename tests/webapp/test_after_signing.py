@@ -27,6 +27,24 @@ def signed(page: Page) -> str:
     return case
 
 
+def test_where_the_lesion_is_stays_with_the_reading(page: Page, monkeypatch: pytest.MonkeyPatch):
+    page.drop({"placed.png": PICTURE.read_bytes()})
+    case = page.case("placed.png")["id"]
+    place = {"side": "left", "clock": 10, "nipple_mm": 35.5}
+    read = {"version": 0, "verdict": "accepted"}
+    for wrong in ({"side": "middle"}, {"clock": 13}, {"clock": 0}, {"nipple_mm": -1}):
+        assert page.client.put(f"/api/cases/{case}/reading", json=read | wrong).status_code == 422, wrong
+    assert page.client.put(f"/api/cases/{case}/reading", json=read | place).is_success
+    signed = post(page.client, case, "sign", version=1, reader="A. Reader").json()["reading"]
+    assert {name: signed[name] for name in place} == place
+    drawn: list[str] = []
+    monkeypatch.setattr(
+        exports, "draw_result_sheet", lambda pictures, **rest: drawn.extend(pictures[0].lines) or b"%PDF"
+    )
+    assert page.client.get(f"/api/cases/{case}/export/pdf").is_success
+    assert "Left breast, 10 o'clock, 35.50 mm from the nipple" in drawn
+
+
 def post(client: TestClient, case: str, what: str, **body: Any) -> Any:
     return client.post(f"/api/cases/{case}/{what}", json=body)
 

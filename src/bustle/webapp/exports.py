@@ -28,7 +28,7 @@ from bustle.report.wording import number
 from bustle.webapp.case_detail import predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import pick_dropped
-from bustle.webapp.messages import CaseDetail, ExportFormat
+from bustle.webapp.messages import CaseDetail, ExportFormat, ReadingInfo
 from bustle.webapp.readings import as_outlines
 from bustle.webapp.tables import Case
 
@@ -101,6 +101,8 @@ def _lines(detail: CaseDetail) -> Sequence[str]:
         return [*lines, "Not read by a person"]
     birads = "no category" if reading.birads is None else f"BI-RADS {reading.birads}"
     lines.append(f"Reader: {reading.verdict}, {birads}")
+    if place := _place(reading):
+        lines.append(place)
     if reading.note:
         lines.append(reading.note)
     if reading.signed is None:
@@ -114,6 +116,18 @@ def _lines(detail: CaseDetail) -> Sequence[str]:
             f"Second reading by {second.reader}, {second.made:%Y-%m-%d %H:%M} UTC: {second.verdict}, {category}"
         )
     return lines
+
+
+def _place(reading: ReadingInfo) -> str:
+    """Where in the breast, as far as the reader says it."""
+    told = []
+    if reading.side is not None:
+        told.append(f"{reading.side} breast")
+    if reading.clock is not None:
+        told.append(f"{reading.clock} o'clock")
+    if reading.nipple_mm is not None:
+        told.append(f"{number(reading.nipple_mm, 'mm')} mm from the nipple")
+    return ", ".join(told).capitalize()
 
 
 def _algorithm(case: Case, image: PredictedImage) -> Algorithm:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bustle.webapp.tables import CaseKind, Verdict
+from bustle.webapp.tables import CaseKind, Side, Verdict
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 Point = tuple[Coordinate, Coordinate]
@@ -163,7 +163,15 @@ class ExplanationInfo(Message):
     value: str
 
 
-class ReadingInfo(Message):
+class Location(Message):
+    """Where in the breast it is: side, the hour as one looks at the breast, and the distance to the nipple."""
+
+    side: Side | None = None
+    clock: int | None = Field(default=None, ge=1, le=12)
+    nipple_mm: float | None = Field(default=None, ge=0, le=300, allow_inf_nan=False)
+
+
+class ReadingInfo(Location):
     """What a reader said; `outlines` are theirs, None where the model's are left."""
 
     version: int
@@ -226,7 +234,7 @@ class OutlinesToMeasure(Message):
     outlines: Outlines
 
 
-class NewReading(Message):
+class NewReading(Location):
     """What a reader says, having seen `version` of the case. A `corrected` one has `outlines`, others have none."""
 
     version: int = Field(ge=0)

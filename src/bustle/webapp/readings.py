@@ -23,6 +23,9 @@ from bustle.webapp.messages import NewReading, Signature
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.tables import Case, Reading, Verdict, now
 
+KEPT = ("verdict", "outlines", "birads", "note", "side", "clock", "nipple_mm", "answer", "model")
+"""What a signature takes over from the reading that it is under."""
+
 CHANGED = "somebody else has changed this case since you opened it; look at theirs before you save yours"
 
 
@@ -78,6 +81,9 @@ def add_reading(
             outlines=None if new.outlines is None else [[list(point) for point in line] for line in new.outlines],
             birads=new.birads,
             note=new.note,
+            side=new.side,
+            clock=new.clock,
+            nipple_mm=new.nipple_mm,
             answer=None if answer is None else answer_info(answer).model_dump(),
             model=algorithm_of(image.provenance()).answers_sha256,
         ),
@@ -91,7 +97,7 @@ def sign(session: Session, case: Case, signature: Signature, person: Person) -> 
     _check(case, signature.version)
     last = case.reading
     assert last is not None  # a signature's version is at least 1
-    kept = {name: getattr(last, name) for name in ("verdict", "outlines", "birads", "note", "answer", "model")}
+    kept = {name: getattr(last, name) for name in KEPT}
     signed = {"reader": name_under(signature.reader, person), "signed": now()}
     _add(session, case, Reading(version=signature.version + 1, person=person.name, **kept, **signed))
     _note(session, case, last, person, "reading signed")
@@ -130,6 +136,7 @@ def _told(reading: Reading | None) -> dict[str, object] | None:
         "version": reading.version,
         "verdict": reading.verdict,
         "birads": reading.birads,
+        "location": [reading.side, reading.clock, reading.nipple_mm],
         "outlines": None if lines is None else outlines_digest(as_outlines(lines)),
         "decision": None if reading.answer is None else reading.answer.get("decision"),
     }

@@ -12,6 +12,7 @@ from bustle.webapp.roles import Role
 
 CaseKind = Literal["image", "clip", "unread"]
 Verdict = Literal["accepted", "corrected", "rejected"]
+Side = Literal["left", "right"]
 
 
 class Base(DeclarativeBase):
@@ -93,7 +94,8 @@ class Reading(Base):
 
     `outlines` are the reader's own, None where the model's are left. `answer` is the model's about these outlines,
     None where it was not asked; `model` is the digest of the files of the one that made the case's answer. `signed`
-    is when it was signed, by `reader`.
+    is when it was signed, by `reader`. `clock` is the hour at which the lesion lies as one looks at the breast,
+    `nipple_mm` its distance to the nipple.
     """
 
     __tablename__ = "readings"
@@ -108,6 +110,9 @@ class Reading(Base):
     outlines: Mapped[list[list[list[float]]] | None] = mapped_column(JSON(none_as_null=True))
     birads: Mapped[str | None]
     note: Mapped[str]
+    side: Mapped[str | None] = mapped_column(String(8))
+    clock: Mapped[int | None]
+    nipple_mm: Mapped[float | None]
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     model: Mapped[str]
     reader: Mapped[str | None]
