@@ -27,7 +27,7 @@ from bustle.experiments.reproduction.printed_metrics import OwnMetric, own_metri
 from bustle.experiments.reproduction.printed_rows import rows_of
 from bustle.experiments.reproduction.record import reproduction_of
 from bustle.experiments.reproduction.reproduce import reproduce
-from bustle.experiments.reproduction.runs import Settings, all_runs
+from bustle.experiments.reproduction.runs import Settings, all_runs, open_folds
 from bustle.experiments.reproduction.smoke import fewer_cases, small_recipe, smoke_form
 from bustle.io.raster import write_png
 from bustle.report.reproduction_text import reproduction_text
@@ -246,6 +246,16 @@ def test_the_plan_counts_what_is_left_and_measures_each_network_once(tmp_path: P
     published = 5 * 100 * 5 * 2.0 * 1.5  # folds, epochs, batches of 16 of 80 cases, seconds, what comes on top
     assert plan[0].seconds == pytest.approx(published * 3 / 5)
     assert [duration(seconds) for seconds in (45, 720, 27000)] == ["45 s", "12 min", "7.5 h"]
+
+
+def test_a_fold_that_was_scored_but_not_summed_up_is_open(tmp_path: Path, busi: str):
+    (item,) = find_items("rmtl_net/fig-6")
+    given, settings = GivenData.of([busi], stand_in=[]), Settings()
+    run = all_runs([item], given, settings=settings)[0]
+    write_run(run.layout(tmp_path).path)
+    assert open_folds(run, out=tmp_path, settings=settings) == [2, 3, 4]
+    run.layout(tmp_path).summary.unlink()  # as after a kill
+    assert open_folds(run, out=tmp_path, settings=settings) == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture

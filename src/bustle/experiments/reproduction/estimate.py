@@ -10,7 +10,7 @@ from pathlib import Path
 from bustle.core.recipe import Protocol, Recipe
 from bustle.core.types import Collection
 from bustle.data.class_groups import in_class_groups
-from bustle.experiments.reproduction.runs import RowRun, Settings
+from bustle.experiments.reproduction.runs import RowRun, Settings, open_folds
 from bustle.experiments.reproduction.smoke import smoke_form
 from bustle.models.counts import network_key
 
@@ -42,8 +42,8 @@ def planned_runs(
     found = []
     for run in runs:
         recipe, protocol = settings.recipe(run.recipe), run.protocol
-        folds = 1 if settings.smoke else protocol.folds
-        done = min(folds, len(run.layout(out).scored_folds()))
+        folds = settings.folds(run)
+        done = folds - len(open_folds(run, out=out, settings=settings))
         key = (network_key(recipe), recipe.training.batch_size)
         if done < folds and key not in steps:
             steps[key] = measure(recipe)

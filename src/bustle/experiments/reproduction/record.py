@@ -179,7 +179,7 @@ def _notes(
         own = [run for run in runs if run.track == track]
         results = [result for run in own if (result := read.result(run)) is not None]
         done = sum(len(result.folds) for result in results)
-        wanted = len(own) * (1 if settings.smoke else own[0].protocol.folds) if own else 0
+        wanted = sum(map(settings.folds, own))
         title = "as published" if track == "published" else "strict"
         if done < wanted:
             notes.append(f"{title}: {done} of {wanted} trainings finished")

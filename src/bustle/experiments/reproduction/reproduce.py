@@ -24,7 +24,7 @@ from bustle.experiments.reproduction.given_data import GivenData
 from bustle.experiments.reproduction.items import Item
 from bustle.experiments.reproduction.record import reproduction_of
 from bustle.experiments.reproduction.roc_rows import rows_of_curves
-from bustle.experiments.reproduction.runs import RowRun, Settings, all_runs, runs_of, work_of
+from bustle.experiments.reproduction.runs import RowRun, Settings, all_runs, open_folds, runs_of, work_of
 from bustle.experiments.reproduction.smoke import fewer_cases, smoke_form
 from bustle.report.reproduction_page import write_reproduction_page
 from bustle.report.reproduction_text import write_reproduction_text
@@ -114,6 +114,7 @@ class _Work:
         self._splits: dict[tuple[object, ...], Splits] = {}
         self._choices: dict[RowRun, SplitChoice] = {}
         self._obstacles: dict[RowRun, str] = {}
+        self._finished: set[RowRun] = set()
 
     @property
     def files(self) -> list[Path]:
@@ -128,11 +129,12 @@ class _Work:
         return None
 
     def _open_folds(self, run: RowRun) -> list[int]:
-        if run in self._obstacles:
+        if run in self._obstacles or run in self._finished:
             return []
-        layout = run.layout(self._out)
-        count = 1 if self._settings.smoke else run.protocol.folds
-        return [fold for fold in range(count) if not layout.fold(fold).is_scored]
+        found = open_folds(run, out=self._out, settings=self._settings)
+        if not found:
+            self._finished.add(run)
+        return found
 
     def _can_be_done(self, run: RowRun) -> bool:
         """Splits the data, once for all runs with the same rules; what is in the way becomes the rows' reason."""
@@ -183,8 +185,7 @@ class _Work:
         )
 
     def _counted(self) -> tuple[int, int]:
-        folds = {run: 1 if self._settings.smoke else run.protocol.folds for run in self._runs}
-        return sum(folds.values()), sum(len(self._open_folds(run)) for run in self._runs)
+        return sum(map(self._settings.folds, self._runs)), sum(len(self._open_folds(run)) for run in self._runs)
 
     def write(self) -> list[Reproduction]:
         """All items as far as they are finished."""

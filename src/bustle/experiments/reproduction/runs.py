@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bustle.core.recipe import Protocol, Recipe, Track, load_recipe, protocol_of
 from bustle.core.run_layout import RunLayout
+from bustle.evaluation.result_files import read_run
 from bustle.experiments.planned_run import SplitChoice
 from bustle.experiments.reproduction.given_data import GivenData, RowData
 from bustle.experiments.reproduction.items import Item
@@ -30,6 +31,10 @@ class Settings:
         if self.smoke:
             return small_recipe(name, overrides=self.overrides)
         return load_recipe(name, overrides=self.overrides)
+
+    def folds(self, run: RowRun) -> int:
+        """How many of the run's folds are trained."""
+        return 1 if self.smoke else run.protocol.folds
 
     def seeded_recipe(self, run: RowRun) -> Recipe:
         """The run's recipe, whose seed is the recipe's plus the run's."""
@@ -106,3 +111,10 @@ def all_runs(items: Sequence[Item], given: GivenData, *, settings: Settings) -> 
     """Those of all items, each once, in the order of the rows."""
     found = [run for item in items for work in work_of(item, given) for run in runs_of(work, item, settings=settings)]
     return list(dict.fromkeys(found))
+
+
+def open_folds(run: RowRun, *, out: Path, settings: Settings) -> list[int]:
+    """The folds that are still to be scored, or summed up: a command may be killed between the two."""
+    layout = run.layout(out)
+    summed_up = {fold.fold for fold in read_run(layout.summary).folds} if layout.summary.exists() else set[int]()
+    return [fold for fold in range(settings.folds(run)) if not layout.fold(fold).is_scored or fold not in summed_up]
