@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from bustle.node.answer_counts import read_kept_counts
 from bustle.node.incoming import Incoming
 from bustle.node.read_study import READ, PartRead, StudyRead, StudyReader
 from bustle.node.retention import delete_answered
-from bustle.node.settings import Limits
+from bustle.node.settings import MB, Limits
 
 STUDY = "1.2.3"
 
@@ -95,6 +98,31 @@ def test_an_image_that_has_just_come_is_kept_where_others_are_old(incoming: Inco
     assert coming.is_coming(STUDY)  # or no job would ever be about it
 
 
+def test_what_another_thread_is_writing_neither_fails_a_sender_nor_counts_as_its_study(
+    incoming: Incoming, monkeypatch: pytest.MonkeyPatch
+):
+    """The temporary of another thread is renamed, and an image deleted, between the listing and the look at each."""
+    listing = os.scandir
+    temporary, other = incoming.path / STUDY / ".2.dcm.x8fj_2ka.dcm", incoming.path / STUDY / "3.dcm"
+
+    def just_before(folder: Path) -> contextlib.AbstractContextManager[list[os.DirEntry[str]]]:
+        with listing(folder) as found:
+            entries = list(found)
+        for path in (temporary, other):
+            path.unlink(missing_ok=True)
+        return contextlib.nullcontext(entries)
+
+    temporary.touch()
+    other.touch()
+    monkeypatch.setattr(os, "scandir", just_before)
+    assert incoming.keep(b"y", study=STUDY, instance="4") == "new"
+    monkeypatch.undo()
+    small = Incoming(incoming.path, limits=Limits(free=0, instance=1, study=1))
+    temporary.write_bytes(bytes(2 * MB))
+    assert small.keep(b"z", study=STUDY, instance="5") == "new"
+    assert small.keep(bytes(MB), study=STUDY, instance="6") == "study too large"
+
+
 def test_answers_of_deleted_jobs_stay_counted_once(incoming: Incoming, tmp_path: Path):
     """Also where a kill leaves jobs that are counted already, and where the same study comes again."""
 
@@ -114,6 +142,26 @@ def test_answers_of_deleted_jobs_stay_counted_once(incoming: Incoming, tmp_path:
     delete(incoming, tmp_path, Listed(job("a", days=7.5)), Coming())
     kept = read_kept_counts(tmp_path / "counts.json").counts
     assert sum(count for each in kept for count in each.decisions.values()) == 2
+
+
+def test_a_counted_job_whose_study_goes_on_is_not_counted_with_the_jobs_after_it(incoming: Incoming, tmp_path: Path):
+    class Killed(Listed):
+        def forget(self, job_ids: Sequence[str]) -> None:
+            if job_ids:
+                raise KeyboardInterrupt
+
+    first, coming = job("a"), Coming()
+    with pytest.raises(KeyboardInterrupt):
+        delete(incoming, tmp_path, Killed(first), coming)
+    coming.came(STUDY)
+    listed = Listed(first, replace(job("b"), submitted={"study": "1.2.4", "instances": ["1"]}))
+    delete(incoming, tmp_path, listed, coming)
+    assert listed.jobs == (first,)
+    coming.studies.clear()
+    delete(incoming, tmp_path, listed, coming)
+    assert listed.jobs == ()
+    counted = read_kept_counts(tmp_path / "counts.json").counts
+    assert [each.decisions for each in counted] == [{"benign": 2}]
 
 
 def delete(incoming: Incoming, folder: Path, listed: Listed, coming: Coming) -> None:

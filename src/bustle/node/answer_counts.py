@@ -35,7 +35,7 @@ class AnswerCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptCounts:
-    """The counts of jobs that are deleted. `last` are marks of those counted last, whose rows may be there yet."""
+    """The counts of jobs that are deleted. `last` are marks of those counted whose rows may be there yet."""
 
     counts: tuple[AnswerCounts, ...] = ()
     last: tuple[str, ...] = ()

@@ -94,12 +94,14 @@ class Incoming:
         return tuple(sorted(path.stem for path in found if is_uid(path.stem)))
 
     def _size_of(self, study: str) -> int:
-        """Bytes of what is there of a study."""
-        folder = self.path / study
-        if not folder.is_dir():
-            return 0
-        with os.scandir(folder) as entries:
-            return sum(entry.stat().st_size for entry in entries)
+        """Bytes of what is there of a study, without what other senders' threads are writing just now."""
+        size = 0
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.path / study) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SUFFIX) and is_uid(entry.name.removesuffix(_SUFFIX)):
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        size += entry.stat().st_size
+        return size
 
     def remove(self, study: str, instances: Iterable[str]) -> None:
         """Remove these instances of a study, and its folder unless something else has come."""

@@ -23,7 +23,8 @@ def delete_answered(
     answers of what is deleted are counted in the file `counts`.
     """
     by_study: dict[str, list[Job]] = {}
-    for job in jobs.list():
+    there = tuple(jobs.list())
+    for job in there:
         by_study.setdefault(job.submitted["study"], []).append(job)
     before = datetime.now(UTC) - timedelta(days=keep_days)
     gone: dict[str, list[Job]] = {}
@@ -34,18 +35,22 @@ def delete_answered(
             incoming.remove(study, job.submitted["instances"])
             shutil.rmtree(out / job.id, ignore_errors=True)
         gone[study] = own
-    _forget([job for own in gone.values() for job in own], jobs, counts)
+    _forget([job for own in gone.values() for job in own], jobs, counts, there=there)
     for study in gone:
         if incoming.instances(study):  # they came meanwhile, and may have met the job that is no longer there
             arrivals.came(study)
 
 
-def _forget(gone: Sequence[Job], jobs: Jobs, counts: Path) -> None:
-    """Count, then delete. What a kill leaves in between is known by its mark, and not counted twice."""
+def _forget(gone: Sequence[Job], jobs: Jobs, counts: Path, *, there: Sequence[Job]) -> None:
+    """Count, then delete. What a kill leaves in between is known by its mark, and not counted twice.
+
+    Of the jobs that are `there`, one that is marked may not be `gone` yet: more of its study came after the kill.
+    """
     kept = read_kept_counts(counts)
     fresh = [job for job in gone if mark_of(job) not in kept.last]
     jobs.forget([job.id for job in gone if mark_of(job) in kept.last])
     if fresh:
         added = count_answers(fresh, before=kept.counts)
-        write_kept_counts(counts, KeptCounts(counts=added, last=tuple(map(mark_of, fresh))))
+        left = set(map(mark_of, there)).intersection(kept.last)
+        write_kept_counts(counts, KeptCounts(counts=added, last=(*sorted(left), *map(mark_of, fresh))))
         jobs.forget([job.id for job in fresh])
