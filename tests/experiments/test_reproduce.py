@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,7 @@ def test_what_differs_by_more_than_the_printed_deviation_is_marked(mean: float, 
     )
     assert ("≠" in own(figure, ours, smoke="")) is marked
     assert "smoke" in own(figure, ours, smoke="2 epochs")
+    assert "smoke" not in own(figure, replace(ours, counted=True), smoke="2 epochs")
 
 
 def test_finished_runs_stand_beside_the_print_and_other_test_cases_are_told(tmp_path: Path, busi: str):

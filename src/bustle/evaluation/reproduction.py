@@ -15,6 +15,7 @@ class OwnFigure:
     `mean` is that over the `values` of all folds and repeats; `sd` is the spread that the protocol names. `ci95` is
     the interval over patients, of several repeats the t interval over them. `p_reference_better` is LA-Net's
     one-sided t test over repeats that the paper's own method is better; None without repeats, and of that method.
+    `counted` is told of the recipe's own network, whatever the form of the trainings.
     """
 
     mean: float
@@ -23,6 +24,7 @@ class OwnFigure:
     n: int
     values: tuple[float, ...]
     p_reference_better: float | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

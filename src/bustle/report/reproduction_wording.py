@@ -34,7 +34,7 @@ def own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str) -> str:
         words.append(f"[{value(ours.ci95[0], figure.unit)}, {value(ours.ci95[1], figure.unit)}]")
     if ours.p_reference_better is not None:
         words.append(f"p = {ours.p_reference_better:.3f}")
-    if smoke:
+    if smoke and not ours.counted:
         words.append("smoke")
     if figure.differs(ours):
         words.append("≠")

@@ -10,6 +10,9 @@ from bustle.evaluation.results import RunResult
 from bustle.experiments.reproduction.printed_rows import PrintedRow
 from bustle.models.counts import Counts, shipped_counts
 
+MEASURED = "training time per epoch"
+"""The cost that is that of a training; all others are counted."""
+
 
 def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult | None]) -> list[ReproducedFigure]:
     """Parameters and operations of the recipe's own network, and the minutes of an epoch of its trainings."""
@@ -30,7 +33,7 @@ def _printed(
     number: PublishedNumber, *, counts: Counts | None, trained: Sequence[RunResult | None]
 ) -> ReproducedFigure:
     own = None
-    if number.metric == "training time per epoch":
+    if number.metric == MEASURED:
         own = _minutes_of_epoch(trained)
     elif counts is not None:
         by_metric = {
@@ -45,7 +48,7 @@ def _printed(
         published=number.mean,
         published_sd=number.sd,
         note=number.note,
-        as_published=None if own is None else _counted(own),
+        as_published=None if own is None else _own(own, counted=number.metric != MEASURED),
         strict=None,
     )
 
@@ -57,13 +60,13 @@ def _figure(metric: str, unit: str, value: float) -> ReproducedFigure:
         published=None,
         published_sd=None,
         note="",
-        as_published=_counted(value),
+        as_published=_own(value, counted=True),
         strict=None,
     )
 
 
-def _counted(value: float) -> OwnFigure:
-    return OwnFigure(mean=value, sd=None, ci95=None, n=1, values=(value,))
+def _own(value: float, *, counted: bool) -> OwnFigure:
+    return OwnFigure(mean=value, sd=None, ci95=None, n=1, values=(value,), counted=counted)
 
 
 def _minutes_of_epoch(trained: Sequence[RunResult | None]) -> float | None:
