@@ -17,7 +17,7 @@ from bustle.cli.reproduce import duration
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe, save_recipe
 from bustle.core.types import Case, Collection
-from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure
+from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, Trainings
 from bustle.evaluation.result_files import read_run
 from bustle.experiments.reproduction.catalogue import sections
 from bustle.experiments.reproduction.estimate import planned_runs
@@ -52,6 +52,7 @@ def test_every_table_and_figure_of_the_papers_is_known_by_name():
             assert find_items(f"{section.paper}/{item.name}") == [item]
             rows = rows_of(item)
             assert rows, item.title
+            assert item.block.own in ("", *item.block.recipes)
             for number in (number for row in rows for number in row.numbers):
                 assert (own_metric(number) is None) == (number.task == "cost")
 
@@ -137,7 +138,7 @@ def test_fewer_cases_keep_the_shares_of_the_classes_and_their_order():
 def test_the_figure_of_a_run_is_in_the_unit_of_the_print(tmp_path: Path):
     write_run(tmp_path / "run")
     result = read_run(tmp_path / "run/summary.json")
-    figure = own_figure([result], DICE, source="made")
+    figure = own_figure([result], DICE, source="made", wanted=5)
     assert figure is not None
     over_folds = result.over_folds.segmentation
     assert over_folds is not None
@@ -150,41 +151,51 @@ def test_several_repeats_have_the_mean_over_folds_and_repeats_and_an_interval_ov
     for seed in range(3):
         write_run(tmp_path / f"{seed}", better=seed / 100)
     results = [read_run(tmp_path / f"{seed}/summary.json") for seed in range(3)]
-    single, three = own_figure(results[:1], DICE, source="made"), own_figure(results, DICE, source="made")
+    single = own_figure(results[:1], DICE, source="made", wanted=2)
+    three = own_figure(results, DICE, source="made", wanted=6)
     assert single is not None
     assert three is not None
     assert three.mean == pytest.approx(single.mean + 1)
     half = 4.302653 * 1 / 3**0.5  # t(.975, 2) s / sqrt(3), s = 1 percent
     assert three.ci95 == pytest.approx((three.mean - half, three.mean + half))
     assert len(three.values) == 6
+    assert three.repeats == pytest.approx([single.mean + better for better in (0, 1, 2)])
+    assert three.sd == pytest.approx(single.sd), "each repeat's own, which the legend names"
+    assert three.is_complete
 
 
-def test_the_test_over_repeats_is_one_sided_and_over_seeds_not_folds():
-    def figure(*values: float) -> OwnFigure:
-        return OwnFigure(mean=sum(values) / len(values), sd=None, ci95=None, n=9, values=values)
+def test_the_test_over_repeats_is_one_sided_and_waits_for_all_of_them():
+    def figure(*repeats: float, finished: int = 3) -> OwnFigure:
+        mean, trainings = sum(repeats) / len(repeats), Trainings(finished=finished, wanted=3)
+        return OwnFigure(mean=mean, sd=None, ci95=None, n=9, values=(), repeats=repeats, trainings=trainings)
 
     good, bad = figure(0.438, 0.432, 0.445), figure(0.411, 0.405, 0.423)
-    better = p_reference_better([good, bad], repeats=1, higher_is_better=True)
-    worse = p_reference_better([good, bad], repeats=1, higher_is_better=False)
+    better = p_reference_better([good, bad], higher_is_better=True)
+    worse = p_reference_better([good, bad], higher_is_better=False)
     assert better is not None
     assert worse is not None
     assert better < 0.05
     assert better + worse == pytest.approx(1)
-    folds = figure(0.3, 0.5, 0.31, 0.51), figure(0.2, 0.4, 0.21, 0.41)
-    assert p_reference_better(folds, repeats=2, higher_is_better=True) == pytest.approx(0.0025, abs=0.003)
-    assert p_reference_better([good, None], repeats=1, higher_is_better=True) is None
+    begun = figure(0.411, 0.405, 0.423, finished=2)
+    assert p_reference_better([good, begun], higher_is_better=True) is None
+    assert p_reference_better([good, None], higher_is_better=True) is None
     assert extreme_of([good, None, bad], "least") == bad
 
 
 @pytest.mark.parametrize(("mean", "marked"), [(80.0, False), (85.1, True), (74.9, True)])
 def test_what_differs_by_more_than_the_printed_deviation_is_marked(mean: float, marked: bool):
-    ours = OwnFigure(mean=mean, sd=1.0, ci95=(mean - 2, mean + 2), n=9, values=(mean,))
+    all_done = Trainings(finished=5, wanted=5)
+    ours = OwnFigure(
+        mean=mean, sd=1.0, ci95=(mean - 2, mean + 2), n=9, values=(mean,), repeats=(mean,), trainings=all_done
+    )
     figure = ReproducedFigure(
         metric="DSC", unit="percent", published=80.0, published_sd=5.0, note="", as_published=ours, strict=None
     )
     assert ("≠" in own(figure, ours, smoke="")) is marked
     assert "smoke" in own(figure, ours, smoke="2 epochs")
-    assert "smoke" not in own(figure, replace(ours, counted=True), smoke="2 epochs")
+    assert "smoke" not in own(figure, replace(ours, trainings=None), smoke="2 epochs"), "counted of the full network"
+    begun = own(figure, replace(ours, trainings=Trainings(finished=1, wanted=5)), smoke="")
+    assert begun.endswith("] 1 of 5")
 
 
 def test_finished_runs_stand_beside_the_print_and_other_test_cases_are_told(tmp_path: Path, busi: str):
@@ -205,6 +216,8 @@ def test_finished_runs_stand_beside_the_print_and_other_test_cases_are_told(tmp_
     assert all(figure.as_published is None for figure in other.figures)
     text = reproduction_text(found)
     assert "3 trainings of single folds are still to be done" in text
+    assert "1 of 5: of so many" in text
+    assert "2 of 5 |" in text
     assert "BUSI has several images of one patient" in text
 
 
@@ -212,7 +225,8 @@ def test_the_test_is_over_repeats_alone_so_that_strict_folds_have_none(tmp_path:
     (item,) = find_items("la_net/table-8")
     given, settings = GivenData.of([busi], stand_in=[]), Settings()
     for number, run in enumerate(all_runs([item], given, settings=settings)):
-        write_run(run.layout(tmp_path).path, better=number / 100)
+        folds = 3 if run.track == "published" else 5
+        write_run(run.layout(tmp_path).path, folds=[[k, k + 5, k + 6] for k in range(folds)], better=number / 100)
     found = reproduction_of(item, given, out=tmp_path, settings=settings, obstacles={}, open_parts=0)
     dice = {
         row.recipes: figure

@@ -9,13 +9,21 @@ from bustle.core.provenance import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trainings:
+    """Of how many trainings of single folds a figure is, and of how many it is to be."""
+
+    finished: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnFigure:
     """Ours, in the unit of the print, over `n` cases.
 
-    `mean` is that over the `values` of all folds and repeats; `sd` is the spread that the protocol names. `ci95` is
-    the interval over patients, of several repeats the t interval over them. `p_reference_better` is LA-Net's
+    `mean` is that over the `values` of all folds and repeats; `sd` is the spread that the protocol names, of several
+    repeats the mean of theirs. `ci95` is the interval over patients, of several repeats the t interval over them.
+    `repeats` has the mean of each repeat. `trainings` is None of what is counted. `p_reference_better` is LA-Net's
     one-sided t test over repeats that the paper's own method is better; None without repeats, and of that method.
-    `counted` is told of the recipe's own network, whatever the form of the trainings.
     """
 
     mean: float
@@ -23,8 +31,13 @@ class OwnFigure:
     ci95: tuple[float, float] | None
     n: int
     values: tuple[float, ...]
+    repeats: tuple[float, ...]
+    trainings: Trainings | None
     p_reference_better: float | None = None
-    counted: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        return self.trainings is None or self.trainings.finished == self.trainings.wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +53,8 @@ class ReproducedFigure:
     strict: OwnFigure | None
 
     def differs(self, own: OwnFigure | None) -> bool:
-        """Whether ours is farther from the printed one than its SD; never where no SD is printed."""
-        if own is None or self.published is None or self.published_sd is None:
+        """Whether ours is farther from the printed one than its SD; never where no SD is printed, or folds lack."""
+        if own is None or not own.is_complete or self.published is None or self.published_sd is None:
             return False
         return abs(own.mean - self.published) > self.published_sd
 

@@ -24,7 +24,10 @@ def printed(figure: ReproducedFigure) -> str:
 
 
 def own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str) -> str:
-    """`83.10 ± 2.40 [80.2, 85.9] smoke ≠`: ≠ marks what lies farther from the print than its SD."""
+    """`83.10 ± 2.40 [80.2, 85.9] smoke ≠`: ≠ marks what lies farther from the print than its SD.
+
+    `1 of 5` stands behind the figure of a part of the trainings, which is not marked.
+    """
     if ours is None:
         return NOTHING
     words = [value(ours.mean, figure.unit)]
@@ -34,7 +37,9 @@ def own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str) -> str:
         words.append(f"[{value(ours.ci95[0], figure.unit)}, {value(ours.ci95[1], figure.unit)}]")
     if ours.p_reference_better is not None:
         words.append(f"p = {ours.p_reference_better:.3f}")
-    if smoke and not ours.counted:
+    if ours.trainings is not None and not ours.is_complete:
+        words.append(f"{ours.trainings.finished} of {ours.trainings.wanted}")
+    if smoke and ours.trainings is not None:
         words.append("smoke")
     if figure.differs(ours):
         words.append("≠")
@@ -47,16 +52,21 @@ def method(row: ReproducedRow) -> str:
 
 def legend(found: Reproduction) -> list[str]:
     """What the signs in the cells mean."""
+    several = len(found.seeds) > 1
+    mean = ", the mean of each repeat's" if several else ""
     said = [
-        f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly. Brackets: 95 % intervals "
+        f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly{mean}. "
+        "Brackets: 95 % intervals "
         + (
             f"over the {len(found.seeds)} repeats."
-            if len(found.seeds) > 1
+            if several
             else "over patients or images of the figure of all folds' cases together, which can differ from the mean."
         ),
         "≠ marks what lies farther from the printed figure than its printed ± does; where none is printed nothing is "
         "marked.",
     ]
+    if any(ours and not ours.is_complete for ours in _own_figures(found)):
+        said.append("1 of 5: of so many trainings of single folds; ≠ waits for all of them.")
     if any(ours and ours.p_reference_better is not None for ours in _own_figures(found)):
         said.append("p: one-sided t test over repeats (pooled variance) that the paper's own method is better.")
     if found.smoke:

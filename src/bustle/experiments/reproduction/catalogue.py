@@ -30,9 +30,11 @@ class Block:
     `items` are the tables and figures by the names that `bustle reproduce` takes, each with the tables of the
     published numbers that belong to it. `setting` stands behind the recipes' `@`. `rows` names the recipe of a
     printed row ("METHOD VARIANT") whose own recipe says another; `quoted` are methods that the paper quotes and that
-    are not built. Only the recipes of `compare` are compared, all by default. The plots of `sweep` stand beside all
-    items, ROC curves beside those of `roc`. `show` counts instead of training, `explain` draws maps of a trained
-    recipe by a `method`, `channels` those that its network makes by itself, `without` says why there is no command.
+    are not built. Only the recipes of `compare` are compared, all by default; `own`
+    is the paper's own method, against which the others are tested, empty where it is not compared with others. The
+    plots of `sweep` stand beside all items, ROC curves beside those of `roc`. `show` counts instead of training,
+    `explain` draws maps of a trained recipe by a `method`, `channels` those that its network makes by itself,
+    `without` says why there is no command.
     """
 
     title: str
@@ -44,6 +46,7 @@ class Block:
     rows: Mapping[str, str] = field(default_factory=dict)
     quoted: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
+    own: str = ""
     sweep: Sweep | None = None
     roc: tuple[str, ...] = ()
     show: tuple[str, ...] = ()

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bustle.core.published import PublishedNumber
-from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure
+from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, Trainings
 from bustle.evaluation.results import RunResult
 from bustle.experiments.reproduction.printed_rows import PrintedRow
 from bustle.models.counts import Counts, shipped_counts
 
-MEASURED = "training time per epoch"
-"""The cost that is that of a training; all others are counted."""
 
+def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult], wanted: int) -> list[ReproducedFigure]:
+    """Parameters and operations of the recipe's own network, and the minutes of an epoch of its trainings.
 
-def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult | None]) -> list[ReproducedFigure]:
-    """Parameters and operations of the recipe's own network, and the minutes of an epoch of its trainings."""
+    These are `trained` by the paper's protocol, `wanted` in number.
+    """
     name = row.recipes[0].partition("@")[0] if row.recipes else ""
     counts = shipped_counts().get(name)
     costs = [number for number in row.numbers if number.task == "cost"]
     if costs:
-        return [_printed(number, counts=counts, trained=trained) for number in costs]
+        return [_printed(number, counts=counts, trained=trained, wanted=wanted) for number in costs]
     if counts is None:
         return []
     return [
@@ -30,25 +31,25 @@ def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult | None]) -> 
 
 
 def _printed(
-    number: PublishedNumber, *, counts: Counts | None, trained: Sequence[RunResult | None]
+    number: PublishedNumber, *, counts: Counts | None, trained: Sequence[RunResult], wanted: int
 ) -> ReproducedFigure:
     own = None
-    if number.metric == MEASURED:
-        own = _minutes_of_epoch(trained)
+    if number.metric == "training time per epoch":
+        own = _minutes_of_epoch(trained, wanted=wanted)
     elif counts is not None:
         by_metric = {
             "trainable parameters": counts.params,
             "parameters": counts.params / 1e6,
             "FLOPs": counts.gmacs,
         }
-        own = by_metric.get(number.metric)
+        own = _counted(by_metric[number.metric]) if number.metric in by_metric else None
     return ReproducedFigure(
         metric=number.metric,
         unit=number.unit,
         published=number.mean,
         published_sd=number.sd,
         note=number.note,
-        as_published=None if own is None else _own(own, counted=number.metric != MEASURED),
+        as_published=own,
         strict=None,
     )
 
@@ -60,16 +61,19 @@ def _figure(metric: str, unit: str, value: float) -> ReproducedFigure:
         published=None,
         published_sd=None,
         note="",
-        as_published=_own(value, counted=True),
+        as_published=_counted(value),
         strict=None,
     )
 
 
-def _own(value: float, *, counted: bool) -> OwnFigure:
-    return OwnFigure(mean=value, sd=None, ci95=None, n=1, values=(value,), counted=counted)
+def _counted(value: float) -> OwnFigure:
+    return OwnFigure(mean=value, sd=None, ci95=None, n=1, values=(value,), repeats=(), trainings=None)
 
 
-def _minutes_of_epoch(trained: Sequence[RunResult | None]) -> float | None:
-    folds = [fold for result in trained if result is not None for fold in result.folds]
+def _minutes_of_epoch(trained: Sequence[RunResult], *, wanted: int) -> OwnFigure | None:
+    folds = [fold for result in trained for fold in result.folds]
     epochs = sum(fold.epochs for fold in folds)
-    return sum(fold.training_seconds for fold in folds) / epochs / 60 if epochs else None
+    if not epochs:
+        return None
+    minutes = sum(fold.training_seconds for fold in folds) / epochs / 60
+    return replace(_counted(minutes), trainings=Trainings(finished=len(folds), wanted=wanted))

@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.paired import pooled_t_test
-from bustle.evaluation.reproduction import OwnFigure
+from bustle.evaluation.reproduction import OwnFigure, Trainings
 from bustle.evaluation.results import FoldFigures, RunResult
 from bustle.evaluation.statistics import t95_half_width
 from bustle.experiments.reproduction.printed_metrics import HEADLINE, OwnMetric
 from bustle.experiments.reproduction.printed_rows import Extreme
 
 
-def own_figure(results: Sequence[RunResult], metric: OwnMetric, *, source: str) -> OwnFigure | None:
-    """Of the repeats of one run, by their own track; None where none of them has the metric."""
-    single = [figure for figure in (_of_run(result, metric, source=source) for result in results) if figure]
-    if len(single) < 2:
-        return single[0] if single else None
+def own_figure(
+    results: Sequence[RunResult], metric: OwnMetric, *, source: str, wanted: int, repeated_splits: bool = False
+) -> OwnFigure | None:
+    """Of the repeats of one run, by their own track; None where none of them has the metric.
+
+    `wanted` counts the trainings of all repeats. The folds of one run are repeats where its protocol has
+    `repeated_splits`.
+    """
+    trainings = Trainings(finished=sum(len(result.folds) for result in results), wanted=wanted)
+    found = (_of_run(result, metric, source=source, trainings=trainings) for result in results)
+    single = [figure for figure in found if figure is not None]
+    if not single:
+        return None
+    if len(single) == 1:
+        (only,) = single
+        return replace(only, repeats=only.values) if repeated_splits else only
+    spreads = [figure.sd for figure in single if figure.sd is not None]
     means = [figure.mean for figure in single]
     values = [value for figure in single for value in figure.values]
     mean, half = float(np.mean(means)), t95_half_width(means)
     return OwnFigure(
         mean=mean,
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        sd=float(np.mean(spreads)) if spreads else None,
         ci95=(mean - half, mean + half),
         n=single[0].n,
         values=tuple(values),
+        repeats=tuple(means),
+        trainings=trainings,
     )
 
 
-def _of_run(result: RunResult, metric: OwnMetric, *, source: str) -> OwnFigure | None:
+def _of_run(result: RunResult, metric: OwnMetric, *, source: str, trainings: Trainings) -> OwnFigure | None:
     over_folds: FoldFigures = result.over_folds.by_source.get(source, result.over_folds)
     pooled = result.pooled.by_source.get(source, result.pooled)
     name = metric.name.replace(HEADLINE, result.pooled.headline_distance)
@@ -48,6 +63,8 @@ def _of_run(result: RunResult, metric: OwnMetric, *, source: str) -> OwnFigure |
         ci95=None if bounds is None else (bounds[0] * metric.scale, bounds[1] * metric.scale),
         n=spread[name].n,
         values=tuple(value * metric.scale for value in spread[name].folds if value is not None),
+        repeats=(mean * metric.scale,),
+        trainings=trainings,
     )
 
 
@@ -59,21 +76,13 @@ def extreme_of(figures: Sequence[OwnFigure | None], extreme: Extreme) -> OwnFigu
     return (min if extreme == "least" else max)(known, key=lambda figure: figure.mean)
 
 
-def p_reference_better(results: Sequence[OwnFigure | None], *, repeats: int, higher_is_better: bool) -> float | None:
+def p_reference_better(results: Sequence[OwnFigure | None], *, higher_is_better: bool) -> float | None:
     """LA-Net's one-sided t test that the first of two figures is better than the second.
 
-    Folds of one training are no repeats: with several seeds the test is over these, else over repeated splits alone.
+    Over repeats, because folds of one run share most of their training cases; None unless all of them are complete.
     """
     first, second = results
-    if first is None or second is None:
+    if first is None or second is None or not (first.is_complete and second.is_complete):
         return None
-    tested = pooled_t_test(_repeats(second, repeats), _repeats(first, repeats), higher_is_better=higher_is_better)
+    tested = pooled_t_test(second.repeats, first.repeats, higher_is_better=higher_is_better)
     return None if tested is None else tested.p
-
-
-def _repeats(figure: OwnFigure, repeats: int) -> list[float]:
-    """The means of `repeats` equal parts of the values; with one repeat each value by itself."""
-    values = np.array(figure.values)
-    if repeats < 2 or len(values) % repeats:
-        return values.tolist()
-    return values.reshape(repeats, -1).mean(axis=1).tolist()

@@ -18,6 +18,7 @@ from bustle.experiments.reproduction.given_data import GivenData
 from bustle.experiments.reproduction.items import Item
 from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, p_reference_better
 from bustle.experiments.reproduction.printed_metrics import DEFAULTS, OwnMetric, own_metric
+from bustle.experiments.reproduction.printed_rows import PrintedRow
 from bustle.experiments.reproduction.runs import TRACKS, RowRun, Settings, Work, runs_of, work_of
 from bustle.experiments.reproduction.smoke import small_form_of
 
@@ -33,7 +34,7 @@ def reproduction_of(
     read = _Runs(out)
     works = work_of(item, given)
     rows = [_row(work, works, item, read=read, settings=settings, obstacles=obstacles) for work in works]
-    rows = _tested(rows, works, item, settings=settings, repeated_splits=protocol.holdout is not None)
+    rows = _tested(rows, works, item)
     sweep = item.block.sweep
     return Reproduction(
         paper=item.section.paper,
@@ -74,8 +75,9 @@ class _Runs:
             self._results[run] = read_run(summary) if summary.exists() else None
         return self._results[run]
 
-    def of(self, runs: Sequence[RowRun], track: Track, recipe: str) -> list[RunResult]:
-        results = [self.result(run) for run in runs if (run.track, run.recipe) == (track, recipe)]
+    def of(self, runs: Sequence[RowRun]) -> list[RunResult]:
+        """Those that are there."""
+        results = [self.result(run) for run in runs]
         return [result for result in results if result is not None]
 
     def tested(self, run: RowRun) -> frozenset[str]:
@@ -97,7 +99,8 @@ def _row(
     source = "" if isinstance(work.data, str) else work.data.source
     metrics = [(number, own_metric(number)) for number in row.numbers]
     if row.counted or any(metric is None for _, metric in metrics):
-        counted = counted_figures(row, trained=[read.result(run) for run in runs])
+        published = [run for run in runs if run.track == "published"]
+        counted = counted_figures(row, trained=read.of(published), wanted=sum(map(settings.folds, published)))
     else:
         counted = []
     shown: list[tuple[PublishedNumber | None, OwnMetric]] = [
@@ -108,7 +111,8 @@ def _row(
     figures = []
     for number, metric in shown:
         own: dict[Track, OwnFigure | None] = {
-            track: _own(row.recipes, metric, track, work, runs, read, source) for track in TRACKS
+            track: _own(row, metric, [run for run in runs if run.track == track], read, settings, source)
+            for track in TRACKS
         }
         figures.append(_figure(number, metric, own=own))
     return ReproducedRow(
@@ -129,17 +133,23 @@ def _obstacle(runs: Sequence[RowRun], obstacles: Obstacles) -> str:
 
 
 def _own(
-    recipes: Sequence[str],
-    metric: OwnMetric,
-    track: Track,
-    work: Work,
-    runs: Sequence[RowRun],
-    read: _Runs,
-    source: str,
+    row: PrintedRow, metric: OwnMetric, runs: Sequence[RowRun], read: _Runs, settings: Settings, source: str
 ) -> OwnFigure | None:
-    figures = [own_figure(read.of(runs, track, recipe), metric, source=source) for recipe in recipes]
-    if work.row.extreme is not None:
-        return extreme_of(figures, work.row.extreme)
+    """That of the row's runs of one track."""
+    figures = []
+    for recipe in row.recipes:
+        repeats = [run for run in runs if run.recipe == recipe]
+        figures.append(
+            own_figure(
+                read.of(repeats),
+                metric,
+                source=source,
+                wanted=sum(map(settings.folds, repeats)),
+                repeated_splits=any(run.protocol.holdout is not None for run in repeats),
+            )
+        )
+    if row.extreme is not None:
+        return extreme_of(figures, row.extreme)
     return figures[0] if figures else None
 
 
@@ -177,8 +187,7 @@ def _notes(
         notes.append(work.beside)
     for track in TRACKS:
         own = [run for run in runs if run.track == track]
-        results = [result for run in own if (result := read.result(run)) is not None]
-        done = sum(len(result.folds) for result in results)
+        done = sum(len(result.folds) for result in read.of(own))
         wanted = sum(map(settings.folds, own))
         title = "as published" if track == "published" else "strict"
         if done < wanted:
@@ -213,52 +222,34 @@ def _other_cases(
     return []
 
 
-def _tested(
-    rows: Sequence[ReproducedRow], works: Sequence[Work], item: Item, *, settings: Settings, repeated_splits: bool
-) -> list[ReproducedRow]:
-    """The rows with the test whether the paper's own method, the first of those compared, is better.
-
-    With one seed only `repeated_splits` are repeats, which the strict track has not; a sweep has no own method.
-    """
-    several = len(settings.seeds) > 1
-    if item.block.sweep is not None or not (several or repeated_splits):
+def _tested(rows: Sequence[ReproducedRow], works: Sequence[Work], item: Item) -> list[ReproducedRow]:
+    """The rows with the test whether the paper's own method is better; as they are where a block has none."""
+    if not item.block.own:
         return list(rows)
-    tracks: tuple[Track, ...] = TRACKS if several else ("published",)
-    own = item.block.named((item.block.compare or item.block.recipes[-1:] or ("",))[0])
+    own = item.block.named(item.block.own)
     own_rows = [row for row in rows if row.recipes == (own,)]
     references = {(row.dataset, figure.metric): figure for row in own_rows for figure in row.figures}
-    higher = {(number.metric, number.task): number.higher_is_better for work in works for number in work.row.numbers}
+    higher = {number.metric: number.higher_is_better for work in works for number in work.row.numbers}
     found = []
-    for row, work in zip(rows, works, strict=True):
+    for row in rows:
         figures = []
         for figure in row.figures:
             reference = references.get((row.dataset, figure.metric))
-            if reference is None or row.recipes == (own,) or work.row.extreme:
+            if reference is None or row.recipes == (own,):
                 figures.append(figure)
-                continue
-            better = next((value for (name, _), value in higher.items() if name == figure.metric), True)
-            repeats = len(settings.seeds)
-            figures.append(_with_test(figure, reference, tracks=tracks, repeats=repeats, higher_is_better=better))
+            else:
+                figures.append(_with_test(figure, reference, higher_is_better=higher.get(figure.metric, True)))
         found.append(replace(row, figures=tuple(figures)))
     return found
 
 
-def _with_test(
-    figure: ReproducedFigure,
-    reference: ReproducedFigure,
-    *,
-    tracks: Sequence[Track],
-    repeats: int,
-    higher_is_better: bool,
-) -> ReproducedFigure:
-    def tested(track: Track, first: OwnFigure | None, second: OwnFigure | None) -> OwnFigure | None:
-        if track not in tracks:
-            return second
-        p = p_reference_better([first, second], repeats=repeats, higher_is_better=higher_is_better)
+def _with_test(figure: ReproducedFigure, reference: ReproducedFigure, *, higher_is_better: bool) -> ReproducedFigure:
+    def tested(first: OwnFigure | None, second: OwnFigure | None) -> OwnFigure | None:
+        p = p_reference_better([first, second], higher_is_better=higher_is_better)
         return None if second is None else replace(second, p_reference_better=p)
 
     return replace(
         figure,
-        as_published=tested("published", reference.as_published, figure.as_published),
-        strict=tested("strict", reference.strict, figure.strict),
+        as_published=tested(reference.as_published, figure.as_published),
+        strict=tested(reference.strict, figure.strict),
     )
