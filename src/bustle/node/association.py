@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 _TIMEOUT = 60.0
 
 
+class NoAssociationError(PostponedError):
+    """A station is away or refuses this node: whatever else is meant for it can wait, too."""
+
+
 @contextlib.contextmanager
 def association(
     station: DicomStation, settings: NodeSettings, *, contexts: Iterable[tuple[str, str | None]]
 ) -> Iterator[Association]:
     """An association for these SOP classes, each with its transfer syntax or, for None, the usual ones.
 
-    Raises `PostponedError` where there is none.
+    Raises `NoAssociationError` where there is none.
     """
     from pynetdicom.ae import ApplicationEntity
 
@@ -37,11 +41,11 @@ def association(
         try:
             options["tls_args"] = (client_context(settings.tls), station.host)
         except InputError as error:  # they may be in the middle of being renewed
-            raise PostponedError(error.in_results()) from None
+            raise NoAssociationError(error.in_results()) from None
     made = entity.associate(station.host, station.port, ae_title=station.ae, **options)
     if not made.is_established:
         what = "refuses this node" if made.is_rejected else "cannot be reached"
-        raise PostponedError(f"{station.ae} at {station.host}:{station.port} {what}")
+        raise NoAssociationError(f"{station.ae} at {station.host}:{station.port} {what}")
     try:
         yield made
     finally:

@@ -53,7 +53,7 @@ class DicomArchive(DicomStation):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorSource(DicomStation):
-    """It is asked for a woman's earlier studies by C-FIND, and sends them to the node's own title by C-MOVE.
+    """It is asked for a patient's earlier studies by C-FIND, and sends them to the node's own title by C-MOVE.
 
     Of `modality`, of the last `years` years before the study that came, and the latest `most` of them.
     """
