@@ -14,11 +14,12 @@ from tests.experiments.made_run import write_run
 
 from bustle.cli.main import main
 from bustle.cli.reproduce import duration
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.recipe import Recipe, save_recipe
 from bustle.core.types import Case, Collection
 from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, Trainings
 from bustle.evaluation.result_files import read_run
+from bustle.experiments.reproduction.begun import Begun, begun_runs, write_begun
 from bustle.experiments.reproduction.catalogue import sections
 from bustle.experiments.reproduction.estimate import planned_runs
 from bustle.experiments.reproduction.given_data import GivenData, RowData
@@ -27,7 +28,7 @@ from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, 
 from bustle.experiments.reproduction.printed_metrics import OwnMetric, own_metric
 from bustle.experiments.reproduction.printed_rows import rows_of
 from bustle.experiments.reproduction.record import reproduction_of
-from bustle.experiments.reproduction.reproduce import reproduce
+from bustle.experiments.reproduction.reproduce import _Part, _Work, reproduce
 from bustle.experiments.reproduction.runs import Settings, all_runs, open_folds
 from bustle.experiments.reproduction.smoke import fewer_cases, small_recipe, smoke_form
 from bustle.io.raster import write_png
@@ -328,6 +329,49 @@ def test_a_reproduction_stops_when_its_time_is_up_and_goes_on(
     assert (record["seeds"], record["protocol"], len(record["flaws"])) == ([0], "lanet", 2)
     with pytest.raises(InputError, match="another form of the recipe"):
         reproduce([item], given, out=out, settings=Settings(), resume=True)
+    write_png(tmp_path / "own/images/c3.png", np.zeros((32, 32), np.uint8))
+    with pytest.raises(InputError, match="is a run on other data"):
+        reproduce([item], given, out=out, settings=settings, resume=True)
+
+
+def test_runs_are_known_by_their_data_and_no_path_of_this_machine_is_told(tmp_path: Path):
+    (item,) = find_items("rmtl_net/fig-6")
+    given = GivenData.of([], stand_in=[])
+    given = replace(given, by_reader={"busi": "busi:/x"}, names={"busi:/x": "busi"})
+    settings = Settings(overrides=("model.encoder_weights=/somewhere/weights.safetensors",))
+    runs = all_runs([item], given, settings=settings)
+    specs = runs[0].specs
+
+    def begun(label: str) -> Begun:
+        collections = {specs: Collection((_case(0, "benign"), _case(1, label)))}
+        return begun_runs(runs, out=tmp_path, settings=settings, collections=collections)
+
+    write_begun(tmp_path, begun("benign"))
+    write_begun(tmp_path, begun("malignant"))  # nothing is trained yet
+    save_recipe(settings.seeded_recipe(runs[0]), runs[0].layout(tmp_path).recipe)
+    with pytest.raises(InputError, match="is a run on other data"):
+        begun("benign")
+    assert "/somewhere" not in (tmp_path / "reproduction.json").read_text()
+
+
+def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (item,) = find_items("la_net/table-8")
+    given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
+    work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=True))
+    run = work._runs[0]
+    work._choices[run] = run.split
+
+    def fail(error: InputError) -> None:
+        def train(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr("bustle.experiments.train.run_training", train)
+        work.do(_Part(run, 0))
+
+    fail(InputError("the loss is not finite", remedy="lower it", path=tmp_path / "run"))
+    assert work._obstacles == {run: "run: the loss is not finite; lower it"}
+    with pytest.raises(TrainingInterruptedError):
+        fail(TrainingInterruptedError("training was interrupted", remedy="go on"))
 
 
 @pytest.mark.usefixtures("without_plots", "trainings")

@@ -48,6 +48,10 @@ class InputError(BustleError):
         return printable(" ".join(text.split()))
 
 
+class TrainingInterruptedError(InputError):
+    """A person stopped a training, which is nothing that it failed at."""
+
+
 class ArrayError(InputError, ValueError):
     """An array that a program gave is not what was asked for: a `ValueError`, as NumPy's users expect."""
 

@@ -7,7 +7,7 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
-from bustle.core.errors import InputError
+from bustle.core.errors import TrainingInterruptedError
 from bustle.core.learning_curve import Row, write_learning_curve
 from bustle.core.run_layout import TrainingFolder
 from bustle.models.weight_file import write_weights
@@ -47,7 +47,10 @@ class EpochLoop:
         self.history = list(checkpoint.history)
 
     def run(self, title: str) -> None:
-        """Train the epochs that are left. Raises `InputError` on Ctrl-C, which loses the running epoch only."""
+        """Train the epochs that are left. Raises `TrainingInterruptedError` on Ctrl-C.
+
+        It loses the running epoch only.
+        """
         progress = TrainingProgress(title, epochs=self.epochs)
         board = TensorBoard(self.files.tensorboard, first_epoch=len(self.history) + 1)
         with contextlib.closing(board), repeatable(self.learner.device):
@@ -55,7 +58,7 @@ class EpochLoop:
                 try:
                     finished = self._epoch(epoch, board=board, progress=progress)
                 except KeyboardInterrupt:
-                    raise InputError(
+                    raise TrainingInterruptedError(
                         f"training was interrupted in epoch {epoch + 1}; the epochs before it are saved",
                         remedy="go on with the same command and --resume",
                     ) from None

@@ -23,7 +23,7 @@ from bustle.experiments.reproduction.runs import TRACKS, RowRun, Settings, Work,
 from bustle.experiments.reproduction.smoke import small_form_of
 
 Obstacles = Mapping[RowRun, str]
-"""Why a run cannot be made, such as data that lacks a class."""
+"""Why a run cannot be made or gone on with, such as data that lacks a class, or a loss that is not finite."""
 
 
 def reproduction_of(
@@ -95,7 +95,7 @@ def _row(
 ) -> ReproducedRow:
     row = work.row
     runs = runs_of(work, item, settings=settings)
-    reason = work.data if isinstance(work.data, str) else _obstacle(runs, obstacles)
+    reason = work.data if isinstance(work.data, str) else _obstacle(runs, obstacles, read=read)
     source = "" if isinstance(work.data, str) else work.data.source
     metrics = [(number, own_metric(number)) for number in row.numbers]
     if row.counted or any(metric is None for _, metric in metrics):
@@ -126,10 +126,10 @@ def _row(
     )
 
 
-def _obstacle(runs: Sequence[RowRun], obstacles: Obstacles) -> str:
-    """Why none of the runs can be made; where some can, the notes tell of the others."""
+def _obstacle(runs: Sequence[RowRun], obstacles: Obstacles, *, read: _Runs) -> str:
+    """Why none of the runs has a figure; where some have or can get one, the notes tell of the others."""
     found = [obstacles[run] for run in runs if run in obstacles]
-    return found[0] if found and len(found) == len(runs) else ""
+    return found[0] if found and len(found) == len(runs) and not read.of(runs) else ""
 
 
 def _own(

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bustle.core.claimed_output import claim_folder
+from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.config import to_mapping
-from bustle.core.errors import InputError
+from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.files import write_json
 from bustle.core.progress import announce
-from bustle.core.recipe import load_recipe
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Splits
 from bustle.evaluation.reproduction import Reproduction
-from bustle.experiments.own_outputs import REPRODUCTION, REPRODUCTION_SETTINGS
+from bustle.experiments.own_outputs import REPRODUCTION
 from bustle.experiments.planned_run import SplitChoice, plan_run
+from bustle.experiments.reproduction.begun import begun_runs, write_begun
 from bustle.experiments.reproduction.given_data import GivenData
 from bustle.experiments.reproduction.items import Item
 from bustle.experiments.reproduction.record import reproduction_of
@@ -60,9 +60,7 @@ def reproduce(
             remedy = "go on with it with --resume, or choose another --out"
             raise InputError("holds an earlier reproduction", remedy=remedy, path=out)
         work = _Work(items, given, out=out, settings=settings)
-        claim.refuse_inputs(work.files)
-        claim.begin(clear=False)
-        write_json(out / REPRODUCTION_SETTINGS, to_mapping(settings))
+        work.begin(claim)
         work.write()
         part, stopped = work.next_part(), False
         while part is not None and not stopped:
@@ -83,14 +81,6 @@ def opened(runs: Sequence[RowRun]) -> dict[tuple[str, ...], Collection]:
     return found
 
 
-def _check_same(run: RowRun, *, out: Path, settings: Settings) -> None:
-    """Raises `InputError` where the run that is there is of another recipe."""
-    layout = run.layout(out)
-    if layout.recipe.exists() and load_recipe(str(layout.recipe)) != settings.seeded_recipe(run):
-        remedy = "give the same --smoke and --set as before, or choose another --out"
-        raise InputError("is a run of another form of the recipe", remedy=remedy, path=layout.path)
-
-
 @dataclass(frozen=True)
 class _Part:
     """One fold of one run."""
@@ -109,16 +99,19 @@ class _Work:
         self._settings = settings
         self._runs = all_runs(items, given, settings=settings)
         self._collections = opened(self._runs)
-        for run in self._runs:
-            _check_same(run, out=out, settings=settings)
         self._splits: dict[tuple[object, ...], Splits] = {}
         self._choices: dict[RowRun, SplitChoice] = {}
         self._obstacles: dict[RowRun, str] = {}
         self._finished: set[RowRun] = set()
 
-    @property
-    def files(self) -> list[Path]:
-        return [file for each in self._collections.values() for case in each.cases for file in case.files]
+    def begin(self, claim: ClaimedFolder) -> None:
+        """Raises `InputError` for data in the folder, and where its runs are of other settings or data."""
+        claim.refuse_inputs(
+            [file for data in self._collections.values() for case in data.cases for file in case.files]
+        )
+        begun = begun_runs(self._runs, out=self._out, settings=self._settings, collections=self._collections)
+        claim.begin(clear=False)
+        write_begun(self._out, begun)
 
     def next_part(self) -> _Part | None:
         """The first one that is open, in the order of the rows."""
@@ -148,8 +141,7 @@ class _Work:
             fold = 0 if self._settings.smoke else None
             planned = plan_run(recipe, self._collection(run), rules=rules, choice=choice, fold=fold)
         except InputError as error:
-            self._obstacles[run] = str(error)
-            announce(f"bustle: {run.recipe}: {error}")
+            self._cannot_go_on(run, error)
             return False
         self._splits[key] = planned.splits
         self._choices[run] = SplitChoice(
@@ -168,21 +160,32 @@ class _Work:
         return fewer_cases(Collection(tuple(told), whole.findings), limit=limit)
 
     def do(self, part: _Part) -> None:
+        """Train and score it; what it fails at is in the way of its run."""
         from bustle.experiments.train import run_training
 
         run, layout = part.run, part.run.layout(self._out)
         recipe = self._settings.seeded_recipe(run)
         total, left = self._counted()
         announce(f"bustle: part {total - left + 1} of {total}: {run.recipe}, {run.track}, fold {part.fold}")
-        run_training(
-            recipe,
-            load_data=lambda: self._collection(run),
-            out=layout.path,
-            split=self._choices[run],
-            fold=part.fold,
-            resume=layout.recipe.exists(),
-            device=self._settings.device,
-        )
+        try:
+            run_training(
+                recipe,
+                load_data=lambda: self._collection(run),
+                out=layout.path,
+                split=self._choices[run],
+                fold=part.fold,
+                resume=layout.recipe.exists(),
+                device=self._settings.device,
+            )
+        except TrainingInterruptedError:
+            raise
+        except InputError as error:
+            self._cannot_go_on(run, error)
+
+    def _cannot_go_on(self, run: RowRun, error: InputError) -> None:
+        """The other runs do: one training that fails leaves its rows without figures, not the table."""
+        self._obstacles[run] = error.in_results()
+        announce(f"bustle: {run.recipe}: {error}")
 
     def _counted(self) -> tuple[int, int]:
         return sum(map(self._settings.folds, self._runs)), sum(len(self._open_folds(run)) for run in self._runs)
