@@ -58,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     refuse_file(arguments.out)
+    if min(arguments.seeds) < 0:
+        raise InputError(f"{min(arguments.seeds)} is no seed", remedy="give --seeds whole numbers from 0")
     budget = None if arguments.time_budget is None else _seconds(arguments.time_budget)
     from bustle.experiments.reproduction.given_data import GivenData
     from bustle.experiments.reproduction.items import find_items

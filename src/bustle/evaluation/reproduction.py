@@ -21,7 +21,8 @@ class OwnFigure:
     """Ours, in the unit of the print, over `n` cases.
 
     `mean` is that over the `values` of all folds and repeats; `sd` is the spread that the protocol names, of several
-    repeats the mean of theirs. `ci95` is the interval over patients, of several repeats the t interval over them.
+    repeats the mean of theirs. `ci95` is the interval over patients, None of what is no mean over cases; of several
+    repeats the t interval over them.
     `repeats` has the mean of each repeat. `trainings` is None of what is counted. `p_reference_better` is LA-Net's
     one-sided t test over repeats that the paper's own method is better; None without repeats, and of that method.
     """
@@ -42,7 +43,10 @@ class OwnFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class ReproducedFigure:
-    """One printed number, `published` None where none is, with ours by the paper's protocol and by the strict one."""
+    """One printed number, `published` None where none is, with ours by the paper's protocol and by the strict one.
+
+    `same_strictly`: whether the strict protocol measures the same quantity under the metric's name.
+    """
 
     metric: str
     unit: str
@@ -51,6 +55,11 @@ class ReproducedFigure:
     note: str
     as_published: OwnFigure | None
     strict: OwnFigure | None
+    same_strictly: bool = True
+
+    @property
+    def strict_differs(self) -> bool:
+        return self.same_strictly and self.differs(self.strict)
 
     def differs(self, own: OwnFigure | None) -> bool:
         """Whether ours is farther from the printed one than its SD; never where no SD is printed, or folds lack."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bustle.core.files import write_text
 from bustle.evaluation.reproduction import ReproducedRow, Reproduction
-from bustle.report.reproduction_wording import COLUMNS, legend, method, own, printed
+from bustle.report.reproduction_wording import COLUMNS, as_published, legend, method, printed, strict
 
 
 def write_reproduction_text(path: Path, found: Reproduction) -> None:
@@ -35,15 +35,16 @@ def reproduction_text(found: Reproduction) -> str:
 def _cells(row: ReproducedRow, *, smoke: str) -> list[tuple[str, ...]]:
     name = method(row)
     if not row.figures:
-        return [(name, row.dataset, "", "", row.reason, "")]
+        return [(name, row.dataset, "", "", "", row.reason, "")]
     return [
         (
             name,
             row.dataset,
             figure.metric,
+            figure.unit,
             printed(figure),
-            row.reason or own(figure, figure.as_published, smoke=smoke),
-            own(figure, figure.strict, smoke=smoke),
+            row.reason or as_published(figure, smoke=smoke),
+            strict(figure, smoke=smoke),
         )
         for figure in row.figures
     ]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from bustle.core.recipe import Protocol, load_protocol
 from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, ReproducedRow, Reproduction
 from bustle.report.wording import NOTHING, SPREADS
 
-COLUMNS = ("method", "data", "metric", "published", "as published (ours)", "strict (ours)")
+COLUMNS = ("method", "data", "metric", "unit", "published", "as published (ours)", "strict (ours)")
+
+AVERAGES = {
+    "binary": "those of the positive class",
+    "macro": "means over the classes",
+    "macro_recall_weighted_precision": "means over the classes (precision weighted by their sizes)",
+}
+GRIDS = {"native": "at the images' own size", "network": "on the network's grid"}
+DISTANCES = {"hd95": "the larger of both directions", "hd95_pooled": "that of both directions together"}
 
 
 def value(number: float | None, unit: str) -> str:
@@ -23,7 +32,17 @@ def printed(figure: ReproducedFigure) -> str:
     return f"{value(figure.published, figure.unit)}{spread}"
 
 
-def own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str) -> str:
+def as_published(figure: ReproducedFigure, *, smoke: str) -> str:
+    """The cell of the paper's protocol."""
+    return _own(figure, figure.as_published, smoke=smoke, differs=figure.differs(figure.as_published))
+
+
+def strict(figure: ReproducedFigure, *, smoke: str) -> str:
+    """The cell of the strict protocol."""
+    return _own(figure, figure.strict, smoke=smoke, differs=figure.strict_differs)
+
+
+def _own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str, differs: bool) -> str:
     """`83.10 ± 2.40 [80.2, 85.9] smoke ≠`: ≠ marks what lies farther from the print than its SD.
 
     `1 of 5` stands behind the figure of a part of the trainings, which is not marked.
@@ -41,7 +60,7 @@ def own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str) -> str:
         words.append(f"{ours.trainings.finished} of {ours.trainings.wanted}")
     if smoke and ours.trainings is not None:
         words.append("smoke")
-    if figure.differs(ours):
+    if differs:
         words.append("≠")
     return " ".join(words)
 
@@ -54,17 +73,25 @@ def legend(found: Reproduction) -> list[str]:
     """What the signs in the cells mean."""
     several = len(found.seeds) > 1
     mean = ", the mean of each repeat's" if several else ""
+    over = (
+        f"over the {len(found.seeds)} repeats"
+        if several
+        else "over patients or images of the figure of all folds' cases together, which can differ from the mean, "
+        "and none of what is no mean over cases, such as AUC and F1"
+    )
     said = [
         f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly{mean}. "
-        "Brackets: 95 % intervals "
-        + (
-            f"over the {len(found.seeds)} repeats."
-            if several
-            else "over patients or images of the figure of all folds' cases together, which can differ from the mean."
-        ),
+        f"Brackets: 95 % intervals {over}.",
         "≠ marks what lies farther from the printed figure than its printed ± does; where none is printed nothing is "
         "marked.",
     ]
+    if any(ours and ours.trainings for ours in _own_figures(found)):
+        rules = (load_protocol(found.protocol), load_protocol("strict"))
+        first, second = map(_definitions, rules)
+        said.append(
+            f"As published {first}; strictly {second}. Where that makes a figure another quantity the strict one is "
+            "not marked."
+        )
     if any(ours and not ours.is_complete for ours in _own_figures(found)):
         said.append("1 of 5: of so many trainings of single folds; ≠ waits for all of them.")
     if any(ours and ours.p_reference_better is not None for ours in _own_figures(found)):
@@ -75,6 +102,14 @@ def legend(found: Reproduction) -> list[str]:
             "smaller networks)."
         )
     return said
+
+
+def _definitions(protocol: Protocol) -> str:
+    """`malignant is positive, class metrics are those of the positive class, …`."""
+    return (
+        f"{protocol.positive_class} is positive, class metrics are {AVERAGES[protocol.class_average]}, "
+        f"masks are compared {GRIDS[protocol.resolution]}, and HD95 is {DISTANCES[protocol.hd95]}"
+    )
 
 
 def _own_figures(found: Reproduction) -> list[OwnFigure | None]:

@@ -57,6 +57,8 @@ class GivenData:
             return "quoted by the paper from elsewhere; not built here"
         if row.dataset.startswith("one image of"):
             return "of one image; which one the paper does not say"
+        if "tumours <= 1 cm3" in row.dataset:
+            return "of tumours up to 1 cm³; see the run's report"
         if row.reader is None:
             return self._standing_in(row)
         if row.reader not in self.by_reader:

@@ -54,7 +54,8 @@ def _of_run(result: RunResult, metric: OwnMetric, *, source: str, trainings: Tra
     spread, cases = over_folds.estimates(metric.part), estimates_of(pooled, metric.part)
     if spread is None or cases is None:
         return None
-    mean, sd, bounds = spread[name].mean, spread[name].sd, cases[name].ci95
+    mean, sd = spread[name].mean, spread[name].sd
+    bounds = cases[name].ci95 if metric.is_mean_over_cases else None
     if mean is None:
         return None
     return OwnFigure(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bustle.core.published import PublishedNumber
+from bustle.core.recipe import Protocol
 
 HEADLINE = "hd95"
 """Stands for the form of HD95 that a track's protocol leads with."""
+_WHATEVER_IS_POSITIVE = ("accuracy", "auc")
+"""Of two classes the same, whichever of them is positive, and as means over both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,20 @@ class OwnMetric:
     unit: str = "fraction"
     scale: float = 1.0
     higher_is_better: bool = True
+
+    def is_same_by(self, first: Protocol, second: Protocol) -> bool:
+        """Whether two protocols measure the same quantity under the metric's name, so that a print fits both."""
+        if self.part == "classification":
+            rules = [(each.positive_class, each.class_average) for each in (first, second)]
+            return rules[0] == rules[1] or self.name in _WHATEVER_IS_POSITIVE
+        if self.name.startswith(HEADLINE) and first.hd95 != second.hd95:
+            return False
+        return self.unit != "px" or first.resolution == second.resolution
+
+    @property
+    def is_mean_over_cases(self) -> bool:
+        """Whether the interval of all folds' cases together is one of the mean over folds, too."""
+        return self.part == "segmentation" or self.name in _SHARES
 
 
 _SEGMENTATION = {
@@ -50,6 +67,8 @@ _CLASSIFICATION = {
     "AUC": "auc",
     "FPR": "fpr",
 }
+_SHARES = ("accuracy", "sensitivity", "specificity", "fpr")
+"""Of the cases, or of those of a class."""
 _DISTANCES = {"95HD": HEADLINE, "ASD": "asd"}
 _ON_BOXES = {"iou": "box_iou", "dice": "box_dice"}
 """LA-Net scores MBUD, which has boxes, by the boxes around its maps."""

@@ -114,7 +114,8 @@ def _row(
             track: _own(row, metric, [run for run in runs if run.track == track], read, settings, source)
             for track in TRACKS
         }
-        figures.append(_figure(number, metric, own=own))
+        same_strictly = metric.is_same_by(load_protocol(item.section.protocol), load_protocol("strict"))
+        figures.append(_figure(number, metric, own=own, same_strictly=same_strictly))
     return ReproducedRow(
         method=row.method,
         variant=row.variant,
@@ -154,7 +155,7 @@ def _own(
 
 
 def _figure(
-    number: PublishedNumber | None, metric: OwnMetric, *, own: Mapping[Track, OwnFigure | None]
+    number: PublishedNumber | None, metric: OwnMetric, *, own: Mapping[Track, OwnFigure | None], same_strictly: bool
 ) -> ReproducedFigure:
     return ReproducedFigure(
         metric=metric.title,
@@ -164,6 +165,7 @@ def _figure(
         note="" if number is None else number.note,
         as_published=own["published"],
         strict=own["strict"],
+        same_strictly=same_strictly,
     )
 
 
