@@ -43,14 +43,15 @@ bustle reproduce cms_vnet_iter/table-3 --stand-in "phantom:?volumes=170" --out r
 bustle reproduce acsnet/table-5 --data busi:BUSI --smoke --out smoke
 ```
 
-`--dry-run` prints the plan with the time that it takes, from a measured step of each network. `--time-budget`
-stops after the training of one fold that reaches it, `--resume` goes on; finished folds are kept, and tables in
-one `--out` share their runs. A row whose data is not given, private data without `--stand-in`, and a method that
-the paper quotes stand there with the reason. `--smoke` is a small form in minutes a row (few cases, 64 pixels, one
-fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
-their figures; every cell says so. `--seeds 0 1 2` repeats every training: the mean is over folds and repeats, the
-interval over the repeats, and a one-sided t test tells whether the paper's own method is better. Networks start
-from ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves them out.
+`--dry-run` prints the plan with the time that it takes, from a measured step of each network. `--time-budget` stops
+after the training of one fold that reaches it, `--resume` goes on with the same data; finished folds are kept, and
+tables in one `--out` share their runs. A row whose data is not given, private data without `--stand-in`, and a method
+that the paper quotes stand there with the reason. `--smoke` is a small form in minutes a row (few cases, 64 pixels,
+one fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
+their figures; every cell of a trained figure says so. `--seeds 0 1 2` repeats every training: the mean is over folds
+and repeats, the interval over the repeats, and once all are complete a one-sided t test tells whether the paper's own
+method is better. Networks start from ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves
+them out.
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
@@ -115,8 +116,8 @@ def _block(block: Block, section: Section, *, commands: Sequence[str]) -> Iterat
     if block.note:
         yield from (block.note, "")
     yield from ("```bash", *commands, "```", "")
-    for (method, variant), recipe in recipes_of_rows(block, section.paper).items():
-        yield f"- {' '.join(filter(None, (method, variant)))}: `{recipe}`"
+    for (method, variant), recipes in recipes_of_rows(block, section.paper).items():
+        yield f"- {' '.join(filter(None, (method, variant)))}: {' and '.join(f'`{recipe}`' for recipe in recipes)}"
     if block.quoted:
         yield f"- quoted by the paper, not built here: {', '.join(block.quoted)}"
     if block.tables:

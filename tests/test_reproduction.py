@@ -14,7 +14,7 @@ from tests.scripts import script
 from bustle.core.errors import InputError
 from bustle.core.published import load_published
 from bustle.core.recipe import load_protocol, load_recipe, recipe_ids, setting_ids
-from bustle.experiments.reproduction.catalogue import Block, recipe_of_row, sections
+from bustle.experiments.reproduction.catalogue import Block, recipes_of_row, sections
 from bustle.models.zoo import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def test_recipes_of_the_systems_that_no_command_trains_are_named(page: ModuleTyp
 def test_a_printed_row_without_a_recipe_is_an_error() -> None:
     row = next(row for row in load_published() if row.method == "MTL-COSA")
     with pytest.raises(LookupError, match="no recipe of 'Short' is MTL-COSA"):
-        recipe_of_row(row, Block(title="Short", recipes=("rmtl_net", "rmtl_net/mtl-net")))
+        recipes_of_row(row, Block(title="Short", recipes=("rmtl_net", "rmtl_net/mtl-net")))
 
 
 def test_every_recipe_setting_and_protocol_that_is_named_exists(trial: ModuleType) -> None:

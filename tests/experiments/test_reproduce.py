@@ -19,8 +19,10 @@ from bustle.core.recipe import Recipe, load_protocol, save_recipe
 from bustle.core.types import Case, Collection
 from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, Trainings
 from bustle.evaluation.result_files import read_run
+from bustle.evaluation.results import RunResult
 from bustle.experiments.reproduction.begun import Begun, begun_runs, write_begun
 from bustle.experiments.reproduction.catalogue import sections
+from bustle.experiments.reproduction.counted import counted_figures
 from bustle.experiments.reproduction.estimate import planned_runs
 from bustle.experiments.reproduction.given_data import GivenData, RowData
 from bustle.experiments.reproduction.items import find_items
@@ -139,18 +141,24 @@ def test_fewer_cases_keep_the_shares_of_the_classes_and_their_order():
     assert fewer_cases(Collection(cases), limit=100).cases == cases
 
 
-def test_the_figure_of_a_run_is_in_the_unit_of_the_print(tmp_path: Path):
-    write_run(tmp_path / "run")
-    result = read_run(tmp_path / "run/summary.json")
-    figure = own_figure([result], DICE, source="made", wanted=5)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """That of a run of two folds."""
+    path = tmp_path_factory.mktemp("made")
+    write_run(path)
+    return read_run(path / "summary.json")
+
+
+def test_the_figure_of_a_run_is_in_the_unit_of_the_print(made: RunResult):
+    figure = own_figure([made], DICE, source="made", wanted=5)
     assert figure is not None
-    over_folds = result.over_folds.segmentation
+    over_folds = made.over_folds.segmentation
     assert over_folds is not None
     assert figure.mean == pytest.approx(100 * over_folds["dice"].mean)
     assert figure.sd == pytest.approx(100 * over_folds["dice"].sd)
     assert len(figure.values) == 2
     accuracy, precision = (
-        own_figure([result], OwnMetric(title="", part="classification", name=name), source="made", wanted=5)
+        own_figure([made], OwnMetric(title="", part="classification", name=name), source="made", wanted=5)
         for name in ("accuracy", "precision")
     )
     assert accuracy is not None
@@ -273,6 +281,19 @@ def test_the_test_is_over_repeats_alone_so_that_strict_folds_have_none(tmp_path:
     assert ablated.as_published.p_reference_better is not None
     assert ablated.as_published.p_reference_better < 0.5
     assert (ablated.strict.p_reference_better, whole.as_published.p_reference_better) == (None, None)
+
+
+def test_minutes_are_of_the_papers_protocol_and_add_up_over_networks_trained_apart(made: RunResult):
+    (item,) = find_items("cms_vnet_iter/section-6")
+    (row,) = (row for row in rows_of(item) if len(row.recipes) > 1)
+    assert row.recipes == ("cms_vnet_iter/vnet", "cms_vnet_iter/clsnet")
+    (both,) = counted_figures(row, trained=[[made], [made]], wanted=8)  # two folds of 3 epochs in 1.5 s each
+    assert both.as_published is not None
+    assert both.as_published.mean == pytest.approx(2 * 1.5 / 3 / 60)
+    assert both.as_published.trainings == Trainings(finished=4, wanted=8)
+    (one,) = counted_figures(row, trained=[[made], []], wanted=8)
+    assert one.as_published is None
+    assert one.unit == "minutes"
 
 
 def test_the_plan_counts_what_is_left_and_measures_each_network_once(tmp_path: Path, busi: str):

@@ -29,8 +29,8 @@ class Block:
 
     `items` are the tables and figures by the names that `bustle reproduce` takes, each with the tables of the
     published numbers that belong to it. `setting` stands behind the recipes' `@`. `rows` names the recipe of a
-    printed row ("METHOD VARIANT") whose own recipe says another; `quoted` are methods that the paper quotes and that
-    are not built. Only the recipes of `compare` are compared, all by default; `own`
+    printed row ("METHOD VARIANT") whose own recipe says another, or several whose costs add up; `quoted` are methods
+    that the paper quotes and that are not built. Only the recipes of `compare` are compared, all by default; `own`
     is the paper's own method, against which the others are tested, empty where it is not compared with others. The
     plots of `sweep` stand beside all items, ROC curves beside those of `roc`. `show` counts instead of training,
     `explain` draws maps of a trained recipe by a `method`, `channels` those that its network makes by itself,
@@ -43,7 +43,7 @@ class Block:
     apart: bool = False
     setting: str = ""
     recipes: tuple[str, ...] = ()
-    rows: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     quoted: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
     own: str = ""
@@ -87,8 +87,11 @@ def sections() -> tuple[Section, ...]:
     return tuple(from_mapping(Section, entry, where="reproduction") for entry in entries)
 
 
-def recipe_of_row(row: PublishedNumber, block: Block) -> str:
-    """The recipe, with the block's setting, whose run gives a printed number; `LookupError` where none does."""
+def recipes_of_row(row: PublishedNumber, block: Block) -> tuple[str, ...]:
+    """The recipes, with the block's setting, whose runs give a printed number; `LookupError` where none do.
+
+    More than one where each is a part of a system whose costs are printed.
+    """
     named = block.rows.get(f"{row.method} {row.variant}")
     if named is not None:
         return named
@@ -96,19 +99,19 @@ def recipe_of_row(row: PublishedNumber, block: Block) -> str:
         published = _published_as(block.named(recipe))
         of_method = (published.get("paper"), published.get("method")) == (row.paper, row.method)
         if of_method and (not row.variant or published.get("variant", row.variant) == row.variant):
-            return block.named(recipe)
+            return (block.named(recipe),)
     raise LookupError(f"no recipe of '{block.title}' is {row.method} {row.variant} of {row.paper}, {row.table}")
 
 
-def recipes_of_rows(block: Block, paper: str) -> dict[tuple[str, str], str]:
-    """By method and variant the recipe of every row that the block's tables print, but for quoted methods.
+def recipes_of_rows(block: Block, paper: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By method and variant the recipes of every row that the block's tables print, but for quoted methods.
 
     Raises `LookupError` for a row without any.
     """
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
     for row in load_published():
         if row.paper == paper and row.table in block.tables and row.method not in block.quoted:
-            found.setdefault((row.method, row.variant), recipe_of_row(row, block))
+            found.setdefault((row.method, row.variant), recipes_of_row(row, block))
     return found
 
 

@@ -12,10 +12,12 @@ from bustle.experiments.reproduction.printed_rows import PrintedRow
 from bustle.models.counts import Counts, shipped_counts
 
 
-def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult], wanted: int) -> list[ReproducedFigure]:
+def counted_figures(
+    row: PrintedRow, *, trained: Sequence[Sequence[RunResult]], wanted: int
+) -> list[ReproducedFigure]:
     """Parameters and operations of the recipe's own network, and the minutes of an epoch of its trainings.
 
-    These are `trained` by the paper's protocol, `wanted` in number.
+    These are `trained` by the paper's protocol, `wanted` in number; the minutes of several recipes add up.
     """
     name = row.recipes[0].partition("@")[0] if row.recipes else ""
     counts = shipped_counts().get(name)
@@ -31,7 +33,7 @@ def counted_figures(row: PrintedRow, *, trained: Sequence[RunResult], wanted: in
 
 
 def _printed(
-    number: PublishedNumber, *, counts: Counts | None, trained: Sequence[RunResult], wanted: int
+    number: PublishedNumber, *, counts: Counts | None, trained: Sequence[Sequence[RunResult]], wanted: int
 ) -> ReproducedFigure:
     own = None
     if number.metric == "training time per epoch":
@@ -70,10 +72,10 @@ def _counted(value: float) -> OwnFigure:
     return OwnFigure(mean=value, sd=None, ci95=None, n=1, values=(value,), repeats=(), trainings=None)
 
 
-def _minutes_of_epoch(trained: Sequence[RunResult], *, wanted: int) -> OwnFigure | None:
-    folds = [fold for result in trained for fold in result.folds]
-    epochs = sum(fold.epochs for fold in folds)
-    if not epochs:
+def _minutes_of_epoch(trained: Sequence[Sequence[RunResult]], *, wanted: int) -> OwnFigure | None:
+    """None unless every recipe has a training."""
+    folds = [[fold for result in results for fold in result.folds] for results in trained]
+    if not folds or not all(sum(fold.epochs for fold in own) for own in folds):
         return None
-    minutes = sum(fold.training_seconds for fold in folds) / epochs / 60
-    return replace(_counted(minutes), trainings=Trainings(finished=len(folds), wanted=wanted))
+    minutes = sum(sum(fold.training_seconds for fold in own) / sum(fold.epochs for fold in own) for own in folds) / 60
+    return replace(_counted(minutes), trainings=Trainings(finished=sum(map(len, folds)), wanted=wanted))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bustle.core.published import PublishedNumber, load_published
-from bustle.experiments.reproduction.catalogue import recipe_of_row
+from bustle.experiments.reproduction.catalogue import recipes_of_row
 from bustle.experiments.reproduction.items import Item
 
 Extreme = Literal["least", "greatest"]
@@ -19,7 +19,10 @@ PRIVATE = {"cms_vnet_iter": "ABUS (private)", "ctg_net": "THH (private)"}
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedRow:
-    """`recipes` has one recipe; of an `extreme` of a sweep all of its, of a method that is not built none."""
+    """`recipes` has one recipe; of an `extreme` of a sweep all of its, of a method that is not built none.
+
+    Of costs of several networks together it has all of them.
+    """
 
     method: str
     variant: str
@@ -72,7 +75,7 @@ def _recipes(number: PublishedNumber, item: Item) -> tuple[str, ...]:
         return ()
     if _extreme(number.variant) is not None:
         return tuple(block.named(recipe) for recipe in block.recipes)
-    return (recipe_of_row(number, block),)
+    return recipes_of_row(number, block)
 
 
 def _of_recipes(item: Item) -> list[PrintedRow]:

@@ -100,7 +100,8 @@ def _row(
     metrics = [(number, own_metric(number)) for number in row.numbers]
     if row.counted or any(metric is None for _, metric in metrics):
         published = [run for run in runs if run.track == "published"]
-        counted = counted_figures(row, trained=read.of(published), wanted=sum(map(settings.folds, published)))
+        trained = [read.of([run for run in published if run.recipe == recipe]) for recipe in row.recipes]
+        counted = counted_figures(row, trained=trained, wanted=sum(map(settings.folds, published)))
     else:
         counted = []
     shown: list[tuple[PublishedNumber | None, OwnMetric]] = [
