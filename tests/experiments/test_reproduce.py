@@ -265,7 +265,7 @@ def test_the_test_is_over_repeats_alone_so_that_strict_folds_have_none(tmp_path:
     given, settings = GivenData.of([busi], stand_in=[]), Settings()
     runs = [run for run in all_runs([item], given, settings=settings) if run.recipe in ("la_net/no-cam", "la_net")]
     for number, run in enumerate(runs):
-        folds = 3 if run.track == "published" else 5
+        folds = 3 if run.track == "published" else 2
         write_run(run.layout(tmp_path).path, folds=[[k, k + 5, k + 6] for k in range(folds)], better=number / 100)
     found = reproduction_of(item, given, out=tmp_path, settings=settings, obstacles={}, open_parts=0)
     dice = {
@@ -278,6 +278,7 @@ def test_the_test_is_over_repeats_alone_so_that_strict_folds_have_none(tmp_path:
     assert ablated.as_published is not None
     assert ablated.strict is not None
     assert whole.as_published is not None
+    assert (len(ablated.as_published.repeats), len(ablated.strict.repeats)) == (3, 1)
     assert ablated.as_published.p_reference_better is not None
     assert ablated.as_published.p_reference_better < 0.5
     assert (ablated.strict.p_reference_better, whole.as_published.p_reference_better) == (None, None)
@@ -413,7 +414,7 @@ def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path
     run = work._runs[0]
     work._choices[run] = run.split
 
-    def fail(error: InputError) -> None:
+    def fail(error: Exception) -> None:
         def train(*_: Any, **__: Any) -> None:
             raise error
 
@@ -422,6 +423,8 @@ def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path
 
     fail(InputError("the loss is not finite", remedy="lower it", path=tmp_path / "run"))
     assert work._obstacles == {run: "run: the loss is not finite; lower it"}
+    fail(MemoryError())
+    assert "does not fit into the memory" in work._obstacles[run]
     with pytest.raises(TrainingInterruptedError):
         fail(TrainingInterruptedError("training was interrupted", remedy="go on"))
 

@@ -161,6 +161,8 @@ class _Work:
 
     def do(self, part: _Part) -> None:
         """Train and score it; what it fails at is in the way of its run."""
+        from torch import OutOfMemoryError
+
         from bustle.experiments.train import run_training
 
         run, layout = part.run, part.run.layout(self._out)
@@ -181,6 +183,9 @@ class _Work:
             raise
         except InputError as error:
             self._cannot_go_on(run, error)
+        except (OutOfMemoryError, MemoryError):
+            problem, remedy = "its training does not fit into the memory", "--set training.batch_size=N with fewer"
+            self._cannot_go_on(run, InputError(problem, remedy=remedy))
 
     def _cannot_go_on(self, run: RowRun, error: InputError) -> None:
         """The other runs do: one training that fails leaves its rows without figures, not the table."""
