@@ -68,6 +68,7 @@ def test_the_files_of_a_package(joint: Exported):
     assert [(output.name, output.shape[1:], output.channels) for output in record.outputs] == [
         ("mask_probs", (3, 64, 64), ("tumour", "peritumoral", "background")),
         ("class_probs", (2,), ("benign", "malignant")),
+        ("class_maps", (2, 2, 2), ("benign", "malignant")),
     ]
 
 
@@ -134,8 +135,8 @@ def test_class_maps_come_only_where_they_are_asked_for_and_explain_the_probabili
     assert "on request a map of what speaks for a class" in (out / "MODEL_CARD.md").read_text()
 
 
-def test_a_network_that_offers_no_class_maps(joint: Exported):
-    package = Package(joint[0])
+def test_a_network_that_offers_no_class_maps(masks_only: Exported):
+    package = Package(masks_only[0])
     assert not any(opened.gives_class_maps for opened in cpu_backends(package))
     assert package.record.parity is not None
     assert package.record.parity.largest_class_map_difference is None
