@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,20 @@ def test_the_temporary_file_keeps_the_suffix_that_encoders_choose_a_format_by(tm
     with atomic_path(tmp_path / "mask.png") as temporary:
         assert temporary.suffix == ".png"
         assert temporary.parent == tmp_path
+
+
+def test_threads_that_write_at_once_leave_the_umask_as_it_was(tmp_path: Path):
+    before = os.umask(0o027)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda number: write_text(tmp_path / f"{number}.txt", "x"), range(200)))
+    finally:
+        sys.setswitchinterval(switching)
+        left = os.umask(before)
+    assert left == 0o027
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
 def test_new_files_get_the_permissions_of_the_umask(tmp_path: Path):

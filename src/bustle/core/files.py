@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+_reading_umask = threading.Lock()
+
+
 def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
+    """It can only be read by setting it: one thread at a time, and to one that lets nobody else in meanwhile."""
+    with _reading_umask:
+        current = os.umask(0o077)
+        os.umask(current)
     return current
 
 
