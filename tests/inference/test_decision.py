@@ -64,10 +64,20 @@ def test_calibrated_probabilities_by_hand():
     assert list(answer.probabilities) == ["benign", "malignant", "normal"]
 
 
-def test_where_neither_answer_reaches_its_bound_the_nearer_one_is_possible():
-    strict = dataclasses.replace(MALIGNANCY, least_yes=0.9, least_no=0.6)
-    assert strict.possible(0.5) == (False, True)  # 0.5 of 0.6 is nearer than 0.5 of 0.9
-    assert strict.possible(0.7) == (True, False)
+@pytest.mark.parametrize(("least_yes", "least_no"), [(0.9, 0.6), (0.4, 0.7), (0.0, 1.0)])
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.45, 0.5, 0.7, 1.0])
+def test_the_more_probable_answer_is_always_possible(least_yes: float, least_no: float, probability: float):
+    bounded = dataclasses.replace(MALIGNANCY, least_yes=least_yes, least_no=least_no)
+    yes, no = bounded.possible(probability)
+    assert yes if probability >= 0.5 else no
+    assert yes or probability < least_yes, "nothing is excluded that its bound keeps"
+    assert no or 1 - probability < least_no
+
+
+def test_a_malignant_lesion_that_is_more_probably_benign_is_referred():
+    rule = dataclasses.replace(RULE, malignancy=dataclasses.replace(MALIGNANCY, least_yes=0.4, least_no=0.7))
+    answer = rule.answer(probabilities(normal=0.01, malignant=0.45), peak=0.99, statistics=(), lesion=None)
+    assert (answer.decision, answer.possible) == ("refer", ("benign", "malignant"))
 
 
 def test_a_model_that_knows_no_normals_always_has_a_lesion():
