@@ -45,7 +45,7 @@ def render() -> str:
 def _figures() -> str:
     tested: Mapping[str, TrackScores] = {
         "own sources": read_record(RESULTS / "reference.json").folds[0].main.scores,
-        "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_14_epochs_on_busbra.json"),
+        "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_on_busbra.json"),
         "unseen BUSI": read_track(REFERENCE / "without_busi_on_busi.json"),
     }
     columns = [f"{name}: {whose}" for name in tested for whose in ("network", "answers")]
