@@ -15,7 +15,7 @@ from bustle.core.run_layout import RunLayout
 from bustle.core.types import Geometry
 from bustle.io.volume import read_header, read_instance_volume, write_volume
 
-pytestmark = pytest.mark.usefixtures("module_without_plots")
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 SIZE, SPACING = (16, 64, 36), (2.0, 0.5, 1.0)
 CUBIC = (32, 32, 36)

@@ -130,7 +130,7 @@ class MtlCosa(nn.Module):
         )
         pooled = self.fusion(attended.mean(dim=(-2, -1)))
         shares = self.fusion.region_weights / (deepest.shape[-2] * deepest.shape[-1])
-        cells = torch.einsum("r,brchw->bchw", shares.to(attended.dtype), attended)
+        cells = (attended * shares.to(attended.dtype)[:, None, None, None]).sum(dim=1)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled, cells))
 
 
