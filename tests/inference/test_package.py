@@ -186,6 +186,11 @@ def test_the_library_that_runs_a_package_is_named(make_package: Callable[..., Pa
     assert Predictor.open(package, device="cpu").provenance.runtime.startswith("ONNX Runtime 1")
 
 
+def test_several_views_run_in_onnx_runtime(tmp_path: Path):
+    package = write_package(tmp_path / "views.bustle", changes={"views": {"scales": [1.0, 1.4]}})
+    assert Predictor.open(package, device="cpu").provenance.runtime.startswith("ONNX Runtime 1")
+
+
 def test_a_model_that_only_onnx_runtime_loads(make_package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
     def refuses(*_: object, **__: object) -> None:
         raise RuntimeError("an operation that it does not know")

@@ -175,7 +175,7 @@ def test_attention_in_place_of_regions_gates_what_the_class_head_sees(name: str)
     image = batch().image
     deepest = model.encoder(image)[-1]
     gated = model.gate(deepest.clone())
-    expected = model.class_head(gated.mean(dim=(-2, -1)), gated)
+    expected = model.class_head(gated.mean(dim=(-2, -1)), lambda: gated)
     output = model(image)
     torch.testing.assert_close(output.class_logits, expected)
     assert output.mask_logits.shape[1] == 2

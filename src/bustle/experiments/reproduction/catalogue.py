@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-import yaml
-
 from bustle.core.config import from_mapping
 from bustle.core.published import PublishedNumber, load_published
 from bustle.core.recipe import CONFIGS, load_recipe
+from bustle.core.yaml_text import load_yaml
 
 CATALOGUE = CONFIGS / "reproduction.yaml"
 
@@ -71,19 +70,20 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One paper."""
+    """One paper. `private` is the data set that nobody else can have, for which generated data stands."""
 
     paper: str
     title: str
     protocol: str
     note: str
     blocks: tuple[Block, ...]
+    private: str = ""
 
 
 @cache
 def sections() -> tuple[Section, ...]:
     """All papers, in the order of their issue."""
-    entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    entries = load_yaml(CATALOGUE.read_text(encoding="utf-8"))
     return tuple(from_mapping(Section, entry, where="reproduction") for entry in entries)
 
 

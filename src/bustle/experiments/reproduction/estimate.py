@@ -15,7 +15,7 @@ from bustle.experiments.reproduction.smoke import smoke_form
 from bustle.models.counts import network_key
 
 BEYOND_STEPS = 1.5
-"""What augmentation, updates, validation, prediction and scoring add to the steps, as in runs on two cores."""
+"""A guess at what augmentation, updates, validation, prediction and scoring add to the steps; not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)

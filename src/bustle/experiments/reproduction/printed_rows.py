@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bustle.core.published import PublishedNumber, load_published
-from bustle.experiments.reproduction.catalogue import recipes_of_row
+from bustle.experiments.reproduction.catalogue import Section, recipes_of_row
 from bustle.experiments.reproduction.items import Item
 
 Extreme = Literal["least", "greatest"]
 
 READERS = {"BUSI": "busi", "UDIAT": "udiat", "BUS (UDIAT)": "udiat"}
 """The reader of each data set that can be obtained; all others are private."""
-PRIVATE = {"cms_vnet_iter": "ABUS (private)", "ctg_net": "THH (private)"}
-"""For which data set of a paper generated data stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +78,7 @@ def _recipes(number: PublishedNumber, item: Item) -> tuple[str, ...]:
 
 def _of_recipes(item: Item) -> list[PrintedRow]:
     block = item.block
-    datasets = [_dataset(spec, item.section.paper) for spec in block.data] or [""]
+    datasets = [_dataset(spec, item.section) for spec in block.data] or [""]
     counted = bool(block.show)
     return [
         PrintedRow(method=recipe, variant="", dataset=dataset, recipes=(block.named(recipe),), counted=counted)
@@ -89,6 +87,6 @@ def _of_recipes(item: Item) -> list[PrintedRow]:
     ]
 
 
-def _dataset(spec: str, paper: str) -> str:
+def _dataset(spec: str, section: Section) -> str:
     reader = spec.partition(":")[0]
-    return next((title for title, own in READERS.items() if own == reader), PRIVATE.get(paper, reader))
+    return next((title for title, own in READERS.items() if own == reader), section.private or reader)

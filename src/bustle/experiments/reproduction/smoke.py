@@ -8,10 +8,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bustle.core.config import assignment, from_mapping
-from bustle.core.recipe import CONFIGS, Recipe, load_recipe
+from bustle.core.recipe import CONFIGS, Recipe, load_recipe, read_yaml
 from bustle.core.types import Case, Collection
 
 SMOKE = CONFIGS / "smoke.yaml"
@@ -50,8 +49,7 @@ def small_form_of(recipe: Recipe) -> str:
 
 @cache
 def smoke_form() -> SmokeForm:
-    mapping = yaml.safe_load(SMOKE.read_text(encoding="utf-8"))
-    return from_mapping(SmokeForm, mapping, where="smoke")
+    return from_mapping(SmokeForm, read_yaml(SMOKE), where="smoke")
 
 
 def small_recipe(name: str, *, overrides: Sequence[str] = ()) -> Recipe:

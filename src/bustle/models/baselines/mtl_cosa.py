@@ -129,8 +129,11 @@ class MtlCosa(nn.Module):
             [attend(deepest * regions[:, index : index + 1]) for index, attend in enumerate(self.attention)], dim=1
         )
         pooled = self.fusion(attended.mean(dim=(-2, -1)))
-        shares = self.fusion.region_weights / (deepest.shape[-2] * deepest.shape[-1])
-        cells = (attended * shares.to(attended.dtype)[:, None, None, None]).sum(dim=1)
+
+        def cells() -> Tensor:
+            shares = self.fusion.region_weights / (deepest.shape[-2] * deepest.shape[-1])
+            return (attended * shares.to(attended.dtype)[:, None, None, None]).sum(dim=1)
+
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled, cells))
 
 

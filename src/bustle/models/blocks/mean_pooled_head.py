@@ -6,6 +6,8 @@ and 2: the class activation map.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from bustle.core.network import KeepMaps
@@ -45,8 +47,8 @@ class MeanPooledSequence(nn.Sequential):
 class SummedCellsSequence(nn.Sequential):
     """Dropout and a linear layer on vectors `B C`; gives class logits `B N`.
 
-    Beside the vectors it takes what they are made of: `cells` `B C *s`, whose sum is the vector in evaluation but for
-    a constant, which is the same for every image.
+    Beside the vectors it takes what gives the cells that they are made of, `B C *s`, and is asked for the class maps
+    only: their sum is the vector in evaluation but for a constant, which is the same for every image.
     """
 
     def __init__(self, dropout: nn.Dropout, linear: nn.Linear):
@@ -55,12 +57,12 @@ class SummedCellsSequence(nn.Sequential):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         input: Tensor,  # noqa: A002  (Sequential's)
-        cells: Tensor,
+        cells: Callable[[], Tensor],
         *,
         keep_maps: KeepMaps | None = None,
     ) -> Tensor:
         if keep_maps is not None:
-            keep_maps(self.class_maps(cells))
+            keep_maps(self.class_maps(cells()))
         return super().forward(input)
 
     def class_maps(self, cells: Tensor) -> Tensor:

@@ -121,9 +121,10 @@ class RmtlNet(nn.Module):
         deepest = features[-1]
         if self.attention is None:
             gated = self.gate(deepest)
-            pooled, cells = gated.mean(dim=(-2, -1)), gated / (gated.shape[-2] * gated.shape[-1])
+            pooled, cells = gated.mean(dim=(-2, -1)), lambda: gated / (gated.shape[-2] * gated.shape[-1])
         else:
-            pooled, cells = self.attention(deepest, mask_logits), self.attention.cells(deepest, mask_logits)
+            attend = self.attention
+            pooled, cells = attend(deepest, mask_logits), lambda: attend.cells(deepest, mask_logits)
         return MultiTaskOutput(mask_logits=mask_logits, class_logits=self.class_head(pooled, cells))
 
     def attention_maps(self, image: Tensor) -> dict[str, Tensor]:
