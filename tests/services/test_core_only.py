@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests import core_only
+from tests.services import core_only
 from tests.inference.hand_made_package import write_package
 
 from bustle.core.extras import EXTRAS

@@ -27,7 +27,7 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from _typeshed.importlib import MetaPathFinderProtocol
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def with_their_own(requirements: Iterable[str]) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.experiments.kill_states import KillStates, kill_states
+from tests.services.kill_states import KillStates, kill_states
 
 from bustle.cli.main import main
 from bustle.core.recipe import Recipe, Track, load_recipe
