@@ -130,6 +130,14 @@ export interface Reading extends Location {
   signed: string | null;
 }
 
+/** A map of what moved the answer. */
+export interface Explanation {
+  number: number;
+  title: string;
+  class_name: string | null;
+  value: string;
+}
+
 export interface CaseDetail extends CaseSummary {
   width: number;
   height: number;
@@ -138,7 +146,7 @@ export interface CaseDetail extends CaseSummary {
   model_digest: string | null;
   lesions: Lesion[];
   flags: { kind: FlagKind; text: string | null }[];
-  explanations: { number: number; title: string; class_name: string | null; value: string }[];
+  explanations: Explanation[];
   exports: string[];
   version: number;
   reading: Reading | null;

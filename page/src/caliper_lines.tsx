@@ -2,14 +2,8 @@
 import type { Point } from "./api";
 import { diameters, ends, moved, type Caliper, type Spacing } from "./calipers";
 import { number } from "./evidence";
+import { ARROWS } from "./keys";
 import { fill, text } from "./text";
-
-const ARROWS: Record<string, Point> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 
 interface LinesProps {
   caliper: Caliper;
@@ -17,7 +11,7 @@ interface LinesProps {
   scale: number;
   change: (caliper: Caliper) => void;
   /** Follow the pointer, in pixels of the picture, until it is let go. */
-  drag: (move: (to: Point) => void) => void;
+  drag: (event: PointerEvent, move: (to: Point) => void) => void;
 }
 
 export function CaliperLines({ caliper, spacing, scale, change, drag }: LinesProps) {
@@ -59,7 +53,7 @@ export function CaliperLines({ caliper, spacing, scale, change, drag }: LinesPro
             event.stopPropagation();
             event.preventDefault();
             (event.currentTarget as SVGElement).focus();
-            drag((to) => move(end, to));
+            drag(event, (to) => move(end, to));
           }}
           onKeyDown={(event) => {
             const arrow = ARROWS[event.key];

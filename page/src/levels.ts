@@ -5,6 +5,15 @@ export interface Levels {
   inverted: boolean;
 }
 
+const MOST_WINDOW = 512;
+
+/** The same within what can be chosen. */
+export const within = (levels: Levels): Levels => ({
+  ...levels,
+  window: Math.min(MOST_WINDOW, Math.max(2, levels.window)),
+  level: Math.min(255, Math.max(0, levels.level)),
+});
+
 export const PLAIN: Levels = { window: 256, level: 128, inverted: false };
 
 /** What each grey value is shown as. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Outline } from "./api";
-import { dense, dragged, handles, pathLength, redrawn, withStroke } from "./outline";
+import { dense, dragged, handles, pathLength, redrawn, signedArea, withStroke } from "./outline";
 
 const square: Outline = dense([
   [10, 10],
@@ -9,14 +9,7 @@ const square: Outline = dense([
   [10, 50],
 ]);
 
-function areaOf(outline: Outline): number {
-  let twice = 0;
-  outline.forEach(([x, y], i) => {
-    const [u, v] = outline[(i + 1) % outline.length]!;
-    twice += x * v - u * y;
-  });
-  return Math.abs(twice) / 2;
-}
+const areaOf = (outline: Outline): number => Math.abs(signedArea(outline));
 
 test("a dense line has the same length and area", () => {
   expect(pathLength([...square, square[0]!])).toBeCloseTo(160);

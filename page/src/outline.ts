@@ -15,6 +15,16 @@ export function pathLength(points: Outline): number {
   return sum;
 }
 
+/** What a closed line holds; negative where it runs the other way round. */
+export function signedArea(outline: Outline): number {
+  let twice = 0;
+  outline.forEach(([x, y], i) => {
+    const [u, v] = outline[(i + 1) % outline.length]!;
+    twice += x * v - u * y;
+  });
+  return twice / 2;
+}
+
 /** The same closed line with a point at least every two pixels: what it holds is not changed. */
 export function dense(outline: Outline): Outline {
   const result: Outline = [];

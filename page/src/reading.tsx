@@ -50,6 +50,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   const work = history.now;
   const models = useMemo(() => detail.lesions.map((lesion) => dense(lesion.outline)), [detail]);
   const kept = first?.outlines ?? null;
+  const map = detail.explanations[0];
   const isCorrected = work === "kept" ? kept !== null : work !== "model";
   const outlines = useMemo(
     () => (work === "model" ? models : work === "kept" ? (kept?.map(dense) ?? models) : work),
@@ -144,22 +145,33 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   return (
     <>
       <Viewer
-        detail={detail}
+        picture={{ ...detail, src: `/api/cases/${detail.id}/picture` }}
         outlines={outlines}
         suspected={detail.decision === "lesion possible" && !isCorrected}
-        editable={editable}
-        isBusy={isBusy}
-        isEdited={isCorrected}
-        canUndo={history.past.length > 0}
-        canRedo={history.future.length > 0}
-        change={change}
-        undo={undo}
-        redo={redo}
-        reset={() => change("model")}
-        addToNote={(words) => {
-          setNote((old) => (old ? `${old}\n${words}` : words));
-          setIsDraft(true);
-        }}
+        explanation={map && { src: `/api/cases/${detail.id}/explanations/${map.number}`, told: map }}
+        editing={
+          editable
+            ? {
+                isBusy,
+                isEdited: isCorrected,
+                canUndo: history.past.length > 0,
+                canRedo: history.future.length > 0,
+                change,
+                undo,
+                redo,
+                reset: () => change("model"),
+              }
+            : null
+        }
+        measurable={detail.kind === "image"}
+        addToNote={
+          editable && !isBusy
+            ? (words) => {
+                setNote((old) => (old ? `${old}\n${words}` : words));
+                setIsDraft(true);
+              }
+            : null
+        }
       />
       <aside class="side">
         <Evidence detail={detail} about={about} measured={measured} isMeasuring={isMeasuring} />

@@ -1,85 +1,100 @@
-/** The picture with its outlines: zoom, pan, window and level, and the tools that change an outline. */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { CaseDetail, Outline, Point } from "./api";
+/** A picture with its outlines: zoom, pan, window and level, and the tools that change an outline. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Explanation, Outline, Point } from "./api";
+import { erased, painted, simplified, steadied } from "./brush";
+import { useBrushSize } from "./brush_size";
 import { CaliperLines, CaliperReading } from "./caliper_lines";
 import { placed, type Caliper, type Spacing } from "./calipers";
-import { PLAIN, applied, type Levels } from "./levels";
-import { isForPage } from "./keys";
-import { asPath, centre, dragged, handles, withStroke } from "./outline";
+import { EditBar, type Editing, type Tool } from "./edit_bar";
+import { useGestures } from "./gestures";
+import { ARROWS, isForPage } from "./keys";
+import { PLAIN, applied, within, type Levels } from "./levels";
+import { LevelsBar } from "./levels_bar";
+import { withStroke } from "./outline";
+import { OutlineHandles, OutlineLines } from "./outline_lines";
+import { pixelsOf } from "./pixels";
 import { fill, text } from "./text";
+import { useView } from "./view";
 
-export type Tool = "pan" | "points" | "draw" | "calipers";
+/** What is looked at. */
+export interface Picture {
+  src: string;
+  name: string;
+  width: number;
+  height: number;
+  spacing_mm: Spacing | null;
+}
+
+export interface EditableOutlines extends Editing {
+  change: (outlines: Outline[]) => void;
+}
 
 interface Props {
-  detail: CaseDetail;
+  picture: Picture;
   outlines: Outline[];
   suspected: boolean;
-  editable: boolean;
-  isBusy: boolean;
-  isEdited: boolean;
-  canUndo: boolean;
-  canRedo: boolean;
-  change: (outlines: Outline[]) => void;
-  undo: () => void;
-  redo: () => void;
-  reset: () => void;
-  addToNote: (words: string) => void;
+  explanation?: { src: string; told: Explanation } | null;
+  editing: EditableOutlines | null;
+  /** Whether sizes are measured on it. */
+  measurable: boolean;
+  /** Take what was measured into the note; null where there is none to be written. */
+  addToNote: ((words: string) => void) | null;
+  /** Below the picture, beside window and level. */
+  besideLevels?: ComponentChildren;
+  children?: ComponentChildren;
 }
 
-interface View {
-  scale: number;
-  x: number;
-  y: number;
-}
-
-const MOST_ZOOM = 40;
-const ARROWS: Record<string, Point> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
+const TOOL_KEYS: Record<string, Tool> = { v: "pan", p: "points", d: "draw", b: "brush", r: "erase", m: "calipers" };
+const EDITING: Tool[] = ["points", "draw", "brush", "erase"];
+const PAN_STEP = 40;
+const LEVEL_STEP = 8;
+/** Of the larger side of a picture: how far a simplified line may lie from the old one. */
+const SIMPLER = 0.004;
 
 export function Viewer(props: Props) {
-  const { detail, outlines, editable, isBusy } = props;
+  const { picture, outlines, editing, measurable } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const overlay = useRef<SVGSVGElement>(null);
   const [pixels, setPixels] = useState<ImageData | null>(null);
-  const [view, setView] = useState<View>({ scale: 1, x: 0, y: 0 });
+  const [isMissing, setIsMissing] = useState(false);
   const [levels, setLevels] = useState<Levels>(PLAIN);
   const [tool, setTool] = useState<Tool>("pan");
   const [stroke, setStroke] = useState<Outline>([]);
+  const [cursor, setCursor] = useState<Point | null>(null);
   const [live, setLive] = useState<Outline[] | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);
   const [showsOutlines, setShowsOutlines] = useState(true);
   const [showsMap, setShowsMap] = useState(false);
   const [opacity, setOpacity] = useState(0.8);
   const [caliper, setCaliper] = useState<Caliper | null>(null);
-  const spacing: Spacing = detail.spacing_mm ?? [1, 1];
-  const tools: Tool[] = ["pan", ...(editable ? (["points", "draw"] as const) : [])];
-  if (detail.kind === "image") tools.push("calipers");
-  const size: Point = [pixels?.width ?? detail.width, pixels?.height ?? detail.height];
+  const { radius, setRadius, grow } = useBrushSize();
+  const size: Point = [pixels?.width ?? picture.width, pixels?.height ?? picture.height];
+  const { view, fit, zoom, move, place } = useView(frame, size);
+  const { follow, pinches } = useGestures(({ factor, at, by }) => {
+    move(...by);
+    zoom(factor, at);
+  });
+
+  const spacing: Spacing = picture.spacing_mm ?? [1, 1];
+  const tools: Tool[] = ["pan", ...(editing ? EDITING : []), ...(measurable ? (["calipers"] as const) : [])];
   const shown = live ?? outlines;
-  const explanation = detail.explanations[0];
+  const explanation = props.explanation ?? null;
+  const canEdit = editing !== null && !editing.isBusy;
+  const target = outlines.length === 0 ? null : chosen !== null && chosen < outlines.length ? chosen : 0;
+  const isBrush = tool === "brush" || tool === "erase";
 
   useEffect(() => {
-    const image = new Image();
     let isOld = false;
-    image.onload = () => {
-      if (isOld) return;
-      const own = document.createElement("canvas");
-      own.width = image.naturalWidth;
-      own.height = image.naturalHeight;
-      const context = own.getContext("2d", { willReadFrequently: true })!;
-      context.drawImage(image, 0, 0);
-      setPixels(context.getImageData(0, 0, own.width, own.height));
-    };
-    image.src = `/api/cases/${detail.id}/picture`;
+    setIsMissing(false);
+    pixelsOf(picture.src).then(
+      (found) => isOld || setPixels(found),
+      () => isOld || setIsMissing(true),
+    );
     return () => {
       isOld = true;
     };
-  }, [detail.id]);
+  }, [picture.src]);
 
   useEffect(() => {
     if (!pixels || !canvas.current) return;
@@ -88,177 +103,121 @@ export function Viewer(props: Props) {
     canvas.current.getContext("2d")!.putImageData(applied(pixels, levels), 0, 0);
   }, [pixels, levels]);
 
-  const fit = useCallback(() => {
-    const box = frame.current?.getBoundingClientRect();
-    if (!box) return;
-    const scale = Math.min(box.width / size[0], box.height / size[1]) * 0.98;
-    setView({ scale, x: (box.width - size[0] * scale) / 2, y: (box.height - size[1] * scale) / 2 });
-  }, [size[0], size[1]]);
-
-  useLayoutEffect(() => {
-    fit();
-    const observer = new ResizeObserver(fit);
-    observer.observe(frame.current!);
-    return () => observer.disconnect();
-  }, [fit]);
-
-  const zoom = useCallback((factor: number, at?: Point) => {
-    const box = frame.current!.getBoundingClientRect();
-    const [px, py] = at ?? [box.width / 2, box.height / 2];
-    setView((old) => {
-      const scale = Math.min(MOST_ZOOM, Math.max(0.05, old.scale * factor));
-      const share = scale / old.scale;
-      return { scale, x: px - (px - old.x) * share, y: py - (py - old.y) * share };
-    });
+  const onKey = (event: KeyboardEvent) => {
+    if (!isForPage(event)) return;
+    const key = event.key.toLowerCase();
+    if (event.ctrlKey || event.metaKey) {
+      if (!editing) return;
+      if (key === "z" && !event.shiftKey) editing.undo();
+      else if (key === "y" || (key === "z" && event.shiftKey)) editing.redo();
+      else return;
+      event.preventDefault();
+      return;
+    }
+    if (event.altKey) return;
+    const arrow = ARROWS[event.key];
+    const wanted = TOOL_KEYS[key];
+    if (wanted && tools.includes(wanted)) setTool(wanted);
+    else if (arrow && event.shiftKey)
+      setLevels((old) =>
+        within({ ...old, window: old.window + LEVEL_STEP * arrow[0], level: old.level - LEVEL_STEP * arrow[1] }),
+      );
+    else if (arrow) move(-PAN_STEP * arrow[0], -PAN_STEP * arrow[1]);
+    else if (key === "[" && isBrush) grow(-1);
+    else if (key === "]" && isBrush) grow(1);
+    else if (key === "+" || key === "=") zoom(1.25);
+    else if (key === "-") zoom(0.8);
+    else if (key === "0") fit();
+    else if (key === "i") setLevels((old) => ({ ...old, inverted: !old.inverted }));
+    else if (key === "o") setShowsOutlines((old) => !old);
+    else if (key === "e") setShowsMap((old) => !old);
+    else return;
+    if (arrow) event.preventDefault();
+  };
+  const latestKey = useRef(onKey);
+  latestKey.current = onKey;
+  useEffect(() => {
+    const hear = (event: KeyboardEvent) => latestKey.current(event);
+    window.addEventListener("keydown", hear);
+    return () => window.removeEventListener("keydown", hear);
   }, []);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (!isForPage(event)) return;
-      const key = event.key.toLowerCase();
-      if (event.ctrlKey || event.metaKey) {
-        if (key === "z" && !event.shiftKey) props.undo();
-        else if (key === "y" || (key === "z" && event.shiftKey)) props.redo();
-        else return;
-        event.preventDefault();
-        return;
-      }
-      if (event.altKey) return;
-      if (key === "v") setTool("pan");
-      else if (key === "p" && editable) setTool("points");
-      else if (key === "d" && editable) setTool("draw");
-      else if (key === "m" && detail.kind === "image") setTool("calipers");
-      else if (key === "+" || key === "=") zoom(1.25);
-      else if (key === "-") zoom(0.8);
-      else if (key === "0") fit();
-      else if (key === "i") setLevels((old) => ({ ...old, inverted: !old.inverted }));
-      else if (key === "o") setShowsOutlines((old) => !old);
-      else if (key === "e") setShowsMap((old) => !old);
+  /** Follow a stroke over the picture; what `made` makes of it takes the place of the outlines. */
+  const draw = (event: PointerEvent, made: (stroke: Outline) => Outline[] | null) => {
+    const drawn: Outline = [place(event)];
+    setStroke([...drawn]);
+    const more = (now: PointerEvent) => {
+      drawn.push(place(now));
+      setStroke([...drawn]);
+      setCursor(place(now));
     };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [props.undo, props.redo, editable, detail.kind, zoom, fit]);
-
-  /** Where in the picture something happens, from the centre of its first pixel. */
-  const place = (event: PointerEvent | WheelEvent): Point => {
-    const box = frame.current!.getBoundingClientRect();
-    const inside = (value: number, most: number) => Math.min(most - 1, Math.max(0, value));
-    return [
-      inside((event.clientX - box.left - view.x) / view.scale - 0.5, size[0]),
-      inside((event.clientY - box.top - view.y) / view.scale - 0.5, size[1]),
-    ];
-  };
-
-  const follow = (move: (event: PointerEvent) => void, end: () => void) => {
-    const stop = () => {
-      window.removeEventListener("pointermove", move);
-      window.removeEventListener("pointerup", stop);
-      window.removeEventListener("pointercancel", stop);
-      end();
-    };
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", stop);
-    window.addEventListener("pointercancel", stop);
+    follow(event, more, (isWhole) => {
+      setStroke([]);
+      const next = isWhole ? made(drawn) : null;
+      if (next) editing?.change(next);
+    });
   };
 
   const onPointerDown = (event: PointerEvent) => {
-    const start: Point = [event.clientX, event.clientY];
+    event.preventDefault();
+    if (pinches(event)) return;
     if (event.button === 2) {
       const was = levels;
-      const move = (now: PointerEvent) =>
-        setLevels({
-          ...was,
-          window: Math.min(512, Math.max(2, was.window + now.clientX - start[0])),
-          level: Math.min(255, Math.max(0, was.level - (now.clientY - start[1]))),
-        });
-      follow(move, () => undefined);
-    } else if (tool === "draw" && editable && !isBusy && event.button === 0) {
-      const drawn: Outline = [place(event)];
-      setStroke([...drawn]);
-      const move = (now: PointerEvent) => {
-        drawn.push(place(now));
-        setStroke([...drawn]);
-      };
-      follow(move, () => {
-        setStroke([]);
-        const next = withStroke(outlines, drawn, size);
-        if (next) props.change(next);
-      });
-    } else if (tool === "calipers" && event.button === 0) {
+      const turn = (now: PointerEvent) =>
+        setLevels(
+          within({
+            ...was,
+            window: was.window + now.clientX - event.clientX,
+            level: was.level - (now.clientY - event.clientY),
+          }),
+        );
+      follow(event, turn);
+    } else if (event.button === 0 && tool === "draw" && canEdit) {
+      draw(event, (drawn) => withStroke(outlines, steadied(drawn), size));
+    } else if (event.button === 0 && isBrush && canEdit) {
+      const adds = (tool === "brush") !== event.shiftKey;
+      draw(event, (drawn) => (adds ? painted : erased)(outlines, drawn, radius));
+    } else if (event.button === 0 && tool === "calipers") {
       const from = place(event);
-      const move = (now: PointerEvent) => setCaliper(placed(from, place(now), outlines, spacing));
-      follow(move, () => undefined);
+      follow(event, (now) => setCaliper(placed(from, place(now), outlines, spacing)));
     } else {
-      const was = view;
-      const move = (now: PointerEvent) =>
-        setView({ ...was, x: was.x + now.clientX - start[0], y: was.y + now.clientY - start[1] });
-      follow(move, () => undefined);
+      let [x, y] = [event.clientX, event.clientY];
+      follow(event, (now) => {
+        move(now.clientX - x, now.clientY - y);
+        [x, y] = [now.clientX, now.clientY];
+      });
     }
-    event.preventDefault();
   };
 
-  const onHandleDown = (event: PointerEvent, line: number, index: number) => {
-    event.stopPropagation();
+  const onWheel = (event: WheelEvent) => {
     event.preventDefault();
-    (event.currentTarget as SVGElement).focus();
-    setChosen(line);
-    let latest: Outline[] | null = null;
-    const move = (now: PointerEvent) => {
-      latest = outlines.map((one, i) => (i === line ? dragged(one, index, place(now)) : one));
-      setLive(latest);
-    };
-    follow(move, () => {
-      setLive(null);
-      if (latest) props.change(latest);
-    });
+    const turned = event.deltaY || event.deltaX;
+    if (isBrush && event.shiftKey) grow(-Math.sign(turned));
+    else zoom(Math.exp(-turned / 400), [event.clientX, event.clientY]);
   };
 
-  const onHandleKey = (event: KeyboardEvent, line: number, index: number) => {
-    const arrow = ARROWS[event.key];
-    if (!arrow) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const by = event.shiftKey ? 5 : 1;
-    const [x, y] = outlines[line]![index]!;
-    const to: Point = [x + by * arrow[0], y + by * arrow[1]];
-    props.change(outlines.map((one, i) => (i === line ? dragged(one, index, to) : one)));
+  const simplifyTarget = () => {
+    const away = Math.max(1, SIMPLER * Math.max(...size));
+    editing?.change(outlines.map((one, i) => (i === target ? simplified(one, away) : one)));
   };
 
-  const target = chosen !== null && chosen < outlines.length ? chosen : 0;
   const transform = `translate(${view.x} ${view.y}) scale(${view.scale}) translate(0.5 0.5)`;
   return (
     <section class="viewer" aria-label={text.viewer}>
-      <div class="toolbar" role="toolbar" aria-label={text.viewer}>
-        {tools.map((one) => (
-          <button key={one} aria-pressed={tool === one} title={text.toolHelp[one]} onClick={() => setTool(one)}>
-            {text.tools[one]}
-          </button>
-        ))}
-        {editable && (
-          <>
-            <span class="gap" />
-            <button disabled={isBusy || !props.canUndo} onClick={props.undo}>
-              {text.undo}
-            </button>
-            <button disabled={isBusy || !props.canRedo} onClick={props.redo}>
-              {text.redo}
-            </button>
-            <button
-              disabled={isBusy || outlines.length === 0}
-              onClick={() => {
-                props.change(outlines.filter((_, i) => i !== target));
-                setChosen(null);
-              }}
-            >
-              {text.deleteLesion}
-              {outlines.length > 1 && ` ${target + 1}`}
-            </button>
-            <button disabled={isBusy || !props.isEdited} onClick={props.reset}>
-              {text.resetOutline}
-            </button>
-          </>
-        )}
-        <span class="gap" />
+      <EditBar
+        tools={tools}
+        tool={tool}
+        choose={setTool}
+        radius={radius}
+        setRadius={setRadius}
+        editing={editing}
+        target={target === null ? null : outlines.length > 1 ? ` ${target + 1}` : ""}
+        simplifyTarget={simplifyTarget}
+        deleteTarget={() => {
+          editing?.change(outlines.filter((_, i) => i !== target));
+          setChosen(null);
+        }}
+      >
         <button aria-label={text.zoomOut} title={text.zoomOut} onClick={() => zoom(0.8)}>
           −
         </button>
@@ -266,17 +225,15 @@ export function Viewer(props: Props) {
         <button aria-label={text.zoomIn} title={text.zoomIn} onClick={() => zoom(1.25)}>
           +
         </button>
-      </div>
+      </EditBar>
       <div
         class={`frame ${tool}`}
         ref={frame}
         onPointerDown={onPointerDown}
+        onPointerMove={(event) => isBrush && setCursor(place(event))}
+        onPointerLeave={() => setCursor(null)}
         onContextMenu={(event) => event.preventDefault()}
-        onWheel={(event) => {
-          event.preventDefault();
-          const box = frame.current!.getBoundingClientRect();
-          zoom(Math.exp(-event.deltaY / 400), [event.clientX - box.left, event.clientY - box.top]);
-        }}
+        onWheel={onWheel}
       >
         <div
           class="picture"
@@ -286,111 +243,75 @@ export function Viewer(props: Props) {
             height: `${size[1]}px`,
           }}
         >
-          <canvas ref={canvas} class={view.scale > 3 ? "pixels" : ""} role="img" aria-label={detail.name} />
+          <canvas ref={canvas} class={view.scale > 3 ? "pixels" : ""} role="img" aria-label={picture.name} />
           {showsMap && explanation && (
-            <img
-              src={`/api/cases/${detail.id}/explanations/${explanation.number}`}
-              alt={explanation.title}
-              draggable={false}
-              style={{ opacity }}
-            />
+            <img src={explanation.src} alt={explanation.told.title} draggable={false} style={{ opacity }} />
           )}
         </div>
-        <svg ref={overlay} aria-hidden={!editable && !caliper}>
+        <svg aria-hidden={!editing && !caliper}>
           <g transform={transform}>
-            {showsOutlines &&
-              shown.map((one, i) => (
-                <g key={i}>
-                  <path class="halo" d={asPath(one)} vector-effect="non-scaling-stroke" />
-                  <path
-                    class={`outline${props.suspected ? " suspected" : ""}${i === target && tool !== "pan" ? " chosen" : ""}`}
-                    d={asPath(one)}
-                    vector-effect="non-scaling-stroke"
-                    onPointerDown={() => setChosen(i)}
-                  />
-                  {shown.length > 1 && (
-                    <text x={centre(one)[0]} y={centre(one)[1]} font-size={14 / view.scale}>
-                      {i + 1}
-                    </text>
-                  )}
-                </g>
-              ))}
-            {showsOutlines &&
-              editable &&
-              !isBusy &&
-              tool === "points" &&
-              shown.flatMap((one, line) =>
-                handles(one).map((index, k) => (
-                  <circle
-                    key={`${line}-${k}`}
-                    class="handle"
-                    tabindex={0}
-                    role="button"
-                    aria-label={`${fill(text.lesion, { number: line + 1 })}, ${k + 1}`}
-                    cx={one[index]![0]}
-                    cy={one[index]![1]}
-                    r={5 / view.scale}
-                    vector-effect="non-scaling-stroke"
-                    onPointerDown={(event) => onHandleDown(event, line, index)}
-                    onKeyDown={(event) => onHandleKey(event, line, index)}
-                  />
-                )),
-              )}
+            {showsOutlines && (
+              <OutlineLines
+                outlines={shown}
+                scale={view.scale}
+                suspected={props.suspected}
+                chosen={tool === "pan" ? null : target}
+                choose={setChosen}
+              />
+            )}
+            {showsOutlines && canEdit && tool === "points" && (
+              <OutlineHandles
+                outlines={shown}
+                scale={view.scale}
+                choose={setChosen}
+                drag={(event, to, end) => follow(event, (now) => to(place(now)), end)}
+                preview={setLive}
+                change={editing.change}
+              />
+            )}
             {caliper && (
               <CaliperLines
                 caliper={caliper}
                 spacing={spacing}
                 scale={view.scale}
                 change={setCaliper}
-                drag={(move) => follow((now) => move(place(now)), () => undefined)}
+                drag={(event, to) => follow(event, (now) => to(place(now)))}
               />
             )}
-            {stroke.length > 1 && (
+            {stroke.length > 0 && (
               <polyline
-                class="stroke"
-                points={stroke.map(([x, y]) => `${x},${y}`).join(" ")}
+                class={isBrush ? `swept ${tool}` : "stroke"}
+                points={[...stroke, stroke.at(-1)!].map(([x, y]) => `${x},${y}`).join(" ")}
+                stroke-width={isBrush ? 2 * radius : undefined}
+                vector-effect={isBrush ? undefined : "non-scaling-stroke"}
+              />
+            )}
+            {isBrush && cursor && canEdit && (
+              <circle
+                class={`tip ${tool}`}
+                cx={cursor[0]}
+                cy={cursor[1]}
+                r={radius}
                 vector-effect="non-scaling-stroke"
               />
             )}
           </g>
         </svg>
+        {isMissing && <p class="problem over-picture">{text.noPicture}</p>}
       </div>
       {caliper && (
         <CaliperReading
           caliper={caliper}
           spacing={spacing}
-          unit={detail.spacing_mm ? "mm" : "px"}
-          addToNote={editable && !isBusy ? props.addToNote : null}
+          unit={picture.spacing_mm ? "mm" : "px"}
+          addToNote={props.addToNote}
           remove={() => setCaliper(null)}
         />
       )}
-      <div class="toolbar" role="group" aria-label={text.window}>
-        <label>
-          {text.window}
-          <input
-            type="range"
-            min={2}
-            max={512}
-            value={levels.window}
-            onInput={(event) => setLevels({ ...levels, window: event.currentTarget.valueAsNumber })}
-          />
-        </label>
-        <label>
-          {text.level}
-          <input
-            type="range"
-            min={0}
-            max={255}
-            value={levels.level}
-            onInput={(event) => setLevels({ ...levels, level: event.currentTarget.valueAsNumber })}
-          />
-        </label>
-        <button aria-pressed={levels.inverted} onClick={() => setLevels({ ...levels, inverted: !levels.inverted })}>
-          {text.invert}
-        </button>
-        <button onClick={() => setLevels(PLAIN)}>{text.resetLevels}</button>
-        <span class="gap" />
-        {detail.kind === "image" && (
+      {props.children}
+      <LevelsBar levels={levels} change={setLevels}>
+        {props.besideLevels}
+        {(editing || outlines.length > 0) && (
           <button aria-pressed={showsOutlines} onClick={() => setShowsOutlines(!showsOutlines)}>
             {text.outlines}
           </button>
@@ -412,21 +333,17 @@ export function Viewer(props: Props) {
             />
           </>
         )}
-      </div>
+      </LevelsBar>
       <p class="hint" aria-live="polite">
-        {detail.kind === "clip"
-          ? text.clipNote
-          : showsMap && explanation
-            ? `${
-                explanation.class_name
-                  ? fill(text.explanationOf, {
-                      title: explanation.title,
-                      name: text.decision[explanation.class_name] ?? explanation.class_name,
-                    })
-                  : explanation.title
-              }. ${explanation.class_name ? text.explanationLegend : ""}`
-            : text.toolHelp[tool]}
+        {showsMap && explanation ? explained(explanation.told) : text.toolHelp[tool]}
       </p>
     </section>
   );
+}
+
+/** What an explanation map is of, and how it is read. */
+function explained({ title, class_name }: Explanation): string {
+  if (class_name === null) return `${title}.`;
+  const name = text.decision[class_name] ?? class_name;
+  return `${fill(text.explanationOf, { title, name })}. ${text.explanationLegend}`;
 }

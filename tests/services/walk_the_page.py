@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import FloatRect, Locator, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 SECOND = 1000
@@ -53,6 +53,7 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
         page.mouse.move(corner[0] + dx, corner[1] + dy, steps=8)
     page.mouse.up()
     expect(page.locator(".lesion")).to_have_count(2)
+    paint(page, box)
     page.keyboard.press("e")
     page.screenshot(path=out / "explained.png")
 
@@ -98,14 +99,42 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     return {"before": before, "corrected": corrected, "exported": exported, "faults": serious}
 
 
+def paint(page: Page, box: FloatRect) -> None:
+    """A third lesion with the brush, its size by key and by wheel, and gone again by the eraser; undone as two steps."""
+    page.keyboard.press("b")
+    spot = (box["x"] + 0.75 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.move(*spot)
+    tip = page.locator(".tip")
+    before = float(tip.get_attribute("r") or 0)
+    page.keyboard.press("]")
+    expect(tip).not_to_have_attribute("r", str(before))
+    page.keyboard.down("Shift")
+    page.mouse.wheel(0, 100)
+    page.keyboard.up("Shift")
+    assert abs(float(tip.get_attribute("r") or 0) - before) < 0.01
+    stroke(page, spot, to=(spot[0] + 60, spot[1]))
+    expect(page.locator(".lesion")).to_have_count(3)
+    page.keyboard.press("r")
+    page.keyboard.press("]")
+    stroke(page, spot, to=(spot[0] + 60, spot[1]))
+    expect(page.locator(".lesion")).to_have_count(2)
+    for lesions in (3, 2):
+        page.keyboard.press("Control+z")
+        expect(page.locator("path.outline")).to_have_count(lesions)
+
+
+def stroke(page: Page, start: tuple[float, float], *, to: tuple[float, float]) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*to, steps=8)
+    page.mouse.up()
+
+
 def drag(page: Page, what: Locator, *, by: tuple[int, int]) -> None:
     box = what.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + by[0], y + by[1], steps=8)
-    page.mouse.up()
+    stroke(page, (x, y), to=(x + by[0], y + by[1]))
 
 
 def faults(page: Page, axe: str) -> list[str]:
