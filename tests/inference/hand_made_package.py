@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from tests.rounding import sum_tolerance
 
 from bustle.core.config import to_mapping
-from bustle.core.data_section import ImageData
+from bustle.core.data_section import ImageData, PatchData
 from bustle.core.model_provenance import NetworkWeights
 from bustle.core.network import MaskMeaning
 from bustle.inference.package import (
@@ -29,6 +29,7 @@ from bustle.inference.package import (
 )
 
 SIZE = (64, 64)
+PATCH = (32, 32, 32)
 ROUNDING = sum_tolerance(SIZE[0] * SIZE[1]) / 4
 """Of a class probability of the package: the mean over all pixels, through a sigmoid of slope 1/4 or less."""
 
@@ -39,12 +40,18 @@ def scene(height: int, width: int) -> np.ndarray:
     return image
 
 
-def graph(gain: float = 4.0, *, with_classes: bool = True, with_class_maps: bool = False) -> bytes:
+def graph(
+    gain: float = 4.0,
+    *,
+    size: tuple[int, ...] = SIZE,
+    with_classes: bool = True,
+    with_class_maps: bool = False,
+) -> bytes:
     nodes = [
         helper.make_node("Mul", ["image", "gain"], ["logits"]),
         helper.make_node("Sigmoid", ["logits"], ["mask_probs"]),
     ]
-    outputs = [helper.make_tensor_value_info("mask_probs", TensorProto.FLOAT, ["batch", 1, *SIZE])]
+    outputs = [helper.make_tensor_value_info("mask_probs", TensorProto.FLOAT, ["batch", 1, *size])]
     if with_classes:
         nodes += [
             helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
@@ -67,7 +74,7 @@ def graph(gain: float = 4.0, *, with_classes: bool = True, with_class_maps: bool
         helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
         helper.make_tensor("share", TensorProto.FLOAT, [], [1 / 64]),
     ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *SIZE])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, *size])
     model = helper.make_model(
         helper.make_graph(nodes, "net", [image], outputs, constants),
         opset_imports=[helper.make_opsetid("", 18)],
@@ -129,3 +136,16 @@ def write_package(
     mapping = to_mapping(record) | dict(changes or {})
     (folder / "package.json").write_text(json.dumps(sealed(mapping)))
     return folder
+
+
+def write_volume_package(folder: Path) -> Path:
+    """The same for volumes: patches of `PATCH` voxels of 1 mm."""
+    tensor = ("batch", 1, *PATCH)
+    classes = TensorRecord(name="class_probs", shape=("batch", 2), channels=("benign", "malignant"))
+    mask = TensorRecord(name="mask_probs", shape=tensor, channels=("lesion",))
+    changes = {
+        "input": TensorRecord(name="image", shape=tensor),
+        "outputs": (mask, classes),
+        "preprocessing": PatchData(size=PATCH, spacing_mm=1.0, channels=1, mean=(0.5,), std=(0.5,)),
+    }
+    return write_package(folder, content=graph(size=PATCH), changes=to_mapping(changes))

@@ -8,7 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.inference.hand_made_package import write_volume_package
 from tests.io.dicom.made_results import write_results
+from tests.io.dicom.made_volumes import write_volumes
+
+from bustle.cli.main import main
 
 TOOLS = {"dciodvfy": "dicom3tools", "dsrdump": "dcmtk", "dcmdump": "dcmtk", "dcm2pnm": "dcmtk"}
 """The Debian package of each."""
@@ -26,7 +30,14 @@ def tools() -> None:
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_results(tmp_path_factory.mktemp("objects"))
+    """Made-up results of images and clips, and those of `bustle predict` about volumes."""
+    folder = tmp_path_factory.mktemp("objects")
+    (folder / "volumes").mkdir()
+    write_volumes(folder / "volumes")
+    package, out = write_volume_package(folder / "hand.bustle"), folder / "out"
+    words = ["predict", str(folder / "volumes"), "--model", str(package), "--out", str(out)]
+    assert main([*words, "--format", "seg,sr,key,pdf"]) == 0
+    return [*write_results(folder), *sorted((out / "dicom-objects").iterdir())]
 
 
 def told(*words: str | Path) -> str:

@@ -122,12 +122,6 @@ def predict_inputs(
         )
         unread = dict(done.failures)
         failures = {**unread, **read.failures}
-        without_objects = _without_objects(picked) if request.formats else ()
-        if without_objects:
-            announce(
-                f"bustle: warning: {len(without_objects)} volumes get no DICOM objects, only prediction.json and "
-                "mask.nrrd"
-            )
         objects: list[Path] = []
         unwritten: list[InputError] = []
         if request.formats:
@@ -140,9 +134,7 @@ def predict_inputs(
                 hear(error)
         lines = [f"{image.name}: {image.finding}" for image in done.predicted]
         if picked.is_study:
-            lines += _summarised(
-                out, picked, read=read, failures=failures, without_objects=without_objects, predictor=predictor
-            )
+            lines += _summarised(out, picked, read=read, failures=failures, predictor=predictor)
         if request.page:
             from bustle.experiments.answers_report import write_answers_report
 
@@ -204,7 +196,6 @@ def _summarised(
     *,
     read: ReadClips,
     failures: Mapping[str, InputError],
-    without_objects: Sequence[str],
     predictor: Predictor,
 ) -> list[str]:
     """Write the summary of a study; returns the lines about its clips, and about the studies that have a name."""
@@ -213,16 +204,10 @@ def _summarised(
         picked,
         answers=read.answers,
         failures=failures,
-        without_objects=without_objects,
         provenance=predictor.provenance,
     )
     lines = [f"{name}: {told_of_clip(answer)}" for name, answer in read.answers.items()]
     return lines + [told_of_study(study) for study in summary.studies if study.study or study.patient]
-
-
-def _without_objects(picked: Picked) -> tuple[str, ...]:
-    """The volumes, of which no result objects are made."""
-    return tuple(image.name for image in picked.images if image.dicom is not None and image.dicom.frame is None)
 
 
 def _parameters(request: PredictionRequest) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.inference.decided_outline import numbered_parts
-from bustle.inference.inputs import InputImage
-from bustle.inference.prediction_files import RECORD, prediction_folder, read_prediction
-from bustle.inference.prediction_record import ImageRecord, LesionRecord, read_record
+from bustle.inference.prediction_files import RECORD, read_prediction
+from bustle.inference.prediction_record import ImageRecord, LesionRecord, VolumeRecord, read_record
 from bustle.io.dicom.pictures import DicomPicture
 from bustle.io.dicom.result_content import ReportedAnswer, ReportedImage, ReportedLesion
 from bustle.io.dicom.source import SourceImage
@@ -56,15 +55,6 @@ class PredictedPicture:
         return whole
 
 
-def predicted_pictures(out: Path, images: Sequence[InputImage]) -> list[PredictedPicture]:
-    """Those of DICOM images; volumes and other files have none."""
-    return [
-        PredictedPicture(image.dicom, prediction_folder(out, image.name))
-        for image in images
-        if image.dicom is not None and image.dicom.frame is not None
-    ]
-
-
 def reported_image(source: SourceImage, pictures: Sequence[PredictedPicture]) -> ReportedImage:
     """All that the fields of one image say of it.
 
@@ -106,13 +96,13 @@ def _lesions(picture: PredictedPicture, *, size: tuple[int, int]) -> Iterator[tu
 
 def _answer(pictures: Sequence[PredictedPicture]) -> ReportedAnswer:
     records = {each: each.record() for each in pictures}
-    chosen = max(pictures, key=lambda each: _probabilities(records[each]).get(MALIGNANT, 0.0))
+    chosen = max(pictures, key=lambda each: probabilities_of(records[each]).get(MALIGNANT, 0.0))
     record = records[chosen]
     answer = record.answer
     return ReportedAnswer(
         frame=chosen.frame,
         decision=record.decision,
-        probabilities=_probabilities(record),
+        probabilities=probabilities_of(record),
         calibrated=answer is not None,
         possible=() if answer is None else answer.possible,
         moved_by=() if answer is None else tuple(str(moved) for moved in answer.moved_by),
@@ -120,5 +110,6 @@ def _answer(pictures: Sequence[PredictedPicture]) -> ReportedAnswer:
     )
 
 
-def _probabilities(record: ImageRecord) -> Mapping[str, float]:
+def probabilities_of(record: ImageRecord | VolumeRecord) -> Mapping[str, float]:
+    """Those of the answer, or the network's own where there is none."""
     return (record.class_probabilities if record.answer is None else record.answer.probabilities) or {}

@@ -15,7 +15,7 @@ from bustle.core.errors import InputError
 from bustle.core.object_formats import ObjectFormat
 from bustle.drawing.overlay_planes import caption_plane, outline_plane
 from bustle.inference.inputs import InputImage
-from bustle.inference.prediction_files import OBJECTS, remove_objects
+from bustle.inference.prediction_files import OBJECTS, prediction_folder, remove_objects
 from bustle.io.dicom.frames import open_frames
 from bustle.io.dicom.quiet_pydicom import quiet_pydicom
 from bustle.io.dicom.result_content import Algorithm, ReportedAnswer, ReportedImage
@@ -24,7 +24,8 @@ from bustle.io.dicom.source import SourceImage, read_source
 from bustle.io.dicom.wrap import Marks, wrap_key_image, wrap_page
 from bustle.io.dicom.write_seg import LesionSegmentation, segment_lesions
 from bustle.reading.reported_clips import ReadClip, reported_clip
-from bustle.reading.reported_images import PredictedPicture, predicted_pictures, reported_image
+from bustle.reading.reported_images import PredictedPicture, reported_image
+from bustle.reading.reported_volumes import PredictedVolume, reported_volume
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number as number_text
 
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
 
 MOST_ON_A_PAGE = 6
 
+DIAMETERS = ("longest_diameter", "perpendicular_diameter", "middle_diameter", "shortest_diameter")
+"""Two of an outline, three of a lesion in a volume."""
+
 
 @dataclass(frozen=True)
 class KeyPicture:
-    """The frame that stands for an image or a clip: `pixels` uint8 `C H W`, and what is drawn over them."""
+    """The frame that stands for an image, a clip or a volume: `pixels` uint8 `C H W`, and what is drawn over them."""
 
     frame: int
     pixels: NDArray[np.uint8]
@@ -47,16 +51,18 @@ class KeyPicture:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a study, and what is known of it: `pictures` of an image, `clips` of a clip, one a field."""
+    """A file of a study, and what is known of it: a volume, or an image's pictures or a clip's clips, one a field."""
 
     source: SourceImage
-    pictures: tuple[PredictedPicture, ...]
-    clips: tuple[ReadClip, ...]
+    known: Sequence[PredictedPicture | PredictedVolume | ReadClip]
 
     def reported(self) -> ReportedImage:
-        if self.clips:
-            return reported_clip(self.source, self.clips)
-        return reported_image(self.source, self.pictures)
+        if isinstance(self.known[0], PredictedVolume):
+            return reported_volume(self.source, self.known[0])
+        clips = [each for each in self.known if isinstance(each, ReadClip)]
+        if clips:
+            return reported_clip(self.source, clips)
+        return reported_image(self.source, [each for each in self.known if isinstance(each, PredictedPicture)])
 
 
 def write_study_objects(
@@ -79,7 +85,7 @@ def write_study_objects(
     remove_objects(out)
     written: list[Path] = []
     with quiet_pydicom():
-        for study in _studies(predicted_pictures(out, images), clips, on_failure):
+        for study in _studies(out, images, clips, on_failure):
             made_objects = _objects(
                 study, formats=set(formats), algorithm=algorithm, created=created, on_failure=on_failure
             )
@@ -91,25 +97,25 @@ def write_study_objects(
 
 
 def _studies(
-    pictures: Sequence[PredictedPicture], clips: Sequence[ReadClip], on_failure: Callable[[InputError], None]
+    out: Path, images: Sequence[InputImage], clips: Sequence[ReadClip], on_failure: Callable[[InputError], None]
 ) -> Iterator[list[_File]]:
     """The files of each study, in the order of their paths."""
-    pictures_of: dict[Path, list[PredictedPicture]] = {}
-    clips_of: dict[Path, list[ReadClip]] = {}
-    for picture in pictures:
-        pictures_of.setdefault(picture.picture.path, []).append(picture)
+    known: dict[Path, list[PredictedPicture | PredictedVolume | ReadClip]] = {}
+    for image in images:
+        if image.dicom is not None:
+            kind = PredictedVolume if image.dicom.frame is None else PredictedPicture
+            known.setdefault(image.path, []).append(kind(image.dicom, prediction_folder(out, image.name)))
     for clip in clips:
         if clip.clip.dicom is not None:
-            clips_of.setdefault(clip.picture.path, []).append(clip)
+            known.setdefault(clip.picture.path, []).append(clip)
     studies: dict[str, list[_File]] = {}
-    for path in sorted({*pictures_of, *clips_of}):
+    for path in sorted(known):
         try:
             source = read_source(path)
         except InputError as error:
             on_failure(error)
             continue
-        found = _File(source, tuple(pictures_of.get(path, ())), tuple(clips_of.get(path, ())))
-        studies.setdefault(source.study, []).append(found)
+        studies.setdefault(source.study, []).append(_File(source, known[path]))
     yield from studies.values()
 
 
@@ -202,12 +208,13 @@ def _wrapped(
 
 
 def _on_a_page(key: KeyPicture, image: ReportedImage, number: int) -> SheetPicture:
-    title = f"Image {number}" + (f", frame {key.frame} of {image.source.frames}" if image.source.is_clip else "")
+    frame = "frame" if image.slices is None else "slice"
+    title = f"Image {number}" + (f", {frame} {key.frame} of {image.source.frames}" if image.source.has_frames else "")
     lines = [key.said]
     for lesion in image.lesions[:3]:
-        long, short = (lesion.measured.get(name) for name in ("longest_diameter", "perpendicular_diameter"))
-        if long is not None and short is not None:
-            size = f"{number_text(long, lesion.unit)} x {number_text(short, lesion.unit)} {lesion.unit}"
-            lines.append(f"{lesion.label}: {size}")
+        sizes = [value for name in DIAMETERS if (value := lesion.measured.get(name)) is not None]
+        if sizes:
+            told = " x ".join(number_text(value, lesion.unit) for value in sizes)
+            lines.append(f"{lesion.label}: {told} {lesion.unit}")
     lines += image.answer.remarks
     return SheetPicture(title=title, pixels=key.pixels, outline=key.outline, lines=tuple(lines))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.config import LEFT_OUT_AT_DEFAULT, to_mapping
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path, write_json
 from bustle.core.model_provenance import ModelProvenance
@@ -37,14 +37,10 @@ _COLUMNS = ("part", "frame", "decision", "lesions", "numbers", "areas", "unit", 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The content of `summary.json`: the answer of each study, and what was not read.
-
-    `without_objects` are the volumes of which no result objects could be made, where such were asked for.
-    """
+    """The content of `summary.json`: the answer of each study, and what was not read."""
 
     studies: tuple[StudyAnswer, ...]
     skipped: tuple[Skipped, ...]
-    without_objects: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     tracking: Tracking
     provenance: ModelProvenance
 
@@ -55,7 +51,6 @@ def write_summary(
     *,
     answers: Mapping[str, ClipAnswer],
     failures: Mapping[str, InputError],
-    without_objects: Sequence[str] = (),
     provenance: ModelProvenance,
 ) -> Summary:
     """Write the three files about what was read into `out`, the summary last.
@@ -79,7 +74,6 @@ def write_summary(
         skipped=tuple(
             Skipped(name=name, reason=f"{error.problem}; {error.remedy}") for name, error in failures.items()
         ),
-        without_objects=tuple(without_objects),
         tracking=Tracking(),
         provenance=provenance,
     )

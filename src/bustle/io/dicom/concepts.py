@@ -128,19 +128,24 @@ WORDS: Mapping[str, tuple[Concept, Mapping[str, Concept]]] = {
 }
 """By what the words of BI-RADS describe: the question and its answers."""
 
-Quantity = Literal["length", "area", "degrees", "grey value", "bits", "ratio"]
+Quantity = Literal["length", "area", "volume", "degrees", "grey value", "bits", "ratio"]
 
 MEASUREMENTS: Mapping[str, tuple[Concept, Quantity]] = {
     "longest_diameter": (_sct("103339001", "Long axis"), "length"),
     "perpendicular_diameter": (_sct("103340004", "Short axis"), "length"),
+    "middle_diameter": (_own("mid_diameter", "Greatest diameter across the long axis"), "length"),
+    "shortest_diameter": (_own("third_diameter", "Diameter across the other two"), "length"),
+    "length": (_sct("410668003", "Length"), "length"),
     "depth": (_sct("131197000", "Depth"), "length"),
     "width": (_sct("103355008", "Width"), "length"),
     "area": (_sct("42798000", "Area"), "area"),
+    "volume": (_sct("118565006", "Volume"), "volume"),
     "equivalent_diameter": (_own("equiv_diameter", "Equivalent diameter"), "length"),
     "depth_width_ratio": (_own("depth_width", "Depth / width"), "ratio"),
     "orientation": (_own("angle_to_skin", "Angle to the skin"), "degrees"),
     "axis_ratio": (_own("axis_ratio", "Axis ratio"), "ratio"),
     "circularity": (_own("circularity", "Circularity"), "ratio"),
+    "sphericity": (_own("sphericity", "Sphericity"), "ratio"),
     "solidity": (_own("solidity", "Solidity"), "ratio"),
     "convexity": (_own("convexity", "Convexity"), "ratio"),
     "ellipse_deviation": (_own("ellipse_dev", "Deviation from an ellipse"), "ratio"),
@@ -161,13 +166,14 @@ MEASUREMENTS: Mapping[str, tuple[Concept, Quantity]] = {
     "glcm_homogeneity": (_own("glcm_homogen", "Texture homogeneity"), "ratio"),
     "glcm_correlation": (_own("glcm_correl", "Texture correlation"), "ratio"),
 }
-"""By the name of a measured descriptor of an image, the diameters first."""
+"""By the name of a measured descriptor of an image or a volume, the diameters first."""
 
 PERCENT = Concept("%", "UCUM", "%")
 _PIXELS = Concept("{pixels}", "UCUM", "pixels")
 _UNITS: Mapping[Quantity, Concept] = {
     "length": Concept("mm", "UCUM", "mm"),
     "area": Concept("mm2", "UCUM", "mm2"),
+    "volume": Concept("mm3", "UCUM", "mm3"),
     "degrees": Concept("deg", "UCUM", "deg"),
     "grey value": Concept("{greylevel}", "UCUM", "grey level"),
     "bits": Concept("bit", "UCUM", "bit"),

@@ -41,13 +41,14 @@ class Algorithm:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedLesion:
-    """One lesion of an image or of a clip.
+    """One lesion of an image, of a clip or of a volume.
 
     `number` counts those of an image, or of one `field` of it (from 1) where a frame shows several. `masks` bool
     `H W` by frame number (from 1; an image has frame 1) are on the full frame's grid; each is asked for when it is
-    written. `measured_frame` is the one that `measured` and `words` tell of: values by the names of measured
-    descriptors, in `unit`, its square or none, and the words of BI-RADS by what they describe. `certainty` 0..1 is
-    the mean of the lesion map inside.
+    written. `measured_frame` is the one that `measured` and `words` tell of, or a volume's with the largest area,
+    where they tell of the whole: values by the names of measured descriptors, in `unit`, its square, its cube or
+    none, and the words of BI-RADS by what they describe. `certainty` 0..1 is the mean of the lesion map inside, in a
+    volume the score of the place.
     `suspected`: it may be no lesion at all. `touches_edge`: it is cut off by the edge of the picture.
     """
 
@@ -74,7 +75,7 @@ class ReportedLesion:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedAnswer:
-    """What is said about an image, or about the `frame` (from 1) of a clip that stands for it.
+    """What is said about an image, or about the `frame` (from 1) of a clip or a volume that stands for it.
 
     `probabilities` by class are calibrated where `calibrated`, otherwise the network's own. `possible` are the
     classes that cannot be excluded. `remarks` are lines that a reader must know; `moved_by` such as
@@ -90,13 +91,33 @@ class ReportedAnswer:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SlicePlaces:
+    """The frames (from 1) of a volume in the order of its slices, and where they lie.
+
+    `spacing` (slice, row, column) is the size of a voxel in mm. `axes` (6) are the directions of rows and columns
+    and `positions` the first voxel of each slice, in mm, as the source places them in the patient; None where it does
+    not.
+    """
+
+    frames: tuple[int, ...]
+    spacing: tuple[float, float, float]
+    axes: tuple[float, ...] | None = None
+    positions: tuple[tuple[float, float, float], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.positions is not None and (self.axes is None or len(self.positions) != len(self.frames)):
+            raise ValueError("slices that are placed have axes and a position each")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportedImage:
-    """An image or a clip with its answer and its lesions."""
+    """An image, a clip or a volume, which has `slices`, with its answer and its lesions."""
 
     source: SourceImage
     answer: ReportedAnswer
     lesions: tuple[ReportedLesion, ...]
+    slices: SlicePlaces | None = None
 
     def __post_init__(self) -> None:
         if any(max(lesion.masks) > self.source.frames for lesion in self.lesions):

@@ -154,12 +154,9 @@ def new_object(
 
 
 def keep_of_picture(made: Dataset, source: SourceImage) -> None:
-    """Set what an object made of the source's pixels says as the source does: frame of reference and losses."""
+    """Set what an object made of the source's pixels says as the source does of what they have lost."""
     header = source.header
     made.PatientOrientation = None
-    if "FrameOfReferenceUID" in header:
-        made.FrameOfReferenceUID = header.FrameOfReferenceUID
-        made.PositionReferenceIndicator = header.get("PositionReferenceIndicator")
     made.LossyImageCompression = header.get("LossyImageCompression") or "00"
     for name in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
         if made.LossyImageCompression == "01" and name in header:

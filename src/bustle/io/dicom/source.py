@@ -17,7 +17,10 @@ NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUI
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image or a clip as its `header` tells of it. Raises `InputError` where that lacks what identifies it."""
+    """An image, a clip or a volume as its `header` tells of it.
+
+    Raises `InputError` where that lacks what identifies it.
+    """
 
     header: Dataset = field(repr=False)
     path: Path | None = None
@@ -53,7 +56,7 @@ class SourceImage:
         return max(1, int(self.header.get("NumberOfFrames") or 1))
 
     @property
-    def is_clip(self) -> bool:
+    def has_frames(self) -> bool:
         """Whether references to it name the frame; those to an image of one frame must not."""
         return self.frames > 1
 

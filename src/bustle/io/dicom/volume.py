@@ -5,6 +5,8 @@ Axes are (slice, row, column) `D H W`. The world is DICOM's, which is ITK's too:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +19,15 @@ from bustle.core.types import Geometry
 from bustle.io.dicom.frames import Frames, open_frames
 from bustle.io.dicom.header import items, number, numbers, strictly, text
 from bustle.io.dicom.regions import plausible, regions_of
+from bustle.io.dicom.result_content import SlicePlaces
 from bustle.io.volume import MAX_VOXELS, MIN_SIDE
 from bustle.io.volume_files.stored_volume import IDENTITY
 
 _TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate")
-_ORIENTATIONS = (
-    ("PlaneOrientationVolumeSequence", "ImageOrientationVolume"),
-    ("PlaneOrientationSequence", "ImageOrientationPatient"),
-)
-_POSITIONS = (
-    ("PlanePositionVolumeSequence", "ImagePositionVolume"),
-    ("PlanePositionSequence", "ImagePositionPatient"),
-)
+_AXES_IN_PATIENT = ("PlaneOrientationSequence", "ImageOrientationPatient")
+_AXES = (("PlaneOrientationVolumeSequence", "ImageOrientationVolume"), _AXES_IN_PATIENT)
+_PLACE_IN_PATIENT = ("PlanePositionSequence", "ImagePositionPatient")
+_PLACES = (("PlanePositionVolumeSequence", "ImagePositionVolume"), _PLACE_IN_PATIENT)
 _UNEVEN = 0.02
 """By how much steps between slices may differ from their median."""
 
@@ -71,6 +70,30 @@ def volume_geometry(path: Path) -> Geometry:
         return _grid(open_frames(path))[1]
 
 
+def slice_places(path: Path) -> SlicePlaces:
+    """Which frames are the slices of a volume, and where the patient's coordinates have them.
+
+    No pixel is decoded. Raises `InputError` as `read_dicom_volume` does.
+    """
+    with strictly(path):
+        frames = open_frames(path)
+        kept, geometry = _grid(frames)
+        dataset = frames.header.dataset
+        per_frame = items(dataset, "PerFrameFunctionalGroupsSequence")
+        assert geometry.spacing is not None
+        depth, height, width = geometry.spacing
+        places = SlicePlaces(tuple(kept), (depth, height, width))
+        axes = _axes(dataset, per_frame, stated=[_AXES_IN_PATIENT])
+        found = _places(per_frame, kept, stated=[_PLACE_IN_PATIENT])
+        if axes is None or found is None or text(dataset, "FrameOfReferenceUID") is None:
+            return places
+        return replace(
+            places,
+            axes=tuple(map(float, axes.ravel())),
+            positions=tuple((float(x), float(y), float(z)) for x, y, z in found),
+        )
+
+
 def _grid(frames: Frames) -> tuple[list[int], Geometry]:
     """The frames in the order of their slices, and the grid that they make."""
     dataset, path = frames.header.dataset, frames.header.path
@@ -83,8 +106,8 @@ def _grid(frames: Frames) -> tuple[list[int], Geometry]:
         raise InputError(
             "states no size of its voxels", remedy="leave it out, or convert it with its spacing", path=path
         )
-    axes = _axes(dataset, per_frame)
-    places = _places(dataset, per_frame, kept) if axes is not None else None
+    axes = _axes(dataset, per_frame, stated=_AXES)
+    places = _places(per_frame, kept, stated=_PLACES) if axes is not None else None
     step = number(dataset, "SpacingBetweenSlices") or _measure(dataset, "SpacingBetweenSlices")
     origin, direction = (0.0, 0.0, 0.0), IDENTITY
     if axes is not None:
@@ -144,14 +167,13 @@ def _measure(dataset: Dataset, keyword: str) -> float | None:
     return None
 
 
-def _axes(dataset: Dataset, per_frame: tuple[Dataset, ...]) -> NDArray[np.float64] | None:
+def _axes(
+    dataset: Dataset, per_frame: tuple[Dataset, ...], *, stated: Sequence[tuple[str, str]]
+) -> NDArray[np.float64] | None:
     """The directions of columns and of rows, `2 3`; None where they are not stated or do not stand upright."""
     groups = (*items(dataset, "SharedFunctionalGroupsSequence"), *per_frame[:1])
     candidates = [
-        numbers(item, keyword)
-        for sequence, keyword in _ORIENTATIONS
-        for group in groups
-        for item in items(group, sequence)
+        numbers(item, keyword) for sequence, keyword in stated for group in groups for item in items(group, sequence)
     ]
     for found in (*candidates, numbers(dataset, "ImageOrientationPatient")):
         if len(found) == 6:
@@ -161,9 +183,11 @@ def _axes(dataset: Dataset, per_frame: tuple[Dataset, ...]) -> NDArray[np.float6
     return None
 
 
-def _places(dataset: Dataset, per_frame: tuple[Dataset, ...], kept: list[int]) -> NDArray[np.float64] | None:
+def _places(
+    per_frame: tuple[Dataset, ...], kept: list[int], *, stated: Sequence[tuple[str, str]]
+) -> NDArray[np.float64] | None:
     """Where the first voxel of each kept slice lies, `N 3` in mm; None where not all say it."""
-    for sequence, keyword in _POSITIONS:
+    for sequence, keyword in stated:
         found = [
             next((numbers(item, keyword) for item in items(per_frame[frame - 1], sequence)), ())
             for frame in kept

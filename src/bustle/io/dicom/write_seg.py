@@ -1,9 +1,10 @@
 """Outlines as a Segmentation object: one binary segment a lesion, one frame for each frame that it is seen in.
 
 Written on pydicom alone: highdicom 0.28 refuses a clip whose header has no frame of reference, as nearly all
-ultrasound, and one way for images and clips is easier to trust than two. A frame says by its Derivation Image which
-image, and which frame of a clip, it was drawn on; the standard asks for no position in space of such frames (PS3.3,
-A.51.5). highdicom's reader, dcmtk and dciodvfy read what is written.
+ultrasound, and one way for images, clips and volumes is easier to trust than two. A frame says by its Derivation
+Image which image, and which frame of a clip or a volume, it was drawn on; the standard asks for no position in space
+of such frames (PS3.3, A.51.5), and a volume's have one where the source places them in the patient. highdicom's
+reader, dcmtk and dciodvfy read what is written.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bustle.io.dicom.concepts import (
     ascii_text,
     code_item,
 )
-from bustle.io.dicom.result_content import Algorithm, ReportedImage, ReportedLesion
+from bustle.io.dicom.result_content import Algorithm, ReportedImage, ReportedLesion, SlicePlaces
 from bustle.io.dicom.result_identity import (
     NOT_FOR_DIAGNOSIS,
     OUTLINES,
@@ -78,6 +79,9 @@ def segment_lesions(
         OUTLINES, [source], algorithm=algorithm, sop_class=SegmentationStorage, number=number, created=created
     )
     keep_of_picture(made, source)
+    if "FrameOfReferenceUID" in source.header:
+        made.FrameOfReferenceUID = source.header.FrameOfReferenceUID
+        made.PositionReferenceIndicator = source.header.get("PositionReferenceIndicator")
     made.ImageType = ["DERIVED", "PRIMARY"]
     made.ContentLabel = "LESIONS"
     made.ContentDescription = NOT_FOR_DIAGNOSIS
@@ -91,14 +95,16 @@ def segment_lesions(
     made.SegmentSequence = Items(
         _segment(place, lesion, source, algorithm) for place, lesion in enumerate(image.lesions, start=1)
     )
+    order = _order(image)
     shown = [
-        (segment, frame) for segment, lesion in enumerate(image.lesions, start=1) for frame in sorted(lesion.masks)
+        (segment, frame)
+        for segment, lesion in enumerate(image.lesions, start=1)
+        for frame in sorted(lesion.masks, key=order.__getitem__)
     ]
-    _add_dimensions(made, source)
-    made.SharedFunctionalGroupsSequence = Items([Dataset()])  # nothing is shared
-    order = {frame: index for index, frame in enumerate(sorted({frame for _, frame in shown}), start=1)}
+    _add_dimensions(made, image)
+    made.SharedFunctionalGroupsSequence = Items([Dataset() if image.slices is None else _shared_groups(image.slices)])
     made.PerFrameFunctionalGroupsSequence = Items(
-        _frame_groups(segment, frame, order[frame], source) for segment, frame in shown
+        _frame_groups(segment, frame, order[frame], image) for segment, frame in shown
     )
     made.NumberOfFrames = len(shown)
     made.ReferencedSeriesSequence = Items([_referenced_series(source)])
@@ -153,15 +159,46 @@ def side_of(source: SourceImage) -> Concept | None:
     return {"L": LEFT, "R": RIGHT}.get(said or "")
 
 
-def _add_dimensions(made: Dataset, source: SourceImage) -> None:
-    """Frames are ordered by segment and, in a clip, by the source's frame."""
+def _order(image: ReportedImage) -> dict[int, int]:
+    """The place (from 1) of each frame among those with a lesion: of a clip by time, of a volume by its slices."""
+    seen = {frame for lesion in image.lesions for frame in lesion.masks}
+    among = sorted(seen) if image.slices is None else [frame for frame in image.slices.frames if frame in seen]
+    return {frame: place for place, frame in enumerate(among, start=1)}
+
+
+def _shared_groups(slices: SlicePlaces) -> Dataset:
+    """The size of a volume's voxels, and its axes where it lies in the patient."""
+    from pydicom import Dataset
+    from pydicom.sequence import Sequence as Items
+
+    measures = Dataset()
+    between, *measures.PixelSpacing = _decimals(slices.spacing)
+    measures.SliceThickness = measures.SpacingBetweenSlices = between
+    groups = Dataset()
+    groups.PixelMeasuresSequence = Items([measures])
+    if slices.positions is not None:
+        orientation = Dataset()
+        orientation.ImageOrientationPatient = _decimals(slices.axes or ())
+        groups.PlaneOrientationSequence = Items([orientation])
+    return groups
+
+
+def _decimals(values: Iterable[float]) -> list[float]:
+    """Numbers that a decimal string of DICOM holds in its 16 characters."""
+    return [float(f"{value:.8g}") for value in values]
+
+
+def _add_dimensions(made: Dataset, image: ReportedImage) -> None:
+    """Frames are ordered by segment and by the source's frame: of a clip in time, of a volume in its stack."""
     from pydicom import Dataset
     from pydicom.datadict import tag_for_keyword
     from pydicom.sequence import Sequence as Items
 
     organization = result_uid("dimensions", made.SOPInstanceUID)
     pointers = [("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Segment")]
-    if source.is_clip:
+    if image.slices is not None:
+        pointers.append(("InStackPositionNumber", "FrameContentSequence", "Slice of the volume"))
+    elif image.source.has_frames:
         pointers.append(("TemporalPositionIndex", "FrameContentSequence", "Frame of the clip"))
     items = []
     for attribute, group, label in pointers:
@@ -177,15 +214,20 @@ def _add_dimensions(made: Dataset, source: SourceImage) -> None:
     made.DimensionIndexSequence = Items(items)
 
 
-def _frame_groups(segment: int, frame: int, position: int, source: SourceImage) -> Dataset:
+def _frame_groups(segment: int, frame: int, position: int, image: ReportedImage) -> Dataset:
     from pydicom import Dataset
     from pydicom.sequence import Sequence as Items
 
+    source, slices = image.source, image.slices
     content = Dataset()
-    content.DimensionIndexValues = [segment, position] if source.is_clip else segment
-    if source.is_clip:
-        content.TemporalPositionIndex = frame
+    content.DimensionIndexValues = [segment, position] if source.has_frames else segment
+    if source.has_frames:
         content.FrameLabel = f"Frame {frame}"
+    if slices is not None:
+        content.StackID = "1"
+        content.InStackPositionNumber = position
+    elif source.has_frames:
+        content.TemporalPositionIndex = frame
     identification = Dataset()
     identification.ReferencedSegmentNumber = segment
     reference = image_reference(source, [frame])
@@ -197,17 +239,21 @@ def _frame_groups(segment: int, frame: int, position: int, source: SourceImage) 
     groups.FrameContentSequence = Items([content])
     groups.SegmentIdentificationSequence = Items([identification])
     groups.DerivationImageSequence = Items([derivation])
+    if slices is not None and slices.positions is not None:
+        place = Dataset()
+        place.ImagePositionPatient = _decimals(slices.positions[slices.frames.index(frame)])
+        groups.PlanePositionSequence = Items([place])
     return groups
 
 
 def image_reference(source: SourceImage, frames: Sequence[int]) -> Dataset:
-    """A reference to an image, or to these frames of a clip."""
+    """A reference to an image, or to these frames of a clip or a volume."""
     from pydicom import Dataset
 
     item = Dataset()
     item.ReferencedSOPClassUID = source.sop_class
     item.ReferencedSOPInstanceUID = source.sop_instance
-    if source.is_clip:
+    if source.has_frames:
         item.ReferencedFrameNumber = list(frames) if len(frames) > 1 else frames[0]
     return item
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ObservationContext,
         PlanarROIMeasurementsAndQualitativeEvaluations,
         QualitativeEvaluation,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
     from pydicom import Dataset
 
@@ -70,7 +71,8 @@ def report_measurements(
         groups.append(_answer_group(image, algorithm))
         for place, lesion in enumerate(image.lesions, start=1):
             found = segmentations[image.source.sop_instance]
-            groups.append(_lesion_group(image.source, lesion, found, segment=place, algorithm=algorithm))
+            group = _lesion_group if image.slices is None else _lesion_of_volume_group
+            groups.append(group(image.source, lesion, found, segment=place, algorithm=algorithm))
     content = MeasurementReport(
         observation_context=_observer(algorithm),
         procedure_reported=_coded(concepts.ULTRASONOGRAPHY_OF_BREAST),
@@ -168,7 +170,7 @@ def _site(source: SourceImage) -> FindingSite:
 
 
 def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAndQualitativeEvaluations:
-    """What is said about an image as a whole, or of the frame that stands for a clip."""
+    """What is said about an image as a whole, or of the frame that stands for a clip or a volume."""
     from highdicom.sr import (
         MeasurementsAndQualitativeEvaluations,
         SourceImageForMeasurementGroup,
@@ -194,7 +196,7 @@ def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAnd
         qualitative_evaluations=said,
         source_images=[
             SourceImageForMeasurementGroup(
-                source.sop_class, source.sop_instance, [answer.frame] if source.is_clip else None
+                source.sop_class, source.sop_instance, [answer.frame] if source.has_frames else None
             )
         ],
     )
@@ -215,34 +217,20 @@ def _lesion_group(
         PlanarROIMeasurementsAndQualitativeEvaluations,
         ReferencedSegmentationFrame,
         SourceImageForSegmentation,
-        TrackingIdentifier,
     )
     from pydicom.uid import SegmentationStorage
 
-    said = [_said(WORDS[name][0], WORDS[name][1][word]) for name, word in lesion.words.items() if word is not None]
-    said.append(_yes_or_no(concepts.SUSPECTED, lesion.suspected))
-    if lesion.touches_edge is not None:
-        said.append(_yes_or_no(concepts.TOUCHES_EDGE, lesion.touches_edge))
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=tracking_uid(source.sop_instance, field=lesion.field, number=lesion.number, algorithm=algorithm),
-            identifier=lesion.label,
-        ),
+        **_told_of_lesion(source, lesion, algorithm),
         referenced_segment=ReferencedSegmentationFrame(
             SegmentationStorage,
             found.sop_instance,
             frame_number=found.frames[segment, lesion.measured_frame],
             segment_number=segment,
             source_image=SourceImageForSegmentation(
-                source.sop_class, source.sop_instance, [lesion.measured_frame] if source.is_clip else None
+                source.sop_class, source.sop_instance, [lesion.measured_frame] if source.has_frames else None
             ),
         ),
-        finding_category=_coded(concepts.MORPHOLOGICALLY_ABNORMAL),
-        finding_type=_coded(concepts.LESION),
-        algorithm_id=_identification(algorithm),
-        finding_sites=[_site(source)],
-        measurements=list(_measurements(lesion)),
-        qualitative_evaluations=said,
     )
     for item in group[0].ContentSequence:
         for reference in item.get("ReferencedSOPSequence", ()):
@@ -250,6 +238,57 @@ def _lesion_group(
                 del reference.ReferencedSegmentNumber  # a frame belongs to one segment; both together are forbidden
     _comment(group, [NOT_FOR_DIAGNOSIS])
     return group
+
+
+def _lesion_of_volume_group(
+    source: SourceImage,
+    lesion: ReportedLesion,
+    found: LesionSegmentation,
+    *,
+    segment: int,
+    algorithm: Algorithm,
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    """A lesion in all slices of a volume that it is seen in."""
+    from highdicom.sr import (
+        ReferencedSegment,
+        SourceImageForSegmentation,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+    from pydicom.uid import SegmentationStorage
+
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        **_told_of_lesion(source, lesion, algorithm),
+        referenced_segment=ReferencedSegment(
+            SegmentationStorage,
+            found.sop_instance,
+            segment_number=segment,
+            source_images=[SourceImageForSegmentation(source.sop_class, source.sop_instance, sorted(lesion.masks))],
+        ),
+    )
+    _comment(group, [NOT_FOR_DIAGNOSIS])
+    return group
+
+
+def _told_of_lesion(source: SourceImage, lesion: ReportedLesion, algorithm: Algorithm) -> dict[str, Any]:
+    """What groups about a lesion of an image and of a volume share."""
+    from highdicom.sr import TrackingIdentifier
+
+    said = [_said(WORDS[name][0], WORDS[name][1][word]) for name, word in lesion.words.items() if word is not None]
+    said.append(_yes_or_no(concepts.SUSPECTED, lesion.suspected))
+    if lesion.touches_edge is not None:
+        said.append(_yes_or_no(concepts.TOUCHES_EDGE, lesion.touches_edge))
+    return {
+        "tracking_identifier": TrackingIdentifier(
+            uid=tracking_uid(source.sop_instance, field=lesion.field, number=lesion.number, algorithm=algorithm),
+            identifier=lesion.label,
+        ),
+        "finding_category": _coded(concepts.MORPHOLOGICALLY_ABNORMAL),
+        "finding_type": _coded(concepts.LESION),
+        "algorithm_id": _identification(algorithm),
+        "finding_sites": [_site(source)],
+        "measurements": list(_measurements(lesion)),
+        "qualitative_evaluations": said,
+    }
 
 
 def _measurements(lesion: ReportedLesion) -> Iterator[Measurement]:
@@ -278,7 +317,9 @@ def _yes_or_no(question: Concept, value: bool) -> QualitativeEvaluation:
 
 
 def _comment(
-    group: MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations,
+    group: MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+    | VolumetricROIMeasurementsAndQualitativeEvaluations,
     lines: Sequence[str],
 ) -> None:
     """Lines for a person at the end of a group; the template may be extended."""
