@@ -166,6 +166,8 @@ def main() -> None:
     for words in wanted(commands(), only=arguments.only, done=done):
         if words[1] == "train" and (Path(words[-1]) / "summary.json").is_file():
             continue
+        if words[1] == "train":  # one that an earlier trial was stopped in
+            shutil.rmtree(words[-1], ignore_errors=True)
         small = small_form(words)
         begun, used = time.monotonic(), time.process_time()
         ran = runs(small)

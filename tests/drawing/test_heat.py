@@ -61,6 +61,15 @@ def test_a_map_that_says_nothing_leaves_the_image():
     assert (drawn[:, 60:] == 100).all()
 
 
+def test_what_a_stage_answers_is_shown_from_its_least_to_its_most_and_not_on_the_image():
+    stage = Explanation("channel", None, map_of(0.60, 0.62), channel="stage_3")
+    drawn = draw_explanation(IMAGE, prediction(), stage)
+    assert [set(drawn[:, 110, column]) for column in (20, 80, 140)] == [{0}, {0}, {255}]
+    share = Explanation("channel", None, map_of(0, 0.01), channel="mask_lesion")
+    drawn = draw_explanation(IMAGE, prediction(), share)
+    assert np.abs(shift(drawn, (110, 140))).max() < 5, "a hundredth of a probability looks like little"
+
+
 EMPTY = Explanation("cam", "malignant", np.zeros(SIZE, np.float32))
 
 

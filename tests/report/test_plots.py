@@ -47,6 +47,11 @@ def test_a_figure_is_the_same_twice(rows):
     assert plots.as_svg_uri(plots.dice_figure(rows)) == plots.as_svg_uri(plots.dice_figure(rows))
 
 
+def test_no_case_is_halved_on_an_axis(rows):
+    axes = plots.dice_figure(rows[:3]).axes[0]
+    assert all(tick == round(tick) for tick in axes.get_yticks())
+
+
 def test_the_histogram_of_sizes_counts_every_case_with_a_lesion(rows, metrics):
     axes = plots.size_histogram_figure(rows, strata=metrics.by_size).axes[0]
     with_lesion = [row for row in rows if row.area]

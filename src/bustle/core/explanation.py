@@ -13,6 +13,10 @@ METHODS: tuple[ExplanationMethod, ...] = ("cam", "gradcam", "integrated_gradient
 CHANNEL: ExplanationMethod = "channel"
 """All maps that a network makes by itself on its way: a map for each channel, under the channel's name."""
 
+STAGE = "stage_"
+"""How the channels are named that say how strongly a stage answers: no share of anything, so that pictures show them
+from their least to their most."""
+
 
 class MethodMeaning(NamedTuple):
     """How people read a map: its `title`, whether it has negative values (`signed`), and what a value means.
@@ -65,7 +69,7 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
         of_class=False,
         greatest=1.0,
         value="the probability that the network gives to what the channel is named after, of an attention or a gate "
-        "the weight that it gives to the place, 0 to 1",
+        "the weight that it gives to the place, of a stage r / (1 + r) of how strongly it answers there, 0 to 1",
     ),
 }
 

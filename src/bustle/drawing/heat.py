@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.explanation import MethodMeaning
+from bustle.core.explanation import STAGE, MethodMeaning
 from bustle.core.types import Explanation, ImageMapping, Prediction
 from bustle.drawing.outlines import STRONGEST_TINT, as_canvas, tint
 from bustle.drawing.overlay import draw_marks
@@ -21,8 +21,11 @@ PERCENTILE = 99.5
 def draw_explanation(image: NDArray[np.uint8], prediction: Prediction, explanation: Explanation) -> NDArray[np.uint8]:
     """A map on an image `C H W` at its own size, or on three cuts through a volume `C D H W`; RGB `3 H W`.
 
-    The outline is drawn in as in every picture of a prediction, and the class that is explained is written on it.
+    The outline is drawn in as in every picture of a prediction, and the class that is explained is written on it. How
+    strongly a stage answers is a grey picture of its own, not a colour on the image.
     """
+    if explanation.channel is not None and explanation.channel.startswith(STAGE):
+        return _draw_stage(prediction, explanation)
     colours = (FOR, AGAINST) if explanation.meaning.of_class else (UNSURE, AGAINST)
     strengths = _strengths(explanation.values, most=explanation.meaning.greatest)
     if isinstance(prediction.mapping, ImageMapping):
@@ -34,6 +37,25 @@ def draw_explanation(image: NDArray[np.uint8], prediction: Prediction, explanati
     mask = None if prediction.segmentation is None else prediction.segmentation.mask
     tints = tuple(zip(strengths, colours, strict=True))
     return draw_cuts(image[0], truth=None, prediction=mask, spacing=prediction.geometry.step, tints=tints)
+
+
+def _draw_stage(prediction: Prediction, explanation: Explanation) -> NDArray[np.uint8]:
+    grey = _stretched(explanation.values)
+    if isinstance(prediction.mapping, ImageMapping):
+        canvas = as_canvas(grey[None])
+        draw_marks(canvas, prediction, texts=_captions(explanation))
+        return np.ascontiguousarray(canvas.transpose(2, 0, 1))
+    mask = None if prediction.segmentation is None else prediction.segmentation.mask
+    return draw_cuts(grey, truth=None, prediction=mask, spacing=prediction.geometry.step)
+
+
+def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Values from their least to their most as 0..255; where a map is 0 the network saw nothing: black."""
+    seen = values[values > 0]
+    if seen.size == 0:
+        return np.zeros(values.shape, np.uint8)
+    least, most = np.percentile(seen, [100 - PERCENTILE, PERCENTILE])
+    return np.round(np.clip((values - least) / max(most - least, 1e-6), 0, 1) * 255).astype(np.uint8)
 
 
 def heat_layer(values: NDArray[np.float32], *, meaning: MethodMeaning) -> NDArray[np.uint8]:

@@ -221,7 +221,7 @@ def froc_figure(detection: DetectionFigures) -> Figure:
     axes.set(xlim=(LEAST_RATE * 0.9, most), ylim=(-0.02, 1.02))
     axes.set_xticks(FROC_RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
     axes.minorticks_off()
-    axes.legend(loc="lower right")
+    axes.legend()
     return figure
 
 
@@ -261,8 +261,9 @@ def dice_figure(rows: Sequence[CaseRow]) -> Figure:
     axes.axvline(every.mean(), color=INK, linewidth=1.2, label=f"mean {every.mean():.3f}")
     middle = float(np.median(every))
     axes.axvline(middle, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), label=f"median {middle:.3f}")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="Dice", ylabel="cases", xlim=(-0.02, 1.02))
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 
@@ -319,7 +320,7 @@ def _mark_strata(axes: Axes, strata: SizeFigures) -> None:
     for border in strata.borders:
         axes.axvline(border, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     what = "volume" if strata.unit == "mm³" else "area"
-    axes.set_xlabel(f"true lesion {what}, {strata.unit} ({', '.join(strata.strata)})")
+    axes.set_xlabel(f"true lesion {what}, {strata.unit} ({' | '.join(strata.strata)})")
 
 
 def _by_label(rows: Sequence[CaseRow]) -> dict[str, list[CaseRow]]:

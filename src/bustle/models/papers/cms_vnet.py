@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bustle.core.explanation import STAGE
 from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.models.blocks.padding import crop_to
 from bustle.models.blocks.vnet import DEEPEST, LAST, VNet, VNetConfig
@@ -121,7 +122,7 @@ class CmsVnet(nn.Module):
             strength = stage.square().mean(dim=1).sqrt()
             stride = 2 ** min(number - 1, LAST - number)
             size = [math.ceil(edge / stride) for edge in image.shape[2:]]
-            maps[f"stage_{number}"] = crop_to(strength / (1 + strength), size)
+            maps[f"{STAGE}{number}"] = crop_to(strength / (1 + strength), size)
         return maps
 
 
