@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.services import core_only
 from tests.inference.hand_made_package import write_package
+from tests.services import core_only
 
 from bustle.core.extras import EXTRAS
 from bustle.core.recipe import load_recipe, save_recipe

@@ -100,7 +100,7 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
 
 
 def paint(page: Page, box: FloatRect) -> None:
-    """A third lesion with the brush, its size by key and by wheel, and gone again by the eraser; undone as two steps."""
+    """A third lesion with the brush, sized by key and by wheel, and gone again by the eraser; undone as two steps."""
     page.keyboard.press("b")
     spot = (box["x"] + 0.75 * box["width"], box["y"] + 0.8 * box["height"])
     page.mouse.move(*spot)
