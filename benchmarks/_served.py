@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +27,25 @@ class Served:
     process: subprocess.Popen[str]
     address: str
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
+    def ask(self, method: str, path: str, body: bytes | Mapping[str, Any] | None = None) -> Any:
+        """The answer's JSON, None of an empty one; `body` is a file's content, or is sent as JSON."""
         site, _, token = self.address.partition("/?token=")
         headers = {"Authorization": f"Bearer {token}", "X-Filename": "scan.png"}
+        if isinstance(body, Mapping):
+            body, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         request = urllib.request.Request(f"{site}/api{path}", body, headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            content = answer.read()
+        return json.loads(content) if content else None
+
+    def stop(self) -> str:
+        """End it as Ctrl-C does; what it has printed since its start."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=60)[1]
 
     def wait_for(self, drop: str, *, cases: int) -> dict[str, Any]:
         """Until so many of its pictures are read."""
-        end = time.monotonic() + LONGEST_WAIT
+        end, told = time.monotonic() + LONGEST_WAIT, None
         while time.monotonic() < end:
             told = self.ask("GET", f"/drops/{drop}")
             if told["done"] >= cases:
@@ -43,8 +54,8 @@ class Served:
         raise TimeoutError(told)
 
 
-def started(folder: Path) -> Served:
-    words = [sys.executable, "-m", "bustle", "serve", "--port", "0", "--data-dir", str(folder)]
+def started(folder: Path, *options: str) -> Served:
+    words = [sys.executable, "-m", "bustle", "serve", "--port", "0", "--data-dir", str(folder), *options]
     variables = os.environ | {"PYTHONPATH": str(SOURCES)}
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables)
     assert process.stderr is not None

@@ -6,7 +6,6 @@ A whole process with a folder of its own and one example picture, by the referen
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 import time
 from dataclasses import dataclass
@@ -54,5 +53,4 @@ def _first_answer() -> tuple[float, float]:
             fields = Path(f"/proc/{served.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
             return wall, sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
         finally:
-            served.process.send_signal(signal.SIGINT)
-            served.process.communicate(timeout=60)
+            served.stop()

@@ -7,11 +7,13 @@ not to be had it fails: a skipped test would look as if the service had been tri
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import network_uses
 from tests.services.fresh_environment import FreshEnvironment
+from tests.services.postgresql import PostgreSQL, running_postgresql
 
 ROOM = Path(__file__).parent
 ROOT = ROOM.parents[1]
@@ -44,6 +46,14 @@ def _turn_skip_into_failure(report: pytest.TestReport | pytest.CollectReport) ->
         report.longrepr = f"a test of services may not be skipped: {report.longrepr}"
 
 
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Nothing but servers on this machine is asked by the tests' own process."""
+    seen = len(network_uses)
+    yield
+    assert [use for use in network_uses[seen:] if "127.0.0.1" not in use] == []
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout, built as `make dist` does: from a source distribution.
@@ -65,3 +75,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fresh_environment(tmp_path: Path) -> FreshEnvironment:
     return FreshEnvironment(tmp_path / "environment")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    with running_postgresql() as server:
+        yield server

@@ -1,10 +1,12 @@
 """One server for all tests of this folder, with two cases read by the shipped model.
 
-They are an example picture, and the same pixels as a DICOM file; only `test_reading` changes them.
+They are an example picture, and the same pixels as a DICOM file; only `test_reading` changes them. The page keeps its
+rows in a file, or in the PostgreSQL database whose URL the variable BUSTLE_TEST_DATABASE holds, which is emptied.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from starlette.testclient import TestClient
 from tests.io.dicom.made_files import data_set, region, written
 
@@ -24,6 +27,7 @@ from bustle.webapp import passwords
 from bustle.webapp.access import Access
 from bustle.webapp.accounts import add_account, make_token, named_account
 from bustle.webapp.app import make_app, open_server
+from bustle.webapp.database import connected
 from bustle.webapp.demo_cases import PICTURES
 from bustle.webapp.roles import Role
 from bustle.webapp.server import PageSettings, Server
@@ -46,6 +50,12 @@ class Page:
     def server(self) -> Server:
         """What its routes share."""
         return self.app.state.server
+
+    @property
+    def place(self) -> list[str]:
+        """Where it is, as commands are told."""
+        database = self.server.settings.database
+        return ["--data-dir", str(self.folder), *([] if database is None else ["--database", database])]
 
     def served_by(self, server: Server) -> Page:
         """The same with another server of the same folder."""
@@ -114,14 +124,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def database() -> str | None:
+    """Of `bustle serve --database`."""
+    url = os.environ.get("BUSTLE_TEST_DATABASE")
+    if url is not None:
+        engine = connected(url)
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA IF EXISTS dbos CASCADE; DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, database: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     access = Access()
     pixels = read_image(PICTURE)[0]
     height, width = pixels.shape
     made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
     dicom = written(tmp_path_factory.mktemp("dicom"), made)
     headers = {"Authorization": f"Bearer {access.token}"}
-    with open_server(PageSettings(data=folder, model=default_model(), poll=0.02)) as server:
+    settings = PageSettings(data=folder, model=default_model(), database=database, poll=0.02)
+    with open_server(settings) as server:
         app = make_app(server, access)
         client = TestClient(app, base_url=HOST, headers=headers)
         page = Page(client, app, folder)

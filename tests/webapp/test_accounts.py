@@ -190,7 +190,7 @@ def test_what_is_no_name_is_refused(page: Page, name: str):
 
 
 def test_accounts_are_kept_from_the_command_line(page: Page, capsys: pytest.CaptureFixture[str]):
-    place = ["--data-dir", str(page.folder)]
+    place = page.place
     assert main(["serve", "user", "add", "cleo", "--role", "reviewer", "--full-name", "Dr. Cleo", *place]) == 0
     first = capsys.readouterr().out.strip()
     assert signed_in(page, "cleo", first).get("/api/session").json()["person"]["role"] == "reviewer"

@@ -29,6 +29,7 @@ def test_a_file_that_finds_no_space_is_refused_and_the_same_drop_takes_it_later(
     assert len(page.client.get(f"/api/drops/{drop}").json()["files"]) == 2
 
 
+@pytest.mark.sqlite
 def test_a_reading_that_finds_no_space_is_refused_and_the_one_before_stays(page: Page):
     page.drop({"full.png": PICTURE.read_bytes()})
     case = page.case("full.png")["id"]

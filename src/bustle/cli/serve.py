@@ -6,7 +6,8 @@ import argparse
 import contextlib
 import tempfile
 
-from bustle.cli import serve_user
+from bustle.cli import serve_backup, serve_user
+from bustle.cli.page_place import page_place, place_parser
 from bustle.core.paths import given_path
 
 HELP = "Open a page in the browser: drop scans, read the answers, correct, sign and export them."
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where everything is kept that is dropped, answered and signed (default: bustle-page in your folder)",
     )
     parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="keep accounts, cases and readings in PostgreSQL: postgresql://USER@HOST/NAME (default: a file in "
+        "--data-dir)",
+    )
+    parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen at; 0.0.0.0 is all (default: this machine alone)"
     )
     parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
@@ -35,9 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="begin with four example pictures that are read already; without --data-dir nothing is kept",
     )
-    actions = parser.add_subparsers(dest="action", metavar="user", help="keep the page's accounts; see user --help")
-    user = actions.add_parser("user", description="Keep the accounts of the page in --data-dir.")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", help="instead of serving; see ACTION --help")
+    user = actions.add_parser("user", help="keep the page's accounts", description="Keep the accounts of the page.")
     serve_user.add_arguments(user)
+    for action, does, add in (
+        (
+            "backup",
+            "write everything of a page to one file, also while it is served",
+            serve_backup.add_backup_arguments,
+        ),
+        (
+            "restore",
+            "put a backup into a new --data-dir, and an empty --database",
+            serve_backup.add_restore_arguments,
+        ),
+    ):
+        add(actions.add_parser(action, help=does, description=f"{does.capitalize()}.", parents=[place_parser()]))
 
 
 def _port(text: str) -> int:
@@ -49,15 +69,20 @@ def _port(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "user":
         return serve_user.run(arguments)
+    if arguments.action == "backup":
+        return serve_backup.run_backup(arguments)
+    if arguments.action == "restore":
+        return serve_backup.run_restore(arguments)
     from bustle.inference.shipped import default_model
-    from bustle.webapp.serve import default_data_folder, serve
+    from bustle.webapp.serve import serve
     from bustle.webapp.server import PageSettings
 
     model = arguments.model or default_model()
     with contextlib.ExitStack() as stack:
-        data = arguments.data_dir
-        if data is None and arguments.demo:
-            data = given_path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
-        settings = PageSettings(data=data or default_data_folder(), model=model, demo=arguments.demo)
+        data, database = page_place(arguments)
+        folder = data.path
+        if arguments.data_dir is None and arguments.demo:
+            folder = given_path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
+        settings = PageSettings(data=folder, model=model, database=database, demo=arguments.demo)
         serve(settings, host=arguments.host, port=arguments.port)
     return 0

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bustle.core.paths import given_path
+from bustle.cli.page_place import page_place, place_parser
 
 if TYPE_CHECKING:
     from bustle.webapp.tables import Account
@@ -16,10 +16,7 @@ NAMED = "the account's name: small letters, digits, dots, dashes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    place = argparse.ArgumentParser(add_help=False)
-    place.add_argument(
-        "--data-dir", type=given_path, metavar="DIR", default=argparse.SUPPRESS, help="the page's, as of bustle serve"
-    )
+    place = place_parser()
     actions = parser.add_subparsers(dest="user_action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="make an account and print its first password", parents=[place])
     add.add_argument("name", help=NAMED)
@@ -47,13 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
         new_first_password,
         open_or_close,
     )
-    from bustle.webapp.data_folder import DataFolder
-    from bustle.webapp.database import open_database
-    from bustle.webapp.serve import default_data_folder
+    from bustle.webapp.database import open_database, page_url
 
-    data = DataFolder(arguments.data_dir or default_data_folder())
+    data, database = page_place(arguments)
     data.make()
-    sessions = open_database(data.database)
+    sessions = open_database(page_url(data, database))
     try:
         with sessions.begin() as session:
             if arguments.user_action == "list":

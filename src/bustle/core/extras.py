@@ -63,6 +63,7 @@ EXTRAS: Mapping[str, Extra] = {
             "uvicorn": "uvicorn",
             "sqlalchemy": "SQLAlchemy",
             "alembic": "Alembic",
+            "psycopg": "psycopg",
             "pydantic": "pydantic",
             "dbos": "DBOS",
             "matplotlib": "Matplotlib",

@@ -12,12 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
 from bustle.inference.predictor import Predictor
-from bustle.jobs.database import sqlite_url
 from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
@@ -27,7 +26,7 @@ from bustle.webapp.access import Access, AtLeast, least_role
 from bustle.webapp.agreement import agreement_of
 from bustle.webapp.agreement_messages import Agreement
 from bustle.webapp.data_folder import DataFolder
-from bustle.webapp.database import open_database
+from bustle.webapp.database import alone_in, jobs_url, open_database, page_url
 from bustle.webapp.demo_cases import add_demo_cases
 from bustle.webapp.full_disk import NO_SPACE, is_full_disk
 from bustle.webapp.guard import guard
@@ -45,6 +44,7 @@ LEAST_ROLE, ANYBODY = "x-least-role", "anybody"
 MOST_TOLD = 5
 """Of all that is wrong with one request."""
 
+AWAY = "the database is busy or away; try again"
 PATIENCE = Patience(attempts=3, first_wait=2.0)
 
 
@@ -86,10 +86,11 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         data = DataFolder(settings.data)
         data.make()
         model = ModelInUse(Predictor.open(settings.model))
-        sessions = open_database(data.database)
+        sessions = open_database(page_url(data, settings.database))
         stack.callback(sessions.kw["bind"].dispose)
+        stack.enter_context(alone_in(sessions.kw["bind"]))
         remove_unsent(sessions, data)
-        url = sqlite_url(data.jobs)
+        url = jobs_url(data, settings.database)
         reader = DropReader(sessions, data, model.predictor)
         stack.enter_context(_warming_up(reader))
         stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
@@ -148,6 +149,10 @@ async def _input_error(request: Request, error: Exception) -> JSONResponse:
 async def _database_error(request: Request, error: Exception) -> JSONResponse:
     if is_full_disk(error):
         return JSONResponse({"detail": NO_SPACE}, 507)
+    if isinstance(error, DataError):  # such as a zero in a name, which PostgreSQL does not take
+        return JSONResponse({"detail": "the request holds what the database cannot"}, 422)
+    if isinstance(error, OperationalError):
+        return JSONResponse({"detail": AWAY}, 503)
     raise error
 
 

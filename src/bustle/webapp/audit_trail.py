@@ -27,6 +27,8 @@ Deed = Literal[
     "case exported",
     "addendum written",
     "second reading signed",
+    "backup made",
+    "backup restored",
 ]
 
 

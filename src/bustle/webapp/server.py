@@ -26,11 +26,13 @@ MOST_FILES = 10_000
 class PageSettings:
     """`data` is the folder for everything that is kept, `model` a package or a run.
 
+    `database` is the URL of PostgreSQL, None for files in `data`.
     `demo`: it begins with example pictures. `poll` is in seconds: how often the worker looks for new work.
     """
 
     data: Path
     model: Path
+    database: str | None = None
     demo: bool = False
     most_bytes: int = MOST_BYTES
     poll: float = 0.2
