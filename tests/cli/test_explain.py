@@ -49,6 +49,27 @@ def test_the_best_method_is_the_default_and_others_are_named(scan: Path, package
     assert [found["method"] for found in record["explanations"]] == ["uncertainty"]
 
 
+def test_two_frames_of_a_clip_are_explained_and_it_is_on_the_page(package: Path, tmp_path: Path):
+    clip, out = tmp_path / "sweep", tmp_path / "out"
+    for number, (edge, level) in enumerate([(44, 200), (60, 160), (52, 220)]):
+        image = np.full((80, 90), 20, np.uint8)
+        image[20:edge, 20:edge] = level
+        write_png(clip / f"frame-{number}.png", image)
+    command = ["predict", f"frames:{clip}", "--model", str(package), "--out", str(out), "--report"]
+    assert main([*command, "--explain", "cam"]) == 0
+    record = json.loads((out / "sweep" / "clip.json").read_text())["answer"]
+    (lesion,) = record["lesions"]
+    shown = {f"frame-{record['verdict']['frame']}", f"frame-{lesion['best']['frame']}"}
+    assert shown == {"frame-2", "frame-1"}
+    assert {path.parent.name for path in out.glob("sweep/*/explanation_cam.png")} == shown
+    page = (out / "answers.html").read_text(encoding="utf-8")
+    for file in ("outlines.webp", "contact_sheet.png", "frame-1/explanation_cam.png", "frame-2/overlay.png"):
+        assert f'src="sweep/{file}"' in page
+    assert "seen in</dt><dd>3 of 3 frames" in page
+    assert main(command) == 0
+    assert not list(out.glob("sweep/frame-*"))
+
+
 def test_resume_makes_an_explanation_that_is_missing_and_keeps_one_that_is_there(
     scan: Path, package: Path, tmp_path: Path
 ):

@@ -43,12 +43,22 @@ TOLD = {
 
 
 def write_answers_report(
-    out: Path, images: Sequence[InputImage], *, predictor: Predictor, failures: Mapping[str, InputError]
+    out: Path,
+    images: Sequence[InputImage],
+    *,
+    predictor: Predictor,
+    failures: Mapping[str, InputError],
+    clips: Sequence[ShownAnswer] = (),
+    unread_clips: Sequence[str] = (),
 ) -> Path:
-    """Write `out/answers.html` on the images that were predicted into `out`, and return its path."""
+    """Write `out/answers.html` on the images that were predicted into `out`, and return its path.
+
+    `clips` follow the images, and `unread_clips` say in one line each why others have no answer.
+    """
     known = SeenImages(_seen_by(predictor.path))
     answers = [_shown(out, image, known=known) for image in images if image.name not in failures]
-    write_answers_page(out / ANSWERS_PAGE, answers, model=_model(predictor), failures=_told(images, failures))
+    told = [*_told(images, failures), *unread_clips]
+    write_answers_page(out / ANSWERS_PAGE, [*answers, *clips], model=_model(predictor), failures=told)
     return out / ANSWERS_PAGE
 
 
@@ -83,11 +93,18 @@ def _shown(out: Path, image: InputImage, *, known: SeenImages) -> ShownAnswer:
         moved_by=() if answer is None else [str(moved) for moved in answer.moved_by],
         lesions=_lesions(record),
         remarks=[*_remarks(record), *_seen(image, known=known)],
-        pictures=[
-            ShownPicture(title=title, url=_url(folder / file, out=out)) for title, file in _pictures(record, folder)
-        ],
-        record=_url(folder / RECORD, out=out),
+        pictures=shown_pictures(folder, out=out),
+        record=page_url(folder / RECORD, out=out),
     )
+
+
+def shown_pictures(folder: Path, *, out: Path, of: str = "") -> list[ShownPicture]:
+    """The pictures of a prediction in `folder`; their titles begin with `of`."""
+    record = read_record(folder / RECORD)
+    return [
+        ShownPicture(title=f"{of}{title}", url=page_url(folder / file, out=out))
+        for title, file in _pictures(record, folder)
+    ]
 
 
 def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tuple[str, str]]:
@@ -161,5 +178,6 @@ def _told(images: Sequence[InputImage], failures: Mapping[str, InputError]) -> l
     return lines
 
 
-def _url(path: Path, *, out: Path) -> str:
+def page_url(path: Path, *, out: Path) -> str:
+    """A file of `out` as its page refers to it."""
     return quote(path.relative_to(out).as_posix())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -69,6 +69,26 @@ def predict_files(
     asked = {"save_probability": save_probability, "explain": explain, "describe": True}
     work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
     return work.run(images, names=[image.name for image in images])
+
+
+def predict_pictures(
+    predictor: Predictor,
+    pictures: Mapping[str, Callable[[], Picture]],
+    out: Path,
+    *,
+    save_probability: bool = False,
+    explain: Sequence[ExplanationMethod] = (),
+    resume: bool = False,
+    on_failure: Callable[[InputError], None] | None = None,
+) -> PredictionRun:
+    """Predict pictures into `out/<name>` as `predict_files` does; each is decoded by what stands under its name."""
+
+    def load(name: str) -> Picture:
+        return pictures[name]()
+
+    asked = {"save_probability": save_probability, "explain": explain, "describe": True}
+    work = _Work(predictor, out, load=load, **asked, resume=resume, on_failure=on_failure)
+    return work.run(list(pictures), names=list(pictures))
 
 
 def predict_cases(

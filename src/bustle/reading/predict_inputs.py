@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.errors import InputError
@@ -25,8 +26,13 @@ from bustle.reading.clip import Clip
 from bustle.reading.clip_answer import ClipAnswer
 from bustle.reading.picking import Picked
 from bustle.reading.read_clips import ReadClips, read_clips
+from bustle.reading.reported_clips import ReadClip
+from bustle.reading.shown_frames import remove_shown_frames, write_shown_frames
 from bustle.reading.summary import write_summary
 from bustle.reading.told import told_of_clip, told_of_study
+
+if TYPE_CHECKING:
+    from bustle.report.answers_page import ShownAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +103,6 @@ def predict_inputs(
         for warning in predictor.warnings:
             announce(f"bustle: warning: {warning}")
         explain = _methods(predictor, request)
-        if picked.clips and (explain or request.save_probability):
-            announce("bustle: warning: frames of clips get no explanations and no probability maps, images do")
-        if picked.clips and request.page:
-            announce("bustle: warning: the page shows images; of clips look at contact_sheet.png and outlines.webp")
         claim.begin(clear=False)
         _remove_summaries(out)
         done = PredictionRun((), ())
@@ -120,15 +122,32 @@ def predict_inputs(
         read = read_clips(
             predictor, picked.clips, out, algorithm=algorithm, resume=request.resume, on_failure=on_failure
         )
+        read_ones = [
+            ReadClip(clip=clip, answer=read.answers[clip.name], records=_records(out, clip))
+            for clip in picked.clips
+            if clip.name in read.answers
+        ]
+        if read_ones and (explain or request.save_probability):
+            write_shown_frames(
+                predictor,
+                [(each.clip, each.answer) for each in read_ones],
+                out,
+                explain=explain,
+                save_probability=request.save_probability,
+                resume=request.resume,
+                on_failure=on_failure,
+            )
+        elif not request.resume:
+            for each in read_ones:
+                remove_shown_frames(out, each.clip.name)
         unread = dict(done.failures)
         failures = {**unread, **read.failures}
         objects: list[Path] = []
         unwritten: list[InputError] = []
         if request.formats:
             predicted = [image for image in images if image.name not in unread]
-            read_ones = [clip for clip in picked.clips if clip.name in read.answers]
             objects, unwritten = _write_objects(
-                out, predicted, read_ones, read=read, algorithm=algorithm, formats=request.formats
+                out, predicted, read_ones, algorithm=algorithm, formats=request.formats
             )
             for error in unwritten:
                 hear(error)
@@ -136,9 +155,7 @@ def predict_inputs(
         if picked.is_study:
             lines += _summarised(out, picked, read=read, failures=failures, predictor=predictor)
         if request.page:
-            from bustle.experiments.answers_report import write_answers_report
-
-            write_answers_report(out, images, predictor=predictor, failures=unread)
+            _write_page(out, images, read_ones, predictor=predictor, unread=unread, unread_clips=read.failures)
     return PredictedInputs(
         model=predictor.title,
         images=done.predicted,
@@ -215,31 +232,50 @@ def _parameters(request: PredictionRequest) -> tuple[str, ...]:
     return () if request.spacing is None else (f"spacing {' x '.join(map(str, request.spacing))} mm",)
 
 
+def _records(out: Path, clip: Clip) -> Path:
+    return ClipLayout(prediction_folder(out, clip.name)).records
+
+
+def _write_page(
+    out: Path,
+    images: Sequence[InputImage],
+    clips: Sequence[ReadClip],
+    *,
+    predictor: Predictor,
+    unread: Mapping[str, InputError],
+    unread_clips: Mapping[str, InputError],
+) -> None:
+    """The page of answers; a clip without one is a line, which names its folder and no file."""
+    from bustle.experiments.answers_report import write_answers_report
+    from bustle.reading.clips_on_page import shown_clip
+
+    shown: list[ShownAnswer] = []
+    without = dict(unread_clips)
+    for clip in clips:
+        try:
+            shown.append(shown_clip(clip, out=out))
+        except InputError as error:
+            without[clip.clip.name] = error
+    told = [str(InputError(error.problem, remedy=error.remedy, path=name)) for name, error in without.items()]
+    write_answers_report(out, images, predictor=predictor, failures=unread, clips=shown, unread_clips=told)
+
+
 def _write_objects(
     out: Path,
     images: Sequence[InputImage],
-    clips: Sequence[Clip],
+    clips: Sequence[ReadClip],
     *,
-    read: ReadClips,
     algorithm: Algorithm,
     formats: Sequence[ObjectFormat],
 ) -> tuple[list[Path], list[InputError]]:
     """What was written, and what could not be."""
-    from bustle.reading.reported_clips import ReadClip
     from bustle.reading.study_objects import write_study_objects
 
     errors: list[InputError] = []
     written = write_study_objects(
         out,
         images,
-        [
-            ReadClip(
-                clip=clip,
-                answer=read.answers[clip.name],
-                records=ClipLayout(prediction_folder(out, clip.name)).records,
-            )
-            for clip in clips
-        ],
+        clips,
         formats=formats,
         algorithm=algorithm,
         created=datetime.now().replace(microsecond=0),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from bustle.core.types import Box
 from bustle.data.relations.frame_features import to_grey
 from bustle.inference.descriptors.describe import describe_lesions
 from bustle.inference.descriptors.results import LesionDescriptors
-from bustle.io.dicom.pictures import DicomPicture
 from bustle.io.dicom.result_content import ReportedAnswer, ReportedImage, ReportedLesion
 from bustle.io.dicom.source import SourceImage
 from bustle.reading.clip import Clip
@@ -23,6 +23,9 @@ from bustle.reading.frame_log import StoredFrames, read_frames
 from bustle.reading.frame_record import FrameRecord
 from bustle.reading.reported_images import MOST_LESIONS
 from bustle.reading.verdict import NO_ULTRASOUND, Verdict
+
+if TYPE_CHECKING:
+    from bustle.io.dicom.pictures import DicomPicture
 
 _CHANGED_BY = {
     "malignant frames": "Referred because a fifth or more of the frames are decided malignant",
@@ -91,7 +94,10 @@ def reported_clip(source: SourceImage, clips: Sequence[ReadClip]) -> ReportedIma
         for made in _lesions(each, kept.get(each.clip.name, []), frames[each.clip.name], size=source.size)
     ]
     deciding = max(clips, key=lambda each: (-99, 0.0) if each.answer.verdict is None else each.answer.verdict.urgency)
-    answer = _answer(deciding, frames[deciding.clip.name], several_fields=len(clips) > 1)
+    answer = reported_answer(deciding, frames[deciding.clip.name])
+    if len(clips) > 1:
+        told = f"This is the answer about field {deciding.picture.field.number}, the more urgent one"
+        answer = replace(answer, remarks=(*answer.remarks, told))
     return ReportedImage(source=source, answer=answer, lesions=tuple(lesions))
 
 
@@ -135,13 +141,11 @@ def _described(clip: Clip, record: FrameRecord, *, place: int) -> LesionDescript
     return describe_lesions(to_grey(image), parts, spacing=clip.spacing)[place]
 
 
-def _answer(read: ReadClip, frames: StoredFrames, *, several_fields: bool) -> ReportedAnswer:
+def reported_answer(read: ReadClip, frames: StoredFrames) -> ReportedAnswer:
+    """The one answer about a clip, and the frame that speaks for it. Raises `InputError` where none could be read."""
     verdict = read.answer.verdict
     record = frames[_speaking_frame(read, frames)]
     answer = record.answer
-    remarks = [*record.remarks, *_about_the_clip(read.answer)]
-    if several_fields:
-        remarks.append(f"This is the answer about field {read.picture.field.number}, the more urgent one")
     return ReportedAnswer(
         frame=record.frame,
         decision=record.decision if verdict is None else verdict.decision,
@@ -149,7 +153,7 @@ def _answer(read: ReadClip, frames: StoredFrames, *, several_fields: bool) -> Re
         calibrated=answer is not None,
         possible=() if verdict is None else verdict.possible,
         moved_by=() if answer is None else tuple(str(moved) for moved in answer.moved_by),
-        remarks=tuple(remarks),
+        remarks=(*record.remarks, *_about_the_clip(read.answer)),
     )
 
 
@@ -167,7 +171,7 @@ def _speaking_frame(read: ReadClip, frames: StoredFrames) -> int:
     raise InputError(
         "holds no frame that can be read, so that no result object tells of it",
         remedy="fetch it again from where it is kept, or leave it out",
-        path=read.picture.path,
+        path=read.clip.at_fault,
     )
 
 

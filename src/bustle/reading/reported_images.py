@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from bustle.inference.decided_outline import numbered_parts
 from bustle.inference.prediction_files import RECORD, read_prediction
 from bustle.inference.prediction_record import ImageRecord, LesionRecord, VolumeRecord, read_record
-from bustle.io.dicom.pictures import DicomPicture
 from bustle.io.dicom.result_content import ReportedAnswer, ReportedImage, ReportedLesion
 from bustle.io.dicom.source import SourceImage
+
+if TYPE_CHECKING:
+    from bustle.io.dicom.pictures import DicomPicture
 
 MOST_LESIONS = 10
 """Of one file, the largest; the others are in its masks."""
