@@ -1,7 +1,7 @@
 /** For reviewers: how far readers and model agree on the signed cases. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type Agreement, type DiameterAgreement, type Figure, type PairAgreement } from "./api";
-import { number } from "./evidence";
+import { number, share } from "./numbers";
 import { told } from "./sign_in";
 import { fill, text } from "./text";
 
@@ -90,8 +90,8 @@ function Row({ name, figure, more = "" }: { name: string; figure: Figure; more?:
     <tr>
       <th scope="row">{name}</th>
       <td>
-        {figure.value === null ? "–" : figure.value.toFixed(2)}
-        {figure.interval ? ` [${figure.interval.map((one) => one.toFixed(2)).join(", ")}]` : ""}
+        {figure.value === null ? "–" : share(figure.value)}
+        {figure.interval ? ` [${figure.interval.map((one) => share(one)).join("; ")}]` : ""}
       </td>
       <td class="hint">
         {fill(text.casesOfBoth, { count: figure.n })} {more}
@@ -110,7 +110,7 @@ function BlandAltman({ found }: { found: DiameterAgreement }) {
   const most = Math.max(...points.map((one) => Math.abs(one.difference)), ...limits.map(Math.abs), 1e-6) * 1.15;
   const x = (value: number) => LEFT + ((value - low) / (high - low || 1)) * (WIDTH - LEFT - EDGE) + 4;
   const y = (value: number) => HEIGHT / 2 - (value / most) * (HEIGHT / 2 - EDGE);
-  const interval = ([from, to]: [number, number]) => `[${number(from)}, ${number(to)}]`;
+  const interval = ([from, to]: [number, number]) => `[${number(from)}; ${number(to)}]`;
   const said = fill(text.blandAltman, {
     bias: number(bias),
     biasInterval: interval(found.bias_interval),

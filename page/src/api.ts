@@ -68,6 +68,8 @@ export interface CaseSummary {
   verdict: Verdict | null;
   birads: string | null;
   read_again: number;
+  clip_id: string | null;
+  frame: number | null;
   made: string;
 }
 
@@ -201,6 +203,41 @@ export interface Agreement {
   pairs: PairAgreement[];
 }
 
+/** A frame of a clip and what the model says of it; `case` is the one that was made of it. */
+export interface ClipFrame {
+  number: number;
+  decision: string | null;
+  malignant: number | null;
+  outlines: Outline[];
+  lesions: number[];
+  problem: string | null;
+  case: string | null;
+}
+
+/** A lesion along a clip, in so many `frames` of it; sizes are those in the `best`. */
+export interface ClipLesion {
+  number: number;
+  decision: string | null;
+  malignant: number | null;
+  frames: number;
+  best: number;
+  why: string;
+  area: number;
+  long_axis: number;
+  short_axis: number;
+}
+
+export interface Clip {
+  unit: "mm" | "px";
+  spacing_mm: [number, number] | null;
+  width: number;
+  height: number;
+  frames: ClipFrame[];
+  lesions: ClipLesion[];
+  decided_by: number | null;
+  best: number;
+}
+
 export interface DropInfo {
   id: string;
   state: "open" | "waiting" | "running" | "done" | "failed";
@@ -281,6 +318,8 @@ export const api = {
   addendum: (id: string, words: string, reader: string | null) =>
     ask<CaseDetail>("POST", `/cases/${id}/addenda`, { text: words, reader }),
   second: (id: string, reading: NewSecondReading) => ask<CaseDetail>("POST", `/cases/${id}/second`, reading),
+  clip: (id: string) => ask<Clip>("GET", `/cases/${id}/clip`),
+  readFrame: (id: string, frame: number) => ask<CaseSummary>("POST", `/cases/${id}/frames/${frame}/case`),
   agreement: () => ask<Agreement>("GET", "/agreement"),
   newDrop: () => ask<{ id: string }>("POST", "/drops"),
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),

@@ -1,8 +1,8 @@
 /** The calipers over a picture: two lines with ends that can be moved, and what they measure. */
 import type { Point } from "./api";
 import { diameters, ends, moved, type Caliper, type Spacing } from "./calipers";
-import { number } from "./evidence";
 import { ARROWS } from "./keys";
+import { number } from "./numbers";
 import { fill, text } from "./text";
 
 interface LinesProps {

@@ -1,5 +1,6 @@
 /** What the model says and what it rests on. */
 import type { About, Answer, CaseDetail, Lesion, Measured } from "./api";
+import { number, share } from "./numbers";
 import { fill, text } from "./text";
 
 interface Props {
@@ -10,11 +11,6 @@ interface Props {
 }
 
 const FIRST = ["depth_width_ratio", "circularity", "margin_roughness", "echo_contrast", "posterior_contrast"];
-
-export function number(value: number): string {
-  const digits = Math.abs(value) < 10 ? 2 : Math.abs(value) < 1000 ? 1 : 0;
-  return value.toFixed(digits);
-}
 
 export function Evidence({ detail, about, measured, isMeasuring }: Props) {
   const answer = measured?.answer ?? detail.answer;
@@ -33,7 +29,7 @@ export function Evidence({ detail, about, measured, isMeasuring }: Props) {
         detail.decision && (
           <p class={`verdict decision ${detail.decision.replaceAll(" ", "-")}`}>
             {text.decision[detail.decision] ?? detail.decision}
-            {detail.malignant !== null && ` · ${detail.malignant.toFixed(2)}`}
+            {detail.malignant !== null && ` · ${share(detail.malignant)}`}
           </p>
         )
       )}
@@ -72,7 +68,7 @@ function Probabilities({ answer, about }: { answer: Answer; about: About | null 
           {Object.entries(answer.probabilities).map(([name, value]) => (
             <tr key={name}>
               <th scope="row">{text.decision[name] ?? name}</th>
-              <td>{value.toFixed(2)}</td>
+              <td>{share(value)}</td>
               <td class="hint">{answer.possible.includes(name) ? "●" : ""}</td>
             </tr>
           ))}
@@ -88,7 +84,7 @@ function Probabilities({ answer, about }: { answer: Answer; about: About | null 
                 <span>{moved.words}</span>
                 <span class={moved.change > 0 ? "up" : "down"}>
                   {moved.change > 0 ? "▲ +" : "▼ −"}
-                  {Math.abs(moved.change).toFixed(2)}
+                  {share(Math.abs(moved.change))}
                 </span>
               </li>
             ))}
@@ -107,15 +103,15 @@ interface ScaleProps {
 }
 
 function Scale({ label, value, band, bandText }: ScaleProps) {
-  const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
-  const told = band ? fill(bandText, { low: band[0].toFixed(2), high: band[1].toFixed(2) }) : "";
+  const percent = (part: number) => `${(100 * part).toFixed(2)}%`;
+  const told = band ? fill(bandText, { low: share(band[0]), high: share(band[1]) }) : "";
   return (
     <div class="scale">
       <p>
         <span>{label}</span>
-        <strong>{value.toFixed(2)}</strong>
+        <strong>{share(value)}</strong>
       </p>
-      <div class="bar" role="img" aria-label={`${label}: ${value.toFixed(2)}. ${told}`}>
+      <div class="bar" role="img" aria-label={`${label}: ${share(value)}. ${told}`}>
         {band && <span class="band" style={{ left: percent(band[0]), width: percent(band[1] - band[0]) }} />}
         <span class="mark" style={{ left: percent(value) }} />
       </div>

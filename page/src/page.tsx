@@ -3,8 +3,9 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { AccountDialog } from "./account";
 import { AgreementDialog } from "./agreement";
 import { api, onLost, type About, type CaseDetail, type CaseSummary, type Person, type Session } from "./api";
+import { ClipView } from "./clip_view";
 import { begun, filesOf, send, type Progress } from "./dropping";
-import { isForPage } from "./keys";
+import { useKeys } from "./keys";
 import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
 import { SignIn, told as toldOf } from "./sign_in";
@@ -181,21 +182,16 @@ function Room({ person }: { person: Person }) {
     };
   }, [openFiles]);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (!isForPage(event)) return;
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const at = cases.findIndex((one) => one.id === selected);
-      if (event.key === "j" && at < cases.length - 1) setSelected(cases[at + 1]!.id);
-      else if (event.key === "k" && at > 0) setSelected(cases[at - 1]!.id);
-      else if (event.key === "?") keys.current?.showModal();
-      else if (event.key === "/") document.getElementById("search")?.focus();
-      else return;
-      event.preventDefault();
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [cases, selected]);
+  useKeys((event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = cases.findIndex((one) => one.id === selected);
+    if (event.key === "j" && at < cases.length - 1) setSelected(cases[at + 1]!.id);
+    else if (event.key === "k" && at > 0) setSelected(cases[at - 1]!.id);
+    else if (event.key === "?") keys.current?.showModal();
+    else if (event.key === "/") document.getElementById("search")?.focus();
+    else return;
+    event.preventDefault();
+  });
 
   const reload = async () => {
     if (!selected) return;
@@ -246,6 +242,16 @@ function Room({ person }: { person: Person }) {
             <p class="problem">{detail.problem}</p>
             <button onClick={() => api.remove(detail.id).then(refresh, refused)}>{text.deleteCase}</button>
           </section>
+        ) : detail.kind === "clip" ? (
+          <ClipView
+            key={`${detail.id}-${opened}`}
+            detail={detail}
+            open={(made) => {
+              setSelected(made.id);
+              void refresh();
+            }}
+            remove={() => api.remove(detail.id).then(refresh, refused)}
+          />
         ) : (
           <Reading
             key={`${detail.id}-${opened}-${isSecond}`}

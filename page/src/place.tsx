@@ -1,6 +1,6 @@
 /** Where in the breast the lesion is: side, clock position, distance to the nipple. */
 import type { Location } from "./api";
-import { text } from "./text";
+import { language, text } from "./text";
 
 export const NOWHERE: Location = { side: null, clock: null, nipple_mm: null };
 
@@ -59,6 +59,6 @@ export function PlaceFields({ place, isBusy, write }: Props) {
 
 /** The place in words; empty where nothing is said of it. */
 export function placeInWords({ side, clock, nipple_mm }: Location): string {
-  const told = [side && text.sides[side], clock && `${clock}:00`, nipple_mm !== null && `${nipple_mm} mm`];
+  const told = [side && text.sides[side], clock && `${clock}:00`, nipple_mm !== null && `${nipple_mm.toLocaleString(language)} mm`];
   return told.filter(Boolean).join(" · ");
 }

@@ -5,7 +5,7 @@ import { Decide } from "./decide";
 import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
 import { begin, changed, redone, undone } from "./history";
-import { isForPage } from "./keys";
+import { useKeys } from "./keys";
 import { dense, rounded } from "./outline";
 import { NOWHERE } from "./place";
 import { Viewer } from "./viewer";
@@ -129,17 +129,13 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
 
   const sign = (reader: string | null) => settled(() => api.sign(detail.id, version, reader));
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (!isForPage(event) || event.repeat || !editable || isSecond) return;
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const key = event.key.toLowerCase();
-      if (key === "a" && !isCorrected) void keep("accepted", null);
-      else if (key === "c" && isCorrected) void keep("corrected", null);
-      else if (key === "x") void keep("rejected", null);
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
+  useKeys((event) => {
+    if (event.repeat || !editable || isSecond) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.toLowerCase();
+    if (key === "a" && !isCorrected) void keep("accepted", null);
+    else if (key === "c" && isCorrected) void keep("corrected", null);
+    else if (key === "x") void keep("rejected", null);
   });
 
   return (

@@ -1,5 +1,5 @@
 /** Every word that the page says, so that a translation is one file. Placeholders stand in braces. */
-export const text = {
+const english = {
   title: "bustle",
   notDiagnosis: "Research software, not a medical device. An answer is never a diagnosis.",
   openFiles: "Open files…",
@@ -41,6 +41,23 @@ export const text = {
     "no breast ultrasound": "Nothing can be said: the picture is unlike those that the model knows.",
   } as Record<string, string>,
   chooseCase: "Choose a case, or drop a scan.",
+  openingClip: "Opening the clip…",
+  frame: "Frame",
+  frameOf: "Frame {frame}, {frames} in all",
+  frameBefore: "Frame before",
+  frameAfter: "Next frame",
+  bestFrame: "Best frame",
+  play: "Play",
+  pause: "Pause",
+  clipVerdict: "One answer about all frames: that of the frame in the middle of their probabilities.",
+  clipDecide: "Choose a frame and correct it: it becomes a case of its own, read, signed and exported like an image.",
+  correctFrame: "Read frame {frame} (F)",
+  openFrame: "Open frame {frame} (F)",
+  readingFrame: "Reading the frame…",
+  decides: "decides",
+  fewFrames: "{count} more, in few frames",
+  seenIn: "in {frames} of {all} frames",
+  showBest: "Best in frame {frame}",
   viewer: "Picture with outlines",
   tools: { pan: "Pan", points: "Points", draw: "Draw", brush: "Brush", erase: "Erase", calipers: "Calipers" },
   toolHelp: {
@@ -198,11 +215,22 @@ export const text = {
     ["Arrows", "move the picture"],
     ["Shift+arrows", "window, level"],
     ["I, O, E", "invert, outlines, explanation"],
+    ["Space, comma, point", "clips: play, frame before, next frame"],
+    ["F", "clips: read this frame like an image"],
     ["A, C, X", "accept, save correction, reject"],
     ["/", "search"],
     ["?", "these keys"],
   ],
 } as const;
+
+export type Catalogue = Words<typeof english>;
+
+/** The same with whatever words. */
+type Words<T> = T extends string ? string : { readonly [Key in keyof T]: Words<T[Key]> };
+
+/** The words of the page, and whose they are. */
+export const text: Catalogue = english;
+export const language = "en";
 
 /** A text with its placeholders filled. */
 export function fill(template: string, values: Record<string, string | number>): string {

@@ -1,4 +1,9 @@
-/** Times of the server, which are UTC and do not say so. */
-export const moment = (told: string): string => new Date(`${told}Z`).toLocaleString();
+/** Times of the server, which are UTC and do not say so, as the language of the page writes them. */
+import { language } from "./text";
 
-export const day = (told: string): string => new Date(`${told}Z`).toLocaleDateString();
+/** The browser's own kind of the language, such as that of Britain or the United States. */
+const locale = (): string => navigator.languages.find((one) => one.startsWith(language)) ?? language;
+
+export const moment = (told: string): string => new Date(`${told}Z`).toLocaleString(locale());
+
+export const day = (told: string): string => new Date(`${told}Z`).toLocaleDateString(locale());

@@ -8,7 +8,7 @@ import { CaliperLines, CaliperReading } from "./caliper_lines";
 import { placed, type Caliper, type Spacing } from "./calipers";
 import { EditBar, type Editing, type Tool } from "./edit_bar";
 import { useGestures } from "./gestures";
-import { ARROWS, isForPage } from "./keys";
+import { ARROWS, useKeys } from "./keys";
 import { PLAIN, applied, within, type Levels } from "./levels";
 import { LevelsBar } from "./levels_bar";
 import { withStroke } from "./outline";
@@ -103,8 +103,7 @@ export function Viewer(props: Props) {
     canvas.current.getContext("2d")!.putImageData(applied(pixels, levels), 0, 0);
   }, [pixels, levels]);
 
-  const onKey = (event: KeyboardEvent) => {
-    if (!isForPage(event)) return;
+  useKeys((event) => {
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
       if (!editing) return;
@@ -133,14 +132,7 @@ export function Viewer(props: Props) {
     else if (key === "e") setShowsMap((old) => !old);
     else return;
     if (arrow) event.preventDefault();
-  };
-  const latestKey = useRef(onKey);
-  latestKey.current = onKey;
-  useEffect(() => {
-    const hear = (event: KeyboardEvent) => latestKey.current(event);
-    window.addEventListener("keydown", hear);
-    return () => window.removeEventListener("keydown", hear);
-  }, []);
+  });
 
   /** Follow a stroke over the picture; what `made` makes of it takes the place of the outlines. */
   const draw = (event: PointerEvent, made: (stroke: Outline) => Outline[] | null) => {

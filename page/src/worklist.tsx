@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { CaseSummary, Status } from "./api";
 import { canGoOn, type Progress } from "./dropping";
+import { share } from "./numbers";
 import { fill, text } from "./text";
 
 interface Props {
@@ -91,7 +92,7 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
                 {one.decision && (
                   <span class={`decision ${one.decision.replaceAll(" ", "-")}`}>
                     {text.decision[one.decision] ?? one.decision}
-                    {one.malignant !== null && ` · ${one.malignant.toFixed(2)}`}
+                    {one.malignant !== null && ` · ${share(one.malignant)}`}
                   </span>
                 )}
                 <span class="status">

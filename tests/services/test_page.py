@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from benchmarks._served import started
@@ -103,9 +104,11 @@ def walked(
     height, width = pixels.shape
     made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
     dicom = written(out, made, "image.dcm")
+    frames = np.stack([np.roll(pixels, 4 * number, axis=1) for number in range(4)])
+    clip = written(out, data_set(frames, frames=len(frames), CineRate=20), "clip.dcm")
     axe = sources / "node_modules" / "axe-core" / "axe.min.js"
     script = Path(__file__).with_name("walk_the_page.py")
-    printed = walker.run("python", script, address, axe, out, PICTURES / "case043.png", dicom)
+    printed = walker.run("python", script, address, axe, out, PICTURES / "case043.png", dicom, clip)
     return json.loads(printed), out
 
 
@@ -118,6 +121,12 @@ def test_a_reader_gets_from_a_dropped_scan_to_signed_exports(walked: tuple[dict[
     assert (out / seen["exported"]["PDF"]).read_bytes().startswith(b"%PDF")
     reading = json.loads((out / seen["exported"]["JSON"]).read_text())["reading"]
     assert (reading["birads"], reading["reader"], len(reading["outlines"])) == ("4B", "A. Reader", 2)
+
+
+def test_a_corrected_frame_of_a_clip_has_a_segmentation_of_its_own(walked: tuple[dict[str, Any], Path]):
+    outlined = pydicom.dcmread(walked[1] / "frame-seg.dcm")
+    assert [segment.SegmentAlgorithmType for segment in outlined.SegmentSequence] == ["SEMIAUTOMATIC"]
+    assert outlined.NumberOfFrames == 1
 
 
 def test_the_page_makes_no_error_and_asks_nobody_else(walked: tuple[dict[str, Any], Path], address: str):

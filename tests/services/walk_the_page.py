@@ -1,4 +1,4 @@
-"""A reader's way over the page in Chromium, for `test_page.py`: words are the page's address and three paths.
+"""A reader's way over the page in Chromium, for `test_page.py`: words are the page's address and some paths.
 
 It runs in an environment with Playwright; what it saw, it prints as JSON.
 """
@@ -20,6 +20,7 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     page.goto(address)
     page.set_input_files("input[type=file]", files)
     expect(page.locator(".case .decision")).to_have_count(len(files), timeout=LONGEST_WAIT)
+    walk_clip(page, out)
     page.locator(".case", has_text="image.dcm").click()
     size = page.locator(".lesion strong").first
     expect(size).to_contain_text("mm")
@@ -97,6 +98,42 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     page.set_viewport_size({"width": 900, "height": 1400})
     page.screenshot(path=out / "portrait.png")
     return {"before": before, "corrected": corrected, "exported": exported, "faults": serious}
+
+
+def walk_clip(page: Page, out: Path) -> None:
+    """Scrub a clip, and correct, sign and export its best frame."""
+    page.locator(".case", has_text="clip.dcm").click()
+    shown = page.locator(".clip-strip strong")
+    expect(shown).to_be_visible()
+    best = shown.text_content()
+    strip = page.locator(".strip").bounding_box()
+    assert strip is not None
+    page.mouse.click(strip["x"] + 2, strip["y"] + 5)
+    expect(shown).to_have_text("Frame 1, 4 in all")
+    page.keyboard.press(".")
+    expect(shown).to_have_text("Frame 2, 4 in all")
+    page.keyboard.press("Space")
+    expect(shown).to_have_text("Frame 4, 4 in all")
+    page.get_by_role("button", name="Best frame").click()
+    expect(shown).to_have_text(str(best))
+    page.screenshot(path=out / "clip.png")
+    page.keyboard.press("f")
+    page.get_by_role("button", name="Erase", exact=True).click()
+    area = page.locator(".lesion .hint").first
+    before = area.text_content()
+    box = page.locator("path.outline").first.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    stroke(page, (box["x"] - 20, middle), to=(box["x"] + box["width"] / 3, middle))
+    expect(page.get_by_text("about the corrected outline")).to_be_visible()
+    expect(area).not_to_have_text(str(before))
+    page.get_by_role("button", name="Save correction").click()
+    page.get_by_label("Your name").fill("A. Reader")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("Signed by A. Reader")).to_be_visible()
+    with page.expect_download() as download:
+        page.locator(".exports").get_by_text("SEG", exact=True).click()
+    download.value.save_as(out / "frame-seg.dcm")
 
 
 def paint(page: Page, box: FloatRect) -> None:

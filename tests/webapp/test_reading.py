@@ -15,6 +15,7 @@ import numpy as np
 import pydicom
 import pytest
 from fastapi import HTTPException
+from numpy.typing import NDArray
 from sqlalchemy import event
 from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
@@ -35,8 +36,15 @@ from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
 
 
-def square(left: int, top: int, side: int) -> list[list[int]]:
-    return [[left, top], [left + side, top], [left + side, top + side], [left, top + side]]
+def square(left: int, top: int, side: int) -> list[tuple[float, float]]:
+    return [(left, top), (left + side, top), (left + side, top + side), (left, top + side)]
+
+
+def decoded(content: bytes, how: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8]:
+    """The pixels of a PNG file."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), how)
+    assert pixels is not None
+    return np.asarray(pixels, np.uint8)
 
 
 def test_a_dropped_picture_is_answered_as_bustle_predict_does(page: Page):
@@ -94,7 +102,7 @@ def test_pictures_are_png_of_the_cases_size(page: Page):
     for path, channels in (("picture", 1), ("explanations/0", 4)):
         answer = page.client.get(f"/api/cases/{case['id']}/{path}")
         assert answer.headers["content-type"] == "image/png"
-        shown = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+        shown = decoded(answer.content, cv2.IMREAD_UNCHANGED)
         assert shown.shape == (size if channels == 1 else (*size, channels))
     assert page.client.get(f"/api/cases/{case['id']}/explanations/7").status_code == 404
 
@@ -133,7 +141,7 @@ def test_a_case_is_corrected_signed_and_exported(page: Page):
     report = pydicom.dcmread(io.BytesIO(exported("sr")))
     assert outlined.SOPInstanceUID in str(report)
     assert exported("pdf").startswith(b"%PDF")
-    picture = cv2.imdecode(np.frombuffer(exported("png"), np.uint8), cv2.IMREAD_COLOR)
+    picture = decoded(exported("png"), cv2.IMREAD_COLOR)
     assert picture.shape == (case["height"], case["width"], 3)
     assert b'"corrected"' in exported("json")
 
@@ -180,10 +188,60 @@ def test_a_clip_has_an_answer_and_a_picture_and_is_not_read_on_the_page(page: Pa
     assert (case["kind"], case["status"], case["exports"]) == ("clip", "new", [])
     assert case["decision"] is not None
     shown = page.client.get(f"/api/cases/{case['id']}/picture")
-    assert cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR).shape[0] == case["height"]
+    assert decoded(shown.content, cv2.IMREAD_COLOR).shape[0] == case["height"]
     accepted = {"version": 0, "verdict": "accepted"}
     assert page.client.put(f"/api/cases/{case['id']}/reading", json=accepted).status_code == 409
     assert page.client.get(f"/api/cases/{case['id']}/export/png").status_code == 409
+
+
+def test_a_frame_of_a_clip_is_seen_corrected_signed_and_exported_like_an_image(page: Page):
+    case = page.case("clip.dcm")
+    clip = page.client.get(f"/api/cases/{case['id']}/clip").json()
+    assert [frame["number"] for frame in clip["frames"]] == [1, 2]
+    assert clip["best"] == clip["lesions"][0]["best"]
+    assert min(len(frame["outlines"][0]) for frame in clip["frames"]) > 10
+    shown = page.client.get(f"/api/cases/{case['id']}/frames/2/picture")
+    mirrored = read_image(PICTURE)[0][:, ::-1]
+    np.testing.assert_array_equal(decoded(shown.content, cv2.IMREAD_GRAYSCALE), mirrored)
+    assert page.client.get(f"/api/cases/{case['id']}/frames/3/picture").status_code == 404
+
+    asked = [page.client.post(f"/api/cases/{case['id']}/frames/2/case") for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [201, 201]
+    made = asked[0].json()
+    assert made == asked[1].json()
+    assert (made["kind"], made["frame"], made["clip_id"]) == ("image", 2, case["id"])
+    assert made["malignant"] == pytest.approx(clip["frames"][1]["malignant"], abs=1e-4)
+    told = page.client.get(f"/api/cases/{case['id']}/clip").json()
+    assert [frame["case"] for frame in told["frames"]] == [None, made["id"]]
+    corrected = {"version": 0, "verdict": "corrected", "outlines": [square(40, 40, 50)]}
+    path = f"/api/cases/{made['id']}"
+    assert page.client.put(f"{path}/reading", json=corrected).status_code == 200
+    assert page.client.post(f"{path}/sign", json={"version": 1, "reader": "A. Reader"}).status_code == 200
+    outlined = pydicom.dcmread(io.BytesIO(page.client.get(f"{path}/export/seg").content))
+    assert outlined.NumberOfFrames == 1
+    assert outlined.pixel_array.sum() == 51 * 51
+    of = outlined.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
+    assert of.ReferencedFrameNumber == 2
+
+    drop = page.client.get(f"/api/drops/{case['drop']}").json()
+    assert (drop["done"], drop["total"]) == (1, 1)
+    assert page.client.delete(path).status_code == 204
+    assert page.client.get(f"/api/cases/{case['id']}/clip").json()["frames"][1]["case"] is None
+
+
+@pytest.mark.full
+def test_a_frame_of_a_video_is_read_like_an_image(page: Page, tmp_path: Path):
+    frame = np.repeat(read_image(PICTURE)[0][..., None], 3, axis=2)
+    video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, frame.shape[1::-1])
+    for _ in range(2):
+        video.write(frame)
+    video.release()
+    page.drop({"film.avi": (tmp_path / "clip.avi").read_bytes()})
+    case = page.case("film.avi")
+    made = page.client.post(f"/api/cases/{case['id']}/frames/1/case").json()
+    detail = page.client.get(f"/api/cases/{made['id']}").json()
+    assert (detail["exports"], detail["spacing_mm"]) == (["png", "json", "pdf"], None)
+    assert page.client.get(f"/api/cases/{made['id']}/export/png").status_code == 200
 
 
 def test_one_bad_file_says_why_and_the_others_are_read(page: Page):
@@ -312,6 +370,7 @@ def drop_job(drop: str) -> JobInHand:
 def test_another_model_is_not_asked_about_the_answers_of_the_one_before(page: Page, monkeypatch: pytest.MonkeyPatch):
     case = page.case(PICTURE_NAME)
     used = page.server.model.predictor
+    assert used.rule is not None
     other = Predictor.__new__(Predictor)
     vars(other).update(vars(used))
     other.rule = dataclasses.replace(used.rule, malignancy=dataclasses.replace(used.rule.malignancy, intercept=9.0))

@@ -69,6 +69,8 @@ def summary(case: Case) -> CaseSummary:
             "verdict": None if reading is None else reading.verdict,
             "birads": None if reading is None else reading.birads,
             "read_again": len(case.second_readings),
+            "clip_id": case.clip_id,
+            "frame": case.frame,
             "made": case.made,
         }
     )

@@ -51,7 +51,7 @@ def list_cases(session: CurrentSession) -> list[CaseSummary]:
     shown = (Reading.version, Reading.verdict, Reading.birads, Reading.signed)  # and no outlines
     newest = select(Case).join(Drop).options(selectinload(Case.readings).load_only(*shown, raiseload=True))
     newest = newest.options(selectinload(Case.second_readings).load_only(SecondReading.id, raiseload=True))
-    newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number)
+    newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number, Case.frame.nulls_first())
     return [summary(case) for case in session.scalars(newest)]
 
 
@@ -78,7 +78,8 @@ def delete_case(case_id: str, server: CurrentServer, person: CurrentPerson) -> N
         file = session.get_one(DroppedFile, case.file_id)
         note(session, person.name, "case deleted", case=case_id, version=case.version, signed=is_signed)
         session.delete(case)
-        file.deleted = [*file.deleted, case_id]
+        if case.frame is None:
+            file.deleted = [*file.deleted, case_id]
         session.flush()
         drop, stored, was_last = file.drop_id, file.stored, is_spent(session, file)
         if was_last:

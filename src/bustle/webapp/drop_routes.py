@@ -170,7 +170,8 @@ def _info(session: Session, drop: Drop, server: Server) -> DropInfo:
         job = server.jobs.state(drop.id)
         state, reason = ("waiting", None) if job is None else (job.state, job.reason)
     counts = [file.expected for file in drop.files]
-    cases = session.scalar(select(func.count()).select_from(Case).where(Case.drop_id == drop.id)) or 0
+    read = select(func.count()).select_from(Case).where(Case.drop_id == drop.id, Case.frame.is_(None))
+    cases = session.scalar(read) or 0
     return DropInfo(
         id=drop.id,
         state=state,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from bustle.core.errors import InputError
 from bustle.core.progress import heard_by
 from bustle.data.archives import is_archive, unpacked
+from bustle.inference.inputs import InputImage, find_images
 from bustle.reading.picking import Picked, pick
 from bustle.webapp.data_folder import unpacked_beside
 from bustle.webapp.tables import Case, DroppedFile
@@ -31,10 +32,29 @@ def pick_dropped(path: Path, *, hear: Callable[[str], None]) -> Picked:
     if not is_archive(path):
         with heard_by(hear):
             return pick([str(path)])
-    with heard_by(lambda text: None):
-        folder = unpacked(path, root=unpacked_beside(path))
+    inside = _unpacked(path)
     with heard_by(hear):
         try:
-            return pick([f"{glob.escape(str(folder))}/**/*"])
+            return pick([inside])
         except InputError:
             raise InputError("the archive holds no images", remedy="pack images, clips or DICOM files") from None
+
+
+def dropped_image(path: Path, name: str) -> InputImage:
+    """The picture of this name in a dropped file, which may be a frame of a clip.
+
+    Raises `InputError` where it is not there any more.
+    """
+    with heard_by(lambda text: None):
+        found = find_images([_unpacked(path) if is_archive(path) else str(path)])
+    image = next((image for image in found if image.name == name), None)
+    if image is None:
+        raise InputError("the dropped file does not hold it any more", remedy="drop it again", path=path)
+    return image
+
+
+def _unpacked(archive: Path) -> str:
+    """A pattern of all that is in an archive, in whatever folders."""
+    with heard_by(lambda text: None):
+        folder = unpacked(archive, root=unpacked_beside(archive))
+    return f"{glob.escape(str(folder))}/**/*"

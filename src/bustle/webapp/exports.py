@@ -17,7 +17,6 @@ from bustle.core.types import CLASS_NAMES
 from bustle.drawing.outlines import PREDICTED, as_canvas, draw_outline
 from bustle.drawing.overlay import line_width
 from bustle.drawing.overlay_planes import outline_plane
-from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import prediction_folder
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import as_png
@@ -27,7 +26,7 @@ from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number
 from bustle.webapp.case_detail import predicted_image
 from bustle.webapp.data_folder import DataFolder
-from bustle.webapp.dropped_file import pick_dropped
+from bustle.webapp.dropped_file import dropped_image
 from bustle.webapp.messages import CaseDetail, ExportFormat, ReadingInfo
 from bustle.webapp.readings import as_outlines
 from bustle.webapp.tables import Case
@@ -156,7 +155,7 @@ def _object(
 
     if case.reading is not None and case.reading.verdict == "rejected":
         raise InputError("the reader has rejected the answer", remedy="accept or correct it first")
-    source = _source(case, path)
+    source = dropped_image(path, case.folder)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if redrawn is not None:
@@ -174,9 +173,3 @@ def _object(
         if problems or not wanted:
             raise problems[0] if problems else InputError("there is nothing to outline", remedy="export the report")
         return wanted[0].read_bytes()
-
-
-def _source(case: Case, path: Path) -> InputImage:
-    """The picture of the dropped file that the case is about."""
-    picked = pick_dropped(path, hear=lambda text: None)
-    return next(image for image in picked.images if image.name == case.folder)

@@ -88,7 +88,10 @@ class DropInfo(Message):
 
 
 class CaseSummary(Message):
-    """A row of the worklist. `malignant` is the calibrated probability, `read_again` counts second readings."""
+    """A row of the worklist. `malignant` is the calibrated probability, `read_again` counts second readings.
+
+    Of a `frame` that was taken out of a clip, `clip_id` names the clip's case.
+    """
 
     id: str
     drop: str
@@ -101,6 +104,8 @@ class CaseSummary(Message):
     verdict: Verdict | None
     birads: Birads | None
     read_again: int
+    clip_id: str | None
+    frame: int | None
     made: datetime
 
 

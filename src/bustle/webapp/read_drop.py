@@ -6,6 +6,7 @@ what is there already is kept.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,12 @@ class DropReader:
             row.expected, row.problem, row.remarks = len(items), problem, remarks
         for number, item in enumerate(items):
             self._read_item(file, item, number)
+
+    def read_image(self, image: InputImage, row: Case) -> None:
+        """Predict one image into the folder of its case, and write to the row what the worklist says of it."""
+        item = _Item(image.name, "image", _only_image(image), True, image.dicom is not None)
+        with heard_by(lambda text: None):
+            self._predict(item, row, self.data.case(row.id))
 
     def _remove_if_spent(self, file: DroppedFile) -> None:
         """A file that holds nothing goes, and so does one whose cases were deleted before the last of them was read.
@@ -182,9 +189,13 @@ def _items(picked: Picked) -> list[_Item]:
     for image in images:
         kind: Literal["image", "unread"] = "unread" if image.problem is not None else "image"
         places = {image.name: picked.places[image.name]} if image.name in picked.places else {}
-        only = Picked(images=(image,), clips=(), places=places, unread=())
+        only = dataclasses.replace(_only_image(image), places=places)
         found.append(_Item(image.name, kind, only, alone, image.dicom is not None))
     return found + [_Item(clip.name, "clip", _only_clip(clip), alone, False) for clip in picked.clips]
+
+
+def _only_image(image: InputImage) -> Picked:
+    return Picked(images=(image,), clips=(), places={}, unread=())
 
 
 def _only_clip(clip: Clip) -> Picked:

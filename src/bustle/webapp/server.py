@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.jobs.ledger import Jobs
 from bustle.webapp.agreement import RatedCases
+from bustle.webapp.clip_frames import OpenClips
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
@@ -47,6 +48,7 @@ class Server:
     jobs: Jobs
     limits: LoginLimits = field(default_factory=LoginLimits)
     rated: RatedCases = field(default_factory=RatedCases)
+    clips: OpenClips = field(default_factory=OpenClips)
 
 
 def current_server(request: Request) -> Server:

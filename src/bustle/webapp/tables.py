@@ -56,6 +56,9 @@ class DroppedFile(Base):
 class Case(Base):
     """One picture or clip and what the model says of it; `folder` is that of its prediction.
 
+    Of a `frame` that was taken out of a clip to be read like an image, `clip_id` names the clip's case, which may be
+    gone.
+
     `malignant` is the calibrated probability. `version` is that of its newest reading, 0 without any.
     """
 
@@ -71,6 +74,8 @@ class Case(Base):
     kind: Mapped[str]
     problem: Mapped[str | None]
     is_dicom: Mapped[bool] = mapped_column(default=False)
+    clip_id: Mapped[str | None] = mapped_column(String(32))
+    frame: Mapped[int | None]
     decision: Mapped[str | None]
     malignant: Mapped[float | None]
     width: Mapped[int]

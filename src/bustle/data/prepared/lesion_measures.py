@@ -28,7 +28,7 @@ def measure_lesions(
     for part in range(1, count):
         x, y, width, height, pixels = (int(value) for value in statistics[part])
         box = Box(y, x, y + height, x + width)
-        contour = _outer_contour(parts[y : y + height, x : x + width] == part) + np.array((y, x))
+        contour = outer_contour(parts[y : y + height, x : x + width] == part) + np.array((y, x))
         scale = np.ones(2) if spacing is None else np.asarray(spacing, dtype=float)
         long_axis, short_axis = diameters(contour * scale, midpoints=MIDPOINTS * scale)
         found.append(
@@ -45,7 +45,8 @@ def measure_lesions(
     return tuple(sorted(found, key=lambda lesion: (-lesion.area, lesion.box)))
 
 
-def _outer_contour(part: NDArray[np.bool_]) -> NDArray[np.float64]:
+def outer_contour(part: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The corners `N 2` (y, x) of the longest outer border of a mask, through the centres of its pixels."""
     contours, _ = cv2.findContours(part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     longest = max(contours, key=len)
     return longest.reshape(-1, 2)[:, ::-1].astype(np.float64)
