@@ -123,6 +123,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("page") / "data"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pseudonyms are the same in the fixtures of a module and in its tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("BUSTLE_CACHE", str(tmp_path_factory.getbasetemp() / "bustle-cache"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def database() -> str | None:
     """Of `bustle serve --database`."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from bustle.webapp.messages import Message, Text
 from bustle.webapp.passwords import MOST_CHARACTERS
 from bustle.webapp.roles import Role
+from bustle.webapp.tables import AuditEvent
 
 
 class Credentials(Message):
@@ -93,3 +94,14 @@ class AuditLine(Message):
     deed: str
     case: str | None
     detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> AuditLine:
+        return cls(
+            id=event.id,
+            at=event.at,
+            person=event.person,
+            deed=event.deed,
+            case=event.case_id,
+            detail=event.detail,
+        )

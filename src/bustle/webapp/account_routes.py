@@ -170,10 +170,7 @@ def show_audit(
         lines = lines.where(AuditEvent.case_id == case)
     if before is not None:
         lines = lines.where(AuditEvent.id < before)
-    return [
-        AuditLine(id=one.id, at=one.at, person=one.person, deed=one.deed, case=one.case_id, detail=one.detail)
-        for one in session.scalars(lines)
-    ]
+    return [AuditLine.of(one) for one in session.scalars(lines)]
 
 
 def _session_info(session: Session, person: Person | None) -> SessionInfo:

@@ -21,7 +21,7 @@ from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
 from bustle.report.disclaimer import DISCLAIMER
-from bustle.webapp import account_routes, case_routes, clip_routes, drop_routes
+from bustle.webapp import account_routes, case_routes, clip_routes, drop_routes, patient_routes
 from bustle.webapp.access import Access, AtLeast, least_role
 from bustle.webapp.agreement import agreement_of
 from bustle.webapp.agreement_messages import Agreement
@@ -64,7 +64,8 @@ def make_app(server: Server, access: Access) -> FastAPI:
     server_routes = APIRouter(tags=["server"], dependencies=[Depends(AtLeast("reader"))])
     server_routes.add_api_route("/api/about", about, responses={401: {"model": Problem}})
     server_routes.add_api_route("/api/agreement", agreement, dependencies=[Depends(AtLeast("reviewer"))])
-    for router in (drop_routes.router, case_routes.router, clip_routes.router, account_routes.router, server_routes):
+    routers = (drop_routes, case_routes, clip_routes, patient_routes, account_routes)
+    for router in (*(routes.router for routes in routers), server_routes):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             route.openapi_extra = {**(route.openapi_extra or {}), LEAST_ROLE: least_role(route) or ANYBODY}

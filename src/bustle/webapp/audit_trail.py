@@ -25,6 +25,8 @@ Deed = Literal[
     "case read",
     "reading signed",
     "case exported",
+    "personal data exported",
+    "patient deleted",
     "addendum written",
     "second reading signed",
     "backup made",

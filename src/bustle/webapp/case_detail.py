@@ -61,6 +61,7 @@ def summary(case: Case) -> CaseSummary:
             "id": case.id,
             "drop": case.drop_id,
             "name": case.name,
+            "patient": case.patient,
             "kind": case.kind,
             "status": status_of(case),
             "problem": case.problem,

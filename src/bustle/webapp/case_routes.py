@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, HTTPException, Response
@@ -15,7 +14,7 @@ from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.after_signing import add_addendum, add_second_reading
 from bustle.webapp.audit_trail import note
 from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
-from bustle.webapp.dropped_file import is_spent
+from bustle.webapp.deletion import delete_rows
 from bustle.webapp.exports import export
 from bustle.webapp.messages import (
     CaseDetail,
@@ -30,8 +29,8 @@ from bustle.webapp.messages import (
     Responses,
     Signature,
 )
+from bustle.webapp.personal_data import ARCHIVE, personal_data
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
-from bustle.webapp.roles import covers
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
 from bustle.webapp.tables import Case, Drop, DroppedFile, Reading, SecondReading
 
@@ -68,26 +67,14 @@ def delete_case(case_id: str, server: CurrentServer, person: CurrentPerson) -> N
     403 for a signed case, unless an admin asks; 409 while its drop is still being read.
     """
     with server.sessions.begin() as session:
-        case = named_case(case_id, session)
-        is_signed = any(reading.signed is not None for reading in case.readings)
-        if is_signed and not covers(person.role, "admin"):
-            raise HTTPException(403, "the case is signed; only an admin deletes it")
-        job = server.jobs.state(case.drop_id)
-        if job is not None and job.state in ("waiting", "running"):
-            raise HTTPException(409, "its drop is still being read; delete it after that")
-        file = session.get_one(DroppedFile, case.file_id)
-        note(session, person.name, "case deleted", case=case_id, version=case.version, signed=is_signed)
-        session.delete(case)
-        if case.frame is None:
-            file.deleted = [*file.deleted, case_id]
-        session.flush()
-        drop, stored, was_last = file.drop_id, file.stored, is_spent(session, file)
-        if was_last:
-            session.delete(file)
-    # Only what no row tells of any more: a failure before leaves the case whole.
-    shutil.rmtree(server.data.case(case_id).path, ignore_errors=True)
-    if was_last:
-        server.data.remove_upload(drop, stored)
+        deleted = delete_rows(session, [named_case(case_id, session)], person, jobs=server.jobs)
+    deleted.remove_files(server.data)
+
+
+@router.get("/{case_id}/data", response_class=FileResponse, responses=ARCHIVE)
+def take_data(case: NamedCase, session: CurrentSession, server: CurrentServer, person: CurrentPerson) -> FileResponse:
+    """All that is kept of a case, as a ZIP archive: its files, every reading, and its lines of the audit trail."""
+    return personal_data(session, [case], person, data=server.data)
 
 
 @router.get("/{case_id}/picture", response_class=FileResponse, responses=PICTURE)

@@ -118,6 +118,7 @@ def frame_case(
         folder=image.name,
         kind="image",
         is_dicom=image.dicom is not None,
+        patient=case.patient,
         clip_id=case.id,
         frame=number,
         width=0,

@@ -90,12 +90,14 @@ class DropInfo(Message):
 class CaseSummary(Message):
     """A row of the worklist. `malignant` is the calibrated probability, `read_again` counts second readings.
 
-    Of a `frame` that was taken out of a clip, `clip_id` names the clip's case.
+    Of a `frame` that was taken out of a clip, `clip_id` names the clip's case. `patient` is a pseudonym, made of the
+    number in the file: cases of one person have the same.
     """
 
     id: str
     drop: str
     name: str
+    patient: str | None
     kind: CaseKind
     status: CaseStatus
     problem: str | None
@@ -107,6 +109,19 @@ class CaseSummary(Message):
     clip_id: str | None
     frame: int | None
     made: datetime
+
+
+class PatientNumber(Message):
+    """As it stands in DICOM files (Patient ID)."""
+
+    number: Text = Field(min_length=1, max_length=64)
+
+
+class PatientCases(Message):
+    """Whose pseudonym it is, and the cases of that person."""
+
+    patient: str
+    cases: list[str]
 
 
 class Moved(Message):

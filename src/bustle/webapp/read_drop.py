@@ -97,7 +97,7 @@ class DropReader:
 
     def read_image(self, image: InputImage, row: Case) -> None:
         """Predict one image into the folder of its case, and write to the row what the worklist says of it."""
-        item = _Item(image.name, "image", _only_image(image), True, image.dicom is not None)
+        item = _Item(image.name, "image", _only_image(image), True, image.dicom is not None, row.patient)
         with heard_by(lambda text: None):
             self._predict(item, row, self.data.case(row.id))
 
@@ -131,6 +131,7 @@ class DropReader:
             folder=item.name,
             kind=item.kind,
             is_dicom=item.is_dicom,
+            patient=item.patient,
             width=0,
             height=0,
             version=0,
@@ -176,6 +177,7 @@ class _Item:
     picked: Picked
     alone: bool
     is_dicom: bool
+    patient: str | None
 
     def title(self, file_name: str) -> str:
         """What a person calls it: its file's name, and which of several in that."""
@@ -190,8 +192,15 @@ def _items(picked: Picked) -> list[_Item]:
         kind: Literal["image", "unread"] = "unread" if image.problem is not None else "image"
         places = {image.name: picked.places[image.name]} if image.name in picked.places else {}
         only = dataclasses.replace(_only_image(image), places=places)
-        found.append(_Item(image.name, kind, only, alone, image.dicom is not None))
-    return found + [_Item(clip.name, "clip", _only_clip(clip), alone, False) for clip in picked.clips]
+        found.append(_Item(image.name, kind, only, alone, image.dicom is not None, _patient(picked, image.name)))
+    return found + [
+        _Item(clip.name, "clip", _only_clip(clip), alone, False, clip.place.patient) for clip in picked.clips
+    ]
+
+
+def _patient(picked: Picked, name: str) -> str | None:
+    place = picked.places.get(name)
+    return None if place is None else place.patient
 
 
 def _only_image(image: InputImage) -> Picked:

@@ -59,7 +59,8 @@ class Case(Base):
     Of a `frame` that was taken out of a clip to be read like an image, `clip_id` names the clip's case, which may be
     gone.
 
-    `malignant` is the calibrated probability. `version` is that of its newest reading, 0 without any.
+    `patient` is a pseudonym of whoever it shows, None where the file does not say it. `malignant` is the calibrated
+    probability. `version` is that of its newest reading, 0 without any.
     """
 
     __tablename__ = "cases"
@@ -76,6 +77,7 @@ class Case(Base):
     is_dicom: Mapped[bool] = mapped_column(default=False)
     clip_id: Mapped[str | None] = mapped_column(String(32))
     frame: Mapped[int | None]
+    patient: Mapped[str | None] = mapped_column(String(32), index=True)
     decision: Mapped[str | None]
     malignant: Mapped[float | None]
     width: Mapped[int]
