@@ -8,6 +8,8 @@ from bustle.report.wording import NOTHING, SPREADS
 
 COLUMNS = ("method", "data", "metric", "unit", "published", "as published (ours)", "strict (ours)")
 
+DIFFERS = "≠"
+
 AVERAGES = {
     "binary": "those of the positive class",
     "macro": "means over the classes",
@@ -43,9 +45,10 @@ def strict(figure: ReproducedFigure, *, smoke: str) -> str:
 
 
 def _own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str, differs: bool) -> str:
-    """`83.10 ± 2.40 [80.2, 85.9] smoke ≠`: ≠ marks what lies farther from the print than its SD.
+    """`83.10 ± 2.40 [80.2, 85.9] ≠`: ≠ marks what lies farther from the print than its SD.
 
-    `1 of 5` stands behind the figure of a part of the trainings, which is not marked.
+    `1 of 5` stands behind the figure of a part of the trainings, `smoke` behind one of small trainings: neither is
+    marked, because it is no attempt at what is printed.
     """
     if ours is None:
         return NOTHING
@@ -60,8 +63,8 @@ def _own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str, differ
         words.append(f"{ours.trainings.finished} of {ours.trainings.wanted}")
     if smoke and ours.trainings is not None:
         words.append("smoke")
-    if differs:
-        words.append("≠")
+    elif differs:
+        words.append(DIFFERS)
     return " ".join(words)
 
 
@@ -82,8 +85,8 @@ def legend(found: Reproduction) -> list[str]:
     said = [
         f"± of ours: {SPREADS[found.spread]} as published, SD over folds (ddof 1) strictly{mean}. "
         f"Brackets: 95 % intervals {over}.",
-        "≠ marks what lies farther from the printed figure than its printed ± does; where none is printed nothing is "
-        "marked.",
+        f"{DIFFERS} marks what lies farther from the printed figure than its printed ± does; where none is printed "
+        "nothing is marked.",
     ]
     if any(ours and ours.trainings for ours in _own_figures(found)):
         rules = (load_protocol(found.protocol), load_protocol("strict"))
@@ -93,13 +96,13 @@ def legend(found: Reproduction) -> list[str]:
             "not marked."
         )
     if any(ours and not ours.is_complete for ours in _own_figures(found)):
-        said.append("1 of 5: of so many trainings of single folds; ≠ waits for all of them.")
+        said.append(f"1 of 5: of so many trainings of single folds; {DIFFERS} waits for all of them.")
     if any(ours and ours.p_reference_better is not None for ours in _own_figures(found)):
         said.append("p: one-sided t test over repeats (pooled variance) that the paper's own method is better.")
     if found.smoke:
         said.append(
             f"smoke: a small form that shows that the row runs, not what it gives ({found.smoke}; random weights, "
-            "smaller networks)."
+            f"smaller networks); {DIFFERS} never stands there, since nothing was reproduced."
         )
     return said
 
