@@ -9,7 +9,7 @@ import pytest
 from tests.experiments.made_run import write_run
 
 from bustle.core.recipe import load_protocol
-from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, Trainings
+from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, ReproducedRow, Trainings
 from bustle.evaluation.result_files import read_run
 from bustle.evaluation.results import RunResult
 from bustle.experiments.reproduction.counted import counted_figures
@@ -17,7 +17,7 @@ from bustle.experiments.reproduction.items import find_items
 from bustle.experiments.reproduction.own_figures import extreme_of, own_figure, p_reference_better
 from bustle.experiments.reproduction.printed_metrics import OwnMetric
 from bustle.experiments.reproduction.printed_rows import rows_of
-from bustle.report.reproduction_wording import as_published, strict
+from bustle.report.reproduction_wording import as_published, notes, strict
 
 DICE = OwnMetric(title="DSC", part="segmentation", name="dice", unit="percent", scale=100.0)
 
@@ -101,6 +101,29 @@ def test_what_differs_by_more_than_the_printed_deviation_is_marked(mean: float, 
     assert as_published(begun, smoke="").endswith("] 1 of 5")
     assert ("≠" in strict(replace(figure, strict=ours), smoke="")) is marked
     assert "≠" not in strict(replace(figure, strict=ours, same_strictly=False), smoke="")
+
+
+def test_what_is_said_of_several_metrics_of_a_row_is_said_once():
+    of_metric = {
+        name: ReproducedFigure(
+            metric=name, unit="percent", published=80.0, published_sd=None, note=note, as_published=None, strict=None
+        )
+        for name, note in (("SEN", "quoted"), ("DSC", "quoted; unlike its F1"), ("ACC", "quoted"), ("IoU", ""))
+    }
+    row = ReproducedRow(
+        method="FCN",
+        variant="",
+        dataset="BUSI",
+        recipes=(),
+        reason="",
+        notes=("late",),
+        figures=tuple(of_metric.values()),
+    )
+    assert notes([row, row]) == [
+        "FCN, BUSI: late",
+        "FCN, BUSI, SEN, ACC: quoted",
+        "FCN, BUSI, DSC: quoted; unlike its F1",
+    ]
 
 
 def test_a_print_is_not_set_against_another_quantity_of_the_strict_protocol():

@@ -9,7 +9,7 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.reproduction import Reproduction
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
-from bustle.report.reproduction_wording import DIFFERS, as_published, legend, method, printed, strict
+from bustle.report.reproduction_wording import DIFFERS, as_published, legend, method, notes, printed, strict
 
 POSITIVE = "malignant"
 
@@ -21,6 +21,7 @@ def write_reproduction_page(path: Path, found: Reproduction, *, curves: Mapping[
         "reproduction.html",
         found=found,
         legend=legend(found),
+        notes=notes(found.rows),
         method=method,
         printed=printed,
         as_published=as_published,

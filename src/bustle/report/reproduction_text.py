@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bustle.core.files import write_text
 from bustle.evaluation.reproduction import ReproducedRow, Reproduction
-from bustle.report.reproduction_wording import COLUMNS, as_published, legend, method, printed, strict
+from bustle.report.reproduction_wording import COLUMNS, as_published, legend, method, notes, printed, strict
 
 
 def write_reproduction_text(path: Path, found: Reproduction) -> None:
@@ -26,9 +26,8 @@ def reproduction_text(found: Reproduction) -> str:
     if found.flaws:
         lines += ["", f"Flaws of the published protocol ({found.protocol}):", ""]
         lines += [f"- {' '.join(flaw.split())}" for flaw in found.flaws]
-    notes = [f"- {method(row)}, {row.dataset}: {note}" for row in found.rows for note in _notes(row)]
-    if notes:
-        lines += ["", "Notes:", "", *dict.fromkeys(notes)]
+    if said := notes(found.rows):
+        lines += ["", "Notes:", "", *(f"- {note}" for note in said)]
     return "\n".join([*lines, ""])
 
 
@@ -48,11 +47,6 @@ def _cells(row: ReproducedRow, *, smoke: str) -> list[tuple[str, ...]]:
         )
         for figure in row.figures
     ]
-
-
-def _notes(row: ReproducedRow) -> list[str]:
-    printed_notes = [f"{figure.metric}: {figure.note}" for figure in row.figures if figure.note]
-    return [*row.notes, *printed_notes]
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bustle.core.recipe import Protocol, load_protocol
 from bustle.evaluation.reproduction import OwnFigure, ReproducedFigure, ReproducedRow, Reproduction
 from bustle.report.wording import NOTHING, SPREADS
@@ -70,6 +72,18 @@ def _own(figure: ReproducedFigure, ours: OwnFigure | None, *, smoke: str, differ
 
 def method(row: ReproducedRow) -> str:
     return f"{row.method} ({row.variant})" if row.variant else row.method
+
+
+def notes(rows: Sequence[ReproducedRow]) -> list[str]:
+    """What a reader must know of rows and of single figures, once for all metrics of a row that it is said of."""
+    said: dict[str, None] = {}
+    for row in rows:
+        whose = f"{method(row)}, {row.dataset}"
+        said |= dict.fromkeys(f"{whose}: {note}" for note in row.notes)
+        for note in dict.fromkeys(figure.note for figure in row.figures if figure.note):
+            metrics = ", ".join(figure.metric for figure in row.figures if figure.note == note)
+            said[f"{whose}, {metrics}: {note}"] = None
+    return list(said)
 
 
 def legend(found: Reproduction) -> list[str]:
