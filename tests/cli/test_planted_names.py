@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -48,25 +49,30 @@ def test_training_with_a_study_names_nobody(
     check(tmp_path, "".join(capfd.readouterr()), least_files=10)
 
 
-@pytest.mark.parametrize("reader", ["dicom:", ""])
+@pytest.mark.parametrize("given", ["dicom:folder", "folder", "file", "archive"])
 def test_an_evaluation_with_a_study_names_nobody(
-    reader: str,
+    given: str,
     study: Path,
     labelled: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Also where a file is given without the name of its reader; whoever typed its path sees it in the terminal."""
-    spec = f"{reader}{study}" if reader else str(written(study.parent, data_set(scan(seed=5)), "Planted-one.dcm"))
+    """Also where it is given without the name of its reader; whoever typed its path sees it in the terminal."""
+    spec = {
+        "dicom:folder": f"dicom:{study}",
+        "folder": study,
+        "file": study / "Planted-a",
+        "archive": shutil.make_archive(str(study), "zip", study),
+    }[given]
     package = write_package(tmp_path / "made.bustle")
-    words = ["evaluate", "--model", str(package), "--data", f"folder:{labelled}", spec]
+    words = ["evaluate", "--model", str(package), "--data", f"folder:{labelled}", str(spec)]
     words += ["--out", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["bustle", *words])
     assert main(words) == 0
     told = "".join(capfd.readouterr())
-    check(tmp_path, told if reader else "", least_files=10)
-    assert any((tmp_path / "out" / "predictions").rglob("1.1#1/prediction.json")) is bool(reader)
+    check(tmp_path, told if given == "dicom:folder" else "", least_files=10)
+    assert any((tmp_path / "out" / "predictions").rglob("1.1#1/prediction.json"))
 
 
 def check(folder: Path, told: str, *, least_files: int) -> None:

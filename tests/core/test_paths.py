@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bustle.core.paths import given_path, word_in_results
+from bustle.core.paths import given_path, name_as_study, word_in_results
 
 SOURCES = Path(__file__).parents[2] / "src" / "bustle"
 
@@ -58,3 +58,9 @@ def test_results_tell_paths_from_the_working_folder_or_by_their_names(
 ):
     monkeypatch.chdir(tmp_path)
     assert word_in_results(word.replace("{here}", str(tmp_path))) == expected
+
+
+def test_what_turned_out_to_be_a_study_is_not_named():
+    assert word_in_results("a-folder-of-somebody") == "a-folder-of-somebody"
+    name_as_study("a-folder-of-somebody")
+    assert word_in_results("a-folder-of-somebody") == "…"

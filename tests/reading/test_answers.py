@@ -13,6 +13,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.reading.clip_answer import ClipAnswer, answer_clip
 from bustle.reading.frame_record import FrameRecord
 from bustle.reading.study_answer import PartAnswer, answer_study
+from bustle.reading.told import told_of_study
 from bustle.reading.verdict import Opinion, Verdict, verdict_of
 
 
@@ -153,9 +154,21 @@ def test_a_contradiction_is_refused(changes: dict, said: str):
         dataclasses.replace(verdict, **changes)
 
 
-def part(name: str, malignant: float, side: str | None) -> PartAnswer:
+def part(name: str, malignant: float, side: str | None, *, lesions: int = 1) -> PartAnswer:
     verdict: Verdict = along(malignant).verdict
-    return PartAnswer(name=name, side=side, frames=1, lesions=1, decided_by=1, verdict=verdict)  # type: ignore[arg-type]
+    return PartAnswer(name=name, side=side, frames=1, lesions=lesions, decided_by=1, verdict=verdict)  # type: ignore[arg-type]
+
+
+def test_a_lesion_of_several_clips_is_counted_by_where_it_is_seen():
+    """Two clips and an image of one breast may show one lesion: there is no sum of theirs."""
+    parts = [part("a", 0.9, "left"), part("b", 0.9, "left", lesions=2), part("c", 0.1, "left", lesions=0)]
+    study = answer_study([*parts, part("d", 0.1, "right")], study="1.2", patient=None)
+    assert [(side.side, side.parts, side.seen_in, side.answer.said_by) for side in study.sides] == [
+        ("left", 3, 2, 2),
+        ("right", 1, 1, 1),
+    ]
+    sides = "left: malignant, a lesion in 2 of 3; right: benign, a lesion in 1 of 1"
+    assert told_of_study(study) == f"study 1.2: malignant, as 2 of 4 say ({sides})"
 
 
 def test_a_study_and_its_sides():

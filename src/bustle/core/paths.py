@@ -15,6 +15,9 @@ _ABSOLUTE = re.compile(r"(?P<start>.*?[:=])??(?P<path>(?:/|~|[A-Za-z]:[\\/])[^?]
 _STUDY = re.compile(r"(?P<start>(?:--[a-z-]+=)?dicom:)[^?]*(?P<query>\?.*)?", re.DOTALL)
 """A data spec of the reader `dicom`."""
 
+_STUDIES: set[str] = set()
+"""Words of this command that were seen to name studies."""
+
 _DICOM_FILE = re.compile(r"(?P<start>--[a-z-]+=)?.*(?P<ending>\.(?:dcm|dicom))", re.DOTALL | re.IGNORECASE)
 
 
@@ -46,11 +49,18 @@ def place_in_results(path: Path) -> str:
     return full.relative_to(here).as_posix() if full.is_relative_to(here) else full.name
 
 
+def name_as_study(word: str) -> None:
+    """What `word` names has turned out to be a study: `word_in_results` leaves its name out from now on."""
+    _STUDIES.add(word)
+
+
 def word_in_results(word: str) -> str:
     """A word of a command line, whose absolute paths (`/x`, `--out=/x`, `folder:/x?name=y`) become places.
 
     DICOM files and the folders of studies may be named after a patient: their names are left out.
     """
+    if word in _STUDIES:
+        return "…"
     study, file = _STUDY.fullmatch(word), _DICOM_FILE.fullmatch(word)
     if study is not None:
         return f"{study['start']}…{study['query'] or ''}"

@@ -16,9 +16,10 @@ from typing import Protocol
 from urllib.parse import parse_qsl
 
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.paths import given_path
+from bustle.core.paths import given_path, name_as_study
 from bustle.core.types import Case, Collection
 from bustle.data.archives import is_archive, remove_abandoned_studies, unpacked
+from bustle.io.dicom.recognition import is_dicom
 
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 
@@ -143,6 +144,8 @@ def open_sources(specs: Sequence[str]) -> Collection:
                     remedy="give one of the sources another name with ?name=",
                 )
             seen[case.case_id] = text
+        if collection.cases and any(map(is_dicom, collection.cases[0].files[:1])):
+            name_as_study(text)
         cases += collection.cases
         findings += collection.findings
     return Collection(tuple(cases), tuple(findings))

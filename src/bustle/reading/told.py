@@ -20,15 +20,20 @@ def told_of_clip(answer: ClipAnswer) -> str:
 
 
 def told_of_study(answer: StudyAnswer) -> str:
-    """Such as `study 1.2.3: malignant (right: malignant, left: benign)`; a study without a name is a patient's."""
+    """Such as `study 1.2: refer, as 1 of 3 say (left: refer, a lesion in 2 of 2; right: benign, a lesion in 1 of 1)`.
+
+    A study without a name is a patient's.
+    """
     name = f"study {answer.study}" if answer.study is not None else f"patient {answer.patient}"
+    if answer.answer is None:
+        return f"{name}: no answer"
     sides = [
-        f"{side.side}: {side.answer.verdict.decision}"
+        f"{side.side or 'unknown side'}: {side.answer.verdict.decision}, a lesion in {side.seen_in} of {side.parts}"
         for side in answer.sides
-        if side.side is not None and side.answer is not None
+        if side.answer is not None
     ]
-    decision = "no answer" if answer.answer is None else answer.answer.verdict.decision
-    return f"{name}: {decision}" + (f" ({', '.join(sides)})" if sides else "")
+    said = f"as {answer.answer.said_by} of {len(answer.parts)} say"
+    return f"{name}: {answer.answer.verdict.decision}, {said} ({'; '.join(sides)})"
 
 
 def _told(verdict: Verdict) -> str:

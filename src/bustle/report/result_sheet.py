@@ -55,6 +55,8 @@ def draw_result_sheet(pictures: Sequence[SheetPicture], *, left_out: int, model:
             text = "\n".join(picture.lines)
             axes.text(0, -0.04, text, fontsize=7.5, va="top", transform=axes.transAxes, wrap=True, parse_math=False)
         foot = f"Model: {model}, version {version}."
+        if len(pictures) > 1:
+            foot = "Lesions are numbered picture by picture: some may be the same. " + foot
         if left_out:
             foot = f"{left_out} more images are told of in the structured report alone. " + foot
         figure.text(0.08, 0.05, foot, fontsize=8, parse_math=False)

@@ -137,9 +137,10 @@ def test_the_report_says_the_answer_about_each_image(folder: Path) -> None:
     codes = [item.value.value for item in groups[0].get_qualitative_evaluations(name=POSSIBLE)]
     assert codes == ["30807003", "21594007"]
     texts = [item.TextValue for item in groups[0][0].ContentSequence if item.ValueType == "TEXT"]
-    assert texts[-3:] == [
+    assert texts[-4:] == [
         "AI generated. Research only, not for diagnosis.",
         "two frames?",
+        "Lesions are seen in 2 images or clips of the left side and numbered in each: some may be the same",
         "Moved by: taller than wide +0.12",
     ]
     assert "Made-up mod?le" in texts

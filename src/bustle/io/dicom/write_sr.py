@@ -68,7 +68,8 @@ def report_measurements(
     sources = [image.source for image in images]
     groups: list[Any] = []
     for image in images:
-        groups.append(_answer_group(image, algorithm))
+        remarks = [*image.answer.remarks, *_perhaps_again(image, images)]
+        groups.append(_answer_group(image, algorithm, remarks=remarks))
         for place, lesion in enumerate(image.lesions, start=1):
             found = segmentations[image.source.sop_instance]
             group = _lesion_group if image.slices is None else _lesion_of_volume_group
@@ -169,7 +170,18 @@ def _site(source: SourceImage) -> FindingSite:
     return FindingSite(_coded(concepts.BREAST), laterality=None if side is None else _coded(side))
 
 
-def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAndQualitativeEvaluations:
+def _perhaps_again(image: ReportedImage, images: Sequence[ReportedImage]) -> Iterator[str]:
+    """That other images of the side show lesions too, where they do: nothing says whether they are the same."""
+    side = side_of(image.source)
+    seen_in = sum(bool(other.lesions) for other in images if side_of(other.source) == side)
+    if image.lesions and seen_in > 1:
+        of_side = "of unknown side" if side is None else f"of the {side.meaning.lower()} side"
+        yield f"Lesions are seen in {seen_in} images or clips {of_side} and numbered in each: some may be the same"
+
+
+def _answer_group(
+    image: ReportedImage, algorithm: Algorithm, *, remarks: Sequence[str]
+) -> MeasurementsAndQualitativeEvaluations:
     """What is said about an image as a whole, or of the frame that stands for a clip or a volume."""
     from highdicom.sr import (
         MeasurementsAndQualitativeEvaluations,
@@ -200,7 +212,7 @@ def _answer_group(image: ReportedImage, algorithm: Algorithm) -> MeasurementsAnd
             )
         ],
     )
-    _comment(group, [NOT_FOR_DIAGNOSIS, *answer.remarks, *(f"Moved by: {text}" for text in answer.moved_by)])
+    _comment(group, [NOT_FOR_DIAGNOSIS, *remarks, *(f"Moved by: {text}" for text in answer.moved_by)])
     return group
 
 
