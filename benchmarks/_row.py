@@ -25,7 +25,7 @@ class Row:
     """One peer, measured side by side with bustle. Without `ratio` it was left out, because `needs` is not installed.
 
     `roofline_fraction`: the share of what the machine could do at most that bustle reached. `bytes`: peak memory of
-    each side, where that is what was measured.
+    each side, where that is what was measured. `recall`: of an approximate search, against an exhaustive one.
     """
 
     goal: str
@@ -34,6 +34,7 @@ class Row:
     needs: str | None = None
     roofline_fraction: float | None = None
     bytes: Mapping[str, int] | None = None
+    recall: float | None = None
 
     def line(self) -> str:
         if self.ratio is None:
@@ -41,4 +42,6 @@ class Row:
         told = f"{self.ratio.min:.2f}x / {self.ratio.median:.2f}x / {self.ratio.max:.2f}x (min / median / max)"
         if self.roofline_fraction is not None:
             told += f", {100 * self.roofline_fraction:.1f} % of the roofline"
+        if self.recall is not None:
+            told += f", recall {self.recall:.3f}"
         return f"{self.goal} | {self.peer}: {told}"

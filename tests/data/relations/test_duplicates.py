@@ -12,11 +12,11 @@ from tests.data import speckle_frames as made
 from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.types import Case
-from bustle.data.case_pass import each_sample
 from bustle.data.readers import busi, folder
 from bustle.data.relations import duplicates
 from bustle.data.relations.duplicates import compare_frames, groups_of_pairs, related_frames
 from bustle.data.relations.frame_features import frame_features
+from bustle.data.relations.shelved_frames import ShelvedFrames
 from bustle.data.sources import open_sources
 
 COPIES = {
@@ -146,8 +146,10 @@ def test_known_groups_of_busi(real_data: Path) -> None:
     root = real_data / "busi" / "Dataset_BUSI_with_GT"
     wanted = {f"busi/{label} ({number})" for label, number in SAMPLE}
     cases = [case for case in busi.read(root, name="busi", options={}).cases if case.case_id in wanted]
-    features = list(each_sample(cases, lambda s: frame_features(s.image), description=""))
-    pairs = compare_frames(cases, features)  # type: ignore[arg-type]
+    shelf = ShelvedFrames()
+    for case in cases:
+        shelf.put(case.case_id, frame_features(case.load().image))
+    pairs = compare_frames(cases, shelf)
     copies = groups_of_pairs(cases, pairs, relations=duplicates.COPIES)
     assert {frozenset(group) for group in copies} == {
         frozenset({"busi/benign (433)", "busi/malignant (145)"}),

@@ -3,16 +3,15 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
-import pytest
 
-from bustle.data.relations import frame_candidates
-from bustle.data.relations.frame_candidates import candidate_pairs
-from bustle.data.relations.frame_features import FrameFeatures
+from bustle.data.relations.frame_candidates import Candidate, candidate_pairs
+from bustle.data.relations.frame_features import FrameFeatures, mirrored, unit_descriptors
+from bustle.data.relations.neighbour_index import NeighbourIndex
 
 
 def noise_frame(random: np.random.Generator, *, points: int) -> FrameFeatures:
     """Descriptors of the length that SIFT's have, with few large entries: two of them are hardly ever alike."""
-    thumbnail = random.normal(size=64).astype(np.float32)
+    thumbnail = random.normal(size=576).astype(np.float32)
     sparse = random.random((points, 128)) * (random.random((points, 128)) < 0.15)
     descriptors = np.clip(sparse / np.linalg.norm(sparse, axis=1, keepdims=True) * 512, 0, 255).astype(np.uint8)
     return FrameFeatures(
@@ -29,18 +28,53 @@ def test_frames_that_share_points_are_candidates_and_others_are_not():
     random = np.random.default_rng(0)
     frames = [noise_frame(random, points=200) for _ in range(12)]
     frames[3].descriptors[:20] = frames[9].descriptors[50:70]
-    assert candidate_pairs(frames, mirror=False) == [(3, 9)]
+    frames[2].descriptors[100:120] = mirrored(frames[7]).descriptors[30:50]
+    assert candidate_pairs(frames) == [Candidate(3, 9, mirror=False), Candidate(2, 7, mirror=True)]
 
 
-def test_memory_does_not_grow_with_descriptors_times_cells(monkeypatch: pytest.MonkeyPatch):
-    """All similarities of 8,000 descriptors to their 800 cells at once would take 26 MB, and 51 MB to sort them."""
-    monkeypatch.setattr(frame_candidates, "_CELL_SIZE", 20)
-    monkeypatch.setattr(frame_candidates, "_SIMILARITIES", 200_000)
+def test_frames_without_features_are_candidates_by_their_pictures():
+    random = np.random.default_rng(0)
+    frames = [noise_frame(random, points=0) for _ in range(12)]
+    frames[4].thumbnail[:] = frames[8].thumbnail
+    frames[5].thumbnail[:] = mirrored(frames[6]).thumbnail
+    assert candidate_pairs(frames) == [Candidate(4, 8, mirror=False), Candidate(5, 6, mirror=True)]
+
+
+def test_what_is_in_every_frame_makes_candidates_of_some_pairs_and_not_of_all():
+    """A scanner's frames share 20 points: with twice as many frames each pair would be found four times as often."""
+    found = {}
+    for count in (40, 80):
+        random = np.random.default_rng(0)
+        frames = [noise_frame(random, points=60) for _ in range(count)]
+        for frame in frames:
+            frame.descriptors[:20] = np.clip(frames[0].descriptors[:20] + random.normal(size=(20, 128)), 0, 255)
+        found[count] = len(candidate_pairs(frames))
+    assert found[80] < 3 * max(found[40], 40)
+    assert found[80] < 80 * 79 / 2 / 4
+
+
+def test_most_of_the_nearest_neighbours_are_found():
+    """Against all distances, of 2,000 real descriptors' worth of noise with a near neighbour each."""
+    random = np.random.default_rng(0)
+    vectors = unit_descriptors(noise_frame(random, points=2000).descriptors)
+    questions = vectors + random.normal(scale=0.01, size=vectors.shape).astype(np.float32)
+    index = NeighbourIndex([vectors[:700], vectors[700:]], counts=[700, 1300])
+    asked, found = index.nearest(questions, at_most=4, leaves=32, within=0.06)
+    exact = np.argmin(
+        (questions**2).sum(axis=1)[:, None] - 2 * questions @ vectors.T + (vectors**2).sum(axis=1), axis=1
+    )
+    pairs = set(zip(asked.tolist(), found.tolist(), strict=True))
+    hit = sum((number, nearest) in pairs for number, nearest in enumerate(exact.tolist()))
+    assert hit > 0.95 * len(questions)
+
+
+def test_memory_does_not_grow_with_pairs():
+    """All similarities of 8,000 descriptors would take 256 MB."""
     random = np.random.default_rng(0)
     frames = [noise_frame(random, points=400) for _ in range(20)]
     tracemalloc.start()
     try:
-        candidate_pairs(frames, mirror=False)
+        candidate_pairs(frames)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -19,7 +19,10 @@ from bustle.data.relations.duplicates import (
     groups_of_pairs,
     remembered_pairs,
 )
+from bustle.data.relations.frame_features import FrameFeatures
 from bustle.data.relations.leak_groups import conflicting_groups, leak_groups
+from bustle.data.relations.shelved_frames import ShelvedFrames
+from bustle.data.relations.volume_slices import sample_features
 from bustle.io.raster import is_grey_mask
 from bustle.io.volume import is_grey_mask_volume, is_volume
 
@@ -46,20 +49,24 @@ def audit(collection: Collection) -> Audit:
     compared = compared_frames(cases)
     mask_files = {case.case_id: case.files[1 : 1 + case.mask_files] for case in cases}
 
-    def look(sample: Sample) -> CaseFacts:
+    pairs = remembered_pairs(cases)
+    shelf = ShelvedFrames()
+
+    def look(sample: Sample) -> tuple[CaseFacts, FrameFeatures | None]:
         grey = any(map(_has_grey_levels, mask_files[sample.case_id]))
-        return case_facts(sample, compared=sample.case_id in compared, grey_mask=grey)
+        features = sample_features(sample, compared=sample.case_id in compared) if pairs is None else None
+        return case_facts(sample, grey_mask=grey), features
 
     looked = each_sample(cases, look, description="looking at cases")
     for case, result in zip(cases, looked, strict=True):
         if isinstance(result, InputError):
             unreadable.append(Finding("unreadable", (case.case_id,), result.in_results()))
         else:
-            facts[case.case_id] = result
-    pairs = remembered_pairs(cases)
+            facts[case.case_id], features = result
+            if features is not None:
+                shelf.put(case.case_id, features)
     if pairs is None:
-        frames = [facts[case.case_id].features if case.case_id in facts else None for case in cases]
-        pairs = compare_frames(cases, frames)
+        pairs = compare_frames(cases, shelf)
     duplicates = groups_of_pairs(cases, pairs, relations=COPIES)
     related = groups_of_pairs(cases, pairs, relations=RELATED)
     conflicting = conflicting_groups(cases, duplicates)

@@ -12,8 +12,8 @@ from bustle.core.types import Label, Sample
 from bustle.data.audit.marks import marks_in
 from bustle.data.blank_pictures import nothing_in
 from bustle.data.relations.burned_in import colour_overlay
-from bustle.data.relations.frame_features import FrameFeatures, to_grey
-from bustle.data.relations.volume_slices import sample_features, shown_slice
+from bustle.data.relations.frame_features import to_grey
+from bustle.data.relations.volume_slices import shown_slice
 from bustle.drawing.outlines import as_canvas, as_jpeg, draw_outline
 
 PICTURE_WIDTH = 220
@@ -44,11 +44,10 @@ class CaseFacts:
     at_border: bool
     nothing: str | None
     picture: bytes
-    features: FrameFeatures
 
 
-def case_facts(sample: Sample, *, compared: bool = True, grey_mask: bool = False) -> CaseFacts:
-    """Look at one decoded case, of a volume at one slice; `compared` as in `frame_features`.
+def case_facts(sample: Sample, *, grey_mask: bool = False) -> CaseFacts:
+    """Look at one decoded case, of a volume at one slice.
 
     `grey_mask` says what only the file knows, that grey values were cut.
     """
@@ -68,7 +67,6 @@ def case_facts(sample: Sample, *, compared: bool = True, grey_mask: bool = False
         at_border=lesion is not None and bool(_edge(lesion).any()),
         nothing=nothing_in(whole.image),
         picture=_picture(sample.image, lesion, ink),
-        features=sample_features(whole, compared=compared),
     )
 
 

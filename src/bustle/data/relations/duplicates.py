@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -28,6 +28,7 @@ from bustle.data.content_hashes import content_hashes
 from bustle.data.relations.frame_candidates import candidate_pairs
 from bustle.data.relations.frame_features import FrameFeatures, mirrored
 from bustle.data.relations.frame_match import FrameMatch, match_frames
+from bustle.data.relations.shelved_frames import ShelvedFrames
 from bustle.data.relations.volume_slices import sample_features
 from bustle.io.volume import is_volume
 from bustle.io.volume_files import detached_files
@@ -39,7 +40,7 @@ RELATED: tuple[Relation, ...] = (*COPIES, "same-scene")
 FRAMES_PER_VIDEO = 16
 """Frames of one video that are compared with other pictures; the neighbours of each show the same scene."""
 
-_VERSION = 3
+_VERSION = 4
 """Part of the key of remembered results; to be raised with every change of what is found."""
 
 
@@ -96,11 +97,12 @@ def related_frames(cases: Sequence[Case]) -> tuple[FramePair, ...]:
     def look(sample: Sample) -> FrameFeatures:
         return sample_features(sample, compared=sample.case_id in compared)
 
-    features = [
-        None if isinstance(result, InputError) else result
-        for result in each_sample(cases, look, description="looking at frames")
-    ]
-    return compare_frames(cases, features)
+    shelf = ShelvedFrames()
+    looked = each_sample(cases, look, description="looking at frames")
+    for case, result in zip(cases, looked, strict=True):
+        if not isinstance(result, InputError):
+            shelf.put(case.case_id, result)
+    return compare_frames(cases, shelf)
 
 
 def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
@@ -118,23 +120,20 @@ def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def compare_frames(cases: Sequence[Case], features: Sequence[FrameFeatures | None]) -> tuple[FramePair, ...]:
-    """As `related_frames`, from features that were computed before (None for a broken case)."""
-    readable = [i for i, frame in enumerate(features) if frame is not None]
-    frames = [frame for frame in features if frame is not None]
+def compare_frames(cases: Sequence[Case], shelf: ShelvedFrames) -> tuple[FramePair, ...]:
+    """As `related_frames`, from features that were computed before; those of broken cases are missing."""
+    readable = [case for case in cases if case.case_id in shelf]
+    frames = shelf.of([case.case_id for case in readable])
+    seen = [_Seen(frame.pixel_hash, bool(frame.thumbnail.any())) for frame in frames]
     found: dict[tuple[int, int], tuple[Relation, float, float, float]] = {}
-    for pair in _identical(frames):
+    for pair in _identical(seen):
         found[pair] = ("identical", 1.0, 1.0, 1.0)
-    ones = _one_of_each(frames)
-    distinct = [frames[i] for i in ones]
+    ones = _one_of_each(seen)
+    of_video = [None if case.video is None else (case.source, case.video) for case in readable]
     candidates = [
-        (ones[i], ones[j], mirror) for mirror in (False, True) for i, j in candidate_pairs(distinct, mirror=mirror)
-    ]
-    of_video = [None if cases[i].video is None else (cases[i].source, cases[i].video) for i in readable]
-    candidates = [
-        (i, j, mirror)
-        for i, j, mirror in candidates
-        if (i, j) not in found and (of_video[i] is None or of_video[i] != of_video[j])
+        (ones[first], ones[second], mirror)
+        for first, second, mirror in candidate_pairs(shelf.of([readable[i].case_id for i in ones]))
+        if of_video[ones[first]] is None or of_video[ones[first]] != of_video[ones[second]]
     ]
 
     def compare(candidate: tuple[int, int, bool]) -> FrameMatch | None:
@@ -147,7 +146,7 @@ def compare_frames(cases: Sequence[Case], features: Sequence[FrameFeatures | Non
         if match is not None and relation is not None and found.get((i, j), ("same-scene",))[0] == "same-scene":
             found[i, j] = (relation, match.speckle, match.structure, match.overlap)
     pairs = tuple(
-        FramePair(cases[readable[i]].case_id, cases[readable[j]].case_id, relation, *(round(n, 4) for n in numbers))
+        FramePair(readable[i].case_id, readable[j].case_id, relation, *(round(n, 4) for n in numbers))
         for (i, j), (relation, *numbers) in sorted(found.items())
     )
     if len(readable) == len(cases):
@@ -161,17 +160,24 @@ def _relation(match: FrameMatch, *, mirror: bool) -> Relation | None:
     return "same-scene" if match.is_same_scene and not mirror else None
 
 
-def _one_of_each(frames: Sequence[FrameFeatures]) -> list[int]:
-    """Of identical frames, the first that is to be compared with others (it has features), else the first of all."""
+class _Seen(NamedTuple):
+    """Of one frame what stays in memory; `compared`: it has features."""
+
+    pixel_hash: str
+    compared: bool
+
+
+def _one_of_each(frames: Sequence[_Seen]) -> list[int]:
+    """Of identical frames, the first that is to be compared with others, else the first of all."""
     chosen: dict[str, int] = {}
     for index, frame in enumerate(frames):
         known = chosen.setdefault(frame.pixel_hash, index)
-        if not frames[known].thumbnail.any() and frame.thumbnail.any():
+        if frame.compared and not frames[known].compared:
             chosen[frame.pixel_hash] = index
     return sorted(chosen.values())
 
 
-def _identical(frames: Sequence[FrameFeatures]) -> list[tuple[int, int]]:
+def _identical(frames: Sequence[_Seen]) -> list[tuple[int, int]]:
     same: dict[str, list[int]] = {}
     for index, frame in enumerate(frames):
         same.setdefault(frame.pixel_hash, []).append(index)

@@ -1,125 +1,144 @@
 """Which pairs of frames are worth a geometric comparison, without comparing every pair.
 
-An inverted file: descriptors are sorted into cells (spherical k-means), near-identical descriptors are looked for
-within a cell only, and every find is a vote for the pair of frames. The work grows almost linearly with the
-number of frames. Pairs whose small pictures agree are candidates too, for frames with few features.
+Local features ask an index of all frames' features for their nearest neighbours; each neighbour that may show the
+same point is a vote for its pair of frames. A feature has a fixed number of votes, so that the finds grow with the
+number of frames and not with its square: what a scanner draws into each of its frames votes for a few of them and
+not for all (as a text search passes over the words of every page; Sivic & Zisserman, ICCV 2003). Frames whose small
+pictures agree are candidates too, for frames with few features; each has a fixed number of these as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from bustle.data.relations.frame_features import SAME_FRAMING, FrameFeatures, mirrored_descriptors, unit_descriptors
+from bustle.data.case_pass import each
+from bustle.data.relations.frame_features import (
+    SAME_FRAMING,
+    mirrored_descriptors,
+    mirrored_thumbnail,
+    unit_descriptors,
+)
+from bustle.data.relations.neighbour_index import NeighbourIndex
+from bustle.data.relations.shelved_frames import Frames
 
-_CELL_SIZE = 1200
-_MAX_TRAINING = 60_000
-_SAME_POINT = 0.96
-"""Cosine of two descriptors above which they may show the same point; speckle of other frames rarely gets there."""
+_ASKING = 250
+"""Features of a frame that ask for neighbours; all of them answer."""
+
+_MIRRORED_ASKING = 200
+_NEIGHBOURS = 8
+_LEAVES = 32
+_SAME_POINT = 0.06
+"""Squared distance of the components of two descriptors that may show the same point. With a cosine of 0.96 they lie
+0.08 apart in all dimensions, of which the components hold about three quarters."""
 
 _VOTES = 6
-_MIRROR_KEYPOINTS = 200
-_BLOCK = 16_384
-_SIMILARITIES = 8_000_000
-"""Descriptors times cells that are compared at once, which bounds the memory."""
+_PICTURE_NEIGHBOURS = 16
+_PICTURE_LEAVES = 512
+
+Votes = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def candidate_pairs(frames: Sequence[FrameFeatures], *, mirror: bool) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, that may be copies; with `mirror`, where j may be a mirrored copy of i."""
+class Candidate(NamedTuple):
+    """Frames `first` < `second` by number, that may be copies; with `mirror`, one the mirrored copy of the other."""
+
+    first: int
+    second: int
+    mirror: bool
+
+
+def candidate_pairs(frames: Frames) -> list[Candidate]:
+    """The pairs that are worth a comparison, straight ones first, in the order of their numbers."""
     if len(frames) < 2:
         return []
-    limit = _MIRROR_KEYPOINTS if mirror else None
-    descriptors = [frame.descriptors[:limit] for frame in frames]
-    owner = np.repeat(np.arange(len(frames)), [len(d) for d in descriptors])
-    pairs = _thumbnail_pairs(frames, mirror=mirror)
-    if len(owner) > 0:
-        pairs |= _voted_pairs(np.concatenate(descriptors), owner, frames=len(frames), mirror=mirror)
-    return sorted(pairs)
+    features, pictures = _Features(frames), _Pictures(frames)
+    return [
+        Candidate(first, second, mirror)
+        for mirror in (False, True)
+        for first, second in sorted(features.pairs(mirror=mirror) | pictures.pairs(mirror=mirror))
+    ]
 
 
-def _voted_pairs(
-    descriptors: NDArray[np.uint8], owner: NDArray[np.intp], *, frames: int, mirror: bool
-) -> set[tuple[int, int]]:
-    centres = _cell_centres(descriptors)
-    members = _members(_nearest_cells(descriptors, centres), len(centres))
-    other = mirrored_descriptors(descriptors) if mirror else descriptors
-    other_members = _members(_nearest_cells(other, centres), len(centres)) if mirror else members
-    found: list[NDArray[np.int64]] = []
-    for rows, columns in zip(members, other_members, strict=True):
-        left = unit_descriptors(descriptors[rows])
-        for start in range(0, len(columns), _BLOCK):  # a cell of one repeated pattern can be large
-            part = columns[start : start + _BLOCK]
-            i, j = np.nonzero(left @ unit_descriptors(other[part]).T > _SAME_POINT)
-            i, j = rows[i], part[j]
-            apart = owner[i] < owner[j]
-            found.append(np.unique(i[apart].astype(np.int64) * len(owner) + j[apart]))
-    same = np.unique(np.concatenate(found))  # a pair of descriptors may have met in two cells
-    left, right = same // len(owner), same % len(owner)
-    # a pattern that repeats within a frame counts once: both frames must contribute enough distinct points
-    by_left = _enough_votes(left * frames + owner[right], owner, frames)
-    by_right = {(j, i) for i, j in _enough_votes(right * frames + owner[left], owner, frames)}
-    return by_left & by_right
+class _Features:
+    """The descriptors of all frames, numbered through: `_owner` is each one's frame, `_first` each frame's first."""
 
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        counts = [len(frame.descriptors) for frame in frames]
+        self._owner = np.repeat(np.arange(len(counts)), counts)
+        self._first = np.cumsum([0, *counts])
+        self._index = NeighbourIndex(_Descriptors(frames), counts=counts) if len(self._owner) else None
 
-def _enough_votes(seen: NDArray[np.int64], owner: NDArray[np.intp], frames: int) -> set[tuple[int, int]]:
-    """Pairs (i, j) in which enough different points of frame i found something in frame j.
-
-    `seen` holds point * frames + j, possibly repeated.
-    """
-    distinct = np.unique(seen)
-    pairs, votes = np.unique(owner[distinct // frames] * frames + distinct % frames, return_counts=True)
-    chosen = pairs[votes >= _VOTES]
-    return set(zip((chosen // frames).tolist(), (chosen % frames).tolist(), strict=True))
-
-
-def _cell_centres(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    random = np.random.default_rng(0)
-    count = max(1, len(descriptors) // _CELL_SIZE * 2)
-    training = random.permutation(len(descriptors))[:_MAX_TRAINING]
-    sample = unit_descriptors(descriptors[np.sort(training)])
-    centres = sample[random.choice(len(sample), min(count, len(sample)), replace=False)]
-    for _ in range(3):
-        rows = max(1, _SIMILARITIES // len(centres))
-        parts = [sample[start : start + rows] for start in range(0, len(sample), rows)]
-        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in parts])
-        assignment = sparse.csr_matrix(
-            (np.ones(len(sample), np.float32), (nearest, np.arange(len(sample)))), shape=(len(centres), len(sample))
+    def pairs(self, *, mirror: bool) -> set[tuple[int, int]]:
+        """Pairs (i, j), i < j, with enough votes of different features on both sides."""
+        if self._index is None:
+            return set()
+        votes = each(
+            range(len(self._frames)),
+            lambda number: self._votes(number, mirror=mirror),
+            description="searching for mirrored copies" if mirror else "searching for copies",
+            unit="frame",
         )
-        sums = assignment @ sample
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(norms > 0, sums / np.maximum(norms, 1e-6), centres).astype(np.float32)
-    return centres
+        one, other = map(np.concatenate, zip(*votes, strict=True))
+        owner = self._owner
+        swapped = owner[one] > owner[other]
+        left, right = np.where(swapped, other, one), np.where(swapped, one, other)
+        # a pattern that repeats within a frame counts once: both frames must contribute enough distinct points
+        by_left, by_right = self._enough(left, owner[right]), self._enough(right, owner[left])
+        return by_left & {(i, j) for j, i in by_right}
+
+    def _votes(self, number: int, *, mirror: bool) -> Votes:
+        """The features of one frame that ask, and those of other frames that may show the same points."""
+        assert self._index is not None
+        asking = self._frames[number].descriptors[: _MIRRORED_ASKING if mirror else _ASKING]
+        if not len(asking):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        question, answer = self._index.nearest(
+            unit_descriptors(mirrored_descriptors(asking) if mirror else asking),
+            at_most=_NEIGHBOURS,
+            leaves=_LEAVES,
+            within=_SAME_POINT,
+        )
+        apart = self._owner[answer] != number
+        return self._first[number] + question[apart], answer[apart]
+
+    def _enough(self, points: NDArray[np.int64], other: NDArray[np.int64]) -> set[tuple[int, int]]:
+        """Pairs (i, j) in which enough different `points` of frame i met something in frame j, each one's `other`."""
+        count = len(self._frames)
+        distinct = np.unique(points * count + other)
+        pairs, votes = np.unique(self._owner[distinct // count] * count + distinct % count, return_counts=True)
+        return _as_pairs(pairs[votes >= _VOTES], count=count)
 
 
-def _nearest_cells(descriptors: NDArray[np.uint8], centres: NDArray[np.float32]) -> NDArray[np.intp]:
-    """The two nearest cells of each descriptor, `N 2` (one column where there is one cell)."""
-    keep = min(2, len(centres))
-    nearest = np.empty((len(descriptors), keep), np.intp)
-    rows = max(1, _SIMILARITIES // len(centres))  # there are more cells where there are more descriptors
-    for start in range(0, len(descriptors), rows):
-        distance = unit_descriptors(descriptors[start : start + rows]) @ -centres.T
-        nearest[start : start + rows] = np.argpartition(distance, keep - 1, axis=1)[:, :keep]
-    return nearest
+class _Descriptors:
+    """The descriptors of each frame at unit length, read anew in each pass."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+
+    def __iter__(self):
+        return (unit_descriptors(frame.descriptors) for frame in self._frames)
 
 
-def _members(cells: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
-    flat = cells.ravel()
-    order = np.argsort(flat, kind="stable")
-    bounds = np.searchsorted(flat[order], np.arange(count + 1))
-    rows = order // cells.shape[1]
-    return [rows[bounds[c] : bounds[c + 1]] for c in range(count)]
+class _Pictures:
+    """The small pictures of all frames."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._pictures = np.stack([frame.thumbnail for frame in frames])
+        self._index = NeighbourIndex([self._pictures], counts=[len(self._pictures)])
+
+    def pairs(self, *, mirror: bool) -> set[tuple[int, int]]:
+        """Pairs (i, j), i < j, of pictures that agree."""
+        asking = np.stack(list(map(mirrored_thumbnail, self._pictures))) if mirror else self._pictures
+        asked, found = self._index.nearest(
+            asking, at_most=_PICTURE_NEIGHBOURS, leaves=_PICTURE_LEAVES, within=2 * (1 - SAME_FRAMING)
+        )
+        agree = np.einsum("nd,nd->n", asking[asked], self._pictures[found]) > SAME_FRAMING
+        low, high = np.minimum(asked, found), np.maximum(asked, found)
+        return _as_pairs((low * len(asking) + high)[agree & (low < high)], count=len(asking))
 
 
-def _thumbnail_pairs(frames: Sequence[FrameFeatures], *, mirror: bool) -> set[tuple[int, int]]:
-    pictures = np.stack([frame.thumbnail for frame in frames])
-    side = round(pictures.shape[1] ** 0.5)
-    other = pictures.reshape(-1, side, side)[:, :, ::-1].reshape(pictures.shape) if mirror else pictures
-    pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(pictures), _BLOCK // 8):
-        i, j = np.nonzero(pictures[start : start + _BLOCK // 8] @ other.T > SAME_FRAMING)
-        i = i + start
-        pairs |= set(zip(i[i < j].tolist(), j[i < j].tolist(), strict=True))
-    return pairs
+def _as_pairs(numbers: NDArray[np.int64], *, count: int) -> set[tuple[int, int]]:
+    return set(zip((numbers // count).tolist(), (numbers % count).tolist(), strict=True))

@@ -106,13 +106,12 @@ def mirrored(frame: FrameFeatures) -> FrameFeatures:
     """The features of the left-right mirrored frame, without computing them anew."""
     width = frame.grey.shape[1]
     points = frame.points * np.array([-1, 1], np.float32) + np.array([width - 1, 0], np.float32)
-    thumbnail = frame.thumbnail.reshape(_THUMBNAIL, _THUMBNAIL)[:, ::-1].ravel()
     return FrameFeatures(
         np.ascontiguousarray(frame.grey[:, ::-1]),
         np.ascontiguousarray(frame.tissue[:, ::-1]),
         points,
         mirrored_descriptors(frame.descriptors),
-        thumbnail,
+        mirrored_thumbnail(frame.thumbnail),
         "",
     )
 
@@ -121,6 +120,10 @@ def mirrored_descriptors(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """SIFT descriptors of the mirrored patch: the 4 x 4 cells swap across one axis, the 8 directions reverse."""
     cells = descriptors.reshape(-1, 4, 4, 8)[:, ::-1, :, :]
     return cells[..., (-np.arange(8)) % 8].reshape(-1, 128)
+
+
+def mirrored_thumbnail(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
+    return thumbnail.reshape(_THUMBNAIL, _THUMBNAIL)[:, ::-1].ravel()
 
 
 def _small_copy(original: NDArray[np.uint8]) -> NDArray[np.uint8]:
