@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from bustle.webapp import read_drop as reading_of_drops
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.read_drop import DropReader
 from bustle.webapp.tables import Case, Drop, Reading
-from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
+from bustle.webapp.unfinished_drops import LONGEST_BREAK, remove_unsent, submit_begun
 
 PICTURE_NAME, DICOM_NAME = "DOE^JANE.png", "image.dcm"
 
@@ -305,10 +306,14 @@ def test_a_file_that_comes_too_late_is_not_kept(page: Page, monkeypatch: pytest.
     assert not any((page.folder / "uploads" / drop).iterdir())
 
 
-def test_the_next_server_forgets_what_was_not_sent_and_reads_what_was(page: Page):
+def test_a_later_server_forgets_what_was_not_sent_and_reads_what_was(page: Page):
     half, whole = page.send({"half.png": b"<b>"}), page.send({"whole.png": b"<b>"})
     with page.server.sessions.begin() as session:
         session.get_one(Drop, whole).begun = True
+    remove_unsent(page.server.sessions, page.server.data)
+    assert page.client.get(f"/api/drops/{half}").status_code == 200
+    with page.server.sessions.begin() as session:
+        session.get_one(Drop, half).made -= LONGEST_BREAK + timedelta(seconds=1)
     remove_unsent(page.server.sessions, page.server.data)
     assert page.client.get(f"/api/drops/{half}").status_code == 404
     assert not (page.folder / "uploads" / half).exists()

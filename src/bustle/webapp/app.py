@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from starlette.requests import ClientDisconnect
 
 from bustle.core.errors import InputError
 from bustle.core.provenance import installed_version
@@ -21,13 +22,14 @@ from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
 from bustle.report.disclaimer import DISCLAIMER
-from bustle.webapp import account_routes, case_routes, clip_routes, drop_routes, patient_routes
+from bustle.webapp import account_routes, case_routes, clip_routes, drop_routes, patient_routes, upload_routes
 from bustle.webapp.access import Access, AtLeast, least_role
 from bustle.webapp.agreement import agreement_of
 from bustle.webapp.agreement_messages import Agreement
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import alone_in, jobs_url, open_database, page_url
 from bustle.webapp.demo_cases import add_demo_cases
+from bustle.webapp.description import describe
 from bustle.webapp.full_disk import NO_SPACE, is_full_disk
 from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
@@ -64,15 +66,17 @@ def make_app(server: Server, access: Access) -> FastAPI:
     server_routes = APIRouter(tags=["server"], dependencies=[Depends(AtLeast("reader"))])
     server_routes.add_api_route("/api/about", about, responses={401: {"model": Problem}})
     server_routes.add_api_route("/api/agreement", agreement, dependencies=[Depends(AtLeast("reviewer"))])
-    routers = (drop_routes, case_routes, clip_routes, patient_routes, account_routes)
+    routers = (drop_routes, upload_routes, case_routes, clip_routes, patient_routes, account_routes)
     for router in (*(routes.router for routes in routers), server_routes):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             route.openapi_extra = {**(route.openapi_extra or {}), LEAST_ROLE: least_role(route) or ANYBODY}
         app.include_router(router)
+    describe(app, role_key=LEAST_ROLE)
     app.add_exception_handler(InputError, _input_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(ClientDisconnect, _connection_lost)
     guard(app, access)
     if STATIC.is_dir():
         app.add_route("/", _page, include_in_schema=False)
@@ -145,6 +149,11 @@ async def _input_error(request: Request, error: Exception) -> JSONResponse:
     if is_full_disk(error):
         return JSONResponse({"detail": NO_SPACE}, 507)
     return JSONResponse({"detail": told(error)}, 500 if isinstance(error.__cause__, OSError) else 422)
+
+
+async def _connection_lost(request: Request, error: Exception) -> JSONResponse:
+    """Nobody hears it; a sender who comes back goes on."""
+    return JSONResponse({"detail": "the connection was lost"}, 400)
 
 
 async def _database_error(request: Request, error: Exception) -> JSONResponse:

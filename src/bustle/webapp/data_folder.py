@@ -42,6 +42,10 @@ class DataFolder:
         """A dropped file; `stored` is a name that bustle gave it, because its own may be a patient's."""
         return self.drop(drop) / stored
 
+    def parts(self, drop: str) -> Path:
+        """The folder of what has arrived of files that are not whole."""
+        return self.drop(drop) / "parts"
+
     def remove_upload(self, drop: str, stored: str) -> None:
         """Remove a dropped file, and what was unpacked of it."""
         path = self.upload(drop, stored)

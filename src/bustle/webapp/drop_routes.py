@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
@@ -18,10 +21,18 @@ from bustle.webapp.audit_trail import note
 from bustle.webapp.messages import DropInfo, DroppedFileInfo, DropState, NewDrop, Problem
 from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
-from bustle.webapp.uploads import own_name, store, stored_name
+from bustle.webapp.uploads import Stored, own_name, store, stored_name
 
 LONGEST_SILENCE = 15.0
 """Seconds after which a stream of events says that it is still there: what stands between may close silent ones."""
+
+BINARY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+"""Of a route that takes a file's bytes, in the description of the API."""
 
 router = APIRouter(
     prefix="/api/drops",
@@ -50,38 +61,25 @@ def make_drop(session: CurrentSession) -> NewDrop:
                 "in": "header",
                 "description": "the file's own name, percent-encoded",
                 "schema": {"type": "string"},
+                "example": "scan%201.png",
             }
         ],
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        **BINARY,
     },
 )
 async def add_file(drop_id: str, request: Request, server: CurrentServer) -> DroppedFileInfo:
     """Send one file as the body: an image, a DICOM file, a video, a volume or a ZIP archive of these."""
     with server.sessions() as session:
-        number = len(_open_drop(session, drop_id).files)
-    name = own_name(request.headers.get("x-filename"))
+        number = len(open_drop(session, drop_id).files)
+    name = own_name(unquote(request.headers.get("x-filename", "")))
     stored = stored_name(name, number=number)
     file_id = secrets.token_hex(8)
     path = server.data.upload(drop_id, f"{file_id}-{stored}")
     done = await store(request.stream(), path, most_bytes=server.settings.most_bytes)
     try:
         with server.sessions.begin() as session:
-            drop = _open_drop(session, drop_id)
-            file = DroppedFile(
-                id=file_id,
-                number=len(drop.files),
-                name=name,
-                stored=path.name,
-                size=done.size,
-                sha256=done.sha256,
-                remarks=[],
-                deleted=[],
-            )
-            drop.files.append(file)
-            return _file_info(file)
+            file = add_row(open_drop(session, drop_id), file_id, name=name, stored=path.name, done=done)
+            return file_info(file)
     except BaseException:
         path.unlink(missing_ok=True)  # no row tells of it
         raise
@@ -97,6 +95,7 @@ def read_drop(drop_id: str, server: CurrentServer, person: CurrentPerson) -> Dro
         if not drop.begun:
             note(session, person.name, "scan dropped", drop=drop_id, sha256=[file.sha256 for file in drop.files])
         drop.begun = True
+    shutil.rmtree(server.data.parts(drop_id), ignore_errors=True)
     server.jobs.submit(drop_id, {"drop": drop_id})
     return _info_of(drop_id, server)
 
@@ -154,7 +153,7 @@ def _drop(session: Session, drop_id: str) -> Drop:
     return drop
 
 
-def _open_drop(session: Session, drop_id: str) -> Drop:
+def open_drop(session: Session, drop_id: str) -> Drop:
     drop = _drop(session, drop_id)
     if drop.begun:
         raise HTTPException(409, "the drop is being read already; begin another")
@@ -178,11 +177,27 @@ def _info(session: Session, drop: Drop, server: Server) -> DropInfo:
         done=cases + sum(len(file.deleted) for file in drop.files),
         total=None if None in counts else sum(count or 0 for count in counts),
         reason=reason,
-        files=[_file_info(file) for file in drop.files],
+        files=[file_info(file) for file in drop.files],
     )
 
 
-def _file_info(file: DroppedFile) -> DroppedFileInfo:
+def add_row(drop: Drop, file_id: str, *, name: str, stored: str, done: Stored) -> DroppedFile:
+    """The row of a file that has arrived."""
+    file = DroppedFile(
+        id=file_id,
+        number=len(drop.files),
+        name=name,
+        stored=stored,
+        size=done.size,
+        sha256=done.sha256,
+        remarks=[],
+        deleted=[],
+    )
+    drop.files.append(file)
+    return file
+
+
+def file_info(file: DroppedFile) -> DroppedFileInfo:
     return DroppedFileInfo(
         id=file.id, name=file.name, size=file.size, problem=file.problem, remarks=file.remarks or []
     )

@@ -76,6 +76,22 @@ class DroppedFileInfo(Message):
     remarks: list[str] = []
 
 
+class NewUpload(Message):
+    """A file that will come in parts: its own name, and how many bytes it has."""
+
+    name: Text = Field(max_length=1000)
+    size: int = Field(ge=1)
+
+
+class UploadInfo(Message):
+    """`sent` bytes have arrived; when all have, `file` is a file of the drop."""
+
+    id: str
+    size: int
+    sent: int
+    file: DroppedFileInfo | None
+
+
 class DropInfo(Message):
     """How far a drop is: `done` of `total` pictures; `total` is None until its files have been looked into."""
 

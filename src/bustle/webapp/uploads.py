@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
@@ -38,9 +37,9 @@ async def store(chunks: AsyncIterator[bytes], path: Path, *, most_bytes: int) ->
     return Stored(size, digest.hexdigest())
 
 
-def own_name(header: str | None) -> str:
-    """The file's name as its header `X-Filename` tells it, percent-encoded; without folders, fit to be shown."""
-    name = PurePosixPath(unquote(header or "").replace("\\", "/")).name
+def own_name(told: str) -> str:
+    """A file's name without folders, fit to be shown."""
+    name = PurePosixPath(told.replace("\\", "/")).name
     return printable(name)[:MOST_NAME] or "unnamed"
 
 
