@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bustle.core.errors import InputError
     from bustle.reading.predict_inputs import PredictedInputs
 
+MANIFEST = "manifest:"
+"""What an input begins with that lists the files of an archive."""
 FORMATS = ("png", "json", *OBJECT_FORMATS)
 
 HELP = "Outline and classify lesions in images, clips, volumes or whole studies with a trained model."
@@ -26,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000 or AVIF image, NRRD, NIfTI or MHA volume, video, DICOM "
         "file, a folder (those directly in it, of DICOM files also those below), a ZIP archive, a pattern "
-        "('scans/**/*.png'), or frames:FOLDER or frames:VIDEOS.csv for folders of the frames of clips",
+        "('scans/**/*.png'), frames:FOLDER or frames:VIDEOS.csv for folders of the frames of clips, or "
+        "manifest:FILE, a CSV or Parquet table with a column 'image' of millions of files, answered into tables",
     )
     parser.add_argument(
         "--model",
@@ -83,6 +86,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are always written",
     )
     parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="of manifest:FILE: this process, or a Ray cluster (default: local)",
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="of --engine ray: the cluster (default: RAY_ADDRESS, or this machine)"
+    )
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="of --engine ray: how many processes (default: one a processor)"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
 
 
@@ -96,6 +111,12 @@ def _millimetres(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no count; give a whole number from 1")
+    return int(text)
+
+
 def _formats(text: str) -> tuple[ObjectFormat, ...]:
     words = [word.strip().lower() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in FORMATS]
@@ -105,6 +126,14 @@ def _formats(text: str) -> tuple[ObjectFormat, ...]:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if any(text.startswith(MANIFEST) for text in arguments.inputs):
+        from bustle.cli.predict_archive import run_archive
+
+        return run_archive(arguments)
+    if arguments.engine != "local":
+        from bustle.core.errors import InputError
+
+        raise InputError(f"--engine {arguments.engine} is for archives", remedy=f"list the files in {MANIFEST}FILE")
     from bustle.core.progress import announce
     from bustle.inference.predictor import Predictor
     from bustle.inference.shipped import default_model

@@ -1,0 +1,102 @@
+"""The first pass over an archive: what each file of the manifest holds, by its digest.
+
+Copies under several names are answered once, and a file that is not there is known before a model is opened.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bustle.archive.layout import ArchiveLayout
+from bustle.archive.listed import ListedPart
+from bustle.archive.places import local_copy
+from bustle.archive.tables import read_rows, read_table, write_table
+from bustle.core.errors import InputError
+from bustle.core.files import sha256_of_file
+
+
+@dataclass(frozen=True)
+class ContentsOfPart:
+    """Digests the files of one part of the manifest, whose folder is `base`; runs on any machine that sees both."""
+
+    out: Path
+    base: Path
+
+    def __call__(self, part: ListedPart) -> None:
+        path = ArchiveLayout(self.out).contents(part.number)
+        known = _known(path, part.places)
+        rows = [known.get(place) or self._row(place) for place in part.places]
+        schema = contents_schema()
+        write_table(path, {name: [row[name] for row in rows] for name in schema.names}, schema)
+
+    def _row(self, place: str | None) -> dict[str, Any]:
+        sha256 = problem = None
+        try:
+            if place is None:
+                raise InputError("the row names no file", remedy="fill it in, or remove the row")
+            with local_copy(place, base=self.base) as path:
+                sha256 = sha256_of_file(path)
+        except InputError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"the file cannot be read ({error.strerror}); restore it"
+        return {"image": place, "sha256": sha256, "problem": problem}
+
+
+def contents_schema() -> Any:
+    """The columns of `contents/`; a file that cannot be had has a `problem` instead of a digest."""
+    import pyarrow as pa
+
+    return pa.schema([("image", pa.string()), ("sha256", pa.string()), ("problem", pa.string())])
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rows of a manifest whose files could be had, as a table: lists of millions would take many times more."""
+
+    table: Any
+    unread: int
+
+    @classmethod
+    def read(cls, layout: ArchiveLayout, *, parts: int) -> Contents:
+        import pyarrow as pa
+
+        all_rows = pa.concat_tables(read_table(layout.contents(part)) for part in range(parts))
+        read = all_rows.filter(all_rows["sha256"].is_valid())
+        return cls(read.select(["sha256", "image"]), all_rows.num_rows - read.num_rows)
+
+    def divided(self, parts: int) -> Iterator[tuple[tuple[str, str], ...]]:
+        """Digest and first place of every different content, part by part; a content's part depends on it alone."""
+        import numpy as np
+
+        digests = self.table["sha256"].to_numpy()
+        own = np.fromiter((int(digest[:8], 16) % parts for digest in digests), dtype=np.int64, count=len(digests))
+        order = np.argsort(own, kind="stable")
+        stops = np.searchsorted(own[order], np.arange(parts), side="right")
+        for start, stop in itertools.pairwise([0, *stops.tolist()]):
+            places: dict[str, str] = {}
+            for row in self.table.take(order[start:stop]).to_pylist():
+                places.setdefault(row["sha256"], row["image"])
+            yield tuple(places.items())
+
+
+def is_digested(path: Path, part: ListedPart) -> bool:
+    """Whether every file of this part was digested before."""
+    known = _known(path, part.places)
+    return bool(known) and all(place in known for place in part.places)
+
+
+def _known(path: Path, places: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:
+    """The rows of an earlier call that stand, by place: those of files that could not be read are tried again."""
+    if not path.exists():
+        return {}
+    wanted = set(places)
+    try:
+        rows = read_rows(path)
+    except InputError:
+        return {}
+    return {row["image"]: row for row in rows if row["image"] in wanted and row["problem"] is None}

@@ -1,0 +1,55 @@
+"""Where the answers of an archive stand: tables in Parquet, in parts that are each written at once.
+
+`OUT/archive.json` tells of which model they are and into how many parts they are divided; `contents/` holds the
+manifest's rows with the digests of their files, `answers/` a row for each lesion, or frame without one, and `masks/`
+the outlined pictures. `summary.json` is written last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.core.claimed_output import OutputKind
+from bustle.core.own_names import OwnNames
+from bustle.core.run_layout import SUMMARY
+
+SETTINGS = "archive.json"
+CONTENTS, ANSWERS, MASKS = "contents", "answers", "masks"
+_PARTS = OwnNames(files=("part-*.parquet",))
+
+ARCHIVE = OutputKind(
+    "predict manifest:",
+    "an archive's answers",
+    OwnNames((SETTINGS, SUMMARY), {CONTENTS: _PARTS, ANSWERS: _PARTS, MASKS: _PARTS}, (SETTINGS,)),
+)
+
+
+@dataclass(frozen=True)
+class ArchiveLayout:
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """Written first."""
+        return self.path / SETTINGS
+
+    @property
+    def summary(self) -> Path:
+        """Written last: where it stands, every part is done."""
+        return self.path / SUMMARY
+
+    def contents(self, part: int) -> Path:
+        """Rows of the manifest and the digests of their files, by the rows' order."""
+        return self.path / CONTENTS / _name(part)
+
+    def answers(self, part: int) -> Path:
+        """What was said of the contents whose digests belong to this part; written after their masks."""
+        return self.path / ANSWERS / _name(part)
+
+    def masks(self, part: int) -> Path:
+        return self.path / MASKS / _name(part)
+
+
+def _name(part: int) -> str:
+    return f"part-{part:06d}.parquet"

@@ -1,0 +1,158 @@
+"""A manifest of files to tables of answers, each different content once, whoever does the work."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bustle.archive.answers import AnsweredPart, AnswersOfPart, answered_contents
+from bustle.archive.contents import Contents, ContentsOfPart, is_digested
+from bustle.archive.engine import Engine
+from bustle.archive.layout import ARCHIVE, ArchiveLayout
+from bustle.archive.listed import ROWS_PER_PART, listed_parts
+from bustle.archive.tables import read_rows
+from bustle.core.claimed_output import claim_folder
+from bustle.core.config import from_mapping, to_mapping
+from bustle.core.errors import InputError
+from bustle.core.files import read_json, remove_file, write_json
+from bustle.core.model_provenance import ModelProvenance
+from bustle.inference.predictor import Predictor
+
+CONTENTS_PER_PART = 64
+"""Of a small archive: what is lost with a process that dies is at most the work on so many."""
+MOST_PARTS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSettings:
+    """The content of `archive.json`: what does not change while an archive grows."""
+
+    parts: int
+    provenance: ModelProvenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSummary:
+    """The content of `summary.json`.
+
+    Of the `rows` of the manifest, `unread` name a file that cannot be had, and `copies` one whose content stands in
+    an earlier row. Of the `contents`, `failed` could not be answered. `decisions` count images and clips.
+    """
+
+    model: str
+    rows: int
+    unread: int
+    copies: int
+    contents: int
+    failed: int
+    frames: int
+    lesions: int
+    decisions: Mapping[str, int]
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.unread or self.failed)
+
+
+def predict_archive(
+    open_predictor: Callable[[], Predictor], manifest: Path, out: Path, *, engine: Engine, resume: bool = False
+) -> ArchiveSummary:
+    """Answer the files of a manifest into `out`, which every machine of the engine sees under this path.
+
+    With `resume` what the same model has answered there stays, also where the manifest has grown since. Raises
+    `InputError` for a manifest that is none, a folder of somebody else, the answers of another model, and a model of
+    volumes.
+    """
+    manifest, out = manifest.absolute(), out.absolute()
+    layout = ArchiveLayout(out)
+    with claim_folder(out, ARCHIVE) as claim:
+        claim.refuse_inputs([manifest])
+        claim.refuse_foreign()
+        rows = sum(len(part.places) for part in listed_parts(manifest))
+        if not rows:
+            raise InputError("has no rows", remedy="list at least one file", path=manifest)
+        predictor = open_predictor()
+        if len(predictor.data.size) != 2:
+            raise InputError(
+                "answers of archives are about images and clips, this model takes volumes",
+                remedy="name volumes to `bustle predict` itself",
+            )
+        before = _settings(layout, predictor) if resume else None
+        claim.begin(clear=not resume)
+        remove_file(layout.summary)
+        missing = {
+            part.number for part in listed_parts(manifest) if not is_digested(layout.contents(part.number), part)
+        }
+        engine.run(
+            ContentsOfPart(out, manifest.parent),
+            (part for part in listed_parts(manifest) if part.number in missing),
+            description="list",
+            total=len(missing),
+        )
+        contents = Contents.read(layout, parts=math.ceil(rows / ROWS_PER_PART))
+        if before is None:
+            parts = max(1, min(MOST_PARTS, math.ceil(contents.table.num_rows / CONTENTS_PER_PART)))
+            before = ArchiveSettings(parts=parts, provenance=predictor.provenance)
+            write_json(layout.settings, to_mapping(before))
+        engine.run(
+            AnswersOfPart(out, manifest.parent, predictor),
+            _unanswered(layout, contents, parts=before.parts),
+            description="answer",
+            total=before.parts,
+        )
+        summary = _summary(layout, contents, rows=rows, parts=before.parts, title=predictor.title)
+        write_json(layout.summary, to_mapping(summary))
+    return summary
+
+
+def _settings(layout: ArchiveLayout, predictor: Predictor) -> ArchiveSettings | None:
+    """Those of an earlier call; raises `InputError` where its answers are another model's."""
+    if not layout.settings.exists():
+        return None
+    settings = from_mapping(ArchiveSettings, read_json(layout.settings), where="archive")
+    if not predictor.provenance.same_answers_as(settings.provenance):
+        raise InputError(
+            f"holds the answers of another model ({settings.provenance.title})",
+            remedy="name that model, or choose another --out",
+            path=layout.path,
+        )
+    return settings
+
+
+def _unanswered(layout: ArchiveLayout, contents: Contents, *, parts: int) -> Iterator[AnsweredPart]:
+    for number, found in enumerate(contents.divided(parts)):
+        if not {sha256 for sha256, _ in found} <= answered_contents(layout.answers(number)):
+            yield AnsweredPart(number, found)
+
+
+def _summary(layout: ArchiveLayout, contents: Contents, *, rows: int, parts: int, title: str) -> ArchiveSummary:
+    """Counts what is listed now: answers of what a manifest has lost stay and do not count."""
+    different = failed = frames = lesions = 0
+    decisions: Counter[str] = Counter()
+    for number, found in enumerate(contents.divided(parts)):
+        listed = {sha256 for sha256, _ in found}
+        different += len(listed)
+        failed += len(listed - answered_contents(layout.answers(number)))
+        columns = ["sha256", "kind", "decision", "lesion"]
+        for row in read_rows(layout.answers(number), columns):
+            if row["sha256"] not in listed:
+                continue
+            is_first = row["lesion"] in (None, 1)
+            frames += row["kind"] == "frame" and is_first
+            lesions += row["kind"] == "image" and row["lesion"] is not None
+            if row["kind"] in ("image", "clip") and is_first and row["decision"] is not None:
+                decisions[row["decision"]] += 1
+    return ArchiveSummary(
+        model=title,
+        rows=rows,
+        unread=contents.unread,
+        copies=contents.table.num_rows - different,
+        contents=different,
+        failed=failed,
+        frames=frames,
+        lesions=lesions,
+        decisions=dict(sorted(decisions.items())),
+    )
