@@ -1,0 +1,241 @@
+"""Archives: each different content once, what fails is told and tried again, and what is done stays."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from tests.inference.hand_made_package import scene, write_package
+from tests.io.made_videos import write_video
+
+from bustle.archive.answers import AnsweredPart
+from bustle.archive.engine import LocalEngine
+from bustle.archive.predict_archive import ArchiveSummary, predict_archive
+from bustle.cli.main import main
+from bustle.core.errors import InputError
+from bustle.inference.predictor import Predictor
+from bustle.io.raster import as_png, read_mask, write_png
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return Predictor.open(write_package(tmp_path_factory.mktemp("model") / "hand.bustle"), device="cpu")
+
+
+class CountingEngine(LocalEngine):
+    """How many contents were sent to the model."""
+
+    def __init__(self) -> None:
+        self.contents = 0
+
+    def run(self, work: Any, tasks: Iterable[Any], *, description: str, total: int | None) -> None:
+        def counted() -> Iterable[Any]:
+            for task in tasks:
+                if isinstance(task, AnsweredPart):
+                    self.contents += len(task.contents)
+                yield task
+
+        super().run(work, counted(), description=description, total=total)
+
+
+def write_images(folder: Path, sizes: Iterable[int]) -> list[str]:
+    names = []
+    for size in sizes:
+        names.append(f"{size}.png")
+        write_png(folder / names[-1], scene(size, size + 9))
+    return names
+
+
+def write_manifest(folder: Path, places: Iterable[str]) -> Path:
+    path = folder / "manifest.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("note", "image"), *(("", place) for place in places)])
+    return path
+
+
+def answer(predictor: Predictor, manifest: Path, *, resume: bool = False) -> tuple[ArchiveSummary, int]:
+    engine = CountingEngine()
+    out = manifest.parent / "out"
+    return predict_archive(lambda: predictor, manifest, out, engine=engine, resume=resume), engine.contents
+
+
+def rows_of(folder: Path, kind: str = "answers") -> list[dict[str, Any]]:
+    files = sorted((folder / "out" / kind).glob("part-*.parquet"))
+    return [row for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
+
+
+def test_the_rows_hold_what_predict_writes_of_each_image(predictor: Predictor, tmp_path: Path):
+    names = write_images(tmp_path, [64, 90])
+    answer(predictor, write_manifest(tmp_path, names))
+    model = ["--model", str(predictor.path), "--out", str(tmp_path / "files")]
+    assert main(["predict", *(str(tmp_path / name) for name in names), *model]) == 0
+    contents = {row["sha256"]: Path(row["image"]).stem for row in rows_of(tmp_path, "contents")}
+    rows, masks = rows_of(tmp_path), {row["sha256"]: row["png"] for row in rows_of(tmp_path, "masks")}
+    assert len(rows) == 2
+    for row in rows:
+        folder = tmp_path / "files" / contents[row["sha256"]]
+        record = json.loads((folder / "prediction.json").read_text())
+        assert row["decision"] == record["decision"]
+        assert row["probability_malignant"] == record["class_probabilities"]["malignant"]
+        assert (row["image_height"], row["image_width"]) == tuple(record["image_size"])
+        lesion = record["lesions"][0]
+        assert (row["area"], row["long_axis"]) == (lesion["area"], lesion["long_axis"])
+        assert row["descriptor_circularity"] == lesion["descriptors"]["values"]["circularity"]
+        (tmp_path / "mask.png").write_bytes(masks[row["sha256"]])
+        assert np.array_equal(read_mask(tmp_path / "mask.png"), read_mask(folder / "mask.png"))
+
+
+def test_copies_are_answered_once_and_one_bad_file_stops_nothing(predictor: Predictor, tmp_path: Path):
+    first, second = write_images(tmp_path, [64, 70])
+    shutil.copy(tmp_path / first, tmp_path / "copy.png")
+    (tmp_path / "text.png").write_text("no picture")
+    manifest = write_manifest(tmp_path, [first, "absent.png", "copy.png", "", "text.png", first, second])
+    summary, contents = answer(predictor, manifest)
+    assert (summary.rows, summary.unread, summary.copies, summary.contents, summary.failed) == (7, 2, 2, 3, 1)
+    assert contents == 3
+    assert sum(summary.decisions.values()) == 2
+    told = [row["problem"] for row in rows_of(tmp_path) + rows_of(tmp_path, "contents") if row["problem"]]
+    assert len(told) == 3
+    assert not any("absent" in text or "text.png" in text for text in told)  # a name may be a patient's
+
+
+def test_what_is_done_stays_and_what_is_new_or_failed_is_done(predictor: Predictor, tmp_path: Path):
+    names = write_images(tmp_path, [64, 70])
+    (tmp_path / "late.png").write_text("on its way")
+    answer(predictor, write_manifest(tmp_path, [*names, "late.png"]))
+    before = {row["sha256"]: row for row in rows_of(tmp_path) if row["problem"] is None}
+    write_png(tmp_path / "late.png", scene(80, 80))
+    grown = write_manifest(tmp_path, [*names, "late.png", *write_images(tmp_path, [100])])
+    shutil.rmtree(tmp_path / "out" / "contents")  # as the message about a changed file says
+    summary, _ = answer(predictor, grown, resume=True)
+    assert summary.contents == 4
+    assert summary.is_complete
+    after = {row["sha256"]: row for row in rows_of(tmp_path)}
+    assert before.items() <= after.items()
+    _, contents = answer(predictor, grown, resume=True)
+    assert contents == 0
+    assert {row["sha256"]: row for row in rows_of(tmp_path)} == after
+
+
+def test_a_file_that_came_back_is_found_by_resume(predictor: Predictor, tmp_path: Path):
+    names = write_images(tmp_path, [64])
+    manifest = write_manifest(tmp_path, [*names, "70.png"])
+    assert answer(predictor, manifest)[0].unread == 1
+    write_images(tmp_path, [70])
+    assert answer(predictor, manifest, resume=True)[0].is_complete
+
+
+def test_a_kill_between_parts_costs_only_the_part(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 1)
+    manifest = write_manifest(tmp_path, write_images(tmp_path, range(64, 72)))
+
+    class Killed(LocalEngine):
+        def run(self, work: Any, tasks: Iterable[Any], *, description: str, total: int | None) -> None:
+            for i, task in enumerate(tasks):
+                if description == "answer" and i == 2:
+                    raise KeyboardInterrupt
+                work(task)
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_archive(lambda: predictor, manifest, tmp_path / "out", engine=Killed())
+    done = {row["sha256"] for row in rows_of(tmp_path)}
+    assert 0 < len(done) < 8
+    summary, contents = answer(predictor, manifest, resume=True)
+    assert summary.is_complete
+    assert summary.contents == 8
+    assert contents == 8 - len(done)
+    assert len(rows_of(tmp_path)) == 8
+
+
+def test_answers_of_another_model_are_not_mixed(predictor: Predictor, tmp_path: Path):
+    manifest = write_manifest(tmp_path, write_images(tmp_path, [64]))
+    answer(predictor, manifest)
+    other = Predictor.open(write_package(tmp_path / "other.bustle", changes={"network": "another"}), device="cpu")
+    with pytest.raises(InputError, match="another model"):
+        answer(other, manifest, resume=True)
+
+
+def test_a_file_in_a_bucket_is_fetched(predictor: Predictor, tmp_path: Path):
+    with fsspec.open("memory://scans/a.png", "wb") as file:
+        file.write(as_png(scene(64, 70)))
+    summary, _ = answer(predictor, write_manifest(tmp_path, ["memory://scans/a.png", "memory://scans/b.png"]))
+    assert (summary.contents, summary.unread) == (1, 1)
+
+
+@pytest.mark.parametrize("place", ["nowhere://scans/a.png", "dicomweb+https://server/studies/1.2"])
+def test_a_place_that_nothing_reads_is_told(predictor: Predictor, tmp_path: Path, place: str):
+    summary, _ = answer(predictor, write_manifest(tmp_path, [place]))
+    assert summary.unread == 1
+
+
+def test_a_parquet_manifest_and_a_whole_part(predictor: Predictor, tmp_path: Path):
+    name = write_images(tmp_path, [64])[0]
+    manifest = tmp_path / "manifest.parquet"
+    parquet.write_table(pa.table({"image": [name] * 1001, "patient": range(1001)}), manifest)
+    summary, contents = answer(predictor, manifest)
+    assert (summary.rows, summary.copies, contents) == (1001, 1000, 1)
+    assert len(list((tmp_path / "out" / "contents").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("path\na.png\n", "has no column 'image'"), ("image\n", "has no rows"), ("", "is no table"), (None, "does not")],
+)
+def test_a_manifest_that_is_none(predictor: Predictor, tmp_path: Path, content: str | None, words: str):
+    manifest = tmp_path / "manifest.csv"
+    if content is not None:
+        manifest.write_text(content)
+    with pytest.raises(InputError, match=words):
+        answer(predictor, manifest)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["manifest:m.csv", "a.png"],
+        ["manifest:m.csv", "--report"],
+        ["manifest:m.csv", "--explain"],
+        ["a.png", "--engine", "ray"],
+    ],
+)
+def test_what_does_not_go_together_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["predict", *words, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_content_belongs_to_one_part_wherever_it_is_listed(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 2)
+    names = write_images(tmp_path, range(64, 72))
+
+    def parts(places: Iterable[str]) -> dict[str, bytes]:
+        answer(predictor, write_manifest(tmp_path, places))
+        return {path.name: path.read_bytes() for path in (tmp_path / "out" / "answers").iterdir()}
+
+    assert len(parts(names)) > 1
+    assert parts(names) == parts(reversed(names))
+
+
+def test_a_clip_has_a_row_a_frame_and_one_of_its_own(predictor: Predictor, tmp_path: Path):
+    video = write_video(tmp_path / "clip.avi", frames=4)
+    answer(predictor, write_manifest(tmp_path, [video.name]))
+    rows = rows_of(tmp_path)
+    assert [row["frame"] for row in rows if row["kind"] == "frame" and row["lesion"] in (None, 1)] == [0, 1, 2, 3]
+    (clip,) = (row for row in rows if row["kind"] == "clip")
+    assert main(["predict", str(video), "--model", str(predictor.path), "--out", str(tmp_path / "files")]) == 0
+    told = json.loads((tmp_path / "files" / "clip" / "clip.json").read_text())["answer"]
+    assert (clip["frames"], clip["lesions"]) == (told["frames"], len(told["lesions"]))
+    assert clip["decision"] == told["verdict"]["decision"]
