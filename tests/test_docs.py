@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.inference.hand_made_package import write_package
 
-from bustle.cli.main import build_parser
+from bustle.cli.main import build_parser, main
 from bustle.inference.prediction_record import DrawnOnImage, ImageRecord, LesionRecord
 from bustle.io.raster import write_png
 
@@ -55,6 +55,9 @@ def run_python(page: Path) -> None:
     image[20:60, 20:60] = 235
     for name in ("scan.png", "scans/case1.png", "scans/case2.png"):
         write_png(Path(name), image)
+    if page.name == "archive.md":
+        Path("archive.csv").write_text("image\nscans/case1.png\n")
+        assert main(["predict", "manifest:archive.csv", "--out", "answers", "--model", "model.bustle"]) == 0
     namespace: dict[str, object] = {}
     for block in python_blocks(page):
         exec(compile(block, str(page), "exec"), namespace)

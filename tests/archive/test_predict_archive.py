@@ -18,10 +18,10 @@ from tests.inference.hand_made_package import scene, write_package
 from tests.io.made_videos import write_video
 
 from bustle.archive.answers import AnsweredPart
-from bustle.archive.engine import LocalEngine
 from bustle.archive.predict_archive import ArchiveSummary, predict_archive
 from bustle.cli.main import main
 from bustle.core.errors import InputError
+from bustle.experiments.engines.engine import LocalEngine, Shown
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import as_png, read_mask, write_png
 
@@ -37,14 +37,14 @@ class CountingEngine(LocalEngine):
     def __init__(self) -> None:
         self.contents = 0
 
-    def run(self, work: Any, tasks: Iterable[Any], *, description: str, total: int | None) -> None:
+    def run(self, work: Any, tasks: Iterable[Any], *, shown: Shown) -> None:
         def counted() -> Iterable[Any]:
             for task in tasks:
                 if isinstance(task, AnsweredPart):
                     self.contents += len(task.contents)
                 yield task
 
-        super().run(work, counted(), description=description, total=total)
+        super().run(work, counted(), shown=shown)
 
 
 def write_images(folder: Path, sizes: Iterable[int]) -> list[str]:
@@ -141,9 +141,9 @@ def test_a_kill_between_parts_costs_only_the_part(
     manifest = write_manifest(tmp_path, write_images(tmp_path, range(64, 72)))
 
     class Killed(LocalEngine):
-        def run(self, work: Any, tasks: Iterable[Any], *, description: str, total: int | None) -> None:
+        def run(self, work: Any, tasks: Iterable[Any], *, shown: Shown) -> None:
             for i, task in enumerate(tasks):
-                if description == "answer" and i == 2:
+                if shown.description == "answer" and i == 2:
                     raise KeyboardInterrupt
                 work(task)
 

@@ -136,7 +136,7 @@ class _Work:
         if is_archive(path):
             raise InputError("is an archive of files", remedy="unpack it and list its files")
         if sha256_of_file(path) != sha256:
-            raise InputError("has changed since it was listed", remedy="remove contents/ in --out and run with --resume")
+            raise InputError("has changed since it was listed", remedy="remove --out/contents and use --resume")
         picked = pick([str(path)])
         for unread in picked.unread:
             raise unread.problem or InputError("cannot be read", remedy="check the file")

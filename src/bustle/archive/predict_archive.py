@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bustle.archive.answers import AnsweredPart, AnswersOfPart, answered_contents
 from bustle.archive.contents import Contents, ContentsOfPart, is_digested
-from bustle.archive.engine import Engine
 from bustle.archive.layout import ARCHIVE, ArchiveLayout
 from bustle.archive.listed import ROWS_PER_PART, listed_parts
 from bustle.archive.tables import read_rows
@@ -19,6 +18,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.model_provenance import ModelProvenance
+from bustle.experiments.engines.engine import Engine, Shown
 from bustle.inference.predictor import Predictor
 
 CONTENTS_PER_PART = 64
@@ -89,8 +89,7 @@ def predict_archive(
         engine.run(
             ContentsOfPart(out, manifest.parent),
             (part for part in listed_parts(manifest) if part.number in missing),
-            description="list",
-            total=len(missing),
+            shown=Shown("list", "part", len(missing)),
         )
         contents = Contents.read(layout, parts=math.ceil(rows / ROWS_PER_PART))
         if before is None:
@@ -100,8 +99,7 @@ def predict_archive(
         engine.run(
             AnswersOfPart(out, manifest.parent, predictor),
             _unanswered(layout, contents, parts=before.parts),
-            description="answer",
-            total=before.parts,
+            shown=Shown("answer", "part", before.parts),
         )
         summary = _summary(layout, contents, rows=rows, parts=before.parts, title=predictor.title)
         write_json(layout.summary, to_mapping(summary))

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from bustle.cli.engine_options import add_engine_arguments
 from bustle.core.explanation import METHODS
 from bustle.core.object_formats import OBJECT_FORMATS, ObjectFormat
 from bustle.core.paths import given_path
@@ -86,18 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are always written",
     )
     parser.add_argument("--resume", action="store_true", help="keep what this model has already predicted there")
-    parser.add_argument(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="of manifest:FILE: this process, or a Ray cluster (default: local)",
-    )
-    parser.add_argument(
-        "--address", metavar="HOST:PORT", help="of --engine ray: the cluster (default: RAY_ADDRESS, or this machine)"
-    )
-    parser.add_argument(
-        "--workers", type=_count, metavar="N", help="of --engine ray: how many processes (default: one a processor)"
-    )
+    add_engine_arguments(parser, of="the parts of manifest:FILE")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
 
 
@@ -109,12 +99,6 @@ def _millimetres(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is no size in mm; give a number above 0")
     return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no count; give a whole number from 1")
-    return int(text)
 
 
 def _formats(text: str) -> tuple[ObjectFormat, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 
+from bustle.cli.engine_options import chosen_engine
 from bustle.cli.predict import MANIFEST
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
@@ -14,7 +15,6 @@ _OF_FILES = ("save_probability", "explain", "save_channels", "centre", "spacing"
 
 
 def run_archive(arguments: argparse.Namespace) -> int:
-    from bustle.archive.engine import LocalEngine
     from bustle.archive.predict_archive import predict_archive
     from bustle.inference.predictor import Predictor
     from bustle.inference.shipped import default_model
@@ -27,16 +27,11 @@ def run_archive(arguments: argparse.Namespace) -> int:
                 f"--{name.replace('_', '-')} does not go with {MANIFEST}FILE", remedy="name those files themselves"
             )
     with contextlib.ExitStack() as stack:
-        engine = LocalEngine()
-        if arguments.engine == "ray":
-            from bustle.archive.ray_engine import RayEngine
-
-            engine = stack.enter_context(RayEngine(address=arguments.address, workers=arguments.workers))
         summary = predict_archive(
             lambda: Predictor.open(arguments.model or default_model(), device=arguments.device),
             given_path(arguments.inputs[0].removeprefix(MANIFEST)),
             arguments.out,
-            engine=engine,
+            engine=chosen_engine(arguments, stack),
             resume=arguments.resume,
         )
     for decision, count in summary.decisions.items():

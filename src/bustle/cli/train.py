@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 
+from bustle.cli.engine_options import add_engine_arguments, chosen_engine
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change the recipe, e.g. training.epochs=5 optimizer.lr=1e-3",
     )
+    add_engine_arguments(parser, of="the folds")
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
     parser.add_argument(
@@ -91,17 +94,19 @@ def run(arguments: argparse.Namespace) -> int:
         made=arguments.splits,
     )
     try:
-        summary = run_training(
-            recipe,
-            load_data=lambda: open_sources(arguments.data),
-            out=out,
-            split=split,
-            fold=arguments.fold,
-            resume=arguments.resume,
-            refit=arguments.refit,
-            device=arguments.device,
-            init=arguments.init,
-        )
+        with ExitStack() as stack:
+            summary = run_training(
+                recipe,
+                load_data=lambda: open_sources(arguments.data),
+                out=out,
+                split=split,
+                fold=arguments.fold,
+                resume=arguments.resume,
+                refit=arguments.refit,
+                device=arguments.device,
+                init=arguments.init,
+                engine=chosen_engine(arguments, stack),
+            )
     except KeyboardInterrupt:
         raise InputError(
             "interrupted; what was finished is saved", remedy="go on with the same command and --resume", path=out
@@ -120,6 +125,7 @@ def _train_descriptors(arguments: argparse.Namespace) -> int:
         "--resume": arguments.resume,
         "--refit": arguments.refit,
         "--init": arguments.init is not None,
+        "--engine": arguments.engine != "local",
     }
     unwanted = next((option for option, given in of_networks.items() if given), None)
     if unwanted is not None:

@@ -71,6 +71,7 @@ EXTRAS: Mapping[str, Extra] = {
         },
     ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
+    "ray": Extra("archives and Ray need", {"ray": "Ray", "pyarrow": "pyarrow", "fsspec": "fsspec"}),
 }
 
 

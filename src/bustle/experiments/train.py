@@ -19,6 +19,7 @@ from bustle.data.relations.seen_images import sketches_of
 from bustle.data.splits.splits import Fold
 from bustle.evaluation.results import RunResult
 from bustle.experiments.calibration_file import read_calibration, write_calibration
+from bustle.experiments.engines.engine import Engine, LocalEngine, Shown
 from bustle.experiments.evaluate import score_model
 from bustle.experiments.fit_decision import calibration_cases, fit_rule
 from bustle.experiments.initial_weights import weights_of
@@ -47,11 +48,13 @@ def run_training(
     refit: bool = False,
     device: str = "auto",
     init: Path | None = None,
+    engine: Engine = LocalEngine(),  # noqa: B008  (it holds nothing)
 ) -> RunResult:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
-    their answers and are scored by it; the recipe's views may then be others, if all finished folds get them.
+    their answers and are scored by it; the recipe's views may then be others, if all finished folds get them. An
+    `engine` of several processes trains as many folds side by side; its machines see data and `out` by these paths.
     Everything in the recipe is checked before `load_data` is called, and every
     image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a full disk
     and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
@@ -82,9 +85,10 @@ def run_training(
         else:
             run = _created(claim, planned, init=init, untrained=untrained, device=device)
         run.begin_session()
-        work = _Folds(planned, out=out, device=device, init=init, precision=run.precision)
-        for number in planned.numbers:
-            work.do(number, resume=reopening, refit=refit)
+        work = _Folds(
+            planned, out=out, device=device, init=init, precision=run.precision, resume=reopening, refit=refit
+        )
+        engine.run(work, planned.numbers, shown=Shown("folds", "fold", len(planned.numbers), have_bars=True))
         write_rule_of_mean(RunLayout(out))
         result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
         run.end_session()
@@ -182,7 +186,15 @@ class _Folds:
     """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
 
     def __init__(
-        self, planned: PlannedRun, *, out: Path, device: str, init: Path | None, precision: MeasuredPrecision | None
+        self,
+        planned: PlannedRun,
+        *,
+        out: Path,
+        device: str,
+        init: Path | None,
+        precision: MeasuredPrecision | None,
+        resume: bool,
+        refit: bool,
     ):
         self.recipe = planned.recipe
         self.precision = planned.recipe.training.precision if precision is None else precision.chosen
@@ -194,17 +206,19 @@ class _Folds:
         self.device = device
         self.init = init
         self.warnings = planned.warnings
+        self.resume = resume
+        self.refit = refit
 
-    def do(self, number: int, *, resume: bool, refit: bool) -> None:
+    def __call__(self, number: int) -> None:
         from bustle.training.run import train_fold
 
         folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
-        if refit and folder.is_finished:
+        if self.refit and folder.is_finished:
             remove_file(folder.main.metrics)  # first, so that an interrupted command is taken up where it stopped
             remove_file(folder.decision)
             self._finish(folder, fold)
             return
-        if resume and folder.is_finished and not folder.has_epoch:
+        if self.resume and folder.is_finished and not folder.has_epoch:
             return  # its checkpoint was taken away, which only a training needs that goes on
         seed = self.recipe.training.seed + number
         training = dataclasses.replace(self.recipe.training, seed=seed, precision=self.precision)
@@ -215,7 +229,7 @@ class _Folds:
             out=folder.path,
             protocol=self.rules.main.protocol,
             device=self.device,
-            resume=resume,
+            resume=self.resume,
             init=self.init,
             title=f"fold {number}",
         )

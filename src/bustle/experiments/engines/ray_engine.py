@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
 from bustle.core.provenance import installed_version
+from bustle.experiments.engines.engine import Shown
 
 Task = TypeVar("Task")
 
@@ -23,12 +25,14 @@ TASKS_AT_ONCE = 1024
 class RayEngine:
     """Within the block, a connection to a cluster; without an `address`, to one of this machine for its length.
 
-    `workers` processes work at a time, one processor each; None: as many as the cluster has.
+    `workers` processes work at a time, with a processor each, and with `on_gpus` a GPU each where the cluster has
+    any; None: as many as it has of them.
     """
 
-    def __init__(self, *, address: str | None = None, workers: int | None = None):
+    def __init__(self, *, address: str | None = None, workers: int | None = None, on_gpus: bool = True):
         self._address = address
         self._workers = workers
+        self._on_gpus = on_gpus
 
     def __enter__(self) -> RayEngine:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported: it would report its use
@@ -36,13 +40,15 @@ class RayEngine:
 
         given = self._address or os.environ.get("RAY_ADDRESS")
         try:
+            if given is not None:
+                _knock(given)
             ray.init(
                 address=given or "local",
                 include_dashboard=None if given else False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())[:200]
             raise InputError(
                 f"no Ray cluster answers at {given or 'this machine'} ({told})",
@@ -59,12 +65,10 @@ class RayEngine:
 
         ray.shutdown()
 
-    def run(
-        self, work: Callable[[Task], None], tasks: Iterable[Task], *, description: str, total: int | None
-    ) -> None:
+    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
         """See `Engine.run`. A task whose process or machine dies is done again elsewhere."""
         done = self._done(work, iter(tasks))
-        for _ in progress(done, description=description, total=total, unit="part"):
+        for _ in progress(done, description=shown.description, total=shown.total, unit=shown.unit):
             pass
 
     def _done(self, work: Callable[[Task], None], tasks: Iterator[Task]) -> Iterator[Any]:
@@ -78,12 +82,15 @@ class RayEngine:
         context.print_on_execution_start = False
         pickled = pickle.dumps(work)
         while wave := [{"task": pickle.dumps(task)} for task in itertools.islice(tasks, TASKS_AT_ONCE)]:
-            size = min(len(wave), self._workers or int(ray.cluster_resources().get("CPU", 1)))
+            resources = ray.cluster_resources()
+            gpus = int(resources.get("GPU", 0)) if self._on_gpus else 0
+            size = min(len(wave), self._workers or gpus or int(resources.get("CPU", 1)))
             pipeline = ray.data.from_items(wave, override_num_blocks=len(wave)).map_batches(
                 _Worker,
                 fn_constructor_args=(pickled,),
                 batch_size=1,
                 num_cpus=1,
+                num_gpus=1 if gpus else 0,
                 compute=ActorPoolStrategy(min_size=1, max_size=size, max_tasks_in_flight_per_actor=2),
             )
             try:
@@ -121,6 +128,13 @@ class RayEngine:
                     f"the machine {node['NodeManagerHostname']} of the cluster has bustle {found}, this one {own}",
                     remedy="install the same version on all",
                 )
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT, for which Ray itself waits for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _Worker:

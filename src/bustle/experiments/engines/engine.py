@@ -1,0 +1,38 @@
+"""Independent tasks, such as the parts of an archive or the folds of a run, done one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol, TypeVar
+
+from bustle.core.progress import progress
+
+Task = TypeVar("Task")
+
+
+class Shown(NamedTuple):
+    """How the bar calls the tasks, and how many they are; `have_bars`: each shows one of its own where it is done."""
+
+    description: str
+    unit: str
+    total: int
+    have_bars: bool = False
+
+
+class Engine(Protocol):
+    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
+        """Do `work` once for each task, in any order; `work` and tasks can be pickled.
+
+        A task may be begun again where its process dies. Raises the `InputError` of the first that fails.
+        """
+        ...
+
+
+class LocalEngine:
+    """One task after another, in this process."""
+
+    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
+        if not shown.have_bars:
+            tasks = progress(tasks, description=shown.description, total=shown.total, unit=shown.unit)
+        for task in tasks:
+            work(task)

@@ -1,0 +1,153 @@
+"""A real Ray cluster of two nodes: the same answers as one process, also when a worker or a node dies."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+from ray.cluster_utils import Cluster
+from tests.conftest import network_uses
+from tests.inference.hand_made_package import scene, write_package
+
+from bustle.cli.main import main
+from bustle.io.raster import write_png
+
+TINY = Path(__file__).parents[1] / "training" / "tiny.yaml"
+IMAGES = 600
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """The nodes speak with each other on this machine alone."""
+    seen = len(network_uses)
+    yield
+    here = ("127.0.0.1", "localhost", *own_addresses())
+    assert [use for use in network_uses[seen:] if not any(address in use for address in here)] == []
+
+
+def own_addresses() -> list[str]:
+    return subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head that does no work, and two nodes of one processor each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        made.wait_for_nodes()
+        patch.setenv("RAY_ADDRESS", made.address)
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, many images and their manifest."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_package(folder / "hand.bustle")
+    places = []
+    for number in range(IMAGES):
+        image = scene(64, 80)
+        image[0, 0, 0], image[0, 0, 1] = number % 256, number // 256
+        places.append(f"{number}.png")
+        write_png(folder / places[-1], image)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image",), *((place,) for place in places)])
+    return folder
+
+
+def command(archive: Path, out: Path, *more: str) -> list[str]:
+    model = ["--model", str(archive / "hand.bustle")]
+    return ["predict", f"manifest:{archive / 'manifest.csv'}", "--out", str(out), *model, *more]
+
+
+def answers(out: Path) -> dict[str, list[dict[str, Any]]]:
+    return {file.name: parquet.ParquetFile(file).read().to_pylist() for file in (out / "answers").glob("*.parquet")}
+
+
+@pytest.fixture(scope="module")
+def expected(archive: Path) -> dict[str, list[dict[str, Any]]]:
+    assert main(command(archive, archive / "local")) == 0
+    return answers(archive / "local")
+
+
+def begun(archive: Path, out: Path) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "bustle", *command(archive, out, "--engine", "ray")]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for_parts(out: Path, count: int, *, of: subprocess.Popen[bytes]) -> None:
+    while len(list((out / "answers").glob("part-*.parquet"))) < count:
+        assert of.poll() is None, "it ended too early"
+        time.sleep(0.02)
+
+
+def test_a_worker_and_then_a_node_die_and_another_joins(
+    cluster: Cluster, archive: Path, expected: dict[str, list[dict[str, Any]]], tmp_path: Path
+):
+    out = tmp_path / "out"
+    driver = begun(archive, out)
+    wait_for_parts(out, 1, of=driver)
+    kill_a_worker()
+    wait_for_parts(out, 3, of=driver)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    cluster.add_node(num_cpus=1)
+    assert driver.wait() == 0
+    assert answers(out) == expected
+
+
+def kill_a_worker() -> None:
+    """Kill one process that holds the model."""
+    found = subprocess.run(["pgrep", "-f", "^ray::.*MapWorker"], capture_output=True, text=True, check=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+
+
+def test_a_driver_that_is_killed_is_taken_up_again(
+    cluster: Cluster, archive: Path, expected: dict[str, list[dict[str, Any]]], tmp_path: Path
+):
+    out = tmp_path / "out"
+    driver = begun(archive, out)
+    wait_for_parts(out, 1, of=driver)
+    driver.kill()
+    driver.wait()
+    before = {file: file.stat().st_mtime_ns for file in (out / "answers").glob("part-*.parquet")}
+    assert main(command(archive, out, "--engine", "ray", "--resume")) == 0
+    assert answers(out) == expected
+    kept = [file for file, modified in before.items() if file.stat().st_mtime_ns == modified]
+    assert kept  # what was done was not done again
+
+
+def test_a_cluster_that_is_not_there(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = command(archive, tmp_path / "out", "--engine", "ray", "--address", "127.0.0.1:1")
+    assert main(words) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bustle: ")]
+    assert len(told) == 1
+    assert "127.0.0.1:1" in told[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_folds_train_side_by_side_to_the_same_figures(cluster: Cluster, tmp_path: Path):
+    words = ["train", str(TINY), "--data", "phantom:?cases=12&seed=0&size=64", "--folds", "2"]
+    assert main([*words, "--out", str(tmp_path / "local")]) == 0
+    assert main([*words, "--out", str(tmp_path / "ray"), "--engine", "ray"]) == 0
+    for fold in (0, 1):
+        local, on_ray = (losses(tmp_path / name / f"fold-{fold}" / "metrics.csv") for name in ("local", "ray"))
+        assert len(local) == 3
+        assert on_ray == pytest.approx(local, rel=1e-3)  # the number of threads orders sums
+
+
+def losses(history: Path) -> list[float]:
+    with history.open(newline="") as file:
+        return [float(row["train_loss"]) for row in csv.DictReader(file)]
