@@ -2,11 +2,10 @@
 
 Usage: `.venv/bin/python scripts/try_reproduction_commands.py OUT [--only TEXT] [--untried] [--record]`. Images are
 generated phantoms, written in the forms of BUSI and UDIAT; networks have shallower encoders of their family or a
-quarter of their width, start from random weights and see small images or patches, all in one batch, so that an epoch
-is one step. Ends with the commands that failed,
-or at an interrupt. `--only` runs those that contain TEXT, `--untried` those that were not recorded yet, both with the
-trainings that they need and OUT has not; `--record` notes those that ran in `scripts/reproduction_tried.txt`, which
-the page counts when it is written again.
+quarter of their width, start from random weights and see small images, or small patches of voxels of 2 mm, all in one
+batch, so that an epoch is one step. Ends with the commands that failed, or at an interrupt. `--only` runs those that
+contain TEXT, `--untried` those that were not recorded yet, both with the trainings that they need and OUT has not;
+`--record` notes those that ran in `scripts/reproduction_tried.txt`, which the page counts when it is written again.
 """
 
 from __future__ import annotations
@@ -45,6 +44,8 @@ SMALL = {
 }
 SHALLOWER = {"resnet50": "resnet18", "resnet101": "resnet18", "vgg16": "resnet18", "densenet161": "densenet121"}
 IMAGES, VOLUMES = 16, 8
+VOXEL_MM = 2.0
+"""Of volumes, which are then searched in few windows."""
 
 
 def commands(page: Path = PAGE) -> list[list[str]]:
@@ -73,6 +74,8 @@ def _little_training(name: str) -> list[str]:
     for place, loss in enumerate(recipe.losses):
         if loss.name == "lossnet":
             changes[f"losses.{place}.weights"] = "random"
+    if recipe.data.resize == "patch":
+        changes["data.spacing_mm"] = VOXEL_MM
     changes |= _small_network(resolve(recipe).config)
     return [f"{key}={value}".replace(" ", "") for key, value in changes.items()]
 
