@@ -7,12 +7,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.inference.hand_made_package import write_volume_package
+from tests.io.dicom.made_files import data_set, written
 from tests.io.dicom.made_results import write_results
 from tests.io.dicom.made_volumes import write_volumes
 
 from bustle.cli.main import main
+from bustle.io.dicom.frames import Frames
+from bustle.io.dicom.header import read_header
 
 TOOLS = {"dciodvfy": "dicom3tools", "dsrdump": "dcmtk", "dcmdump": "dcmtk", "dcm2pnm": "dcmtk"}
 """The Debian package of each."""
@@ -75,6 +79,17 @@ def test_dcmtk_reads_every_object(objects: list[Path]) -> None:
         assert "RESEARCH" in text
         assert "W: " not in text
         assert "E: " not in text
+
+
+def test_jpeg_of_12_bits_is_what_dcmtk_reads(tmp_path: Path) -> None:
+    rows, columns = np.indices((60, 90), np.uint16)
+    made = data_set(31 * columns + 17 * rows, BitsStored=12, HighBit=11)
+    plain, packed, back = (tmp_path / f"{name}.dcm" for name in ("plain", "packed", "back"))
+    written(tmp_path, made, plain.name)
+    told("dcmcjpeg", "+ee", plain, packed)
+    told("dcmdjpeg", packed, back)
+    own, theirs = (Frames(read_header(path)).stored(1) for path in (packed, back))
+    assert np.array_equal(own, theirs)
 
 
 def test_dsrdump_shows_the_report_as_a_tree(objects: list[Path]) -> None:

@@ -35,6 +35,7 @@ MAX_PIXELS = 64_000_000
 """Larger declared images are refused: no ultrasound frame comes near, and decoding one could exhaust the memory."""
 
 MIN_SIDE = 8
+_ROWS_COMPARED = 32
 
 MOST_PACKED = 4000
 """How often a file's own size its pixels may have: no compression of the older formats reaches it."""
@@ -116,8 +117,21 @@ def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArra
     cv2.split(
         np.ascontiguousarray(pixels), [planes[0], planes[1], planes[2]]
     )  # planes are compared many times faster than channels
-    is_grey = np.array_equal(planes[0], planes[1]) and np.array_equal(planes[0], planes[2])
-    return planes[:1].copy() if is_grey else planes
+    return one_plane_if_grey(planes)
+
+
+def one_plane_if_grey(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The planes `3 H W` of a picture, or the first alone, `1 H W`, where all are equal.
+
+    They are compared some rows at a time, the middle ones first: there a picture in colour mostly shows it, and what
+    is compared stays in the processor's cache.
+    """
+    rows = planes.shape[1]
+    for top in (rows // 2, *range(0, rows, _ROWS_COMPARED)):
+        first, *others = planes[:, top : top + _ROWS_COMPARED]
+        if not all(np.array_equal(first, other) for other in others):
+            return planes
+    return planes[:1].copy()
 
 
 def read_map(path: Path) -> NDArray[np.uint16]:

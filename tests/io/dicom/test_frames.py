@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zlib
 from pathlib import Path
@@ -22,6 +23,12 @@ from tests.io.dicom.made_files import as_lossless_jpeg, data_set, scan, written
 from bustle.core.errors import InputError
 from bustle.io.dicom.frames import Frames
 from bustle.io.dicom.header import read_header
+
+JPEG_OF_12_BITS = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8X"
+    "GBYUGBIUFRT/wQALDAAQABABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAADAr/xAAbEAABBAMAAAAAAAAAAAAAAAALACc3RFRhcv/aAAgBAQAAPwAk"
+    "EKoHdRA2eJR50mQAqgd1EDZ4lHnSl/FUDuogbPEo86TIAVQO6iBs8Sjzpf/Z"
+)
 
 
 def frames_of(folder: Path, made: Dataset) -> Frames:
@@ -124,6 +131,20 @@ def test_jpeg(syntax: str, tmp_path: Path):
     packed = jpeg(pixels)
     found = frames_of(tmp_path, data_set(pixels, syntax=syntax, packed=[packed])).picture(1)
     np.testing.assert_array_equal(found[0], np.asarray(Image.open(io.BytesIO(packed))))
+
+
+def test_jpeg_of_12_bits_is_decoded_and_a_damaged_one_ends_nothing(tmp_path: Path):
+    """The stream is libjpeg-turbo's: what it says there differs from the picture by 2 at most."""
+    rows, columns = np.indices((16, 16), np.uint16)
+    pixels = 150 * columns + 120 * rows
+    packed = base64.b64decode(JPEG_OF_12_BITS)
+    form = {"syntax": uid.JPEGExtended12Bit, "BitsStored": 12, "HighBit": 11}
+    found = frames_of(tmp_path, data_set(pixels, packed=[packed], **form))
+    assert np.abs(found.stored(1).astype(int) - pixels).max() <= 2
+    expected = np.round(pixels * (255 / 4095))
+    np.testing.assert_allclose(found.picture(1)[0], expected, atol=1)
+    with pytest.raises(InputError, match="its picture cannot be decoded as JPEG Extended"):
+        frames_of(tmp_path, data_set(pixels, packed=[packed[:120]], **form)).picture(1)
 
 
 @pytest.mark.parametrize("bits", [8, 12])

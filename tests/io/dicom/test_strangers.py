@@ -65,12 +65,12 @@ def unclear_fragments() -> Dataset:
     return data_set(CLIP, frames=2, syntax=uid.JPEGBaseline8Bit, packed=packed)
 
 
-def jpeg_of_12_bits() -> Dataset:
+def jpeg_of_16_bits() -> Dataset:
     """The header of a lossy stream says so; what follows does not matter."""
     stream = bytearray(jpeg(scan()))
     start = stream.index(b"\xff\xc0")
-    stream[start + 1], stream[start + 4] = 0xC1, 12
-    return data_set(scan().astype(np.uint16), syntax=uid.JPEGExtended12Bit, packed=[bytes(stream)], BitsStored=12)
+    stream[start + 1], stream[start + 4] = 0xC1, 16
+    return data_set(scan().astype(np.uint16), syntax=uid.JPEGExtended12Bit, packed=[bytes(stream)], BitsStored=16)
 
 
 BAD: dict[str, tuple[Callable[[], Dataset], str]] = {
@@ -106,9 +106,9 @@ BAD: dict[str, tuple[Callable[[], Dataset], str]] = {
         packed_as("1.2.840.10008.1.2.4.110"),
         "is stored as JPEG XL Lossless, which is not read; store it anew as JPEG 2000, RLE or uncompressed",
     ),
-    "JPEG of 12 bits": (
-        jpeg_of_12_bits,
-        "is stored as JPEG Extended (Process 2 and 4) with 12 bits, which is not read; store it anew as JPEG 2000",
+    "lossy JPEG of 16 bits": (
+        jpeg_of_16_bits,
+        "is stored as JPEG Extended (Process 2 and 4) with 16 bits, which is not read; store it anew as JPEG 2000",
     ),
     "JPIP": (packed_as("1.2.840.10008.1.2.4.94"), "is stored as JPIP Referenced, which is not read"),
     "no syntax": (packed_as("Planted^Name"), "is stored as something unknown, which is not read"),

@@ -1,6 +1,6 @@
-"""Which of pydicom's decoders decodes what, and two that it does not find by itself, for JPEG 2000 and RLE.
+"""Which of pydicom's decoders decodes what, and three that it does not have, for JPEG 2000, RLE and JPEG of 12 bits.
 
-It would look for these through the package pylibjpeg, of which only the two parts are needed. The form of the
+It would look for the first two through the package pylibjpeg, of which only the two parts are needed. The form of the
 functions is pydicom's (its guide on decoder plugins). GDCM ends the process over some damaged streams, so it decodes
 only what no other does, and only where the stream's own header fits the file's.
 """
@@ -28,6 +28,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from bustle.io.dicom.jpeg_of_12_bits import decode_jpeg_of_12_bits
+
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
 
@@ -40,7 +42,7 @@ _OPENJPEG = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL
 
 DECODERS: Mapping[str, tuple[str, ...]] = {
     JPEGBaseline8Bit: ("pillow",),
-    JPEGExtended12Bit: ("pillow", GDCM),
+    JPEGExtended12Bit: ("pillow", PLUGIN),
     JPEGLossless: (GDCM,),
     JPEGLosslessSV1: (GDCM,),
     JPEGLSLossless: ("pyjpegls",),
@@ -53,6 +55,7 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
 DECODER_DEPENDENCIES = {
     **dict.fromkeys(_OPENJPEG, ("pylibjpeg-openjpeg>=2.4",)),
     RLELossless: ("pylibjpeg-rle>=2.1",),
+    JPEGExtended12Bit: ("python-gdcm>=3.0.10",),
 }
 
 
@@ -66,6 +69,7 @@ def add_decoders() -> None:
     for uid in _OPENJPEG:
         get_decoder(uid).add_plugin(PLUGIN, (__name__, decode_jpeg_2000.__name__))
     get_decoder(RLELossless).add_plugin(PLUGIN, (__name__, decode_run_lengths.__name__))
+    get_decoder(JPEGExtended12Bit).add_plugin(PLUGIN, (__name__, decode_jpeg_of_12_bits.__name__))
 
 
 def decode_jpeg_2000(source: bytes, runner: DecodeRunner) -> bytearray:

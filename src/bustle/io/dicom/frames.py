@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
@@ -25,9 +27,10 @@ from bustle.io.dicom import encapsulation
 from bustle.io.dicom.decoder_plugins import DECODERS, GDCM, add_decoders, jpeg_size
 from bustle.io.dicom.grey_levels import bits_of, grey_table, palette_table
 from bustle.io.dicom.header import REPLACE, Header, damaged, read_header, strictly, text, whole
+from bustle.io.dicom.jpeg_of_12_bits import BITS
 from bustle.io.dicom.transfer_syntaxes import is_video, name_of
 from bustle.io.dicom.video_stream import VideoStream
-from bustle.io.raster import MAX_PIXELS, MIN_SIDE, image_of_pixels
+from bustle.io.raster import MAX_PIXELS, MIN_SIDE, image_of_pixels, one_plane_if_grey
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
@@ -35,6 +38,9 @@ _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YB
 _RETIRED = ("ARGB", "CMYK", "HSV", "YBR_PARTIAL_422")
 _MOST_FRAMES = 1_000_000
 _OPEN_FILES = 4
+_ROOMS = threading.local()
+_MOST_KEPT = 1 << 24
+"""Bytes of a frame for which a thread keeps the memory that it reads into."""
 
 
 class Frames:
@@ -95,6 +101,8 @@ class Frames:
         path = self.header.path
         if self._video is not None:
             return self._video.frame(number)
+        if self._is_plain_colour:
+            return one_plane_if_grey(self._plain_planes(number))
         stored = self.stored(number)
         if stored.ndim == 3:
             return image_of_pixels(self._of_8_bits(stored), path=path)
@@ -115,10 +123,7 @@ class Frames:
 
         Raises `InputError` as `picture` does, and for a video.
         """
-        if not 1 <= number <= self.count:
-            raise InputError(
-                f"has no frame {number}", remedy=f"its frames are 1 to {self.count}", path=self.header.path
-            )
+        self._check_number(number)
         if self._video is not None:
             return np.ascontiguousarray(self._video.frame(number).transpose(1, 2, 0))
         with strictly(self.header.path):
@@ -129,6 +134,12 @@ class Frames:
             return unsigned
         return (unsigned >> shift) & unsigned.dtype.type((1 << self.stored_bits) - 1)
 
+    def _check_number(self, number: int) -> None:
+        if not 1 <= number <= self.count:
+            raise InputError(
+                f"has no frame {number}", remedy=f"its frames are 1 to {self.count}", path=self.header.path
+            )
+
     def _of_8_bits(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         if pixels.dtype == np.uint8 and self.stored_bits == 8:
             return pixels
@@ -138,9 +149,7 @@ class Frames:
     def _decoded(self, number: int) -> NDArray[Any]:
         options = self._options()
         try:
-            if self._is_plain_colour:
-                pixels = self._plain_colour(number)
-            elif self._fragments is None:
+            if self._fragments is None:
                 with self.header.opened() as stream:
                     assert self.header.pixels is not None
                     stream.seek(self.header.pixels.start)
@@ -158,17 +167,23 @@ class Frames:
 
     @functools.cached_property
     def _is_plain_colour(self) -> bool:
-        """Whether the bytes of a frame are its pixels, which pydicom would copy several times."""
+        """Whether the bytes of a frame are its pixels."""
         is_interleaved = self.photometric == "RGB" and not whole(self.header.dataset, "PlanarConfiguration")
         is_bytes = self.allocated == 8 and not self.signed and self.header.syntax != ExplicitVRBigEndian
         return self._fragments is None and is_interleaved and is_bytes
 
-    def _plain_colour(self, number: int) -> NDArray[np.uint8]:
+    def _plain_planes(self, number: int) -> NDArray[np.uint8]:
+        """A frame of plain colour `3 H W`, which pydicom would copy several times."""
+        self._check_number(number)
         assert self.header.pixels is not None
-        length = self.size[0] * self.size[1] * 3
+        content = _room(3 * self.size[0] * self.size[1])
         with self.header.opened() as stream:
-            stream.seek(self.header.pixels.start + (number - 1) * length)
-            return np.frombuffer(stream.read(length), np.uint8).reshape(*self.size, 3)
+            stream.seek(self.header.pixels.start + (number - 1) * content.size)
+            if stream.readinto(content.data) < content.size:  # the file has been cut short meanwhile
+                raise self._frame_damaged(number)
+        planes = np.empty((3, *self.size), np.uint8)
+        cv2.split(content.reshape(*self.size, 3), list(planes))
+        return planes
 
     def _of_fragments(self, fragments: tuple[encapsulation.Fragment, ...], options: dict[str, Any]) -> NDArray[Any]:
         """Decode one frame, given to pydicom as the only one."""
@@ -179,7 +194,7 @@ class Frames:
         for name in others:
             with contextlib.suppress(Exception):  # the next one may be less strict, or know more bits
                 return self._decoder.as_array(alone, index=0, decoding_plugin=name, **options)[0]
-        if last == GDCM:
+        if last == GDCM or self.header.syntax == JPEGExtended12Bit:
             self._check_jpeg(content)
         return self._decoder.as_array(alone, index=0, decoding_plugin=last, **options)[0]
 
@@ -192,11 +207,11 @@ class Frames:
         return content
 
     def _check_jpeg_bits(self) -> None:
-        """Raises `InputError` for lossy JPEG of more than 8 bits: no decoder here gets its values right."""
+        """Raises `InputError` for lossy JPEG of more than 8 bits that is not grey of 12, as the standard has it."""
         if self.header.syntax != JPEGExtended12Bit or not self._fragments:
             return
         found = jpeg_size(bytes(self._content(self._fragments[0])))
-        if found is not None and found[3] > 8:
+        if found is not None and found[3] > 8 and (*found[2:], self.stored_bits) != (1, BITS, BITS):
             raise InputError(
                 f"is stored as {name_of(self.header.syntax)} with {found[3]} bits, which is not read",
                 remedy="store it anew as JPEG 2000, RLE or uncompressed",
@@ -300,6 +315,16 @@ def _frame_count(header: Header) -> int:
     if count is None or not 1 <= count <= _MOST_FRAMES:
         raise damaged(header.path, "its number of frames is none")
     return count
+
+
+def _room(size: int) -> NDArray[np.uint8]:
+    """Memory for the bytes of a frame, until this thread asks again: fresh memory takes as long as reading them."""
+    kept = getattr(_ROOMS, "memory", None)
+    if kept is None or kept.size < size:
+        kept = np.empty(size, np.uint8)
+        if size <= _MOST_KEPT:
+            _ROOMS.memory = kept
+    return kept[:size]
 
 
 def open_frames(path: Path) -> Frames:

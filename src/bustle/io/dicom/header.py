@@ -64,7 +64,7 @@ class Header:
         return self.syntax != ExplicitVRBigEndian
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
+    def opened(self) -> Iterator[io.BufferedReader | io.BytesIO]:
         """The file, or its inflated content, in which `pixels` is a place."""
         if self.content is not None:
             yield io.BytesIO(self.content)
