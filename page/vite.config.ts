@@ -29,6 +29,6 @@ function signed(): Plugin {
 export default defineConfig({
   base: "/",
   plugins: [signed()],
-  build: { outDir: bundle, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: false },
+  build: { outDir: bundle, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: false, license: { fileName: "licenses.md" } },
   server: { proxy: { "/api": "http://127.0.0.1:8765" } },
 });

@@ -60,7 +60,7 @@ export interface CaseSummary {
   id: string;
   drop: string;
   name: string;
-  kind: "image" | "clip" | "unread";
+  kind: "image" | "clip" | "volume" | "unread";
   status: Status;
   problem: string | null;
   decision: string | null;
@@ -238,6 +238,24 @@ export interface Clip {
   best: number;
 }
 
+/** A place in a volume where a lesion may be: slice, row and column. */
+export interface Candidate {
+  number: number;
+  centre: [number, number, number];
+  score: number;
+  volume_mm3: number;
+  malignant: number | null;
+}
+
+/** Slices, rows, columns; `is_read`: a model has looked at it. */
+export interface Volume {
+  size: [number, number, number];
+  spacing_mm: [number, number, number] | null;
+  is_read: boolean;
+  has_mask: boolean;
+  candidates: Candidate[];
+}
+
 export interface DropInfo {
   id: string;
   state: "open" | "waiting" | "running" | "done" | "failed";
@@ -305,6 +323,15 @@ async function ask<T>(method: string, path: string, body?: unknown, signal?: Abo
   return told as T;
 }
 
+async function bytesOf(path: string): Promise<ArrayBuffer> {
+  const answer = await fetch(`/api${path}`).catch(() => {
+    throw new Refused(0, "");
+  });
+  if (answer.status === 401) lost();
+  if (!answer.ok) throw new Refused(answer.status, answer.statusText);
+  return answer.arrayBuffer();
+}
+
 export const api = {
   about: () => ask<About>("GET", "/about"),
   cases: () => ask<CaseSummary[]>("GET", "/cases"),
@@ -320,6 +347,8 @@ export const api = {
   second: (id: string, reading: NewSecondReading) => ask<CaseDetail>("POST", `/cases/${id}/second`, reading),
   clip: (id: string) => ask<Clip>("GET", `/cases/${id}/clip`),
   readFrame: (id: string, frame: number) => ask<CaseSummary>("POST", `/cases/${id}/frames/${frame}/case`),
+  volume: (id: string) => ask<Volume>("GET", `/cases/${id}/volume`),
+  voxels: (id: string, part: "first" | "voxels" | "mask") => bytesOf(`/cases/${id}/volume/${part}`),
   agreement: () => ask<Agreement>("GET", "/agreement"),
   newDrop: () => ask<{ id: string }>("POST", "/drops"),
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),

@@ -10,6 +10,7 @@ import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
 import { SignIn, told as toldOf } from "./sign_in";
 import { text } from "./text";
+import { VolumeView } from "./volume_view";
 import { Worklist } from "./worklist";
 
 const THEME = "bustle.theme";
@@ -242,6 +243,12 @@ function Room({ person }: { person: Person }) {
             <p class="problem">{detail.problem}</p>
             <button onClick={() => api.remove(detail.id).then(refresh, refused)}>{text.deleteCase}</button>
           </section>
+        ) : detail.kind === "volume" ? (
+          <VolumeView
+            key={`${detail.id}-${opened}`}
+            detail={detail}
+            remove={() => api.remove(detail.id).then(refresh, refused)}
+          />
         ) : detail.kind === "clip" ? (
           <ClipView
             key={`${detail.id}-${opened}`}

@@ -19,7 +19,7 @@ def routes(page: Page) -> list[Asked]:
     """Method and address of every route of the API, with values for what is named in it, and whom it is for."""
     schema = page.client.get("/api/openapi.json").json()
     values = {"{case_id}": page.cases()[0]["id"], "{drop_id}": "0", "{number}": "0", "{kind}": "json"}
-    values |= {"{name}": "nobody", "{token_id}": "0", "{patient}": "0", "{upload_id}": "0"}
+    values |= {"{name}": "nobody", "{token_id}": "0", "{patient}": "0", "{upload_id}": "0", "{part}": "voxels"}
     found: list[Asked] = []
     for path, methods in schema["paths"].items():
         for name, value in values.items():

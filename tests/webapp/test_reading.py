@@ -22,8 +22,10 @@ from tests.io.dicom.made_files import data_set, written
 from tests.webapp.conftest import PICTURE, Page
 
 from bustle.core.errors import InputError
+from bustle.core.types import Geometry
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import read_image
+from bustle.io.volume import write_volume
 from bustle.jobs.stage import JobInHand, PostponedError
 from bustle.reading.picking import Picked
 from bustle.reading.redrawn_outline import mask_of_outlines
@@ -243,6 +245,21 @@ def test_a_frame_of_a_video_is_read_like_an_image(page: Page, tmp_path: Path):
     detail = page.client.get(f"/api/cases/{made['id']}").json()
     assert (detail["exports"], detail["spacing_mm"]) == (["png", "json", "pdf"], None)
     assert page.client.get(f"/api/cases/{made['id']}/export/png").status_code == 200
+
+
+def test_a_volume_without_a_model_for_it_is_shown_and_says_so(page: Page, tmp_path: Path):
+    voxels = np.repeat(read_image(PICTURE)[:, ::4, ::4], 4, axis=0)
+    write_volume(tmp_path / "scan.nrrd", voxels, geometry=Geometry(voxels.shape, spacing=(1.0, 0.5, 0.5)))
+    page.drop({"scan.nrrd": (tmp_path / "scan.nrrd").read_bytes()})
+    case = page.case("scan.nrrd")
+    assert (case["kind"], case["decision"], case["exports"]) == ("volume", None, [])
+    assert "--volume-model" in case["problem"]
+    told = page.client.get(f"/api/cases/{case['id']}/volume").json()
+    assert (tuple(told["size"]), told["is_read"]) == (voxels.shape, False)
+    shown = page.client.get(f"/api/cases/{case['id']}/volume/voxels")
+    assert shown.content[-voxels.size :] == voxels.tobytes()
+    assert page.client.get(f"/api/cases/{case['id']}/volume/mask").status_code == 404
+    assert page.client.get(f"/api/cases/{page.case(PICTURE_NAME)['id']}/volume").status_code == 404
 
 
 def test_one_bad_file_says_why_and_the_others_are_read(page: Page):

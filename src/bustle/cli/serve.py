@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with bustle)",
     )
     parser.add_argument(
+        "--volume-model",
+        type=given_path,
+        metavar="RUN|PACKAGE",
+        help="the same for volumes (default: none; volumes are shown and not read)",
+    )
+    parser.add_argument(
         "--data-dir",
         type=given_path,
         metavar="DIR",
@@ -83,6 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
         folder = data.path
         if arguments.data_dir is None and arguments.demo:
             folder = given_path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
-        settings = PageSettings(data=folder, model=model, database=database, demo=arguments.demo)
+        settings = PageSettings(
+            data=folder,
+            model=model,
+            volume_model=arguments.volume_model,
+            database=database,
+            demo=arguments.demo,
+        )
         serve(settings, host=arguments.host, port=arguments.port)
     return 0

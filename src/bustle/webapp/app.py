@@ -22,7 +22,15 @@ from bustle.jobs.ledger import Jobs
 from bustle.jobs.stage import Patience, Stage
 from bustle.jobs.worker import Worker
 from bustle.report.disclaimer import DISCLAIMER
-from bustle.webapp import account_routes, case_routes, clip_routes, drop_routes, patient_routes, upload_routes
+from bustle.webapp import (
+    account_routes,
+    case_routes,
+    clip_routes,
+    drop_routes,
+    patient_routes,
+    upload_routes,
+    volume_routes,
+)
 from bustle.webapp.access import Access, AtLeast, least_role
 from bustle.webapp.agreement import agreement_of
 from bustle.webapp.agreement_messages import Agreement
@@ -66,7 +74,15 @@ def make_app(server: Server, access: Access) -> FastAPI:
     server_routes = APIRouter(tags=["server"], dependencies=[Depends(AtLeast("reader"))])
     server_routes.add_api_route("/api/about", about, responses={401: {"model": Problem}})
     server_routes.add_api_route("/api/agreement", agreement, dependencies=[Depends(AtLeast("reviewer"))])
-    routers = (drop_routes, upload_routes, case_routes, clip_routes, patient_routes, account_routes)
+    routers = (
+        drop_routes,
+        upload_routes,
+        case_routes,
+        clip_routes,
+        volume_routes,
+        patient_routes,
+        account_routes,
+    )
     for router in (*(routes.router for routes in routers), server_routes):
         for route in router.routes:
             assert isinstance(route, APIRoute)
@@ -96,7 +112,7 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         stack.enter_context(alone_in(sessions.kw["bind"]))
         remove_unsent(sessions, data)
         url = jobs_url(data, settings.database)
-        reader = DropReader(sessions, data, model.predictor)
+        reader = DropReader(sessions, data, model.predictor, _volume_predictor(settings))
         stack.enter_context(_warming_up(reader))
         stage = Stage(name=STAGE, work=reader.read, patience=PATIENCE)
         stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
@@ -106,6 +122,16 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         if settings.demo:
             add_demo_cases(server)
         yield server
+
+
+def _volume_predictor(settings: PageSettings) -> Predictor | None:
+    """Raises `InputError` for a model that takes images."""
+    if settings.volume_model is None:
+        return None
+    predictor = Predictor.open(settings.volume_model)
+    if len(predictor.data.size) != 3:
+        raise InputError("takes images, not volumes", remedy="give it as --model", path=settings.volume_model)
+    return predictor
 
 
 def agreement(server: CurrentServer, session: CurrentSession) -> Agreement:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bustle.core.files import write_error
+
+VolumePart = Literal["first", "voxels", "mask"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,14 @@ class CaseFolder:
     @property
     def picture(self) -> Path:
         return self.path / "picture.png"
+
+    def volume(self, part: VolumePart) -> Path:
+        """NIfTI files of a volume: a coarse copy that is seen first, the finer one, and what is outlined."""
+        return self.path / (f"{part}.nii.gz" if part == "mask" else f"{part}.nii")
+
+    @property
+    def volume_size(self) -> Path:
+        return self.path / "volume.json"
 
     @property
     def thumbnail(self) -> Path:

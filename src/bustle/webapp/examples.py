@@ -32,6 +32,7 @@ _LESION = {
     "words": {"shape": "irregular", "orientation": "not parallel"},
     "values": [_VALUE],
 }
+_CANDIDATE = {"number": 1, "centre": [148.5, 251.0, 430.5], "score": 0.93, "volume_mm3": 5210.4, "malignant": 0.81}
 _SUMMARY = {
     "id": _CASE,
     "drop": _DROP,
@@ -133,6 +134,7 @@ NAMED_EXAMPLES: dict[str, Any] = {
     "token_id": _TOKEN["id"],
     "number": 0,
     "kind": "pdf",
+    "part": "first",
     "Upload-Offset": 0,
     "case": _CASE,
     "before": 1200,
@@ -181,6 +183,7 @@ EXAMPLES: dict[str, Any] = {
         "second_readings": [_SECOND],
     },
     "CaseSummary": _SUMMARY,
+    "CandidateInfo": _CANDIDATE,
     "ClipInfo": {
         "unit": "mm",
         "spacing_mm": [0.1, 0.1],
@@ -234,4 +237,11 @@ EXAMPLES: dict[str, Any] = {
     "TokenInfo": _TOKEN,
     "TokenSecret": {**_TOKEN, "secret": "bustle_8sJ2kQ…"},
     "UploadInfo": {"id": _FILE, "size": 734_003_200, "sent": 104_857_600, "file": None},
+    "VolumeInfo": {
+        "size": [300, 682, 865],
+        "spacing_mm": [0.475, 0.12, 0.2],
+        "is_read": True,
+        "has_mask": True,
+        "candidates": [_CANDIDATE],
+    },
 }

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import PredictionRecord, read_record
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import read_image, write_png
+from bustle.io.volume import is_volume
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
 from bustle.reading.clip import Clip
 from bustle.reading.picking import Picked, pick
@@ -36,13 +36,15 @@ from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.dropped_file import is_spent, pick_dropped
 from bustle.webapp.full_disk import NO_SPACE, is_full_disk
+from bustle.webapp.shown_volume import write_outlined, write_shown
 from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
 
 THUMBNAIL_WIDTH = 160
 EXAMPLE = Path(__file__).parent / "demo" / "images" / "case043.png"
 MALIGNANT = "malignant"
 IMAGE_REQUEST = PredictionRequest(save_probability=True, explain=(), resume=True)
-CLIP_REQUEST = PredictionRequest(resume=True)
+CLIP_REQUEST = VOLUME_REQUEST = PredictionRequest(resume=True)
+NO_VOLUME_MODEL = "no model for volumes is in use: this one is shown and not read; start with --volume-model"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class DropReader:
     sessions: sessionmaker[Session]
     data: DataFolder
     predictor: Predictor
+    volumes: Predictor | None = None
+    """Reads volumes; without one they are shown and not read."""
 
     def read(self, job: JobInHand) -> PlainValues:
         """The work of the jobs' one stage. What is wrong with a file is written to its row, and the rest is done.
@@ -149,6 +153,9 @@ class DropReader:
 
         Raises `InputError` for what cannot be written.
         """
+        if item.kind == "volume":
+            self._predict_volume(item, row, folder)
+            return
         request = CLIP_REQUEST if item.kind == "clip" else IMAGE_REQUEST
         done = predict_inputs(lambda: self.predictor, item.picked, folder.answer, request=request)
         for error in done.failures.values():
@@ -166,6 +173,31 @@ class DropReader:
         row.height, row.width = picture.shape[1:]
         write_png(folder.picture, picture)
         write_png(folder.thumbnail, thumbnail(picture))
+
+    def _predict_volume(self, item: _Item, row: Case, folder: CaseFolder) -> None:
+        """As `_predict`; a volume that cannot be predicted is shown all the same."""
+        try:
+            picture = read_input(item.picked.images[0])
+        except InputError as error:
+            row.kind, row.problem = "unread", told(error)
+            return
+        write_shown(folder, picture)
+        middle = np.ascontiguousarray(picture.image[:, picture.image.shape[1] // 2])
+        del picture  # its hundreds of megabytes are read again where a model looks at them
+        row.height, row.width = middle.shape[1:]
+        write_png(folder.picture, middle)
+        write_png(folder.thumbnail, thumbnail(middle))
+        volumes = self.volumes
+        if volumes is None:
+            row.problem = NO_VOLUME_MODEL
+            return
+        done = predict_inputs(lambda: volumes, item.picked, folder.answer, request=VOLUME_REQUEST)
+        for error in done.failures.values():
+            row.problem = told(error)
+            return
+        record = read_record(prediction_folder(folder.answer, item.name) / RECORD)
+        row.decision, row.malignant = record.decision, probabilities_of(record).get(MALIGNANT)
+        write_outlined(folder, item.name)
 
 
 @dataclass(frozen=True)
@@ -189,7 +221,7 @@ def _items(picked: Picked) -> list[_Item]:
     alone = len(images) + len(picked.clips) == 1
     found = []
     for image in images:
-        kind: Literal["image", "unread"] = "unread" if image.problem is not None else "image"
+        kind = _kind(image)
         places = {image.name: picked.places[image.name]} if image.name in picked.places else {}
         only = dataclasses.replace(_only_image(image), places=places)
         found.append(_Item(image.name, kind, only, alone, image.dicom is not None, _patient(picked, image.name)))
@@ -201,6 +233,13 @@ def _items(picked: Picked) -> list[_Item]:
 def _patient(picked: Picked, name: str) -> str | None:
     place = picked.places.get(name)
     return None if place is None else place.patient
+
+
+def _kind(image: InputImage) -> CaseKind:
+    if image.problem is not None:
+        return "unread"
+    is_stack = is_volume(image.path) if image.dicom is None else image.dicom.frame is None
+    return "volume" if is_stack else "image"
 
 
 def _only_image(image: InputImage) -> Picked:

@@ -27,12 +27,14 @@ MOST_FILES = 10_000
 class PageSettings:
     """`data` is the folder for everything that is kept, `model` a package or a run.
 
-    `database` is the URL of PostgreSQL, None for files in `data`.
-    `demo`: it begins with example pictures. `poll` is in seconds: how often the worker looks for new work.
+    `volume_model` is one for volumes, without which these are shown and not read. `database` is the URL of
+    PostgreSQL, None for files in `data`. `demo`: it begins with example pictures. `poll` is in seconds: how often the
+    worker looks for new work.
     """
 
     data: Path
     model: Path
+    volume_model: Path | None = None
     database: str | None = None
     demo: bool = False
     most_bytes: int = MOST_BYTES

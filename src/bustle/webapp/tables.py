@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bustle.webapp.roles import Role
 
-CaseKind = Literal["image", "clip", "unread"]
+CaseKind = Literal["image", "clip", "volume", "unread"]
 Verdict = Literal["accepted", "corrected", "rejected"]
 Side = Literal["left", "right"]
 

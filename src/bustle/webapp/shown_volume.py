@@ -1,0 +1,125 @@
+"""A volume as the page shows it: its voxels as NIfTI files that a browser reads at once, and what was found in it."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.core.files import read_json, write_bytes, write_json
+from bustle.experiments.pictures import Picture
+from bustle.inference.prediction_files import RECORD, prediction_folder, read_prediction
+from bustle.inference.prediction_record import VolumeRecord, read_record
+from bustle.webapp.data_folder import CaseFolder, VolumePart
+from bustle.webapp.volume_messages import CandidateInfo, VolumeInfo
+
+MOST_VOXELS: Mapping[VolumePart, int] = {"first": 2_000_000, "voxels": 8_000_000}
+"""Of the copy that is seen first, and of the one after it: a browser without a graphics card bears no more."""
+
+MALIGNANT = "malignant"
+_HEADER_BYTES, _FIRST_BYTE = 348, 352
+_UINT8, _MM, _SCANNER = 2, 2, 1
+
+
+def write_shown(folder: CaseFolder, picture: Picture) -> None:
+    """Write what is seen of a volume, in two sizes. Raises `InputError` where that is not possible."""
+    voxels, spacing = picture.image[0], picture.geometry.spacing
+    sizes = np.asarray(spacing or (1.0, 1.0, 1.0))
+    for part, most in MOST_VOXELS.items():
+        steps = steps_to(most, shape=voxels.shape, spacing=sizes)
+        write_bytes(folder.volume(part), nifti(averaged(voxels, steps=steps), spacing=sizes * steps))
+    write_json(folder.volume_size, {"size": voxels.shape, "spacing_mm": spacing})
+
+
+def steps_to(most: int, *, shape: tuple[int, ...], spacing: NDArray[np.float64]) -> list[int]:
+    """How many voxels become one along each axis, so that at most so many are left and these are near to cubes."""
+    steps = [1] * len(shape)
+    while math.prod(_shrunk(shape, steps)) > most:
+        sizes = [
+            step * size if step < length else np.inf for step, size, length in zip(steps, spacing, shape, strict=True)
+        ]
+        steps[int(np.argmin(sizes))] += 1
+    return steps
+
+
+def averaged(voxels: NDArray[np.uint8], *, steps: Sequence[int]) -> NDArray[np.uint8]:
+    """Voxels `D H W`, whose blocks of so many became one: their mean. What is left at the end is cut off."""
+    depth, height, width = _shrunk(voxels.shape, steps)
+    result = np.empty((depth, height, width), np.uint8)
+    for place in range(depth):
+        block = voxels[place * steps[0] : (place + 1) * steps[0], : height * steps[1], : width * steps[2]]
+        flat = block.mean(axis=0, dtype=np.float32)
+        result[place] = np.rint(cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA))
+    return result
+
+
+def _shrunk(shape: Sequence[int], steps: Sequence[int]) -> tuple[int, ...]:
+    return tuple(length // step for length, step in zip(shape, steps, strict=True))
+
+
+def write_outlined(folder: CaseFolder, name: str) -> None:
+    """Write what the prediction `name` outlines on the volume's grid, where it outlines anything.
+
+    Raises `InputError` where that is not possible.
+    """
+    drawn = read_prediction(prediction_folder(folder.answer, name)).segmentation
+    if drawn is None:
+        return
+    sizes = np.asarray(read_json(folder.volume_size)["spacing_mm"] or (1.0, 1.0, 1.0))
+    steps = steps_to(MOST_VOXELS["voxels"], shape=drawn.mask.shape, spacing=sizes)
+    shown = averaged(255 * drawn.mask.astype(np.uint8), steps=steps)
+    outlined = nifti(shown, spacing=sizes * steps)
+    write_bytes(folder.volume("mask"), gzip.compress(outlined, compresslevel=1, mtime=0))
+
+
+def volume_info(folder: CaseFolder, name: str) -> VolumeInfo:
+    """What the prediction `name` found; of a volume that no model has read, nothing but its size.
+
+    Raises `InputError` for damaged files.
+    """
+    shape = read_json(folder.volume_size)
+    path = prediction_folder(folder.answer, name) / RECORD
+    record = read_record(path) if path.exists() else None
+    found = record.drawn.candidates if isinstance(record, VolumeRecord) else ()
+    return VolumeInfo(
+        size=shape["size"],
+        spacing_mm=shape["spacing_mm"],
+        is_read=record is not None,
+        has_mask=folder.volume("mask").exists(),
+        candidates=[
+            CandidateInfo(
+                number=number,
+                centre=(one.centre[0], one.centre[1], one.centre[2]),
+                score=one.score,
+                volume_mm3=one.volume_mm3,
+                malignant=(one.class_probabilities or {}).get(MALIGNANT),
+            )
+            for number, one in enumerate(found, start=1)
+        ],
+    )
+
+
+def nifti(voxels: NDArray[np.uint8], *, spacing: NDArray[np.float64]) -> bytes:
+    """Voxels `D H W` as an unpacked NIfTI-1 file, `spacing` (mm) in that order.
+
+    Rows go down on the screen, as depth does in ultrasound. Source: nifti.nimh.nih.gov, nifti1.h.
+    """
+    depth, height, width = voxels.shape
+    down, rows, columns = (float(size) for size in spacing)
+    header = bytearray(_FIRST_BYTE)
+    struct.pack_into("<i", header, 0, _HEADER_BYTES)
+    struct.pack_into("<8h", header, 40, 3, width, height, depth, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, _UINT8, 8)
+    struct.pack_into("<8f", header, 76, 1.0, columns, rows, down, 0.0, 0.0, 0.0, 0.0)
+    struct.pack_into("<3f", header, 108, _FIRST_BYTE, 1.0, 0.0)
+    struct.pack_into("<b", header, 123, _MM)
+    struct.pack_into("<2h", header, 252, 0, _SCANNER)
+    affine = (columns, 0.0, 0.0, 0.0, 0.0, -rows, 0.0, (height - 1) * rows, 0.0, 0.0, down, 0.0)
+    struct.pack_into("<12f", header, 280, *affine)
+    struct.pack_into("<4s", header, 344, b"n+1")
+    return bytes(header) + np.ascontiguousarray(voxels).tobytes()

@@ -1,0 +1,49 @@
+"""The part of the API about volumes: their voxels, and the places in them where a lesion may be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi.responses import FileResponse
+
+from bustle.webapp.access import AtLeast
+from bustle.webapp.data_folder import CaseFolder, VolumePart
+from bustle.webapp.messages import Problem
+from bustle.webapp.server import CurrentServer, NamedCase
+from bustle.webapp.shown_volume import volume_info
+from bustle.webapp.volume_messages import VolumeInfo
+
+NIFTI = "application/octet-stream"
+
+router = APIRouter(
+    prefix="/api/cases/{case_id}/volume",
+    tags=["volumes"],
+    responses={code: {"model": Problem} for code in (401, 403, 404, 422)},
+    dependencies=[Depends(AtLeast("reader"))],
+)
+
+
+def named_volume(case: NamedCase, server: CurrentServer) -> CaseFolder:
+    """Raises `HTTPException` 404 for what is no volume."""
+    if case.kind != "volume":
+        raise HTTPException(404, "it is no volume")
+    return server.data.case(case.id)
+
+
+NamedVolume = Annotated[CaseFolder, Depends(named_volume)]
+
+
+@router.get("")
+def show_volume(case: NamedCase, folder: NamedVolume) -> VolumeInfo:
+    """Its size, and the places where a lesion may be."""
+    return volume_info(folder, case.folder)
+
+
+@router.get("/{part}", response_class=FileResponse, responses={200: {"content": {NIFTI: {}}}})
+def show_voxels(folder: NamedVolume, part: VolumePart) -> FileResponse:
+    """A copy of at most 8 million voxels, a coarser one, or what is outlined, as NIfTI; the mask is packed."""
+    path = folder.volume(part)
+    if not path.exists():
+        raise HTTPException(404, "nothing is outlined in it")
+    return FileResponse(path, media_type=NIFTI)
