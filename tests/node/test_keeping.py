@@ -20,7 +20,7 @@ from bustle.node import read_study
 from bustle.node.answer_counts import read_kept_counts
 from bustle.node.incoming import Incoming
 from bustle.node.read_study import READ, PartRead, StudyRead, StudyReader
-from bustle.node.retention import delete_answered
+from bustle.node.retention import delete_ended
 from bustle.node.settings import MB, Limits
 
 STUDY = "1.2.3"
@@ -73,14 +73,23 @@ def incoming(tmp_path: Path) -> Incoming:
     [
         ([job("a")], (), False),
         ([job("a", days=6)], (), True),
-        ([job("a"), job("b", state="failed")], (), True),
+        ([job("a"), job("b", state="failed", days=29)], (), True),
+        ([job("a"), job("b", state="failed", days=31)], (), False),
         ([job("a"), job("b", state="running", days=0)], (), True),
         ([job("a")], (STUDY,), True),
         ([], (), True),
     ],
-    ids=["answered long ago", "answered lately", "failed in part", "being read", "more is coming", "not yet read"],
+    ids=[
+        "answered long ago",
+        "answered lately",
+        "failed in part",
+        "failed very long ago",
+        "being read",
+        "more is coming",
+        "not yet read",
+    ],
 )
-def test_what_was_answered_long_ago_is_deleted_and_nothing_else(
+def test_what_has_ended_long_ago_is_deleted_and_nothing_else(
     incoming: Incoming, tmp_path: Path, jobs: list[Job], coming: tuple[str, ...], stays: bool
 ):
     listed = Listed(*jobs)
@@ -144,6 +153,19 @@ def test_answers_of_deleted_jobs_stay_counted_once(incoming: Incoming, tmp_path:
     assert sum(count for each in kept for count in each.decisions.values()) == 2
 
 
+def test_what_failed_stays_counted_by_the_kind_of_its_reason(incoming: Incoming, tmp_path: Path):
+    reasons = (
+        "1.2.3.dcm: is cut short in frame 2: 9 of 12 bytes; fetch it",
+        "1.9.dcm: is cut short in frame 31: 1 of 2 bytes; fetch it",
+    )
+    failed = [
+        replace(job(name, state="failed", days=31), reason=reason) for name, reason in zip("ab", reasons, strict=True)
+    ]
+    delete(incoming, tmp_path, Listed(*failed), Coming())
+    kept = read_kept_counts(tmp_path / "counts.json")
+    assert kept.failed == {"is cut short in frame …: … of … bytes; fetch it": 2}
+
+
 def test_a_counted_job_whose_study_goes_on_is_not_counted_with_the_jobs_after_it(incoming: Incoming, tmp_path: Path):
     class Killed(Listed):
         def forget(self, job_ids: Sequence[str]) -> None:
@@ -165,13 +187,14 @@ def test_a_counted_job_whose_study_goes_on_is_not_counted_with_the_jobs_after_it
 
 
 def delete(incoming: Incoming, folder: Path, listed: Listed, coming: Coming) -> None:
-    delete_answered(
+    delete_ended(
         incoming,
         folder / "answers",
         listed,  # pyright: ignore[reportArgumentType]
         coming,  # pyright: ignore[reportArgumentType]
         counts=folder / "counts.json",
         keep_days=7,
+        keep_failed_days=30,
     )
 
 

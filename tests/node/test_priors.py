@@ -83,7 +83,7 @@ class Line:
     It refuses to find anything about the patients in `refused`, and to move the series in it.
     """
 
-    def __init__(self, node: Asking, refused: set[str]):
+    def __init__(self, node: Direct, refused: set[str]):
         self._node, self._refused = node, refused
 
     def send_c_find(self, wanted: Dataset, model: str) -> Iterator[tuple[Dataset, Dataset | None]]:
@@ -96,6 +96,11 @@ class Line:
     def send_c_move(self, wanted: Dataset, to: str, model: str) -> Iterator[tuple[Dataset, Dataset | None]]:
         if wanted.SeriesInstanceUID in self._refused:
             yield status_of(0xA702), None
+            return
+        if self._node.sends_nothing:
+            if self._node.is_full:
+                assert not self._node.incoming.has_room(1 << 62)
+            yield status_of(0xB000), None
             return
         _, _, *sent = self._node.archive.move(SimpleNamespace(identifier=wanted))
         for _, image in sent:
@@ -116,6 +121,7 @@ class Direct(Asking):
         super().__init__(folder, AskedArchive(list(has)))
         self.refused: set[str] = set()
         self.is_away = False
+        self.sends_nothing = self.is_full = False
         self.calls = 0
 
     @contextlib.contextmanager
@@ -244,6 +250,21 @@ def test_an_earlier_study_that_came_in_part_is_completed(
     node.priors.fetch()
     assert len(node.archive.moved) == moved
     assert all(is_uid(mark.name) for mark in node.marks.iterdir())
+
+
+@pytest.mark.parametrize("is_full", [True, False], ids=["this node had no room", "the archive has its reasons"])
+def test_what_was_not_sent_is_asked_for_again_only_where_the_node_refused_it(
+    is_full: bool, direct: Callable[..., Direct], scan: np.ndarray, came: Dataset
+):
+    earlier = study(scan, 2, "20250301")
+    node = direct(came, earlier)
+    node.take(came)
+    node.sends_nothing, node.is_full = True, is_full
+    node.priors.fetch()
+    node.sends_nothing = False
+    node.now += 10
+    node.priors.fetch()
+    assert node.incoming.instances(earlier.StudyInstanceUID) == ((earlier.SOPInstanceUID,) if is_full else ())
 
 
 def test_one_study_that_goes_wrong_keeps_no_other_waiting_and_is_given_up_in_the_end(

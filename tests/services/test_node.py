@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,10 +120,14 @@ def answers(archive: Orthanc) -> bool:
         return False
 
 
-def until(true: Any) -> None:
-    deadline = time.monotonic() + LONGEST_WAIT
+def until(true: Callable[[], bool], *, moving: Callable[[], object] = lambda: None) -> None:
+    """Wait for what comes about, but no longer than `LONGEST_WAIT` without a change of what is `moving`."""
+    seen, deadline = moving(), time.monotonic() + LONGEST_WAIT
     while not true():
-        assert time.monotonic() < deadline, "it does not come about"
+        now = moving()
+        if now != seen:
+            seen, deadline = now, time.monotonic() + LONGEST_WAIT
+        assert time.monotonic() < deadline, f"it does not come about: {seen}"
         time.sleep(0.2)
 
 
@@ -271,7 +275,10 @@ def test_killed_at_any_moment_no_study_is_lost_or_answered_twice(tmp_path: Path)
                 running.start()
             device.enough.set()
             device.join()
-            until(lambda: running.status()["studies"]["answered"] == len(device.sent))
+            until(
+                lambda: running.status()["studies"]["answered"] == len(device.sent),
+                moving=lambda: running.status()["studies"],
+            )
             status = running.status()
         taken = archive.instances()
     assert len(device.sent) > KILLS

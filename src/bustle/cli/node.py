@@ -89,6 +89,7 @@ def _lines(status: NodeStatus) -> list[str]:
     for each in status.trouble:
         word = "failed" if each.failed else f"attempt {each.attempt} waits"
         told.append(f"{word}: {each.job} ({each.stage}): {each.reason}")
+    told += [f"{count:6}  failed and deleted: {reason}" for reason, count in status.deleted_failures.items()]
     told += [f"not read: {each.job}: {each.reason}" for each in status.unread]
     for month in status.months:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in month.decisions.items())

@@ -1,19 +1,23 @@
 """Answers counted by device and month, and the file that keeps the counts when jobs are deleted.
 
-The counts name nobody and do not grow with the number of studies: a probability is counted by its thousandths.
+The counts name nobody and do not grow with the number of studies: a probability is counted by its thousandths, a
+failure by its reason without names of files and numbers.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.files import read_json, write_json
 from bustle.jobs.job import Job
 from bustle.node.read_study import READ, StudyRead
+
+_FILE, _NUMBER = re.compile(r"^\S+\.dcm: "), re.compile(r"\d[\d.,]*")
 
 UNKNOWN_DEVICE = "unknown device"
 NO_DECISION = "no decision"
@@ -35,9 +39,13 @@ class AnswerCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptCounts:
-    """The counts of jobs that are deleted. `last` are marks of those counted whose rows may be there yet."""
+    """The counts of jobs that are deleted; `failed` of those that failed, by their reasons.
+
+    `last` are marks of those counted whose rows may be there yet.
+    """
 
     counts: tuple[AnswerCounts, ...] = ()
+    failed: Mapping[str, int] = field(default_factory=dict)
     last: tuple[str, ...] = ()
 
 
@@ -75,6 +83,17 @@ def count_answers(jobs: Iterable[Job], *, before: Sequence[AnswerCounts] = ()) -
         )
         for device, month in sorted(decisions)
     )
+
+
+def count_failed(jobs: Iterable[Job], *, before: Mapping[str, int]) -> dict[str, int]:
+    """Those of the jobs that failed, added to those counted `before`, by the kind of their reasons."""
+    counts = Counter(before)
+    counts.update(_kind(job.reason or "") for job in jobs if job.state == "failed")
+    return dict(sorted(counts.items()))
+
+
+def _kind(reason: str) -> str:
+    return _NUMBER.sub("…", _FILE.sub("", reason))
 
 
 def studies_read(jobs: Iterable[Job]) -> Iterator[tuple[Job, StudyRead]]:

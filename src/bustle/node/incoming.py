@@ -49,13 +49,17 @@ class Incoming:
         self.path = path
         self._free = limits.free * MB
         self._largest_study = limits.study * MB
+        self.turned_away = 0
+        """How often there was no room for an instance since the start."""
         path.mkdir(parents=True, exist_ok=True)
         for study in self.studies():
             sweep_temporaries(path / study)
 
     def has_room(self, size: int) -> bool:
         """For an instance of so many bytes."""
-        return shutil.disk_usage(self.path).free - size >= self._free
+        found = shutil.disk_usage(self.path).free - size >= self._free
+        self.turned_away += not found
+        return found
 
     def keep(self, content: bytes, *, study: str, instance: str) -> Kept:
         """Write a DICOM file, which is on the disk for good when this returns; the first of an identifier stays.
@@ -74,6 +78,7 @@ class Incoming:
             write_bytes(path, content)
         except InputError as error:
             if is_full(error):
+                self.turned_away += 1
                 raise DiskFullError from error
             raise
         _sync(path.parent)

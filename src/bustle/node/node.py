@@ -24,7 +24,7 @@ from bustle.node.priors import PriorFetcher
 from bustle.node.quiet import hush_libraries
 from bustle.node.read_study import READ, StudyReader
 from bustle.node.receiver import Receiver
-from bustle.node.retention import delete_answered
+from bustle.node.retention import delete_ended
 from bustle.node.send_answers import SEND, AnswerSender
 from bustle.node.settings import NodeSettings
 from bustle.reading.algorithm import algorithm_of
@@ -112,7 +112,7 @@ class Node:
             self._stop_receiving()
             raise
         self._begin(self._arrivals.submit_complete, every=self._poll)
-        self._begin(self._delete_answered, every=_DELETE_EVERY)
+        self._begin(self._delete_ended, every=_DELETE_EVERY)
         for source in settings.sources:
             fetcher = Fetcher(source, self._incoming, limits=settings.limits, on_arrival=self._arrivals.came)
             self._begin(fetcher.fetch, every=source.every_seconds)
@@ -145,14 +145,15 @@ class Node:
         if self._receiver is not None:
             self._receiver.stop()
 
-    def _delete_answered(self) -> None:
-        delete_answered(
+    def _delete_ended(self) -> None:
+        delete_ended(
             self._incoming,
             self._out,
             self._jobs,
             self._arrivals,
             counts=counts_path(self._settings),
             keep_days=self._settings.keep_days,
+            keep_failed_days=self._settings.keep_failed_days,
         )
 
     def _begin(self, work, *, every: float) -> None:

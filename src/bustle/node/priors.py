@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _FIND, _MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
 """Of the Study Root Query/Retrieve Information Model."""
 
-# PS3.4, annex C.4: some of what was asked for was not sent, which asking again would not change.
+# PS3.4, annex C.4: some of what was asked for was not sent, and is again where this node had no room for it.
 _SUCCESS, _SOME_NOT_SENT, _PENDING = 0x0000, 0xB000, (0xFF00, 0xFF01)
 _WILDCARDS = "*?\\"
 _DAYS_OF_A_YEAR = 365.25
@@ -211,7 +211,10 @@ class PriorFetcher:
             wanted = Dataset()
             wanted.QueryRetrieveLevel = "SERIES"
             wanted.StudyInstanceUID, wanted.SeriesInstanceUID = study, series
+            turned_away = self._incoming.turned_away
             for status, _ in self._answers(line.send_c_move(wanted, self._settings.ae, _MOVE), "C-MOVE"):
+                if status == _SOME_NOT_SENT and self._incoming.turned_away > turned_away:
+                    raise PostponedError("the disk is full")
                 if status == _SOME_NOT_SENT:
                     log.warning("%s did not send all of the earlier study %s", self._source.ae, study)
 

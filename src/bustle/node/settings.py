@@ -153,7 +153,7 @@ class NodeSettings:
 
     A study is read when nothing of it has come for `quiet_seconds`. `data` is the node's own folder. `model` is a run
     or a package (None: the shipped one), `database` a URL (None: a file in `data`). What was answered is deleted from
-    `data` after `keep_days`.
+    `data` after `keep_days`, what failed and was not tried again after `keep_failed_days`.
     """
 
     ae: str = "BUSTLE"
@@ -170,6 +170,7 @@ class NodeSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     database: str | None = None
     keep_days: float = 7.0
+    keep_failed_days: float = 30.0
     tls: Tls | None = None
     limits: Limits = Limits()
     drift: DriftLimits = DriftLimits()
@@ -180,14 +181,15 @@ class NodeSettings:
         _check_port(self.port)
         if not self.answers or not self.formats or not (self.senders or self.sources):
             raise ValueError("answers and formats must not be empty, and there must be senders or sources")
-        if any(source.days >= self.keep_days for source in self.sources):
-            raise ValueError("keep_days must be more than the days of a source, which would be fetched again")
+        for name in ("keep_days", "keep_failed_days"):
+            if any(source.days >= getattr(self, name) for source in self.sources):
+                raise ValueError(f"{name} must be more than the days of a source, which would be fetched again")
         if any(source.every_seconds >= self.quiet_seconds for source in self.sources):
             raise ValueError(
                 "quiet_seconds must be more than every_seconds of a source, or studies are read in parts"
             )
-        if self.quiet_seconds < 0 or self.keep_days < 0:
-            raise ValueError("quiet_seconds and keep_days must be 0 or more")
+        if min(self.quiet_seconds, self.keep_days, self.keep_failed_days) < 0:
+            raise ValueError("quiet_seconds, keep_days and keep_failed_days must be 0 or more")
         if self.priors is not None and not self.senders:
             raise ValueError("priors need senders: the archive sends what it is asked for")
         called = (*self.answers, self.priors)

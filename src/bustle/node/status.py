@@ -40,12 +40,14 @@ class UnreadPart:
 class NodeStatus:
     """What a node has done and what is left to do.
 
-    `studies` counts by state those that are not deleted yet; `months` tells of all that were ever read. `unread` are
-    parts of studies that are answered. `free_gb` (10^9 bytes) is what is free on the disk of its folder.
+    `studies` counts by state those that are not deleted yet; `months` tells of all that were ever read, and
+    `deleted_failures` counts by reason what failed and is deleted. `unread` are parts of studies that are answered.
+    `free_gb` (10^9 bytes) is what is free on the disk of its folder.
     """
 
     studies: Mapping[str, int]
     trouble: tuple[TroubledJob, ...]
+    deleted_failures: Mapping[str, int]
     unread: tuple[UnreadPart, ...]
     months: tuple[MonthOfDevice, ...]
     free_gb: float
@@ -61,6 +63,7 @@ def node_status(settings: NodeSettings) -> NodeStatus:
     return NodeStatus(
         studies=_counted(found),
         trouble=tuple(_trouble(found)),
+        deleted_failures=kept.failed,
         unread=tuple(
             UnreadPart(job=job.id, reason=reason) for job, read in studies_read(found) for reason in read.unread
         ),
