@@ -35,8 +35,14 @@ LONG_PAGE = ROOT / "docs" / "how-to" / "python.md"
 """It trains: `tests/services/test_tutorials.py` runs it."""
 
 
+SERVED_PAGE = ROOT / "docs" / "how-to" / "page.md"
+"""It asks a server: `tests/services/test_page_program.py` runs it."""
+
+
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if python_blocks(page) and page != LONG_PAGE], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if python_blocks(page) and page not in (LONG_PAGE, SERVED_PAGE)],
+    ids=lambda page: page.name,
 )
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

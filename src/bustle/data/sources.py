@@ -109,6 +109,12 @@ def _path_and_query(rest: str) -> tuple[str, str]:
     return path, query
 
 
+def address_of(path: Path) -> str | None:
+    """The web address that was given in place of a path, which has lost a slash by being one; None where none was."""
+    found = re.fullmatch(r"(https?):/+(.+)", path.as_posix())
+    return None if found is None else f"{found[1]}://{found[2]}"
+
+
 def reader_module(reader: str) -> Reader:
     return importlib.import_module(f"bustle.data.readers.{reader.replace('-', '_')}")  # type: ignore[return-value]
 
@@ -121,7 +127,7 @@ def check_specs(specs: Sequence[str]) -> list[DataSpec]:
         for option in spec.options:
             if option not in known:
                 raise unknown_name(f"option of {spec.reader}", option, ["name", *known])
-        if spec.path is not None and not spec.path.exists():
+        if spec.path is not None and address_of(spec.path) is None and not spec.path.exists():
             raise InputError("does not exist", remedy=f"check the path in '{text}'", path=spec.path)
     return parsed
 

@@ -28,6 +28,7 @@ from bustle.webapp import (
     clip_routes,
     drop_routes,
     patient_routes,
+    signed_routes,
     upload_routes,
     volume_routes,
 )
@@ -81,6 +82,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
         clip_routes,
         volume_routes,
         patient_routes,
+        signed_routes,
         account_routes,
     )
     for router in (*(routes.router for routes in routers), server_routes):

@@ -27,6 +27,7 @@ Deed = Literal[
     "case exported",
     "personal data exported",
     "patient deleted",
+    "signed cases exported",
     "addendum written",
     "second reading signed",
     "backup made",

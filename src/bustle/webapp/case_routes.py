@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse
@@ -12,6 +13,7 @@ from sqlalchemy.orm import selectinload
 from bustle.io.raster import as_png
 from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.after_signing import add_addendum, add_second_reading
+from bustle.webapp.archive_response import ARCHIVE
 from bustle.webapp.audit_trail import note
 from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
 from bustle.webapp.deletion import delete_rows
@@ -29,7 +31,7 @@ from bustle.webapp.messages import (
     Responses,
     Signature,
 )
-from bustle.webapp.personal_data import ARCHIVE, personal_data
+from bustle.webapp.personal_data import personal_data
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
 from bustle.webapp.tables import Case, Drop, DroppedFile, Reading, SecondReading
@@ -45,13 +47,19 @@ PICTURE: Responses = {200: {"content": {"image/png": {}}}}
 
 
 @router.get("")
-def list_cases(session: CurrentSession) -> list[CaseSummary]:
-    """The worklist, what was dropped last first."""
+def list_cases(session: CurrentSession, order: Literal["newest", "uncertain"] = "newest") -> list[CaseSummary]:
+    """The worklist, what was dropped last first; or `uncertain` first: unsigned cases, the nearest to an even chance.
+
+    Whoever corrects in that order teaches the next model most.
+    """
     shown = (Reading.version, Reading.verdict, Reading.birads, Reading.signed)  # and no outlines
     newest = select(Case).join(Drop).options(selectinload(Case.readings).load_only(*shown, raiseload=True))
     newest = newest.options(selectinload(Case.second_readings).load_only(SecondReading.id, raiseload=True))
     newest = newest.order_by(Drop.made.desc(), Drop.id, Case.number, Case.frame.nulls_first())
-    return [summary(case) for case in session.scalars(newest)]
+    cases = list(session.scalars(newest))
+    if order == "uncertain":
+        cases.sort(key=_certainty)
+    return [summary(case) for case in cases]
 
 
 @router.get("/{case_id}")
@@ -156,6 +164,12 @@ def take_along(
     note(session, person.name, "case exported", case=case.id, version=case.version, kind=kind)
     headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
     return Response(made.content, media_type=made.media_type, headers=headers)
+
+
+def _certainty(case: Case) -> tuple[bool, float]:
+    """What is signed is last, and before it what has no probability."""
+    is_signed = case.reading is not None and case.reading.signed is not None
+    return is_signed, 1.0 if case.malignant is None else abs(2 * case.malignant - 1)
 
 
 def _detail(case: Case, server: Server) -> CaseDetail:

@@ -139,6 +139,7 @@ NAMED_EXAMPLES: dict[str, Any] = {
     "case": _CASE,
     "before": 1200,
     "most": 100,
+    "order": "newest",
 }
 
 EXAMPLES: dict[str, Any] = {

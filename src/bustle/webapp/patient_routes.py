@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bustle.webapp.access import AtLeast, CurrentPerson
+from bustle.webapp.archive_response import ARCHIVE
 from bustle.webapp.audit_trail import note
 from bustle.webapp.deletion import delete_rows
 from bustle.webapp.messages import PatientCases, PatientNumber, Problem
-from bustle.webapp.personal_data import ARCHIVE, personal_data
+from bustle.webapp.personal_data import personal_data
 from bustle.webapp.server import CurrentServer, CurrentSession
 from bustle.webapp.tables import Case
 

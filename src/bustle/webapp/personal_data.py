@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.background import BackgroundTask
 
 from bustle.core.files import compact_json
 from bustle.webapp.access import Person
 from bustle.webapp.account_messages import AuditLine
+from bustle.webapp.archive_response import archive_of
 from bustle.webapp.audit_trail import note
 from bustle.webapp.case_detail import detail, reading_info
 from bustle.webapp.data_folder import DataFolder
-from bustle.webapp.messages import Responses
 from bustle.webapp.tables import AuditEvent, Case, DroppedFile
-
-ARCHIVE: Responses = {200: {"content": {"application/zip": {}}}}
 
 
 def personal_data(session: Session, cases: Sequence[Case], person: Person, *, data: DataFolder) -> FileResponse:
@@ -29,21 +24,16 @@ def personal_data(session: Session, cases: Sequence[Case], person: Person, *, da
     for case in cases:
         note(session, person.name, "personal data exported", case=case.id, version=case.version)
     session.flush()
-    made = Path(tempfile.mkstemp(prefix="bustle-", suffix=".zip")[1])
-    try:
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-            for case in cases:
-                _add_case(archive, session, case, data=data)
-            for file in _own_files(session, cases):
-                stored = data.upload(file.drop_id, file.stored)
-                if stored.is_file():
-                    archive.write(stored, f"dropped/{file.stored}")
-    except BaseException:
-        made.unlink()
-        raise
-    return FileResponse(
-        made, media_type="application/zip", filename="bustle-data.zip", background=BackgroundTask(made.unlink)
-    )
+
+    def write(archive: zipfile.ZipFile) -> None:
+        for case in cases:
+            _add_case(archive, session, case, data=data)
+        for file in _own_files(session, cases):
+            stored = data.upload(file.drop_id, file.stored)
+            if stored.is_file():
+                archive.write(stored, f"dropped/{file.stored}")
+
+    return archive_of(write, name="bustle-data.zip")
 
 
 def _add_case(archive: zipfile.ZipFile, session: Session, case: Case, *, data: DataFolder) -> None:

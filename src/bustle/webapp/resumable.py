@@ -63,7 +63,7 @@ class PartialFile:
     async def append(self, chunks: AsyncIterator[bytes], *, offset: int) -> None:
         """Add what follows the first `offset` bytes; what came before the connection was lost stays.
 
-        Raises `HTTPException` 409 where another number of bytes has arrived, or somebody else sends, 413 for more than
+        Raises `HTTPException` 409 where another number of bytes has arrived or somebody else sends, 413 for more than
         was announced; `InputError` where no space is left.
         """
         lock = FileLock(self.folder / f"{self.id}.lock")

@@ -1,0 +1,59 @@
+"""Signed readings of a page (`bustle serve`): corrected outlines and classes become cases."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bustle.client.page_client import PageClient, RefusedError
+from bustle.core.errors import InputError
+from bustle.core.types import Collection
+from bustle.data.archives import unpacked
+from bustle.data.readers import manifest
+from bustle.data.sources import ReaderDescription, address_of
+
+DESCRIPTION = ReaderDescription(
+    title="Signed readings of `bustle serve`",
+    layout="""
+PATH is the address of a page, such as app:http://127.0.0.1:8765, whose signed cases are fetched with the token in the
+variable BUSTLE_TOKEN; or what the page gives at /api/signed/manifest, as a ZIP archive or unpacked:
+  manifest.csv      as of the reader manifest: image, mask, label, patient_id, spacing_mm
+  images/, masks/   what was read, and the readers' outlines
+Classes come from the reader's BI-RADS category: 1 is normal, 2 and 3 are benign, 5 and 6 malignant; of 0 and 4 the
+outline alone is known. A rejected answer has no outline.
+""",
+    licence="Your data's own",
+    citation="Your data's own",
+    obtain="`bustle serve`: correct and sign cases",
+    options={},
+)
+
+TABLE = "manifest.csv"
+PAGES_OWN = "page.sqlite3"
+"""In the folder that a page works in."""
+
+
+def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
+    """Cases `app/<case>`, as of the reader `manifest`. Raises `InputError` where the page does not give them."""
+    if path is None:
+        raise InputError("the reader app needs a page", remedy="write app:http://HOST:PORT or app:FOLDER")
+    address = address_of(path)
+    folder = path if address is None else _fetched(address)
+    if (folder / PAGES_OWN).exists():
+        raise InputError(
+            "is the folder that a page works in", remedy="serve it, and write app:http://HOST:PORT", path=path
+        )
+    if not (folder / TABLE).is_file():
+        raise InputError(f"holds no {TABLE}", remedy="give what the page exports of signed cases", path=path)
+    return manifest.read(folder / TABLE, name=name, options=options)
+
+
+def _fetched(address: str) -> Path:
+    with tempfile.TemporaryDirectory(prefix="bustle-") as folder:
+        archive = Path(folder) / "signed.zip"
+        try:
+            PageClient(address).export_signed("manifest", archive)
+        except RefusedError as error:
+            raise InputError(f"the page refuses its signed cases: {error}", remedy="ask as a reviewer") from error
+        return unpacked(archive)
