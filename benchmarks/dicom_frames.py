@@ -2,8 +2,8 @@
 
 The plain loop is `pydicom.pixels.iter_pixels`, with `apply_color_lut` where there is a palette; for one frame of a
 clip it is `pixel_array(index=…)`, and `Dataset.pixel_array`, which decodes the whole clip. Both sides give the same
-8-bit pictures of whole frames, compared before anything is timed; bustle also puts colours into planes, which takes as
-long as reading an uncompressed frame, and tells grey from colour.
+8-bit pictures of whole frames, compared before anything is timed; bustle also puts colours into planes, which takes
+as long as reading an uncompressed frame, and tells grey from colour.
 """
 
 from __future__ import annotations

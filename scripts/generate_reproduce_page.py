@@ -48,16 +48,16 @@ after the training of one fold that reaches it, `--resume` goes on with the same
 tables in one `--out` share their runs. A row whose data is not given, private data without `--stand-in`, and a method
 that the paper quotes stand there with the reason. `--smoke` is a small form in minutes a row (few cases, 64 pixels,
 one fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
-their figures; every cell of a trained figure says so, and none is marked. `--seeds 0 1 2` repeats every training: the mean is over folds
-and repeats, the interval over the repeats, and once all are complete a one-sided t test tells whether the paper's own
-method is better. Networks start from ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves
-them out.
+their figures; every cell of a trained figure says so, and none is marked. `--seeds 0 1 2` repeats every training: the
+mean is over folds and repeats, the interval over the repeats, and once all are complete a one-sided t test tells
+whether the paper's own method is better. Networks start from ImageNet's weights, which are fetched; `--set
+model.encoder_weights=null` leaves them out.
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
 epoch of one fold. Images have 64 pixels there, volumes voxels of 2 mm, and networks are smaller: ResNet-18 stands for
-VGG-16, ResNet-50 and ResNet-101, DenseNet-121 for DenseNet-161, and networks without such an encoder have a quarter of
-their width. Each paper's part says how many of its commands have been tried so as they stand here.
+VGG-16, ResNet-50 and ResNet-101, DenseNet-121 for DenseNet-161, and networks without such an encoder have a quarter
+of their width. Each paper's part says how many of its commands have been tried so as they stand here.
 """
 
 BESIDE_THE_TABLES = """\
