@@ -265,6 +265,14 @@ export interface DropInfo {
   files: { id: string; name: string; problem: string | null; remarks: string[] }[];
 }
 
+/** How much of a large file has arrived; `file` is there once all of it has. */
+export interface Upload {
+  id: string;
+  size: number;
+  sent: number;
+  file: { id: string } | null;
+}
+
 export interface NewReading extends Location {
   version: number;
   verdict: Verdict;
@@ -298,12 +306,19 @@ async function session(): Promise<Session> {
   return told;
 }
 
-async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+async function ask<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  offset?: number,
+): Promise<T> {
   const isFile = body instanceof Blob;
   const headers: Record<string, string> = {};
   if (body !== undefined) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
   if (csrf !== null && method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body instanceof File) headers["X-Filename"] = encodeURIComponent(body.name);
+  if (offset !== undefined) headers["Upload-Offset"] = String(offset);
   let answer: Response;
   try {
     answer = await fetch(`/api${path}`, {
@@ -352,6 +367,11 @@ export const api = {
   agreement: () => ask<Agreement>("GET", "/agreement"),
   newDrop: () => ask<{ id: string }>("POST", "/drops"),
   send: (drop: string, file: File) => ask<{ id: string }>("POST", `/drops/${drop}/files`, file),
+  beginUpload: (drop: string, file: File) =>
+    ask<Upload>("POST", `/drops/${drop}/uploads`, { name: file.name, size: file.size }),
+  upload: (drop: string, id: string) => ask<Upload>("GET", `/drops/${drop}/uploads/${id}`),
+  sendPart: (drop: string, id: string, part: Blob, offset: number) =>
+    ask<Upload>("PATCH", `/drops/${drop}/uploads/${id}`, part, undefined, offset),
   read: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/read`),
   retry: (drop: string) => ask<DropInfo>("POST", `/drops/${drop}/retry`),
   session,

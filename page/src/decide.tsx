@@ -116,26 +116,26 @@ export function Decide(props: Props) {
             </button>
           ) : props.isDraft ? (
             <p class="note">{text.draft}</p>
+          ) : !reading ? (
+            <p class="hint">{text.signFirst}</p>
           ) : (
-            reading && (
-              <>
-                <p aria-live="polite">
-                  {fill(text.saved, { verdict: text.verdict[reading.verdict], version: reading.version })}
-                </p>
-                <form
-                  class="row"
-                  onSubmit={(event) => {
-                    event.preventDefault();
-                    props.sign(signature.name);
-                  }}
-                >
-                  {signature.field}
-                  <button class="primary" disabled={props.isBusy || signature.isMissing}>
-                    {ownName === null ? text.sign : fill(text.signAs, { name: ownName })}
-                  </button>
-                </form>
-              </>
-            )
+            <>
+              <p aria-live="polite">
+                {fill(text.saved, { verdict: text.verdict[reading.verdict], version: reading.version })}
+              </p>
+              <form
+                class="row"
+                onSubmit={(event) => {
+                  event.preventDefault();
+                  props.sign(signature.name);
+                }}
+              >
+                {signature.field}
+                <button class="primary" disabled={props.isBusy || signature.isMissing}>
+                  {ownName === null ? text.sign : fill(text.signAs, { name: ownName })}
+                </button>
+              </form>
+            </>
           )}
         </>
       )}

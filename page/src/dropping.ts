@@ -1,5 +1,6 @@
 /** From what a person lets go over the page to files that are sent and read. */
 import { Refused, api, eventsOf, type DropInfo } from "./api";
+import { PART, sendInParts } from "./parts";
 import { fill, text } from "./text";
 
 /** A drop on its way: `all` its files, of which `left` are still to be sent; `id` is the server's, once it has one. */
@@ -103,7 +104,7 @@ async function sendLeft(
 async function refusal(drop: string, file: File, most: number): Promise<string | null> {
   if (file.size > most) return fill(text.tooLarge, { most: Math.round(most / 1e6) });
   try {
-    await api.send(drop, file);
+    await (file.size > PART ? sendInParts(drop, file) : api.send(drop, file));
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 413) throw error;
     return error.message;

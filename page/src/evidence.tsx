@@ -1,7 +1,7 @@
 /** What the model says and what it rests on. */
-import type { About, Answer, CaseDetail, Lesion, Measured } from "./api";
+import type { About, Answer, CaseDetail, Lesion, Measured, Moved } from "./api";
 import { number, share } from "./numbers";
-import { fill, text } from "./text";
+import { fill, language, text } from "./text";
 
 interface Props {
   detail: CaseDetail;
@@ -51,6 +51,10 @@ export function Evidence({ detail, about, measured, isMeasuring }: Props) {
   );
 }
 
+/** The server says it in English; in another language its descriptor stands for it. */
+const moving = (moved: Moved): string =>
+  language === "en" ? moved.words : (text.descriptors[moved.descriptor] ?? moved.words);
+
 function Probabilities({ answer, about }: { answer: Answer; about: About | null }) {
   const { benign = 0, malignant = 0, normal } = answer.probabilities;
   if (!Object.keys(answer.probabilities).length) return null;
@@ -81,7 +85,7 @@ function Probabilities({ answer, about }: { answer: Answer; about: About | null 
           <ul class="moved">
             {answer.moved_by.map((moved) => (
               <li key={moved.descriptor}>
-                <span>{moved.words}</span>
+                <span>{moving(moved)}</span>
                 <span class={moved.change > 0 ? "up" : "down"}>
                   {moved.change > 0 ? "▲ +" : "▼ −"}
                   {share(Math.abs(moved.change))}
@@ -140,12 +144,12 @@ function LesionFacts({ lesion }: { lesion: Lesion }) {
           {Object.entries(lesion.words).map(([name, word]) => (
             <tr key={name}>
               <th scope="row">{text.words[name] ?? name}</th>
-              <td>{word}</td>
+              <td>{text.biradsWords[word] ?? word}</td>
             </tr>
           ))}
           {first.map((value) => (
             <tr key={value.name}>
-              <th scope="row">{value.title}</th>
+              <th scope="row">{text.descriptors[value.name] ?? value.title}</th>
               <td>
                 {number(value.value)} {value.unit}
               </td>
@@ -160,7 +164,7 @@ function LesionFacts({ lesion }: { lesion: Lesion }) {
             <tbody>
               {lesion.values.map((value) => (
                 <tr key={value.name}>
-                  <th scope="row">{value.title}</th>
+                  <th scope="row">{text.descriptors[value.name] ?? value.title}</th>
                   <td>
                     {number(value.value)} {value.unit}
                   </td>

@@ -9,7 +9,7 @@ import { useKeys } from "./keys";
 import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
 import { SignIn, told as toldOf } from "./sign_in";
-import { text } from "./text";
+import { CATALOGUES, language, speak, text, type Language } from "./text";
 import { VolumeView } from "./volume_view";
 import { Worklist } from "./worklist";
 
@@ -19,6 +19,7 @@ const REFRESH = 5000;
 /** Who is there, and the page once somebody is. */
 export function Page() {
   const [session, setSession] = useState<Session | null>(null);
+  const [, setSpoken] = useState(language);
   const [problem, setProblem] = useState<string | null>(null);
   const known = useRef<string | null>(null);
 
@@ -42,7 +43,15 @@ export function Page() {
   if (person && !person.must_change) last.current = person;
   return (
     <>
-      {last.current && <Room person={last.current} />}
+      {last.current && (
+        <Room
+          person={last.current}
+          speak={(wanted) => {
+            speak(wanted);
+            setSpoken(wanted);
+          }}
+        />
+      )}
       {session && (!person || person.must_change) && <SignIn session={session} done={ask} />}
       {!session && problem !== null && (
         <p class="problem" role="alert">
@@ -53,7 +62,7 @@ export function Page() {
   );
 }
 
-function Room({ person }: { person: Person }) {
+function Room({ person, speak }: { person: Person; speak: (wanted: Language) => void }) {
   const [about, setAbout] = useState<About | null>(null);
   const [cases, setCases] = useState<CaseSummary[]>([]);
   const [selected, setSelected] = useState<string | null>(null);
@@ -185,10 +194,7 @@ function Room({ person }: { person: Person }) {
 
   useKeys((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = cases.findIndex((one) => one.id === selected);
-    if (event.key === "j" && at < cases.length - 1) setSelected(cases[at + 1]!.id);
-    else if (event.key === "k" && at > 0) setSelected(cases[at - 1]!.id);
-    else if (event.key === "?") keys.current?.showModal();
+    if (event.key === "?") keys.current?.showModal();
     else if (event.key === "/") document.getElementById("search")?.focus();
     else return;
     event.preventDefault();
@@ -220,6 +226,17 @@ function Room({ person }: { person: Person }) {
         {person.role !== "reader" && <button onClick={() => setDialog("agreement")}>{text.agreement}</button>}
         {person.role === "admin" && <button onClick={() => setDialog("people")}>{text.people}</button>}
         {person.full_name !== null && <button onClick={() => setDialog("account")}>{person.full_name}</button>}
+        <select
+          aria-label={text.language}
+          value={language}
+          onChange={(event) => speak(event.currentTarget.value as Language)}
+        >
+          {Object.entries(CATALOGUES).map(([name, catalogue]) => (
+            <option key={name} value={name} lang={name}>
+              {catalogue.languageName}
+            </option>
+          ))}
+        </select>
         <button onClick={() => keys.current?.showModal()}>{text.keys}</button>
         <button onClick={() => setTheme(theme === "dark" ? "light" : "dark")}>{text.theme}</button>
       </header>
@@ -267,6 +284,7 @@ function Room({ person }: { person: Person }) {
             isSecond={isSecond && detail.status === "signed"}
             readAgain={setIsSecond}
             about={about}
+            cases={cases}
             replaced={(told) => {
               setDetail((old) => (old?.id === told.id ? told : old));
               void refresh();

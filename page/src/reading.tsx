@@ -1,6 +1,7 @@
 /** One case on the page: picture, evidence and decision, and the reader's changes until they are kept. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Refused, api, type About, type CaseDetail, type Location, type Measured, type Person, type Verdict } from "./api";
+import { Refused, api, type About, type CaseDetail, type CaseSummary, type Location, type Measured, type Person, type Verdict } from "./api";
+import { Beside, BesideChoice, besides } from "./beside";
 import { Decide } from "./decide";
 import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
@@ -21,12 +22,14 @@ interface Props {
   isSecond: boolean;
   readAgain: (now: boolean) => void;
   about: About | null;
+  /** All of the worklist, one of which may be looked at beside this. */
+  cases: CaseSummary[];
   replaced: (detail: CaseDetail) => void;
   reload: () => void;
   remove: () => void;
 }
 
-export function Reading({ detail, person, isSecond, readAgain, about, replaced, reload, remove }: Props) {
+export function Reading({ detail, person, isSecond, readAgain, about, cases, replaced, reload, remove }: Props) {
   const isSigned = detail.status === "signed" && !isSecond;
   const own = isSecond ? `${detail.id}.second` : detail.id;
   const first = isSecond ? null : detail.reading;
@@ -45,6 +48,8 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   const [problem, setProblem] = useState<Refused | null>(null);
   const [isBusy, setIsBusy] = useState(false);
   const busy = useRef(false);
+  const [beside, setBeside] = useState<string | null>(null);
+  const others = besides(cases, detail);
 
   const editable = detail.kind === "image" && !isSigned;
   const work = history.now;
@@ -130,9 +135,10 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
   const sign = (reader: string | null) => settled(() => api.sign(detail.id, version, reader));
 
   useKeys((event) => {
-    if (event.repeat || !editable || isSecond) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
+    if (key === "s") setBeside(beside === null ? (others[0]?.id ?? null) : null);
+    if (!editable || isSecond) return;
     if (key === "a" && !isCorrected) void keep("accepted", null);
     else if (key === "c" && isCorrected) void keep("corrected", null);
     else if (key === "x") void keep("rejected", null);
@@ -140,35 +146,39 @@ export function Reading({ detail, person, isSecond, readAgain, about, replaced, 
 
   return (
     <>
-      <Viewer
-        picture={{ ...detail, src: `/api/cases/${detail.id}/picture` }}
-        outlines={outlines}
-        suspected={detail.decision === "lesion possible" && !isCorrected}
-        explanation={map && { src: `/api/cases/${detail.id}/explanations/${map.number}`, told: map }}
-        editing={
-          editable
-            ? {
-                isBusy,
-                isEdited: isCorrected,
-                canUndo: history.past.length > 0,
-                canRedo: history.future.length > 0,
-                change,
-                undo,
-                redo,
-                reset: () => change("model"),
-              }
-            : null
-        }
-        measurable={detail.kind === "image"}
-        addToNote={
-          editable && !isBusy
-            ? (words) => {
-                setNote((old) => (old ? `${old}\n${words}` : words));
-                setIsDraft(true);
-              }
-            : null
-        }
-      />
+      <div class={beside === null ? "viewers" : "viewers two"}>
+        <Viewer
+          picture={{ ...detail, src: `/api/cases/${detail.id}/picture` }}
+          outlines={outlines}
+          suspected={detail.decision === "lesion possible" && !isCorrected}
+          explanation={map && { src: `/api/cases/${detail.id}/explanations/${map.number}`, told: map }}
+          editing={
+            editable
+              ? {
+                  isBusy,
+                  isEdited: isCorrected,
+                  canUndo: history.past.length > 0,
+                  canRedo: history.future.length > 0,
+                  change,
+                  undo,
+                  redo,
+                  reset: () => change("model"),
+                }
+              : null
+          }
+          measurable
+        besideLevels={<BesideChoice others={others} chosen={beside} choose={setBeside} />}
+          addToNote={
+            editable && !isBusy
+              ? (words) => {
+                  setNote((old) => (old ? `${old}\n${words}` : words));
+                  setIsDraft(true);
+                }
+              : null
+          }
+        />
+        {beside !== null && <Beside id={beside} />}
+      </div>
       <aside class="side">
         <Evidence detail={detail} about={about} measured={measured} isMeasuring={isMeasuring} />
         {detail.kind === "image" && (

@@ -1,6 +1,10 @@
-/** Every word that the page says, so that a translation is one file. Placeholders stand in braces. */
+/** Every word that the page says in English; another language is one file beside it. Placeholders stand in braces. */
+import { german } from "./text_de";
+
 const english = {
   title: "bustle",
+  languageName: "English",
+  language: "Language",
   notDiagnosis: "Research software, not a medical device. An answer is never a diagnosis.",
   openFiles: "Open files…",
   dropHere: "Drop images, DICOM files, folders or ZIP archives anywhere, or paste a screenshot.",
@@ -11,6 +15,9 @@ const english = {
   search: "Search by name",
   filter: "Show",
   all: "All",
+  order: "Order",
+  newestFirst: "Newest first",
+  uncertainFirst: "Uncertain first",
   noCases: "No cases yet.",
   noMatch: "No case matches.",
   uploading: "Sending {name} ({done} of {total})",
@@ -70,6 +77,8 @@ const english = {
   noCandidates: "No place that may be a lesion was found.",
   candidate: "{number} · sure to {score}",
   viewer: "Picture with outlines",
+  beside: "Compare with",
+  nothingBeside: "compare with…",
   tools: { pan: "Pan", points: "Points", draw: "Draw", brush: "Brush", erase: "Erase", calipers: "Calipers" },
   toolHelp: {
     pan: "Drag moves the picture, the wheel zooms, the right button changes window and level.",
@@ -171,6 +180,7 @@ const english = {
   reject: "Reject",
   saved: "Kept: {verdict}, version {version}.",
   draft: "Not kept yet. It stays in this browser until you keep it.",
+  signFirst: "To sign, accept, correct or reject first.",
   reader: "Your name",
   sign: "Sign",
   signAs: "Sign as {name}",
@@ -217,6 +227,53 @@ const english = {
     echo_pattern: "echo pattern",
     posterior_features: "posterior features",
   } as Record<string, string>,
+  biradsWords: {
+    oval: "oval",
+    round: "round",
+    irregular: "irregular",
+    parallel: "parallel",
+    "not parallel": "not parallel",
+    circumscribed: "circumscribed",
+    "not circumscribed": "not circumscribed",
+    anechoic: "anechoic",
+    hypoechoic: "hypoechoic",
+    isoechoic: "isoechoic",
+    hyperechoic: "hyperechoic",
+    "no posterior features": "no posterior features",
+    enhancement: "enhancement",
+    shadowing: "shadowing",
+  } as Record<string, string>,
+  descriptors: {
+    longest_diameter: "longest diameter",
+    perpendicular_diameter: "perpendicular diameter",
+    depth: "depth",
+    width: "width",
+    depth_width_ratio: "depth / width",
+    area: "area",
+    equivalent_diameter: "equivalent diameter",
+    orientation: "angle to the skin",
+    axis_ratio: "axis ratio",
+    circularity: "circularity",
+    solidity: "solidity",
+    convexity: "convexity",
+    ellipse_deviation: "deviation from an ellipse",
+    margin_roughness: "margin roughness",
+    lobes: "lobes",
+    deepest_indentation: "deepest indentation",
+    indistinct_share: "margin not seen",
+    echo_level: "echo level",
+    echo_contrast: "echogenicity against the surroundings",
+    fat_contrast: "echogenicity against fat (estimated)",
+    edge_contrast: "contrast across the edge",
+    edge_direction: "margin sharpness",
+    rim_contrast: "echogenic rim (halo)",
+    posterior_contrast: "posterior enhancement (+) or shadow (-)",
+    echo_sd: "spread of grey values",
+    echo_entropy: "entropy of grey values",
+    glcm_contrast: "texture contrast",
+    glcm_homogeneity: "texture homogeneity",
+    glcm_correlation: "texture correlation",
+  } as Record<string, string>,
   keyList: [
     ["J / K", "next, previous case"],
     ["V, P, D, B, R, M", "pan, points, draw, brush, erase, calipers"],
@@ -226,6 +283,7 @@ const english = {
     ["Arrows", "move the picture"],
     ["Shift+arrows", "window, level"],
     ["I, O, E", "invert, outlines, explanation"],
+    ["S", "compare with the next case, and away again"],
     ["Space, comma, point", "clips: play, frame before, next frame"],
     ["F", "clips: read this frame like an image"],
     ["N, Shift+N", "volumes: next, previous candidate"],
@@ -240,9 +298,30 @@ export type Catalogue = Words<typeof english>;
 /** The same with whatever words. */
 type Words<T> = T extends string ? string : { readonly [Key in keyof T]: Words<T[Key]> };
 
-/** The words of the page, and whose they are. */
-export const text: Catalogue = english;
-export const language = "en";
+export const CATALOGUES = { en: english, de: german } satisfies Record<string, Catalogue>;
+export type Language = keyof typeof CATALOGUES;
+
+const KEY = "bustle.language";
+
+const isKnown = (name: string | null | undefined): name is Language => name != null && name in CATALOGUES;
+
+/** What was chosen in this browser, else its own first language that the page speaks. */
+export function preferred(): Language {
+  const stored = localStorage.getItem(KEY);
+  if (isKnown(stored)) return stored;
+  return navigator.languages.map((one) => one.split("-")[0]).find(isKnown) ?? "en";
+}
+
+/** The words of the page, and whose they are: `speak` exchanges them, and what is drawn after that has the new ones. */
+export let text: Catalogue = english;
+export let language: Language = "en";
+
+export function speak(wanted: Language): void {
+  language = wanted;
+  text = CATALOGUES[wanted];
+  document.documentElement.lang = wanted;
+  localStorage.setItem(KEY, wanted);
+}
 
 /** A text with its placeholders filled. */
 export function fill(template: string, values: Record<string, string | number>): string {

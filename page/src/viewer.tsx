@@ -43,6 +43,8 @@ interface Props {
   /** Below the picture, beside window and level. */
   besideLevels?: ComponentChildren;
   children?: ComponentChildren;
+  /** What stands below it in the place of the help for its tools. */
+  caption?: string;
 }
 
 const TOOL_KEYS: Record<string, Tool> = { v: "pan", p: "points", d: "draw", b: "brush", r: "erase", m: "calipers" };
@@ -327,7 +329,7 @@ export function Viewer(props: Props) {
         )}
       </LevelsBar>
       <p class="hint" aria-live="polite">
-        {showsMap && explanation ? explained(explanation.told) : text.toolHelp[tool]}
+        {showsMap && explanation ? explained(explanation.told) : (props.caption ?? text.toolHelp[tool])}
       </p>
     </section>
   );

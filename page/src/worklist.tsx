@@ -2,7 +2,9 @@
 import { useRef, useState } from "preact/hooks";
 import type { CaseSummary, Status } from "./api";
 import { canGoOn, type Progress } from "./dropping";
+import { useKeys } from "./keys";
 import { share } from "./numbers";
+import { matching, ordered, type Order } from "./order";
 import { fill, text } from "./text";
 
 interface Props {
@@ -17,17 +19,21 @@ interface Props {
 
 const STATUSES: Status[] = ["new", "read", "signed", "unread"];
 
-/** Whose name and status are asked for. */
-export function matching(cases: CaseSummary[], search: string, status: Status | ""): CaseSummary[] {
-  const word = search.trim().toLowerCase();
-  return cases.filter((one) => (!status || one.status === status) && one.name.toLowerCase().includes(word));
-}
 
 export function Worklist({ cases, selected, progress, choose, openFiles, dismiss, retry }: Props) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState<Status | "">("");
+  const [order, setOrder] = useState<Order>("newest");
   const input = useRef<HTMLInputElement>(null);
-  const shown = matching(cases, search, status);
+  const shown = ordered(matching(cases, search, status), order);
+  useKeys((event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = shown.findIndex((one) => one.id === selected);
+    const next = event.key === "j" ? shown[at + 1] : event.key === "k" ? shown[at - 1] : undefined;
+    if (!next) return;
+    choose(next.id);
+    event.preventDefault();
+  });
   return (
     <nav class="worklist" aria-label={text.worklist}>
       <button class="primary" onClick={() => input.current?.click()}>
@@ -70,6 +76,14 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
               {text.status[one]}
             </option>
           ))}
+        </select>
+        <select
+          aria-label={text.order}
+          value={order}
+          onChange={(event) => setOrder(event.currentTarget.value as Order)}
+        >
+          <option value="newest">{text.newestFirst}</option>
+          <option value="uncertain">{text.uncertainFirst}</option>
         </select>
       </div>
       <ul>

@@ -18,7 +18,9 @@ from benchmarks._served import started
 from tests.io.dicom.made_files import data_set, region, written
 from tests.services.fresh_environment import FreshEnvironment
 
+from bustle.core.types import Geometry
 from bustle.io.raster import read_image
+from bustle.io.volume import write_volume
 from bustle.webapp.app import STATIC
 from bustle.webapp.demo_cases import PICTURES
 
@@ -105,10 +107,13 @@ def walked(
     made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
     dicom = written(out, made, "image.dcm")
     frames = np.stack([np.roll(pixels, 4 * number, axis=1) for number in range(4)])
+    stack = np.repeat(pixels[None, ::2, ::2], 40, axis=0)
+    volume = out / "stack.nrrd"
+    write_volume(volume, stack, geometry=Geometry(stack.shape, spacing=(1.0, 0.2, 0.2)))
     clip = written(out, data_set(frames, frames=len(frames), CineRate=20), "clip.dcm")
     axe = sources / "node_modules" / "axe-core" / "axe.min.js"
     script = Path(__file__).with_name("walk_the_page.py")
-    printed = walker.run("python", script, address, axe, out, PICTURES / "case043.png", dicom, clip)
+    printed = walker.run("python", script, address, axe, out, volume, PICTURES / "case043.png", dicom, clip)
     return json.loads(printed), out
 
 

@@ -16,7 +16,7 @@ SECOND = 1000
 LONGEST_WAIT = 60 * SECOND
 
 
-def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> dict[str, object]:
+def walk(page: Page, address: str, files: list[Path], volume: Path, out: Path, axe: str) -> dict[str, object]:
     page.goto(address)
     page.set_input_files("input[type=file]", files)
     expect(page.locator(".case .decision")).to_have_count(len(files), timeout=LONGEST_WAIT)
@@ -95,9 +95,39 @@ def walk(page: Page, address: str, files: list[Path], out: Path, axe: str) -> di
     page.get_by_role("button", name="Light or dark").click()
     serious += faults(page, axe)
     page.screenshot(path=out / "light.png")
+    page.get_by_label("Language").select_option("de")
+    expect(page.get_by_text("Unterschrieben von A. Reader")).to_be_visible()
+    page.keyboard.press("s")
+    expect(page.locator(".viewer")).to_have_count(2)
+    serious += faults(page, axe)
+    page.screenshot(path=out / "german.png")
+    page.keyboard.press("s")
     page.set_viewport_size({"width": 900, "height": 1400})
     page.screenshot(path=out / "portrait.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 900
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_label("Sprache").select_option("en")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    walk_volume(page, volume, out)
+    serious += faults(page, axe)
     return {"before": before, "corrected": corrected, "exported": exported, "faults": serious}
+
+
+def walk_volume(page: Page, volume: Path, out: Path) -> None:
+    """Three cuts of a volume that no model reads, moved by keys."""
+    page.set_input_files("input[type=file]", volume)
+    page.locator(".case", has_text=volume.name).click(timeout=LONGEST_WAIT)
+    expect(page.get_by_text("--volume-model")).to_be_visible(timeout=LONGEST_WAIT)
+    place = page.locator(".toolbar span:not(.gap)")
+    expect(place).to_contain_text("Slice", timeout=LONGEST_WAIT)
+    expect(page.get_by_text("A click or drag moves the cuts")).to_be_visible(timeout=LONGEST_WAIT)
+    before = place.text_content()
+    page.keyboard.press("PageDown")
+    expect(place).not_to_have_text(str(before))
+    page.keyboard.press("PageUp")
+    expect(place).to_have_text(str(before))
+    page.screenshot(path=out / "volume.png")
 
 
 def walk_clip(page: Page, out: Path) -> None:
@@ -181,7 +211,7 @@ def faults(page: Page, axe: str) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]
 
 
-def main(address: str, axe: str, out: str, *files: str) -> None:
+def main(address: str, axe: str, out: str, volume: str, *files: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -190,7 +220,7 @@ def main(address: str, axe: str, out: str, *files: str) -> None:
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.add(request.url.split("/")[2]))
-        seen = walk(page, address, [Path(file) for file in files], Path(out), Path(axe).read_text())
+        seen = walk(page, address, [Path(file) for file in files], Path(volume), Path(out), Path(axe).read_text())
         browser.close()
     print(json.dumps(seen | {"errors": said, "hosts": sorted(asked)}))
 
