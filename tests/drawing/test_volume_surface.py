@@ -32,7 +32,7 @@ def test_the_picture_has_both_colours():
     assert found.shape == (3, 120, 160)
     assert found.dtype == np.uint8
     red, green, blue = found.astype(int)
-    assert ((green - red > 20) & (green - blue > 10)).any()
+    assert ((blue - red > 40) & (green - red > 20)).any()
     assert ((red - blue > 60) & (green - blue > 40)).any()
 
 

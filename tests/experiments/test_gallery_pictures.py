@@ -9,8 +9,8 @@ import numpy as np
 from bustle.core.types import Case, Geometry, Sample
 from bustle.evaluation.case_table import CaseRow
 from bustle.experiments import gallery_pictures as module
-from bustle.experiments.gallery_pictures import gallery_pictures
-from bustle.experiments.scored_pairs import Pair
+from bustle.experiments.gallery_pictures import gallery_pictures, overlay_links
+from bustle.experiments.scored_pairs import Pair, PredictionIndex
 from bustle.inference.stored_prediction import StoredImageMask, StoredPrediction, StoredVolumeMask
 from bustle.report.gallery import WORST, ShownImage, ShownVolume
 
@@ -46,3 +46,15 @@ def test_a_volume_is_drawn_at_once(monkeypatch):
     picture = shown(monkeypatch, (10, 16, 12), (0.5, 0.1, 0.2))
     assert isinstance(picture, ShownVolume)
     assert picture.cuts.shape[0] == picture.surface.shape[0] == 3
+
+
+def test_pictures_beside_predictions_are_linked_where_they_move_with_the_page(tmp_path):
+    page, ours, theirs = tmp_path / "out" / "report.html", tmp_path / "out" / "predictions", tmp_path / "elsewhere"
+    paths = {"made/a b": ours / "made" / "a b", "made/none": ours / "made" / "none", "made/foreign": theirs}
+    for folder in paths.values():
+        folder.mkdir(parents=True)
+    for name in ("made/a b", "made/foreign"):
+        (paths[name] / "overlay.png").touch()
+    index = PredictionIndex(directory=ours, paths=paths, class_probabilities={}, warnings=())
+    found = overlay_links(dict.fromkeys([*paths, "made/unpredicted"], index), page=page)
+    assert found == {"made/a b": "predictions/made/a%20b/overlay.png"}

@@ -10,38 +10,56 @@ import pytest
 from bustle.drawing.outlines import PREDICTED, TRUTH
 from bustle.evaluation.case_table import CaseRow
 from bustle.report.gallery import (
-    CLASS_ERROR,
-    FALSE_POSITIVE,
+    BEST,
+    CLASS_ERRORS,
+    CONTRADICTIONS,
+    FALSE_POSITIVES,
+    MEDIAN,
+    MISSED_LESIONS,
     WORST,
     ShownImage,
     as_jpeg_uri,
     gallery_choice,
 )
 
+CLASSES = ("benign", "malignant")
 
-def test_the_worst_outlines_come_first(rows):
-    worst = gallery_choice(rows, classes=("benign", "malignant"), each=5)[WORST]
-    dice = [row.dice for row in worst]
-    assert dice == sorted(row.dice for row in rows if row.dice is not None)[:5]
-    assert worst[0].case_id == "made/0"
+
+def test_outlines_are_shown_from_the_worst_the_middle_and_the_best(rows):
+    chosen = gallery_choice(rows, classes=CLASSES, each=5)
+    dice = sorted(row.dice for row in rows if row.dice)
+    middle = (len(dice) - 5) // 2
+    assert [row.dice for row in chosen[WORST]] == dice[:5]
+    assert [row.dice for row in chosen[MEDIAN]] == dice[middle : middle + 5]
+    assert [row.dice for row in chosen[BEST]] == dice[:-6:-1]
+
+
+def test_missed_lesions_stand_apart_from_bad_outlines(rows):
+    chosen = gallery_choice(rows, classes=CLASSES)
+    assert [row.case_id for row in chosen[MISSED_LESIONS]] == ["made/0"]
+    assert "made/0" not in {row.case_id for row in chosen[WORST]}
+
+
+def test_contradictions_are_those_that_are_counted(rows, metrics):
+    chosen = gallery_choice(rows, classes=CLASSES, each=100)[CONTRADICTIONS]
+    counted = sum(entry.count or 0 for entry in (metrics.consistency or {}).values())
+    assert len(chosen) == counted > 0
 
 
 def test_only_normals_with_something_drawn_are_false_positives(rows):
-    assert [row.case_id for row in gallery_choice(rows, classes=("benign", "malignant"))[FALSE_POSITIVE]] == [
-        "made/2"
-    ]
+    assert [row.case_id for row in gallery_choice(rows, classes=CLASSES)[FALSE_POSITIVES]] == ["made/2"]
 
 
 def test_class_errors_are_ordered_by_certainty(rows):
-    errors = gallery_choice(rows, classes=("benign", "malignant"))[CLASS_ERROR]
+    errors = gallery_choice(rows, classes=CLASSES)[CLASS_ERRORS]
     certainty = [row.probability(row.decision) for row in errors]
     assert certainty == sorted(certainty, reverse=True)
     assert all(row.decision != row.label for row in errors)
 
 
 def test_a_section_without_cases_is_left_out(rows):
-    perfect = [replace(row, decision=row.label, false_positive_area=0) for row in rows]
-    assert list(gallery_choice(perfect, classes=("benign", "malignant"))) == [WORST]
+    perfect = [replace(row, decision=row.label, false_positive_area=0) for row in rows if row.dice]
+    assert list(gallery_choice(perfect[:3], classes=CLASSES)) == [WORST]
 
 
 ROW = CaseRow(case_id="made/0", group_id="made/0", source="made")

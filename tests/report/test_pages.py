@@ -29,7 +29,7 @@ from bustle.evaluation.statistics import GroupResamples
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.explanations import ExplainedCase, ReportedExplanations
-from bustle.report.gallery import WORST, ShownImage, ShownVolume, as_jpeg_uri
+from bustle.report.gallery import FALSE_POSITIVES, WORST, ShownImage, ShownVolume, as_jpeg_uri
 from bustle.report.run_page import FoldCurves, write_run_page
 
 CLASSES = ("benign", "malignant")
@@ -41,12 +41,13 @@ class Checker(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.addresses, self.words = [], [], []
+        self.open, self.addresses, self.words, self.places = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         if tag not in VOID:
             self.open.append(tag)
         self.addresses += [value for name, value in attrs if name in ("src", "href")]
+        self.places += [f"#{value}" for name, value in attrs if name == "id"]
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -55,11 +56,13 @@ class Checker(HTMLParser):
         self.words.append(data)
 
 
-def checked(path):
+def checked(path, *, files=()):
     page = Checker()
     page.feed(path.read_text(encoding="utf-8"))
     assert page.open == []
-    assert all(address.startswith("data:") for address in page.addresses)
+    assert len(page.places) == len(set(page.places))
+    outside = [each for each in page.addresses if not each.startswith("data:") and each not in page.places]
+    assert outside == list(files)
     return " ".join(" ".join(page.words).split())
 
 
@@ -88,6 +91,25 @@ def test_the_page_states_figures_intervals_units_and_rules(tmp_path, rows, metri
     assert WORST in text
     for row in rows:
         assert row.case_id in text
+
+
+def test_every_case_is_listed_with_what_is_remarkable_and_linked_with_its_pictures(tmp_path, rows, metrics):
+    picture = ShownImage(rows[2], np.zeros((1, 48, 64), np.uint8), np.ones((48, 64), bool), None)
+    links = {rows[1].case_id: "predictions/made/1/overlay.png"}
+    page = replace(reported(rows, metrics, pictures={FALSE_POSITIVES: [picture]}), overlays=links)
+    write_evaluation_page(tmp_path / "report.html", page)
+    checked(tmp_path / "report.html", files=links.values())
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    listed = [part.partition("</tr>")[0] for part in written.split("<tr data-source=")[1:]]
+    assert len(listed) == len(rows)
+    assert "lesion missed" in listed[0]
+    assert "lesion missed" not in listed[1]
+    assert "lesion drawn on a normal" in listed[2]
+    assert ["#picture-0-0" in row for row in listed] == [row is rows[2] for row in rows]
+    assert ">ASD px</button>" in written
+    without = [replace(row, asd_px=None) for row in rows]
+    write(tmp_path / "report.html", without, metrics)
+    assert ">ASD px</button>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_check_of_explanation_maps_has_its_figures_and_pictures(tmp_path, rows, metrics):
@@ -138,7 +160,7 @@ def test_a_volume_shows_its_cuts_and_its_surfaces(tmp_path, rows, metrics):
     pictures = {WORST: [ShownVolume(rows[0], cuts, surface), ShownVolume(rows[1], cuts, None)]}
     write(tmp_path / "report.html", rows, metrics, pictures=pictures)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert html.count('<figure class="wide">') == 2
+    assert html.count('" class="wide">') == 2
     assert html.count("data:image/jpeg") == 3
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREDICTED = (255, 196, 0)
-TRUTH = (0, 220, 120)
-"""The colours, RGB, of predicted and of true outlines wherever both are drawn."""
+TRUTH = (86, 180, 233)
+"""The colours, RGB, of predicted and of true outlines wherever both are drawn: amber and sky blue, which stay apart
+for colour-blind eyes (Okabe & Ito 2008)."""
 
 STRONGEST_TINT = 0.65
 """The most that a colour may take of a pixel, so that the image stays visible."""

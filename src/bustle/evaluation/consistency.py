@@ -26,7 +26,7 @@ def summarise_consistency(
 
     `count` of the `n` cases that the rate concerns; without a class `normal` the first concerns none.
     """
-    table = np.array([_contradictions(row, classes) for row in rows])
+    table = np.array([contradictions(row, classes) for row in rows])
     if np.isnan(table).all():
         return None
     resampled = weighted_means(table, weights=resamples.weights)
@@ -39,7 +39,7 @@ def summarise_consistency(
     }
 
 
-def _contradictions(row: CaseRow, classes: Sequence[str]) -> list[float]:
+def contradictions(row: CaseRow, classes: Sequence[str]) -> list[float]:
     """The values of `CONSISTENCY`: 1 a contradiction, 0 agreement, NaN where it does not concern the case.
 
     A case of a class that the method does not know is left out: a two-class method cannot call it normal.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
 
 from bustle.core.explanation import CHANNEL
 from bustle.core.types import Case
@@ -11,7 +13,7 @@ from bustle.drawing.volume_cuts import draw_cuts
 from bustle.drawing.volume_surface import draw_surface
 from bustle.evaluation.case_table import CaseRow
 from bustle.experiments.scored_pairs import Pair, PredictionIndex, read_pair
-from bustle.inference.prediction_files import explanation_names
+from bustle.inference.prediction_files import OVERLAY, explanation_names
 from bustle.io.raster import read_image
 from bustle.report.gallery import (
     MAP_WIDTH,
@@ -41,6 +43,19 @@ def gallery_pictures(
             maps = _network_maps(pair, index=index)
             pictures[section].append(replace(shown_case(row, pair), maps=maps))
     return pictures
+
+
+def overlay_links(index_of: Mapping[str, PredictionIndex], *, page: Path) -> dict[str, str]:
+    """By case id the address, relative to the page, of the picture that stands beside its prediction.
+
+    Predictions that lie elsewhere have none: the page and its folder may be moved.
+    """
+    found = {}
+    for case_id, index in index_of.items():
+        picture = index.paths.get(case_id, page) / OVERLAY
+        if picture.is_relative_to(page.parent) and picture.exists():
+            found[case_id] = quote(picture.relative_to(page.parent).as_posix())
+    return found
 
 
 def _network_maps(pair: Pair, *, index: PredictionIndex) -> dict[str, str]:

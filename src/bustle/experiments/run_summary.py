@@ -21,7 +21,7 @@ from bustle.evaluation.result_files import write_result
 from bustle.evaluation.results import Circumstances, FoldResult, RunResult, RunTrack, TrackResult
 from bustle.evaluation.strata import with_size_strata
 from bustle.evaluation.summary import Scoring, summarise
-from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.gallery_pictures import gallery_pictures, overlay_links
 from bustle.experiments.prediction_sets import set_folder
 from bustle.experiments.scored_fold import SCORE_AGAIN, FoldTraining, ScoredResults, read_scored, read_training
 from bustle.experiments.scored_method import RESAMPLES
@@ -93,6 +93,7 @@ def write_run_summary(
         classes=classes,
         reliability=reliability,
         pictures=gallery_pictures(rows, cases=cases, index_of=index_of, classes=classes),
+        overlays=overlay_links(index_of, page=run.report),
         trained_on=trained_on(recorded_cases(out), networks=len(folds), volumes=isinstance(recipe.data, PatchData)),
     )
     curves = {

@@ -16,7 +16,7 @@ from bustle.core.types import Case
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.result_files import write_result
 from bustle.evaluation.results import Circumstances, TrackResult
-from bustle.experiments.gallery_pictures import gallery_pictures
+from bustle.experiments.gallery_pictures import gallery_pictures, overlay_links
 from bustle.experiments.resampling_groups import ResamplingGroups
 from bustle.experiments.scored_pairs import Missing, PredictionIndex, index_predictions, read_pairs
 from bustle.experiments.scored_reliability import write_reliability
@@ -109,6 +109,7 @@ def score_method(
         explanations=explanations,
         reliability=reliability,
         pictures=gallery_pictures(rows, cases=by_id, index_of=index_of, classes=method.classes),
+        overlays=overlay_links(index_of, page=folder.report),
         trained_on=method.trained_on,
     )
     if explanations is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from bustle.evaluation.metrics import ANSWERS, CATALOGUES, DETECTION, LESION_DET
 from bustle.evaluation.reliability import SENSITIVITIES, ProbabilityFigures, Reliability
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
+from bustle.report.case_listing import listed_cases
 from bustle.report.explanations import ReportedExplanations, explanations_content
 from bustle.report.gallery import ShownCase, as_jpeg_uri
 from bustle.report.page import write_page
@@ -31,7 +32,8 @@ class ReportedTracks:
     """What a page is made of: both tracks' results and protocols, and rows and pictures of the main track's cases.
 
     `trained_on` says in a sentence what taught the model. `explanations` is the check of the model's explanation
-    maps, where it was asked for, `reliability` that of the main track's probabilities.
+    maps, where it was asked for, `reliability` that of the main track's probabilities. `overlays` are pictures of
+    cases by their ids, as addresses relative to the page, which are loaded when they are asked for.
     """
 
     results: Tracks[TrackResult]
@@ -42,6 +44,7 @@ class ReportedTracks:
     trained_on: str
     explanations: ReportedExplanations | None = None
     reliability: Reliability | None = None
+    overlays: Mapping[str, str] = field(default_factory=dict)
 
 
 ANSWERED = {
@@ -69,9 +72,10 @@ class Card(NamedTuple):
 class CaptionedCase(NamedTuple):
     """`uris` has one picture of an image; of a volume its cuts and, where there are any, its surfaces.
 
-    `maps` are the pictures of the network's own maps by their titles.
+    `place` is its name in links, `maps` are the pictures of the network's own maps by their titles.
     """
 
+    place: str
     title: str
     caption: str
     uris: tuple[str, ...]
@@ -89,6 +93,7 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
     metrics, companion = results.main, results.companion
     detected = next((track for track in results.each if track.lesion_detection is not None), None)
     found = None if detected is None else detected.lesion_detection
+    galleries = _galleries(reported)
     return {
         "metrics": metrics,
         "model": to_mapping(metrics.model),
@@ -113,9 +118,10 @@ def page_content(reported: ReportedTracks) -> dict[str, Any]:
             *_plots(metrics, reported.rows, reported.classes, detected=detected),
             *_decision_curve(reported.reliability),
         ],
-        "galleries": {title: [_captioned(shown) for shown in chosen] for title, chosen in reported.pictures.items()},
-        "rows": reported.rows,
-        "classes": reported.classes,
+        "galleries": galleries,
+        "listed": listed_cases(
+            reported.rows, classes=reported.classes, overlays=reported.overlays, pictured=_first_places(galleries)
+        ),
     }
 
 
@@ -265,7 +271,22 @@ def _decision_curve(reliability: Reliability | None) -> list[Plot]:
     return [Plot("Decision curve (net benefit)", plots.as_svg_uri(plots.decision_curve_figure(found)))]
 
 
-def _captioned(shown: ShownCase) -> CaptionedCase:
+def _galleries(reported: ReportedTracks) -> dict[str, list[CaptionedCase]]:
+    return {
+        title: [_captioned(shown, place=f"picture-{section}-{number}") for number, shown in enumerate(chosen)]
+        for section, (title, chosen) in enumerate(reported.pictures.items())
+    }
+
+
+def _first_places(galleries: Mapping[str, Sequence[CaptionedCase]]) -> dict[str, str]:
+    """By case id the place of the first picture of it."""
+    places: dict[str, str] = {}
+    for shown in (each for chosen in galleries.values() for each in chosen):
+        places.setdefault(shown.title, shown.place)
+    return places
+
+
+def _captioned(shown: ShownCase, *, place: str) -> CaptionedCase:
     row = shown.row
     words = []
     if row.dice is not None:
@@ -278,4 +299,4 @@ def _captioned(shown: ShownCase) -> CaptionedCase:
         probability = row.probability(row.decision)
         words.append(f"says {row.decision}" + ("" if probability is None else f" {probability:.2f}"))
     uris = tuple(as_jpeg_uri(canvas) for canvas in shown.drawn())
-    return CaptionedCase(row.case_id, ", ".join(words), uris, shown.wide, shown.maps)
+    return CaptionedCase(place, row.case_id, ", ".join(words), uris, shown.wide, shown.maps)

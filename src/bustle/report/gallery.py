@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from bustle.drawing.outlines import PREDICTED, TRUTH, as_canvas, as_jpeg, draw_outline
 from bustle.evaluation.case_table import CaseRow
+from bustle.report.case_traits import CLASS_ERROR, CONTRADICTION, DRAWN_ON_NORMAL, MISSED, traits_of
 
-WORST, FALSE_POSITIVE, CLASS_ERROR = "Worst outlines", "Lesions drawn on normals", "Most certain class errors"
+WORST, MEDIAN, BEST = "Worst outlines", "Median outlines", "Best outlines"
+MISSED_LESIONS, FALSE_POSITIVES = "Lesions missed", "Lesions drawn on normals"
+CLASS_ERRORS, CONTRADICTIONS = "Most certain class errors", "Class and outline disagree"
 WIDTH = 360
 MAP_WIDTH = 240
 JPEG_QUALITY = 82
@@ -71,15 +74,28 @@ class ShownVolume:
 ShownCase = ShownImage | ShownVolume
 
 
-def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int = 12) -> dict[str, list[CaseRow]]:
-    """The cases to show, by section: lowest Dice, most pixels drawn on normals, most certain wrong decisions."""
-    outlined = [row for row in rows if row.dice is not None and not row.truth_empty]
-    drawn = [row for row in rows if row.truth_empty and row.false_positive_area]
-    mistaken = [row for row in rows if row.label in classes and row.decision not in (None, row.label)]
+def gallery_choice(rows: Sequence[CaseRow], *, classes: Sequence[str], each: int = 8) -> dict[str, list[CaseRow]]:
+    """The cases to show, by section, at most `each` of one; sections without a case are left out.
+
+    By Dice the lowest above 0, those about the median and the highest; lesions that were missed, the largest first;
+    most pixels drawn on normals; the most certain wrong decisions and contradictions.
+    """
+    traits = {row.case_id: traits_of(row, classes=classes) for row in rows}
+
+    def having(trait: str, key: Callable[[CaseRow], float]) -> list[CaseRow]:
+        return sorted((row for row in rows if trait in traits[row.case_id]), key=lambda row: (key(row), row.case_id))
+
+    overlapping = [row for row in rows if row.dice and not row.truth_empty]
+    by_dice = sorted(overlapping, key=lambda row: (row.dice, row.case_id))
+    middle = max(0, (len(by_dice) - each) // 2)
     sections = {
-        WORST: sorted(outlined, key=lambda row: (row.dice, row.case_id)),
-        FALSE_POSITIVE: sorted(drawn, key=lambda row: (-(row.false_positive_area or 0), row.case_id)),
-        CLASS_ERROR: sorted(mistaken, key=lambda row: (-_certainty(row), row.case_id)),
+        WORST: by_dice,
+        MEDIAN: by_dice[middle:] if len(by_dice) > 2 * each else [],
+        BEST: by_dice[::-1] if len(by_dice) > each else [],
+        MISSED_LESIONS: having(MISSED, lambda row: -(row.area or 0)),
+        FALSE_POSITIVES: having(DRAWN_ON_NORMAL, lambda row: -(row.false_positive_area or 0)),
+        CLASS_ERRORS: having(CLASS_ERROR, lambda row: -_certainty(row)),
+        CONTRADICTIONS: having(CONTRADICTION, lambda row: -_certainty(row)),
     }
     return {section: chosen[:each] for section, chosen in sections.items() if chosen}
 

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bustle.core.files import write_text
+from bustle.drawing.outlines import PREDICTED, TRUTH
 from bustle.report.page_plots import can_draw_plots
 from bustle.report.wording import interval, mean_and_spread, number, p_value, signed_number, with_unit
 
@@ -28,6 +29,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["contours"] = {"truth": TRUTH, "prediction": PREDICTED}
     environment.filters |= {
         "number": number,
         "interval": interval,
