@@ -7,6 +7,7 @@ import { storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
 import { begin, changed, redone, undone } from "./history";
 import { useKeys } from "./keys";
+import { layersOf } from "./layers";
 import { dense, rounded } from "./outline";
 import { NOWHERE } from "./place";
 import { Viewer } from "./viewer";
@@ -55,7 +56,6 @@ export function Reading({ detail, person, isSecond, readAgain, about, cases, rep
   const work = history.now;
   const models = useMemo(() => detail.lesions.map((lesion) => dense(lesion.outline)), [detail]);
   const kept = first?.outlines ?? null;
-  const map = detail.explanations[0];
   const isCorrected = work === "kept" ? kept !== null : work !== "model";
   const outlines = useMemo(
     () => (work === "model" ? models : work === "kept" ? (kept?.map(dense) ?? models) : work),
@@ -151,7 +151,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, cases, rep
           picture={{ ...detail, src: `/api/cases/${detail.id}/picture` }}
           outlines={outlines}
           suspected={detail.decision === "lesion possible" && !isCorrected}
-          explanation={map && { src: `/api/cases/${detail.id}/explanations/${map.number}`, told: map }}
+          layers={layersOf(detail)}
           editing={
             editable
               ? {

@@ -1,7 +1,7 @@
 /** A picture with its outlines: zoom, pan, window and level, and the tools that change an outline. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Explanation, Outline, Point } from "./api";
+import type { Outline, Point } from "./api";
 import { erased, painted, simplified, steadied } from "./brush";
 import { useBrushSize } from "./brush_size";
 import { CaliperLines, CaliperReading } from "./caliper_lines";
@@ -14,7 +14,7 @@ import { LevelsBar } from "./levels_bar";
 import { withStroke } from "./outline";
 import { OutlineHandles, OutlineLines } from "./outline_lines";
 import { pixelsOf } from "./pixels";
-import { fill, text } from "./text";
+import { text } from "./text";
 import { useView } from "./view";
 
 /** What is looked at. */
@@ -26,6 +26,13 @@ export interface Picture {
   spacing_mm: Spacing | null;
 }
 
+/** A map over the picture; `words` say how its colours are read. */
+export interface Layer {
+  src: string;
+  name: string;
+  words: string;
+}
+
 export interface EditableOutlines extends Editing {
   change: (outlines: Outline[]) => void;
 }
@@ -34,7 +41,8 @@ interface Props {
   picture: Picture;
   outlines: Outline[];
   suspected: boolean;
-  explanation?: { src: string; told: Explanation } | null;
+  /** What can be laid over the picture. */
+  layers?: Layer[];
   editing: EditableOutlines | null;
   /** Whether sizes are measured on it. */
   measurable: boolean;
@@ -48,6 +56,7 @@ interface Props {
 }
 
 const TOOL_KEYS: Record<string, Tool> = { v: "pan", p: "points", d: "draw", b: "brush", r: "erase", m: "calipers" };
+const LAYER_KEYS = ["e", "u"];
 const EDITING: Tool[] = ["points", "draw", "brush", "erase"];
 const PAN_STEP = 40;
 const LEVEL_STEP = 8;
@@ -67,7 +76,8 @@ export function Viewer(props: Props) {
   const [live, setLive] = useState<Outline[] | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);
   const [showsOutlines, setShowsOutlines] = useState(true);
-  const [showsMap, setShowsMap] = useState(false);
+  const [shownLayer, setShownLayer] = useState<number | null>(null);
+  const [isLayerHere, setIsLayerHere] = useState(true);
   const [opacity, setOpacity] = useState(0.8);
   const [caliper, setCaliper] = useState<Caliper | null>(null);
   const { radius, setRadius, grow } = useBrushSize();
@@ -81,7 +91,12 @@ export function Viewer(props: Props) {
   const spacing: Spacing = picture.spacing_mm ?? [1, 1];
   const tools: Tool[] = ["pan", ...(editing ? EDITING : []), ...(measurable ? (["calipers"] as const) : [])];
   const shown = live ?? outlines;
-  const explanation = props.explanation ?? null;
+  const layers = props.layers ?? [];
+  const layer = shownLayer === null ? null : (layers[shownLayer] ?? null);
+  const showLayer = (wanted: number) => {
+    setShownLayer((old) => (old === wanted ? null : wanted));
+    setIsLayerHere(false);
+  };
   const canEdit = editing !== null && !editing.isBusy;
   const target = outlines.length === 0 ? null : chosen !== null && chosen < outlines.length ? chosen : 0;
   const isBrush = tool === "brush" || tool === "erase";
@@ -131,7 +146,7 @@ export function Viewer(props: Props) {
     else if (key === "0") fit();
     else if (key === "i") setLevels((old) => ({ ...old, inverted: !old.inverted }));
     else if (key === "o") setShowsOutlines((old) => !old);
-    else if (key === "e") setShowsMap((old) => !old);
+    else if (LAYER_KEYS.includes(key)) showLayer(LAYER_KEYS.indexOf(key));
     else return;
     if (arrow) event.preventDefault();
   });
@@ -238,8 +253,15 @@ export function Viewer(props: Props) {
           }}
         >
           <canvas ref={canvas} class={view.scale > 3 ? "pixels" : ""} role="img" aria-label={picture.name} />
-          {showsMap && explanation && (
-            <img src={explanation.src} alt={explanation.told.title} draggable={false} style={{ opacity }} />
+          {layer && (
+            <img
+              key={layer.src}
+              src={layer.src}
+              alt={isLayerHere ? layer.name : ""}
+              draggable={false}
+              style={{ opacity: isLayerHere ? opacity : 0 }}
+              onLoad={() => setIsLayerHere(true)}
+            />
           )}
         </div>
         <svg aria-hidden={!editing && !caliper}>
@@ -310,34 +332,27 @@ export function Viewer(props: Props) {
             {text.outlines}
           </button>
         )}
-        {explanation && (
-          <>
-            <button aria-pressed={showsMap} onClick={() => setShowsMap(!showsMap)}>
-              {text.explanation}
-            </button>
-            <input
-              type="range"
-              min={0}
-              max={1}
-              step={0.05}
-              value={opacity}
-              disabled={!showsMap}
-              aria-label={text.explanation}
-              onInput={(event) => setOpacity(event.currentTarget.valueAsNumber)}
-            />
-          </>
+        {layers.map((one, i) => (
+          <button key={one.src} aria-pressed={i === shownLayer} onClick={() => showLayer(i)}>
+            {one.name}
+          </button>
+        ))}
+        {layers.length > 0 && (
+          <input
+            type="range"
+            min={0}
+            max={1}
+            step={0.05}
+            value={opacity}
+            disabled={!layer}
+            aria-label={text.opacity}
+            onInput={(event) => setOpacity(event.currentTarget.valueAsNumber)}
+          />
         )}
       </LevelsBar>
       <p class="hint" aria-live="polite">
-        {showsMap && explanation ? explained(explanation.told) : (props.caption ?? text.toolHelp[tool])}
+        {layer ? (isLayerHere ? layer.words : text.measuring) : (props.caption ?? text.toolHelp[tool])}
       </p>
     </section>
   );
-}
-
-/** What an explanation map is of, and how it is read. */
-function explained({ title, class_name }: Explanation): string {
-  if (class_name === null) return `${title}.`;
-  const name = text.decision[class_name] ?? class_name;
-  return `${fill(text.explanationOf, { title, name })}. ${text.explanationLegend}`;
 }

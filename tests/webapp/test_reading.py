@@ -108,6 +108,9 @@ def test_pictures_are_png_of_the_cases_size(page: Page):
         shown = decoded(answer.content, cv2.IMREAD_UNCHANGED)
         assert shown.shape == (size if channels == 1 else (*size, channels))
     assert page.client.get(f"/api/cases/{case['id']}/explanations/7").status_code == 404
+    spread = decoded(page.client.get(f"/api/cases/{case['id']}/spread").content, cv2.IMREAD_UNCHANGED)
+    assert spread.shape == (*size, 4)
+    assert 0 < (spread[..., 3] > 0).mean() < 0.5  # it lies about the outline
 
 
 def test_a_case_is_corrected_signed_and_exported(page: Page):

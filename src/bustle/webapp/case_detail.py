@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.answer import Answer, Decision, MovedBy
-from bustle.core.explanation import MEANINGS
+from bustle.core.explanation import MEANINGS, ExplanationMethod
 from bustle.core.types import Geometry, Lesion
 from bustle.drawing.heat import heat_layer
 from bustle.experiments.pictures import Picture
@@ -25,6 +25,7 @@ from bustle.inference.prediction_record import (
     LesionRecord,
     read_record,
 )
+from bustle.inference.predictor import Predictor
 from bustle.io.raster import read_image, read_map
 from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import PredictedImage, Redrawn
@@ -49,6 +50,7 @@ from bustle.webapp.messages import (
 from bustle.webapp.read_drop import probabilities_of
 from bustle.webapp.tables import Base, Case, Reading
 
+UNCERTAINTY: ExplanationMethod = "uncertainty"
 NO_ULTRASOUND = "no breast ultrasound"
 SUSPECTED = "lesion possible"
 
@@ -141,6 +143,14 @@ def explanation_layer(folder: CaseFolder, case: Case, number: int) -> NDArray[np
     stored = read_map(answer / told.file).astype(np.float32)
     values = np.asarray(told.low + stored / 65535 * (told.high - told.low), np.float32)
     return heat_layer(values, meaning=MEANINGS[told.method])
+
+
+def spread_layer(image: PredictedImage, predictor: Predictor) -> NDArray[np.uint8]:
+    """The colours, RGBA `4 H W`, of how far the outline moves over other views of an image: it is looked at again."""
+    pixels, spacing = image.picture.image, image.picture.geometry.spacing
+    prediction = predictor.predict(pixels, case_id=image.picture.name, spacing=spacing)
+    explained = predictor.explained(prediction, pixels, methods=[UNCERTAINTY])
+    return heat_layer(explained.explanations[0].values, meaning=MEANINGS[UNCERTAINTY])
 
 
 def measured_info(redrawn: Redrawn) -> Measured:

@@ -15,7 +15,7 @@ from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.after_signing import add_addendum, add_second_reading
 from bustle.webapp.archive_response import ARCHIVE
 from bustle.webapp.audit_trail import note
-from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, summary
+from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, spread_layer, summary
 from bustle.webapp.deletion import delete_rows
 from bustle.webapp.exports import export
 from bustle.webapp.messages import (
@@ -103,6 +103,19 @@ def show_explanation(case: NamedCase, number: int, server: CurrentServer) -> Res
     if layer is None:
         raise HTTPException(404, "there is no such explanation")
     return Response(as_png(layer), media_type="image/png")
+
+
+@router.get("/{case_id}/spread", response_class=Response, responses={**PICTURE, **CONFLICT})
+def show_spread(case: NamedCase, server: CurrentServer) -> Response:
+    """How far the outline moves over flipped and smaller views, as PNG with transparency to be laid over the picture.
+
+    409 where the model in use is not the one that made the answer, or draws nothing.
+    """
+    _check_image(case)
+    image = predicted_image(case, server.data)
+    if not server.model.made(image.record()) or not server.model.predictor.outlines:
+        raise HTTPException(409, "the model that made this answer is not in use any more, or draws no outline")
+    return Response(as_png(spread_layer(image, server.model.predictor)), media_type="image/png")
 
 
 @router.post("/{case_id}/measure", responses=CONFLICT)
