@@ -1,0 +1,128 @@
+"""What ten and fifty times as many cases cost: auditing, splitting, caching, scoring with its report.
+
+Small generated images (64 x 80 pixels, each different) in the `folder` layout; every command in a process of its own
+with one thread. The peer is the same command on the smallest size, as if time grew like n log n: 1 means that it
+does, less that it grows faster. `bytes` is the most memory that the command held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._process import measured, peak_bytes
+from benchmarks._row import Ratio, Row
+from bustle.cli.main import main
+from bustle.core.data_section import ImageData
+from bustle.data.prepared.cache import CaseCache
+from bustle.data.sources import open_sources
+from bustle.io.raster import write_png
+
+SHAPE = (64, 80)
+
+
+@dataclass(frozen=True)
+class Size:
+    cases: tuple[int, ...]
+    own_process: bool
+
+
+FULL = Size(cases=(1_000, 10_000, 50_000), own_process=True)
+TINY = Size(cases=(24, 48), own_process=False)
+
+
+def run(size: Size) -> list[Row]:
+    rows, first = [], {}
+    for count in size.cases:
+        with tempfile.TemporaryDirectory() as folder:
+            write_cases(Path(folder), count)
+            for name in COMMANDS:
+                seconds, held = measured(spend, own_process=size.own_process, name=name, folder=folder)
+                smallest, least = first.setdefault(name, (count, seconds))
+                expected = least * (count * math.log(count)) / (smallest * math.log(smallest))
+                row = Row(
+                    goal=f"{name} of {count} cases in {seconds:.1f} s",
+                    peer=f"n log n from {smallest} cases",
+                    ratio=Ratio.over([expected / seconds]),
+                    bytes={"peak": held},
+                )
+                print(f"{row.line()}, {held / 1e6:.0f} MB", flush=True)
+                rows.append(row)
+    return rows
+
+
+def spend(name: str, folder: str) -> tuple[float, int]:
+    """Seconds and peak bytes of one command."""
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        COMMANDS[name](Path(folder))
+    return time.perf_counter() - start, peak_bytes()
+
+
+def _audit(folder: Path) -> None:
+    assert main(["data", "audit", _spec(folder), "--out", str(folder / "audit")]) == 0
+
+
+def _split(folder: Path) -> None:
+    assert main(["data", "split", _spec(folder), "--out", str(folder / "splits.json")]) == 0
+
+
+def _cache(folder: Path) -> None:
+    cases = open_sources([_spec(folder)]).cases
+    CaseCache.open(cases, section=ImageData(size=(64, 64)), directory=folder / "cache")
+
+
+def _evaluate(folder: Path) -> None:
+    words = [
+        "--predictions",
+        str(folder / "data" / "masks"),
+        "--data",
+        _spec(folder),
+        "--out",
+        str(folder / "scores"),
+    ]
+    assert main(["evaluate", *words]) == 0
+
+
+COMMANDS: Mapping[str, Callable[[Path], None]] = {
+    "bustle data audit": _audit,
+    "bustle data split": _split,
+    "the prepared cases of a training": _cache,
+    "bustle evaluate with its report": _evaluate,
+}
+
+
+def _spec(folder: Path) -> str:
+    return f"folder:{folder / 'data'}"
+
+
+def write_cases(folder: Path, count: int) -> None:
+    """Noise over a bright ellipse, whose mask stands beside it; four images a patient."""
+    random = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (folder / "data" / kind).mkdir(parents=True)
+    with (folder / "data" / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("case_id", "label", "patient_id"))
+        for number in range(count):
+            mask = _ellipse(random)
+            image = np.where(mask, 60, 140) + random.normal(0, 25, SHAPE)
+            write_png(folder / "data" / "images" / f"{number}.png", np.clip(image, 0, 255).astype(np.uint8))
+            write_png(folder / "data" / "masks" / f"{number}.png", mask)
+            table.writerow((number, ("benign", "malignant")[number // 4 % 2], number // 4))
+
+
+def _ellipse(random: np.random.Generator) -> NDArray[np.bool_]:
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    centre, radii = random.uniform((24, 30), (40, 50)), random.uniform(6, 18, 2)
+    return ((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 <= 1
