@@ -50,8 +50,8 @@ that the paper quotes stand there with the reason. `--smoke` is a small form in 
 one fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
 their figures; every cell of a trained figure says so, and none is marked. `--seeds 0 1 2` repeats every training: the
 mean is over folds and repeats, the interval over the repeats, and once all are complete a one-sided t test tells
-whether the paper's own method is better. Networks start from ImageNet's weights, which are fetched; `--set
-model.encoder_weights=null` leaves them out.
+whether the paper's own method is better. `--engine ray` trains the folds of a run side by side. Networks start from
+ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves them out.
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one

@@ -17,6 +17,7 @@ from bustle.cli.reproduce import duration
 from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.recipe import Recipe, save_recipe
 from bustle.core.types import Case, Collection
+from bustle.experiments.engines.engine import LocalEngine
 from bustle.experiments.reproduction.begun import Begun, begun_runs, write_begun
 from bustle.experiments.reproduction.catalogue import sections
 from bustle.experiments.reproduction.estimate import planned_runs
@@ -295,7 +296,7 @@ def test_runs_are_known_by_their_data_and_no_path_of_this_machine_is_told(tmp_pa
 def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (item,) = find_items("la_net/table-8")
     given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
-    work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=True))
+    work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=True), engine=LocalEngine())
     run = work._runs[0]
     work._choices[run] = run.split
 
@@ -312,6 +313,23 @@ def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path
     assert "does not fit into the memory" in work._obstacles[run]
     with pytest.raises(TrainingInterruptedError):
         fail(TrainingInterruptedError("training was interrupted", remedy="go on"))
+
+
+class SideBySide(LocalEngine):
+    is_parallel = True
+
+
+def test_folds_that_are_trained_side_by_side_are_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (item,) = find_items("la_net/table-8")
+    given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
+    told = []
+    monkeypatch.setattr("bustle.experiments.train.run_training", lambda *_, **asked: told.append(asked["fold"]))
+    for engine, smoke in [(LocalEngine(), False), (SideBySide(), False), (SideBySide(), True)]:
+        work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=smoke), engine=engine)
+        run = work._runs[0]
+        work._choices[run] = run.split
+        work.do(_Part(run, 0))
+    assert told == [0, None, 0]  # a smoke has one fold
 
 
 @pytest.mark.usefixtures("without_plots", "trainings")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from bustle.cli.engine_options import add_engine_arguments, chosen_engine
 from bustle.cli.study_options import refuse_file
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
@@ -53,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes of every recipe"
     )
+    add_engine_arguments(parser, of="the folds of a run")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
@@ -83,9 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.experiments.reproduction.reproduce import reproduce
 
     try:
-        outcome = reproduce(
-            items, given, out=arguments.out, settings=settings, resume=arguments.resume, seconds=budget
-        )
+        with ExitStack() as stack:
+            outcome = reproduce(
+                items,
+                given,
+                out=arguments.out,
+                settings=settings,
+                resume=arguments.resume,
+                seconds=budget,
+                engine=chosen_engine(arguments, stack),
+            )
     except KeyboardInterrupt:
         raise InputError(
             "interrupted; what was finished is saved",

@@ -20,6 +20,11 @@ class Shown(NamedTuple):
 
 
 class Engine(Protocol):
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several tasks are done at a time."""
+        ...
+
     def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
         """Do `work` once for each task, in any order; `work` and tasks can be pickled.
 
@@ -30,6 +35,8 @@ class Engine(Protocol):
 
 class LocalEngine:
     """One task after another, in this process."""
+
+    is_parallel = False
 
     def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
         if not shown.have_bars:

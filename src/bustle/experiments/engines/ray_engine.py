@@ -29,6 +29,8 @@ class RayEngine:
     any; None: as many as it has of them.
     """
 
+    is_parallel = True
+
     def __init__(self, *, address: str | None = None, workers: int | None = None, on_gpus: bool = True):
         self._address = address
         self._workers = workers

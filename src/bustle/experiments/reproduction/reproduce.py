@@ -17,6 +17,7 @@ from bustle.core.types import Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Splits
 from bustle.evaluation.reproduction import Reproduction
+from bustle.experiments.engines.engine import Engine, LocalEngine
 from bustle.experiments.own_outputs import REPRODUCTION
 from bustle.experiments.planned_run import SplitChoice, plan_run
 from bustle.experiments.reproduction.begun import begun_runs, write_begun
@@ -46,12 +47,14 @@ def reproduce(
     settings: Settings,
     resume: bool = False,
     seconds: float | None = None,
+    engine: Engine = LocalEngine(),  # noqa: B008  (it holds nothing)
 ) -> Outcome:
     """Train and score what the items' rows lack and write `PAPER-ITEM.json`, `.html` and `.md` of each into `out`.
 
-    A part is one fold of one run; those that are finished are kept. The items are written anew after each part.
-    After the part in which `seconds` are reached it stops. Raises `InputError` for a folder with an earlier
-    reproduction without `resume`, and where its runs are of other settings or data.
+    A part is one fold of one run, or all folds of a run where the `engine` trains several side by side; finished ones
+    are kept. The items are written anew after each part. After the part in which `seconds` are reached it stops.
+    Raises `InputError` for a folder with an earlier reproduction without `resume`, and where its runs are of other
+    settings or data.
     """
     ends = None if seconds is None else time.monotonic() + seconds
     with claim_folder(out, REPRODUCTION) as claim:
@@ -59,7 +62,7 @@ def reproduce(
         if not claim.is_empty and not resume:
             remedy = "go on with it with --resume, or choose another --out"
             raise InputError("holds an earlier reproduction", remedy=remedy, path=out)
-        work = _Work(items, given, out=out, settings=settings)
+        work = _Work(items, given, out=out, settings=settings, engine=engine)
         work.begin(claim)
         work.write()
         part, stopped = work.next_part(), False
@@ -92,7 +95,8 @@ class _Part:
 class _Work:
     """The parts of all items: which are open, why some cannot be done, and the files that tell of them."""
 
-    def __init__(self, items: Sequence[Item], given: GivenData, *, out: Path, settings: Settings):
+    def __init__(self, items: Sequence[Item], given: GivenData, *, out: Path, settings: Settings, engine: Engine):
+        self._engine = engine
         self._items = items
         self._given = given
         self._out = out
@@ -168,16 +172,19 @@ class _Work:
         run, layout = part.run, part.run.layout(self._out)
         recipe = self._settings.seeded_recipe(run)
         total, left = self._counted()
-        announce(f"bustle: part {total - left + 1} of {total}: {run.recipe}, {run.track}, fold {part.fold}")
+        together = self._engine.is_parallel and not self._settings.smoke
+        which = "all open folds" if together else f"fold {part.fold}"
+        announce(f"bustle: part {total - left + 1} of {total}: {run.recipe}, {run.track}, {which}")
         try:
             run_training(
                 recipe,
                 load_data=lambda: self._collection(run),
                 out=layout.path,
                 split=self._choices[run],
-                fold=part.fold,
+                fold=None if together else part.fold,
                 resume=layout.recipe.exists(),
                 device=self._settings.device,
+                engine=self._engine,
             )
         except TrainingInterruptedError:
             raise
