@@ -62,7 +62,7 @@ def write_run_page(
         companion_spread=spreads.companion,
         fold_tables=tables,
         curves=_learning_curves(named),
-        **page_content(reported),
+        **page_content(reported, folds=len(curves)),
     )
 
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.report.test_pages import reported
+
+from bustle.report.appendix import appendix
+from bustle.report.wording import with_unit
+
+
+@pytest.fixture
+def tracks(rows, metrics):
+    return reported(rows, metrics, pictures={})
+
+
+def test_the_methods_name_the_cases_rules_and_software_of_the_evaluation(tracks, metrics):
+    methods = appendix(tracks).methods
+    assert "24 cases of made (24): 8 benign, 8 malignant and 8 normal" in methods
+    assert "a missed lesion scored a Dice of 0 and the image's diagonal as distance" in methods
+    assert "malignant as the positive class" in methods
+    assert f"{metrics.bootstrap.resamples} bootstrap resamples of whole groups (seed 0)" in methods
+    assert "bustle 0 on made up" in methods
+    assert "[How the cases were chosen" in methods
+    assert "folds" not in methods, "nothing was trained"
+
+
+def test_the_division_into_folds_is_told_of_a_training_alone(tracks):
+    methods = appendix(tracks, folds=5).methods
+    assert "divided into 5 folds, 5 of which were tested" in methods
+    assert "inner validation part" in methods
+
+
+def test_the_results_are_those_of_the_page(tracks, metrics):
+    entry = metrics.segmentation["dice"]
+    low, high = (with_unit(bound, "fraction") for bound in entry.ci95)
+    assert f"Dice {entry.mean:.3f} (95 % CI {low} to {high}; n = {entry.n})" in appendix(tracks).results
+
+
+def test_items_that_an_evaluation_cannot_know_are_left_open(tracks, rows):
+    items = {each.item.claim: each for each in appendix(tracks).items}
+    assert sorted(items) == list(range(1, 45))
+    assert items[35].known.startswith("24 included")
+    assert "lesion missed: 1" in items[39].known
+    assert not any(items[number].known for number in (1, 5, 8, 14, 16, 18, 20, 26, 34, 36, 42, 44))
+    outlines = replace(tracks, rows=[replace(row, decision=None) for row in rows])
+    assert "wrong class: 0" in next(each for each in appendix(outlines).items if each.item.claim == 39).known
