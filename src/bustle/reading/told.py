@@ -22,18 +22,19 @@ def told_of_clip(answer: ClipAnswer) -> str:
 def told_of_study(answer: StudyAnswer) -> str:
     """Such as `study 1.2: refer, as 1 of 3 say (left: refer, a lesion in 2 of 2; right: benign, a lesion in 1 of 1)`.
 
-    A study without a name is a patient's.
+    A study without a name is a patient's. Of one part, and of sides that nothing tells, less is said.
     """
     name = f"study {answer.study}" if answer.study is not None else f"patient {answer.patient}"
     if answer.answer is None:
         return f"{name}: no answer"
+    said = "" if len(answer.parts) == 1 else f", as {answer.answer.said_by} of {len(answer.parts)} say"
     sides = [
         f"{side.side or 'unknown side'}: {side.answer.verdict.decision}, a lesion in {side.seen_in} of {side.parts}"
         for side in answer.sides
         if side.answer is not None
     ]
-    said = f"as {answer.answer.said_by} of {len(answer.parts)} say"
-    return f"{name}: {answer.answer.verdict.decision}, {said} ({'; '.join(sides)})"
+    is_told = any(side.side is not None for side in answer.sides)
+    return f"{name}: {answer.answer.verdict.decision}{said}" + (f" ({'; '.join(sides)})" if is_told else "")
 
 
 def _told(verdict: Verdict) -> str:
