@@ -25,7 +25,6 @@ from bustle.webapp.app import STATIC
 from bustle.webapp.demo_cases import PICTURES
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES_TO_READ = 12
 TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
 
 
@@ -65,28 +64,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert served.process.returncode == 0
     assert "case043" not in rest
     assert "Traceback" not in rest
-
-
-def test_a_killed_server_reads_on_where_it_was(tmp_path: Path):
-    content = (PICTURES / "case043.png").read_bytes()
-    served = started(tmp_path / "data")
-    drop = served.ask("POST", "/drops", b"")["id"]
-    for _ in range(PICTURES_TO_READ):
-        served.ask("POST", f"/drops/{drop}/files", content)
-    served.ask("POST", f"/drops/{drop}/read", b"")
-    for kills in range(1, 4):
-        served.wait_for(drop, cases=2 * kills)
-        served.process.kill()
-        served.process.communicate(timeout=60)
-        served = started(tmp_path / "data")
-    try:
-        served.wait_for(drop, cases=PICTURES_TO_READ)
-        found = served.ask("GET", "/cases")
-        assert len({case["id"] for case in found}) == len(found) == PICTURES_TO_READ
-        assert {case["status"] for case in found} == {"new"}
-        assert len({case["decision"] for case in found}) == 1
-    finally:
-        served.stop()
 
 
 @pytest.fixture(scope="module")
