@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from tests.made_results import write_made_metrics
@@ -71,3 +72,15 @@ def test_wrong_input_ends_in_one_line_and_code_2(names, out, said, results, caps
     assert error.startswith("bustle: error: ")
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_repeats_are_joined_with_commas(results, capsys):
+    for name in ("first", "second"):
+        shutil.copytree(results / name, results / f"{name} again")
+    joined = [f"{results / name},{results / f'{name} again'}" for name in ("first", "second")]
+    assert main(["compare", *joined, "--out", str(results / "repeated")]) == 0
+    printed = capsys.readouterr().out
+    assert "second (2 repeats) minus first (2 repeats) (strict): 6 cases in 3 groups" in printed
+    assert "run, 95 % of repeats" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("Dice"))
+    assert line.split()[-6:] == ["0.625", "to", "0.625", "0.708", "to", "0.708"]

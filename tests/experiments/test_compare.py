@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from tests.made_results import write_made_metrics
 
 from bustle.cli.comparison_table import print_comparison
@@ -98,6 +99,38 @@ def test_a_run_is_compared_over_all_of_its_folds(tmp_path):
     assert entry_of(found, "auc").difference == 0
     assert entry_of(found, "auc").test == "delong"
     assert entry_of(found, "accuracy", part="classification").test == "bootstrap"
+
+
+def test_repeats_count_by_the_mean_over_their_folds_with_an_interval_over_the_repeats(tmp_path):
+    """Three seeds of two folds; the second method is better by 0.05 in every case, and one seed draws worse."""
+    folders = {}
+    for name, better in (("a", 0.0), ("b", 0.05)):
+        for seed, worse in enumerate((0.0, 0.02, 0.01)):
+            for fold in range(2):
+                cases = range(6 * fold, 6 * fold + 6)
+                rows = made_up_rows(fold, cases=cases, better=better - worse)
+                write_results(tmp_path / f"{name}{seed}" / f"fold-{fold}", rows)
+            folders[name, seed] = tmp_path / f"{name}{seed}"
+    runs = [[folders[name, seed] for seed in range(3)] for name in ("a", "b")]
+    found = compare_runs(runs, out=tmp_path / "out", resamples=50)
+    assert found == read_comparison(tmp_path / "out" / "comparison.json")
+    assert [run.name for run in found.runs] == ["a0 (3 repeats)", "b0 (3 repeats)"]
+    assert {(run.folds, run.repeats) for run in found.runs} == {(6, 3)}
+    assert (found.tracks[0].n_cases, found.tracks[0].n_tested, found.tracks[0].n_groups) == (12, 36, 6)
+    dice = entry_of(found, "dice")
+    values = np.array(dice.tests.pooled_t.values)
+    np.testing.assert_allclose(values - values[0], [0, -0.02, -0.01], atol=1e-5)
+    assert dice.value == pytest.approx(values.mean(), abs=1e-5)
+    interval = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert dice.tests.pooled_t.values_ci95 == pytest.approx(interval)
+    expected = stats.ttest_ind(values, dice.tests.pooled_t.reference, alternative="greater").pvalue
+    assert dice.tests.pooled_t.p == pytest.approx(expected)
+    assert dice.tests.pooled_t.over == "repeats"
+    with pytest.raises(InputError, match="not equally often; compare as many repeats of each"):
+        compare_runs([runs[0], runs[1][:2]], out=tmp_path / "out2", resamples=5)
+    write_results(folders["b", 2] / "fold-1", made_up_rows(1, cases=range(6, 11)))
+    with pytest.raises(InputError, match="b2: tests other cases than b0"):
+        compare_runs(runs, out=tmp_path / "out2", resamples=5)
 
 
 def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):

@@ -16,10 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="+",
-        type=given_path,
-        metavar="RUN",
+        type=given_repeats,
+        metavar="RUN[,RUN...]",
         help="two or more run folders, single folds (RUN/fold-K), results of evaluate or files of `results add`; "
-        "the first is the reference that the others are compared with",
+        "the first is the reference that the others are compared with; repeats of one method with other seeds are "
+        "joined with commas",
     )
     parser.add_argument(
         "--data",
@@ -30,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "truth and every run's outline of the cases on which the runs differ most",
     )
     parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where the results go")
+
+
+def given_repeats(text: str) -> tuple[Path, ...]:
+    """One run, or the repeats of one; a path that exists may have commas in its name."""
+    whole = given_path(text)
+    return (whole,) if whole.exists() else tuple(given_path(part) for part in text.split(",") if part)
 
 
 def run(arguments: argparse.Namespace) -> int:

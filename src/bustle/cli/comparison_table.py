@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from bustle.evaluation.comparison_results import Comparison, MetricComparison, TrackComparison
-from bustle.report.wording import TESTS, interval, number, p_value, signed_number
+from bustle.report.wording import NOTHING, TESTS, interval, number, p_value, signed_number
 
 HEADER: tuple[str, ...] = (
     "",
@@ -42,10 +43,16 @@ def _print_run(reference: str, run: str, track: TrackComparison) -> None:
 
 
 def _print_entries(entries: Sequence[MetricComparison]) -> None:
-    beside = any(entry.tests.pooled_t is not None and entry.test != "pooled_t" for entry in entries)
     main = [entry for entry in entries if not entry.family.startswith("further")]
-    rows = [(*HEADER, *(["p of folds"] if beside else []))]
-    rows += [(*_cells(entry), *([_p_of_folds(entry)] if beside else [])) for entry in main]
+    tests = [entry.tests.pooled_t for entry in entries if entry.tests.pooled_t is not None]
+    over = tests[0].over if tests else "folds"
+    beside = any(entry.tests.pooled_t is not None and entry.test != "pooled_t" for entry in entries)
+    header, further = list(HEADER), []
+    if beside:
+        header, further = [*header, f"p of {over}"], [_p_of_folds]
+    if over == "repeats":
+        header, further = [*header, "reference, 95 % of repeats", "run, 95 % of repeats"], [*further, *OF_REPEATS]
+    rows = [tuple(header), *((*_cells(entry), *(cell(entry) for cell in further)) for entry in main)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -65,6 +72,14 @@ def _cells(entry: MetricComparison) -> tuple[str, ...]:
         TESTS[entry.test],
         str(entry.n),
     )
+
+
+def _of_repeats(entry: MetricComparison, *, reference: bool) -> str:
+    test = entry.tests.pooled_t
+    return NOTHING if test is None else interval(test.reference_ci95 if reference else test.values_ci95, entry.unit)
+
+
+OF_REPEATS = (partial(_of_repeats, reference=True), partial(_of_repeats, reference=False))
 
 
 def _p_of_folds(entry: MetricComparison) -> str:

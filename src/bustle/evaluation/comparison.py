@@ -24,7 +24,14 @@ from bustle.evaluation.froc import detection_values, lesion_count, lesion_groups
 from bustle.evaluation.metrics import CLASSIFICATION, DETECTION, LESION_DETECTION, SEGMENTATION, Metric
 from bustle.evaluation.paired import bootstrap_p_value, paired_t_test, pooled_t_test
 from bustle.evaluation.positive_class import positive_class
-from bustle.evaluation.statistics import FEWEST_GROUPS, GroupResamples, group_count, group_interval, weighted_means
+from bustle.evaluation.statistics import (
+    FEWEST_GROUPS,
+    GroupResamples,
+    group_count,
+    group_interval,
+    t95_interval,
+    weighted_means,
+)
 from bustle.evaluation.summary import mask_values
 
 FloatArray = NDArray[np.float64]
@@ -174,14 +181,39 @@ def fold_values(
     return _defined(masks), _defined(decisions)
 
 
+def repeat_values(
+    repeats: Sequence[Sequence[Sequence[CaseRow]]], *, protocol: Protocol, classes: Sequence[str]
+) -> tuple[FoldValues, FoldValues]:
+    """As `fold_values`, of every repeat the mean over its folds."""
+    masks: dict[str, list[float]] = {name: [] for name in SEGMENTATION | DETECTION}
+    decisions: dict[str, list[float]] = {name: [] for name in CLASSIFICATION}
+    for folds in repeats:
+        found = fold_values(folds, protocol=protocol, classes=classes)
+        for gathered, values in zip((masks, decisions), found, strict=True):
+            for name, own in values.items():
+                gathered[name] += [float(np.mean(own))] if own else []
+    return masks, decisions
+
+
 def with_fold_tests(
-    found: Differences, *, catalogue: Mapping[str, Metric], reference: FoldValues, other: FoldValues
+    found: Differences,
+    *,
+    catalogue: Mapping[str, Metric],
+    reference: FoldValues,
+    other: FoldValues,
+    repeated: bool = False,
 ) -> Differences:
-    """The same with the test over the values of folds or repeats, where both methods have at least two."""
+    """The same with the test over the values of folds or repeats, where both methods have at least two.
+
+    `repeated`: they are those of repeats, whose means have intervals.
+    """
     tested = {}
     for name, difference in found.items():
         better = catalogue[name].higher_is_better
         test = pooled_t_test(reference[name], other[name], higher_is_better=better)
+        if test is not None and repeated:
+            intervals = {"reference_ci95": t95_interval(test.reference), "values_ci95": t95_interval(test.values)}
+            test = replace(test, **intervals)
         tested[name] = replace(difference, tests=replace(difference.tests, pooled_t=test))
     return tested
 

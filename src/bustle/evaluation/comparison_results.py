@@ -51,12 +51,21 @@ class DeLongTest:
 
 @dataclass(frozen=True, kw_only=True)
 class PooledTTest:
-    """One-sided, of the `values` of folds or repeats against those of the `reference`; `p` is None if none varies."""
+    """One-sided, of the `values` of folds or repeats against those of the `reference`; `p` is None if none varies.
+
+    Of repeats, the intervals are the 95 % t intervals of both means; folds share training cases and have none.
+    """
 
     p: float | None
     reference: tuple[float, ...]
     values: tuple[float, ...]
     degrees_of_freedom: int
+    reference_ci95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    values_ci95: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+
+    @property
+    def over(self) -> str:
+        return "folds" if self.values_ci95 is None else "repeats"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,12 +184,13 @@ class TrackComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One of the compared runs."""
+    """One of the compared runs; `folds` are those of all its `repeats`, and `folder` is the first one's."""
 
     name: str
     title: str
     folder: str
     folds: int
+    repeats: int = field(default=1, metadata=LEFT_OUT_AT_DEFAULT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,12 @@ def t95_half_width(values: Sequence[float]) -> float:
     return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
 
 
+def t95_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % Student t interval of a mean."""
+    mean, half = float(np.mean(values)), t95_half_width(values)
+    return mean - half, mean + half
+
+
 def one_sided_pooled_t(lower: Sequence[float], higher: Sequence[float]) -> float:
     """P value of "the mean of `higher` exceeds that of `lower`": independent samples, pooled variance."""
     from scipy import stats

@@ -12,34 +12,43 @@ from bustle.core.run_layout import ComparisonFolder
 from bustle.core.types import Case
 from bustle.evaluation.comparison_results import Comparison, RunSummary, write_comparison
 from bustle.experiments.compared_pictures import compared_pictures
-from bustle.experiments.compared_runs import ComparedRun, TrackResults, aligned_rows, open_runs, row_keys
+from bustle.experiments.compared_runs import (
+    ComparedRun,
+    Repeats,
+    TrackResults,
+    aligned_rows,
+    open_runs,
+    paths_of,
+    row_keys,
+)
 from bustle.experiments.compared_track import compare_track
 from bustle.experiments.own_outputs import COMPARISON
 from bustle.report.comparison_page import write_comparison_page
 
 
 def compare_runs(
-    paths: Sequence[Path],
+    runs: Sequence[Repeats],
     *,
     out: Path,
     cases: Sequence[Case] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Comparison:
-    """Compare the results in the folders `paths` with the first one's and write both files into `out`.
+    """Compare the results of the `runs` with the first one's and write both files into `out`.
 
     With the `cases` that were tested, the report shows in rows what every run drew of those on which they differ
     most. Returns the content of `comparison.json`. Raises `InputError` for results that cannot be compared, and for
     an `out` that holds anything else than an earlier comparison.
     """
     with claim_folder(out, COMPARISON) as claim:
-        claim.refuse_inputs([*paths, *(file for case in cases or () for file in case.files)])
+        results = [path for run in runs for path in paths_of(run)]
+        claim.refuse_inputs([*results, *(file for case in cases or () for file in case.files)])
         claim.refuse_foreign()
-        runs = open_runs(paths)
-        comparison = _compared(runs, resamples=resamples, seed=seed)
-        keys = row_keys(runs[0].main)
-        rows = {run.name: aligned_rows(run.main, keys) for run in runs}
-        pictured = None if cases is None else compared_pictures(runs, keys=keys, rows=rows, cases=cases)
+        opened = open_runs(runs)
+        comparison = _compared(opened, resamples=resamples, seed=seed)
+        keys = row_keys(opened[0].main)
+        rows = {run.name: aligned_rows(run.main, keys) for run in opened}
+        pictured = None if cases is None else compared_pictures(opened, keys=keys, rows=rows, cases=cases)
         claim.begin(clear=True)
         write_comparison_page(ComparisonFolder(out).report, comparison, rows=rows, pictured=pictured)
         write_comparison(ComparisonFolder(out).record, comparison)
@@ -60,7 +69,13 @@ def _compared(runs: Sequence[ComparedRun], *, resamples: int, seed: int) -> Comp
     return Comparison(
         reference=reference.name,
         runs=tuple(
-            RunSummary(name=run.name, title=run.title, folder=place_in_results(run.path), folds=len(run.main.folds))
+            RunSummary(
+                name=run.name,
+                title=run.title,
+                folder=place_in_results(run.path),
+                folds=len(run.main.folds),
+                repeats=run.main.repeats,
+            )
             for run in runs
         ),
         warnings=tuple(warnings),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -23,11 +23,15 @@ from bustle.experiments.scored_fold import read_scored
 
 T = TypeVar("T")
 
+Repeats = Path | Sequence[Path]
+"""One run, or several of one method that differ in their seeds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackResults:
     """The scored cases of one track, fold by fold; an evaluation is a single fold. `resampled`: what a group is.
 
+    `folds` are those of all `repeats`, one after the other.
     `detected` has the cases in which lesions were sought, which may be none.
     """
 
@@ -36,6 +40,12 @@ class TrackResults:
     folds: tuple[list[CaseRow], ...]
     detected: tuple[DetectedCase, ...]
     resampled: str
+    repeats: int = 1
+
+    @property
+    def folds_of_repeats(self) -> list[tuple[list[CaseRow], ...]]:
+        each = len(self.folds) // self.repeats
+        return [self.folds[start : start + each] for start in range(0, len(self.folds), each)]
 
     @property
     def rows(self) -> list[CaseRow]:
@@ -66,12 +76,19 @@ class ComparedRun:
         return known if any(has_class_result(row, known) for row in rows) else ()
 
 
-def open_runs(paths: Sequence[Path]) -> list[ComparedRun]:
+def paths_of(run: Repeats) -> list[Path]:
+    return [run] if isinstance(run, Path) else list(run)
+
+
+def open_runs(given: Sequence[Repeats]) -> list[ComparedRun]:
     """Read the results; the first is the reference, with whose test cases and rules all others must agree.
 
     Raises `InputError` for what is no result, and for one on other cases, another track, protocol or classes.
     """
-    runs = [_open_run(path, name) for path, name in zip(paths, _names(paths), strict=True)]
+    if len(given) < 2:
+        raise InputError("a comparison needs at least two runs", remedy="name two or more")
+    names = iter(_names([path for run in given for path in paths_of(run)]))
+    runs = [_joined([_open_run(path, next(names)) for path in paths_of(run)]) for run in given]
     for run in runs[1:]:
         _check_comparable(runs[0], run)
     return runs
@@ -109,8 +126,6 @@ def _numbered(entries: Iterable[tuple[str, T]]) -> dict[tuple[str, int], T]:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """The names of the folders and files, as far as they differ, else with the folders in which they differ."""
-    if len(paths) < 2:
-        raise InputError("a comparison needs at least two runs", remedy="name two or more")
     resolved = [path.resolve() for path in paths]
     for path, count in Counter(resolved).items():
         if count > 1:
@@ -158,6 +173,37 @@ def _open_run(path: Path, name: str) -> ComparedRun:
         other=_track_results(companions) if complete else None,
         predictions=_predictions(folders, main),
         warnings=warnings,
+    )
+
+
+def _joined(repeats: Sequence[ComparedRun]) -> ComparedRun:
+    """The repeats as one run, whose cases were tested once more by each."""
+    first, *others = repeats
+    if not others:
+        return first
+    for run in others:
+        _check_comparable(first, run)
+        if len(run.main.folds) != len(first.main.folds):
+            raise InputError(f"has other folds than {first.name}", remedy="repeat with the same folds", path=run.path)
+    companions = [run.other for run in repeats if run.other is not None]
+    keyed = ((case, run.predictions.get((case, times))) for run in repeats for case, times in row_keys(run.main))
+    return ComparedRun(
+        name=f"{first.name} ({len(repeats)} repeats)",
+        path=first.path,
+        title=first.title,
+        main=_joined_track([run.main for run in repeats]),
+        other=_joined_track(companions) if len(companions) == len(repeats) else None,
+        predictions={key: path for key, path in _numbered(keyed).items() if path is not None},
+        warnings=tuple(warning for run in repeats for warning in run.warnings),
+    )
+
+
+def _joined_track(repeats: Sequence[TrackResults]) -> TrackResults:
+    return replace(
+        repeats[0],
+        folds=tuple(fold for each in repeats for fold in each.folds),
+        detected=tuple(case for each in repeats for case in each.detected),
+        repeats=len(repeats),
     )
 
 
@@ -229,7 +275,9 @@ def _check_comparable(reference: ComparedRun, run: ComparedRun) -> None:
             if ids == expected_ids
             else f"tests other cases than {reference.name}: {len(ids)} here, {len(expected_ids)} there, "
             f"{len(ids & expected_ids)} in common",
-            remedy="compare results on the same test cases, such as single folds RUN/fold-K",
+            remedy="compare as many repeats of each"
+            if ids == expected_ids
+            else "compare results on the same test cases, such as single folds RUN/fold-K",
             path=run.path,
         )
     if reference.classes and run.classes and set(reference.classes) != set(run.classes):

@@ -14,6 +14,7 @@ from bustle.evaluation.comparison import (
     compare_detection,
     compare_masks,
     fold_values,
+    repeat_values,
     with_fold_tests,
 )
 from bustle.evaluation.comparison_families import RunDifferences, listed_comparisons
@@ -36,12 +37,15 @@ PIXEL_METRICS = tuple(name for name, metric in (SEGMENTATION | DETECTION).items(
 
 @dataclass(frozen=True, kw_only=True)
 class _TrackRun:
-    """One run on the track: its rows in the order of all, and by fold. `classes` is empty if it only draws."""
+    """One run on the track: its rows in the order of all, and by fold of each repeat.
+
+    `classes` is empty if it only draws.
+    """
 
     name: str
     results: TrackResults
     rows: Sequence[CaseRow]
-    folds: Sequence[Sequence[CaseRow]]
+    repeats: Sequence[Sequence[Sequence[CaseRow]]]
     classes: tuple[str, ...]
 
 
@@ -63,7 +67,7 @@ def compare_track(
             name=run.name,
             results=own,
             rows=aligned_rows(own, keys),
-            folds=own.folds,
+            repeats=own.folds_of_repeats,
             classes=runs[0].classes if run.classes else (),
         )
         for run, own in zip(runs, results, strict=True)
@@ -136,8 +140,10 @@ def _of_source(
 
 def _restricted(run: _TrackRun, places: Sequence[int], kept: Collection[str]) -> _TrackRun:
     """The run with these rows alone; a fold without any of the cases is left out."""
-    folds = [[row for row in fold if row.case_id in kept] for fold in run.folds]
-    return replace(run, rows=[run.rows[place] for place in places], folds=[fold for fold in folds if fold])
+    repeats = [[[row for row in fold if row.case_id in kept] for fold in folds] for folds in run.repeats]
+    return replace(
+        run, rows=[run.rows[place] for place in places], repeats=[list(filter(None, folds)) for folds in repeats]
+    )
 
 
 def _warnings_of_few(n_groups: int) -> list[str]:
@@ -163,18 +169,27 @@ def _compare(reference: _TrackRun, run: _TrackRun, sample: _Sample, *, leave_out
         classes = compare_classes(
             reference.rows, run.rows, resamples=sample.resamples, protocol=protocol, classes=reference.classes
         )
-    (first_masks, first_classes), (own_masks, own_classes) = (_of_folds(each, protocol) for each in (reference, run))
-    catalogue = SEGMENTATION | DETECTION
+    repeated = len(reference.repeats) > 1
+    (first_masks, first_classes), (own_masks, own_classes) = (_values(each, protocol) for each in (reference, run))
+    masks = with_fold_tests(
+        masks, catalogue=SEGMENTATION | DETECTION, reference=first_masks, other=own_masks, repeated=repeated
+    )
+    classes = with_fold_tests(
+        classes, catalogue=CLASSIFICATION, reference=first_classes, other=own_classes, repeated=repeated
+    )
     return RunDifferences(
         run=run.name,
-        masks=with_fold_tests(masks, catalogue=catalogue, reference=first_masks, other=own_masks),
-        classes=with_fold_tests(classes, catalogue=CLASSIFICATION, reference=first_classes, other=own_classes),
+        masks=masks,
+        classes=classes,
         lesions=_compare_lesions(reference.results, run.results, sample),
     )
 
 
-def _of_folds(run: _TrackRun, protocol: Protocol) -> tuple[FoldValues, FoldValues]:
-    return fold_values(run.folds, protocol=protocol, classes=run.classes)
+def _values(run: _TrackRun, protocol: Protocol) -> tuple[FoldValues, FoldValues]:
+    """Of every repeat where there are several, else of every fold."""
+    if len(run.repeats) > 1:
+        return repeat_values(run.repeats, protocol=protocol, classes=run.classes)
+    return fold_values(run.repeats[0], protocol=protocol, classes=run.classes)
 
 
 def _compare_lesions(reference: TrackResults, other: TrackResults, sample: _Sample) -> Differences:

@@ -105,9 +105,11 @@ def _plots(track: TrackComparison, rows: Mapping[str, Sequence[CaseRow]], *, col
             found.append(Plot(f"{title} of every case: {name} against {reference}", as_svg_uri(scatter)))
             ordered = plots.differences_figure(first, own, column=column, title=title)
             found.append(Plot(f"{title}: {name} minus {reference}", as_svg_uri(ordered)))
+    tests = [entry.tests.pooled_t for entry in track.comparisons if entry.tests.pooled_t is not None]
+    over = tests[0].over if tests else "folds"
     for own_title, folds in fold_bars(track, reference=reference).items():
         figure = plots.fold_bars_figure(folds, title=own_title)
-        found.append(Plot(f"{own_title}, mean and SD over folds", as_svg_uri(figure)))
+        found.append(Plot(f"{own_title}, mean and SD over {over}", as_svg_uri(figure)))
     entries = [entry for entry in track.comparisons if entry.metric == "auc"]
     if track.positive_class is not None and entries:
         areas = {reference: entries[0].reference} | {entry.run: entry.value for entry in entries}

@@ -11,7 +11,7 @@ from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.paired import pooled_t_test
 from bustle.evaluation.reproduction import OwnFigure, Trainings
 from bustle.evaluation.results import FoldFigures, RunResult
-from bustle.evaluation.statistics import t95_half_width
+from bustle.evaluation.statistics import t95_interval
 from bustle.experiments.reproduction.printed_metrics import HEADLINE, OwnMetric
 from bustle.experiments.reproduction.printed_rows import Extreme
 
@@ -35,11 +35,10 @@ def own_figure(
     spreads = [figure.sd for figure in single if figure.sd is not None]
     means = [figure.mean for figure in single]
     values = [value for figure in single for value in figure.values]
-    mean, half = float(np.mean(means)), t95_half_width(means)
     return OwnFigure(
-        mean=mean,
+        mean=float(np.mean(means)),
         sd=float(np.mean(spreads)) if spreads else None,
-        ci95=(mean - half, mean + half),
+        ci95=t95_interval(means),
         n=single[0].n,
         values=tuple(values),
         repeats=tuple(means),
