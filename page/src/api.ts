@@ -113,7 +113,7 @@ export interface Measured {
   answer: Answer | null;
 }
 
-export type FlagKind = "other_picture" | "suspected" | "cut_off" | "no_spacing" | "remark";
+export type FlagKind = "other_picture" | "suspected" | "cut_off" | "marks" | "no_spacing" | "remark";
 
 /** Where in the breast: the hour is as one looks at it. */
 export interface Location {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { NOWHERE } from "./place";
-import { storeDraft, storedDraft, type Draft } from "./draft";
+import { forgetDraft, storeDraft, storedDraft, type Draft } from "./draft";
 
 const kept = new Map<string, string>();
 vi.stubGlobal("localStorage", {
@@ -21,6 +21,17 @@ test("a draft comes back as it was, whatever version its case has by now", () =>
   }
   expect(storedDraft("owner", "b")).toBeNull();
   expect(storedDraft("anna", "a")).toBeNull();
-  storeDraft("owner", "a", null);
+  forgetDraft("owner", "a");
+  expect(storedDraft("owner", "a")).toBeNull();
+});
+
+test("what another tab has not kept yet is not forgotten with one's own", () => {
+  const own: Draft = { version: 0, work: "model", birads: "3", note: "", place: NOWHERE };
+  const others: Draft = { ...own, birads: "5" };
+  storeDraft("owner", "a", own);
+  storeDraft("owner", "a", others);
+  forgetDraft("owner", "a", own);
+  expect(storedDraft("owner", "a")).toEqual(others);
+  forgetDraft("owner", "a", others);
   expect(storedDraft("owner", "a")).toBeNull();
 });

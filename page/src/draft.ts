@@ -15,9 +15,14 @@ export interface Draft {
 
 const key = (person: string, id: string) => `bustle.unkept.${person}.${id}`;
 
-export function storeDraft(person: string, id: string, draft: Draft | null): void {
-  if (draft) localStorage.setItem(key(person, id), JSON.stringify(draft));
-  else localStorage.removeItem(key(person, id));
+export function storeDraft(person: string, id: string, draft: Draft): void {
+  localStorage.setItem(key(person, id), JSON.stringify(draft));
+}
+
+/** Forget a draft; with `own`, only where that is the one: another tab may have its own of the same case by now. */
+export function forgetDraft(person: string, id: string, own?: Draft): void {
+  if (own && localStorage.getItem(key(person, id)) !== JSON.stringify(own)) return;
+  localStorage.removeItem(key(person, id));
 }
 
 export function storedDraft(person: string, id: string): Draft | null {

@@ -76,6 +76,11 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
   const [dialog, setDialog] = useState<"people" | "account" | "agreement" | null>(null);
   const keys = useRef<HTMLDialogElement>(null);
   const nextKey = useRef(1);
+  const choices = useRef(0);
+  const choose = useCallback((id: string) => {
+    choices.current++;
+    setSelected(id);
+  }, []);
 
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
@@ -144,6 +149,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
   const goOn = useCallback(
     async (from: Progress) => {
       let latest = from;
+      const before = choices.current;
       await send(from, about?.most_bytes ?? Infinity, (told) => {
         latest = told;
         tell(told);
@@ -152,7 +158,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
       if (latest.drop?.state !== "done") return;
       const found = await api.cases().catch(() => []);
       const first = found.find((one) => one.drop === latest.id && one.kind !== "unread");
-      if (first) setSelected(first.id);
+      if (first && choices.current === before) setSelected(first.id); // else somebody is at work on another
     },
     [tell, tidy, about],
   );
@@ -245,7 +251,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
           cases={cases}
           selected={selected}
           progress={progress}
-          choose={setSelected}
+          choose={choose}
           openFiles={openFiles}
           dismiss={(key) => setProgress((old) => old.filter((one) => one.key !== key))}
           retry={goOn}
@@ -271,7 +277,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
             key={`${detail.id}-${opened}`}
             detail={detail}
             open={(made) => {
-              setSelected(made.id);
+              choose(made.id);
               void refresh();
             }}
             remove={() => api.remove(detail.id).then(refresh, refused)}

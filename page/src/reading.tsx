@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { Refused, api, type About, type CaseDetail, type CaseSummary, type Location, type Measured, type Person, type Verdict } from "./api";
 import { Beside, BesideChoice, besides } from "./beside";
 import { Decide } from "./decide";
-import { storeDraft, storedDraft, type Work } from "./draft";
+import { forgetDraft, storeDraft, storedDraft, type Work } from "./draft";
 import { Evidence } from "./evidence";
 import { begin, changed, redone, undone } from "./history";
 import { useKeys } from "./keys";
@@ -98,7 +98,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, cases, rep
   };
 
   const settle = (told: CaseDetail) => {
-    storeDraft(person.name, own, null);
+    if (isDraft) forgetDraft(person.name, own, { version, work, birads, note, place });
     setIsDraft(false);
     setHistory(begin<Work>("kept"));
     setProblem(null);
@@ -206,7 +206,7 @@ export function Reading({ detail, person, isSecond, readAgain, about, cases, rep
             readAgain={() => readAgain(true)}
             leave={() => readAgain(false)}
             reload={() => {
-              storeDraft(person.name, own, null);
+              forgetDraft(person.name, own);
               reload();
             }}
             remove={remove}

@@ -131,6 +131,7 @@ const english = {
     other_picture: "This picture is unlike those that the model knows.",
     suspected: "The outline may be no lesion at all.",
     cut_off: "A lesion is cut off by the edge: its shape and size are those of a part.",
+    marks: "Text, calipers or a scale seem to be burned into the picture: they may mislead the model, or name a patient.",
     no_spacing: "The file does not say how large a pixel is: sizes are in pixels.",
     remark: "{text}",
   },

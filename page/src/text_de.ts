@@ -141,6 +141,8 @@ export const german: Catalogue = {
     other_picture: "Dieses Bild gleicht keinem, das das Modell kennt.",
     suspected: "Der Umriss ist vielleicht gar kein Herd.",
     cut_off: "Ein Herd ist am Rand abgeschnitten: Form und Größe sind die eines Teils.",
+    marks:
+      "Text, Messkreuze oder eine Skala scheinen ins Bild gebrannt: sie können das Modell irreführen oder jemanden nennen.",
     no_spacing: "Die Datei sagt nicht, wie groß ein Bildpunkt ist: Größen sind in Bildpunkten.",
     remark: "{text}",
   },

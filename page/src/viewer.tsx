@@ -70,7 +70,7 @@ export function Viewer(props: Props) {
   const [pixels, setPixels] = useState<ImageData | null>(null);
   const [isMissing, setIsMissing] = useState(false);
   const [levels, setLevels] = useState<Levels>(PLAIN);
-  const [tool, setTool] = useState<Tool>("pan");
+  const [wantedTool, setTool] = useState<Tool>("pan");
   const [stroke, setStroke] = useState<Outline>([]);
   const [cursor, setCursor] = useState<Point | null>(null);
   const [live, setLive] = useState<Outline[] | null>(null);
@@ -90,6 +90,7 @@ export function Viewer(props: Props) {
 
   const spacing: Spacing = picture.spacing_mm ?? [1, 1];
   const tools: Tool[] = ["pan", ...(editing ? EDITING : []), ...(measurable ? (["calipers"] as const) : [])];
+  const tool = tools.includes(wantedTool) ? wantedTool : "pan";
   const shown = live ?? outlines;
   const layers = props.layers ?? [];
   const layer = shownLayer === null ? null : (layers[shownLayer] ?? null);

@@ -21,6 +21,7 @@ def walk(page: Page, address: str, files: list[Path], volume: Path, out: Path, a
     page.set_input_files("input[type=file]", files)
     expect(page.locator(".case .decision")).to_have_count(len(files), timeout=LONGEST_WAIT)
     walk_clip(page, out)
+    walk_two_tabs(page)
     page.locator(".case", has_text="image.dcm").click()
     size = page.locator(".lesion strong").first
     expect(size).to_contain_text("mm")
@@ -130,6 +131,32 @@ def walk_volume(page: Page, volume: Path, out: Path) -> None:
     page.screenshot(path=out / "volume.png")
 
 
+def walk_two_tabs(page: Page) -> None:
+    """Two tabs change one outline: who saves later is told, keeps the own one, and may see the other."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    for tab, by in ((page, (-30, 10)), (other, (40, -15))):
+        tab.locator(".case", has_text="case043.png").click()
+        tab.get_by_role("button", name="Points", exact=True).click()
+        drag(tab, tab.locator(".handle").nth(4), by=by)
+        expect(tab.get_by_text("about the corrected outline")).to_be_visible()
+    theirs, own = (str(tab.locator(".lesion .hint").first.text_content()) for tab in (page, other))
+    assert theirs != own
+    page.get_by_role("button", name="Save correction").click()
+    expect(page.get_by_text("Kept: corrected")).to_be_visible()
+    other.get_by_role("button", name="Save correction").click()
+    told = other.get_by_text("Somebody else has changed this case")
+    expect(told).to_be_visible()
+    other.reload()
+    other.locator(".case", has_text="case043.png").click()
+    expect(told).to_be_visible()
+    area = other.locator(".lesion .hint").first
+    expect(area).to_have_text(own)
+    other.get_by_role("button", name="Show theirs").click()
+    expect(area).to_have_text(theirs)
+    other.close()
+
+
 def walk_clip(page: Page, out: Path) -> None:
     """Scrub a clip, and correct, sign and export its best frame."""
     page.locator(".case", has_text="clip.dcm").click()
@@ -143,7 +170,8 @@ def walk_clip(page: Page, out: Path) -> None:
     page.keyboard.press(".")
     expect(shown).to_have_text("Frame 2, 4 in all")
     page.keyboard.press("Space")
-    expect(shown).to_have_text("Frame 4, 4 in all")
+    expect(shown).not_to_have_text("Frame 2, 4 in all")
+    page.keyboard.press("Space")
     page.get_by_role("button", name="Best frame").click()
     expect(shown).to_have_text(str(best))
     page.screenshot(path=out / "clip.png")
@@ -214,7 +242,7 @@ def faults(page: Page, axe: str) -> list[str]:
 def main(address: str, axe: str, out: str, volume: str, *files: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
         said: list[str] = []
         asked: set[str] = set()
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from bustle.core.answer import Answer, Decision, MovedBy
 from bustle.core.explanation import MEANINGS, ExplanationMethod
 from bustle.core.types import Geometry, Lesion
+from bustle.data.audit.marks import marks_in
+from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.heat import heat_layer
 from bustle.experiments.pictures import Picture
 from bustle.inference.decision import most_probable
@@ -121,7 +123,7 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
             "answer": _stored_answer(record),
             "model_digest": algorithm_of(image.provenance()).answers_sha256,
             "lesions": lesions,
-            "flags": _flags(record, lesions),
+            "flags": _flags(record, lesions, image.picture),
             "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
             "exports": exports_of(case),
         }
@@ -272,7 +274,7 @@ def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[Measur
             yield MeasuredValue(name=name, title=told.title, value=value, unit=units.get(told.quantity, ""))
 
 
-def _flags(record: ImageRecord, lesions: Sequence[LesionInfo]) -> list[Flag]:
+def _flags(record: ImageRecord, lesions: Sequence[LesionInfo], picture: Picture) -> list[Flag]:
     flags = [Flag(kind="remark", text=remark) for remark in record.remarks]
     if record.decision == NO_ULTRASOUND:
         flags.append(Flag(kind="other_picture"))
@@ -280,6 +282,8 @@ def _flags(record: ImageRecord, lesions: Sequence[LesionInfo]) -> list[Flag]:
         flags.append(Flag(kind="suspected"))
     if any(lesion.touches_edge for lesion in lesions):
         flags.append(Flag(kind="cut_off"))
+    if marks_in(to_grey(picture.image)).any():
+        flags.append(Flag(kind="marks"))
     if record.geometry.spacing is None:
         flags.append(Flag(kind="no_spacing"))
     return flags

@@ -186,7 +186,7 @@ class LesionInfo(Message):
 class Flag(Message):
     """Something that a reader must know first; `text` where the kind alone does not say it."""
 
-    kind: Literal["other_picture", "suspected", "cut_off", "no_spacing", "remark"]
+    kind: Literal["other_picture", "suspected", "cut_off", "marks", "no_spacing", "remark"]
     text: str | None = None
 
 
