@@ -13,6 +13,7 @@ from bustle.core.errors import InputError
 from bustle.core.published import published_for
 from bustle.core.recipe import CONFIGS, load_protocol, load_recipe, protocol_ids, recipe_ids, setting_ids
 from bustle.data.sources import reader_ids
+from bustle.experiments.external_protocol import external_ids
 from bustle.experiments.reproduction.catalogue import CATALOGUE
 from bustle.losses.build import LOSSES, build_loss
 from bustle.models import zoo
@@ -48,11 +49,12 @@ def test_every_loss_has_its_file_and_its_test(loss: str):
     assert (ROOT / "tests" / "losses" / f"test_{loss}.py").is_file()
 
 
-def test_every_yaml_file_is_a_recipe_an_ablation_a_setting_a_protocol_or_of_the_papers_tables():
+def test_every_yaml_file_is_of_a_known_kind():
     known = {CONFIGS / "recipes" / f"{name}.yaml" for name in recipe_ids()}
     known |= {CONFIGS / "ablations" / f"{name}.yaml" for name in ALL if "/" in name}
     known |= {CONFIGS / "settings" / f"{name}.yaml" for name in setting_ids()}
     known |= {CONFIGS / "protocols" / f"{name}.yaml" for name in protocol_ids()}
+    known |= {CONFIGS / "external" / f"{name}.yaml" for name in external_ids()}
     known |= {CATALOGUE, CONFIGS / "smoke.yaml"}
     assert set(CONFIGS.rglob("*.y*ml")) == known
 

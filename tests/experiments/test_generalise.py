@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from bustle.cli.main import main
 from bustle.core.provenance import provenance
 from bustle.core.recipe import load_protocol
 from bustle.core.run_layout import RunLayout
+from bustle.data.relations.duplicates import FramePair
 from bustle.data.sources import open_by_source
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.generalisation import Generalisation, cell_of
 from bustle.evaluation.summary import Scoring, summarise
 from bustle.experiments import generalise
+from bustle.experiments.external_protocol import load_external
 from bustle.experiments.generalise import cells_of, trainings
 from bustle.report.generalisation_page import write_generalisation_page
 
@@ -94,6 +97,30 @@ def test_one_data_set_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(words) == 2
     assert "one data set cannot show" in capsys.readouterr().err
     assert not (tmp_path / "study").exists()
+
+
+def test_an_external_protocol_names_the_data_that_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["study", "generalise", "--out", str(tmp_path / "study"), "--external"]
+    assert main([*words, "bus-bar", "--data", "phantom:?cases=3&size=64&name=busi"]) == 2
+    assert "bus-bra" in capsys.readouterr().err
+    assert main([*words, "bus-bra", "--data", "phantom:?cases=3&size=64&name=busi"]) == 2
+    assert "the protocol bus-bra needs bus-bra; give bus-bra:PATH to --data" in capsys.readouterr().err
+
+
+def test_a_clean_data_set_has_one_copy_of_a_frame_and_none_of_conflicting_ones(monkeypatch: pytest.MonkeyPatch):
+    collection = open_by_source(["phantom:?cases=6&size=64&name=busi"])["busi"]
+    labels = ["benign", "benign", "benign", "malignant", "normal", "malignant"]
+    cases = tuple(replace(case, label=label) for case, label in zip(collection.cases, labels, strict=True))
+    pairs = tuple(
+        FramePair(cases[first].case_id, cases[second].case_id, "copy", 1.0, 1.0, 1.0)
+        for first, second in ((0, 1), (2, 3))
+    )
+    monkeypatch.setattr("bustle.experiments.external_protocol.related_frames", lambda _: pairs)
+    given = {name: replace(collection, cases=cases) for name in ("busi", "bus-bra")}
+    chosen = load_external("bus-bra").chosen(given)
+    assert list(chosen) == ["bus-bra", "busi-clean"], "BrEaST is not given"
+    assert chosen["busi-clean"].cases == (cases[0], cases[4], cases[5])
+    assert chosen["bus-bra"].cases == cases
 
 
 def test_sources_are_told_apart_by_their_names():

@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="two or more data sets, READER:PATH[?key=value&...]",
     )
+    parser.add_argument(
+        "--external",
+        metavar="ID",
+        help="only a predefined external test, beside what is published for it: bus-bra trains on BUS-BRA and tests "
+        "on BrEaST and on BUSI without copies and conflicting classes",
+    )
     add_study_options(parser)
     parser.add_argument(
         "--holdout",
@@ -33,23 +39,30 @@ def run(arguments: argparse.Namespace) -> int:
     from bustle.core.recipe import load_recipe
     from bustle.data.sources import check_specs, open_by_source
     from bustle.evaluation.generalisation import TITLES
+    from bustle.experiments.external_protocol import load_external
     from bustle.experiments.generalise import study_generalisation
     from bustle.experiments.own_outputs import GENERALISATION_PAGE
     from bustle.report.wording import short_figure
 
     check_specs(arguments.data)
+    external = None if arguments.external is None else load_external(arguments.external)
+    opened = open_by_source(arguments.data)
     study = study_generalisation(
-        open_by_source(arguments.data),
+        opened if external is None else external.chosen(opened),
         recipe=load_recipe(arguments.recipe, overrides=arguments.set),
         out=arguments.out,
         holdout=arguments.holdout,
         device=arguments.device,
+        external=None if external is None else external.published,
     )
     for cell in study.cells:
         home = ", at home" if cell.at_home else ""
         print(f"trained on {' + '.join(cell.trained_on)}, tested on {cell.tested_on}{home} ({cell.n} cases)")
         for name, figure in cell.figures.items():
             print(f"  {TITLES[name]}: {short_figure(figure)}")
+        if not cell.at_home and cell.tested_on in study.published:
+            published = study.published[cell.tested_on]
+            print(f"  published AUC, another network on the complete data sets: {published:.3f}")
         for warning in cell.warnings:
             print(f"  warning: {warning}")
     print(f"95 % intervals over patients; written to {arguments.out / GENERALISATION_PAGE}")

@@ -45,9 +45,17 @@ def trainings(sources: Sequence[str]) -> list[Training]:
 
 
 def study_generalisation(
-    collections: Mapping[str, Collection], *, recipe: Recipe, out: Path, holdout: float, device: str = "auto"
+    collections: Mapping[str, Collection],
+    *,
+    recipe: Recipe,
+    out: Path,
+    holdout: float,
+    device: str = "auto",
+    external: Mapping[str, float] | None = None,
 ) -> Generalisation:
     """Train and test what is missing of the data sets by name, then write the record and its page into `out`.
+
+    With `external`, published areas under the curve by data set, a model is trained on the first data set alone.
 
     Finished trainings and tests are kept, a begun training goes on after its last epoch. The record is written anew
     after every row of the matrix. Raises `InputError` for fewer than two data sets, data that cannot be split, and
@@ -59,7 +67,8 @@ def study_generalisation(
         claim.refuse_foreign()
         claim.refuse_inputs([file for each in collections.values() for case in each.cases for file in case.files])
         claim.begin(clear=False)
-        for training in trainings(list(collections)):
+        planned = trainings(list(collections))[: None if external is None else 1]
+        for training in planned:
             announce(f"bustle: training on {', '.join(training.trained_on)}")
             run = trained(
                 recipe,
@@ -71,8 +80,8 @@ def study_generalisation(
             )
             for source in training.unseen:
                 tested(run, cases=collections[source].cases, out=test_of(out, training, source).path)
-            _record(collections, recipe=recipe, out=out, holdout=holdout)
-        return _record(collections, recipe=recipe, out=out, holdout=holdout)
+            _record(planned, recipe=recipe, out=out, holdout=holdout, published=external or {})
+        return _record(planned, recipe=recipe, out=out, holdout=holdout, published=external or {})
 
 
 def run_of(out: Path, training: Training) -> RunLayout:
@@ -88,14 +97,17 @@ def _together(collections: Sequence[Collection]) -> Collection:
     return Collection(cases, tuple(finding for each in collections for finding in each.findings))
 
 
-def _record(collections: Mapping[str, Collection], *, recipe: Recipe, out: Path, holdout: float) -> Generalisation:
+def _record(
+    planned: Sequence[Training], *, recipe: Recipe, out: Path, holdout: float, published: Mapping[str, float]
+) -> Generalisation:
     """Write the record of what is finished."""
     study = Generalisation(
         recipe=recipe.id,
         epochs=recipe.training.epochs,
         size=tuple(recipe.data.size),
         holdout=holdout,
-        cells=tuple(cell for training in trainings(list(collections)) for cell in cells_of(out, training)),
+        cells=tuple(cell for training in planned for cell in cells_of(out, training)),
+        published=published,
         provenance=provenance(),
     )
     write_json(out / GENERALISATION_RECORD, to_mapping(study))
