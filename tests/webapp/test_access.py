@@ -39,6 +39,8 @@ def test_only_signing_in_is_open_to_all(page: Page):
     assert {(method, path) for method, path, role in routes(page) if role == ANYBODY} == {
         ("GET", "/api/session"),
         ("POST", "/api/session"),
+        ("GET", "/api/provider"),
+        ("GET", "/api/provider/back"),
     }
 
 

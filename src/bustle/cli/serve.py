@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
     parser.add_argument(
+        "--sign-in",
+        type=given_path,
+        metavar="FILE.yaml",
+        help="let people sign in with the accounts of an OpenID Connect provider, whose settings these are",
+    )
+    parser.add_argument(
         "--demo",
         action="store_true",
         help="begin with four example pictures that are read already; without --data-dir nothing is kept",
@@ -94,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             model=model,
             volume_model=arguments.volume_model,
             database=database,
+            sign_in=arguments.sign_in,
             demo=arguments.demo,
         )
         serve(settings, host=arguments.host, port=arguments.port)

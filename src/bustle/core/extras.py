@@ -70,6 +70,9 @@ EXTRAS: Mapping[str, Extra] = {
             **_DICOM,
         },
     ),
+    "sso": Extra(
+        "signing in with a provider needs", {"authlib": "Authlib", "joserfc": "joserfc", "requests": "Requests"}
+    ),
     "parquet": Extra("Parquet tables need", {"pyarrow": "pyarrow"}),
     "ray": Extra("archives and Ray need", {"ray": "Ray", "pyarrow": "pyarrow", "fsspec": "fsspec"}),
 }

@@ -117,10 +117,15 @@ def sign_in(sessions: sessionmaker[Session], name: str, password: str, *, addres
             known = None if account is None else account.name
             note(session, known or "nobody", "sign-in refused", address=address)
             return None
-        secret = secrets.token_urlsafe(24)
-        session.execute(delete(SignedIn).where(SignedIn.made < now() - LONGEST_SESSION))
-        session.add(SignedIn(digest=digest_of(secret), account_id=account.id, made=now(), seen=now()))
-        note(session, account.name, "signed in", address=address)
+        return begin_session(session, account, address=address)
+
+
+def begin_session(session: Session, account: Account, *, address: str) -> str:
+    """The secret of a new session of a person who has shown who it is."""
+    secret = secrets.token_urlsafe(24)
+    session.execute(delete(SignedIn).where(SignedIn.made < now() - LONGEST_SESSION))
+    session.add(SignedIn(digest=digest_of(secret), account_id=account.id, made=now(), seen=now()))
+    note(session, account.name, "signed in", address=address)
     return secret
 
 

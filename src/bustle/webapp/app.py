@@ -28,6 +28,7 @@ from bustle.webapp import (
     clip_routes,
     drop_routes,
     patient_routes,
+    provider_routes,
     signed_routes,
     upload_routes,
     volume_routes,
@@ -43,6 +44,7 @@ from bustle.webapp.full_disk import NO_SPACE, is_full_disk
 from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.provider import Provider, ProviderSettings
 from bustle.webapp.read_drop import DropReader, told
 from bustle.webapp.server import CurrentServer, CurrentSession, PageSettings, Server
 from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
@@ -84,6 +86,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
         patient_routes,
         signed_routes,
         account_routes,
+        provider_routes,
     )
     for router in (*(routes.router for routes in routers), server_routes):
         for route in router.routes:
@@ -120,7 +123,10 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
         stack.enter_context(Worker(url, name=LIST, stages=[stage], poll=settings.poll))
         jobs = stack.enter_context(Jobs(url, name=LIST, stages=[STAGE]))
         submit_begun(sessions, jobs)
-        server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs)
+        provider = None
+        if settings.sign_in is not None:
+            provider = Provider(ProviderSettings.read(settings.sign_in), beside=settings.sign_in.parent)
+        server = Server(settings=settings, data=data, sessions=sessions, model=model, jobs=jobs, provider=provider)
         if settings.demo:
             add_demo_cases(server)
         yield server

@@ -140,6 +140,8 @@ NAMED_EXAMPLES: dict[str, Any] = {
     "before": 1200,
     "most": 100,
     "order": "newest",
+    "state": "kX2v…",
+    "code": "0a1b…",
 }
 
 EXAMPLES: dict[str, Any] = {

@@ -15,7 +15,8 @@ API = "/api/"
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 CSRF_HEADER = "X-CSRF-Token"
 SESSION, PASSWORD = "/api/session", "/api/password"
-OPEN = (("GET", SESSION), ("POST", SESSION))
+PROVIDER = "/api/provider"
+OPEN = (("GET", SESSION), ("POST", SESSION), ("GET", PROVIDER), ("GET", f"{PROVIDER}/back"))
 """Asked by those who are not known yet."""
 
 HEADERS = {

@@ -41,6 +41,8 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
             f"open http://{name_in_address(host)}:{listener.getsockname()[1]}/?token={access.token}",
             f"what is dropped stays in {data.path}; Ctrl-C ends",
         ]
+        if settings.sign_in is not None:
+            lines.append("people sign in at the same address with /api/provider behind it")
         if not is_local:
             lines.append("warning: pictures and token travel unencrypted to other machines")
         try:

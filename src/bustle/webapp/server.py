@@ -16,6 +16,7 @@ from bustle.webapp.clip_frames import OpenClips
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.provider import Provider
 from bustle.webapp.tables import Case
 
 MOST_BYTES = 2_000_000_000
@@ -28,14 +29,15 @@ class PageSettings:
     """`data` is the folder for everything that is kept, `model` a package or a run.
 
     `volume_model` is one for volumes, without which these are shown and not read. `database` is the URL of
-    PostgreSQL, None for files in `data`. `demo`: it begins with example pictures. `poll` is in seconds: how often the
-    worker looks for new work.
+    PostgreSQL, None for files in `data`. `sign_in` is a file with the settings of an OpenID Connect provider. `demo`:
+    it begins with example pictures. `poll` is in seconds: how often the worker looks for new work.
     """
 
     data: Path
     model: Path
     volume_model: Path | None = None
     database: str | None = None
+    sign_in: Path | None = None
     demo: bool = False
     most_bytes: int = MOST_BYTES
     poll: float = 0.2
@@ -48,6 +50,7 @@ class Server:
     sessions: sessionmaker[Session]
     model: ModelInUse
     jobs: Jobs
+    provider: Provider | None = None
     limits: LoginLimits = field(default_factory=LoginLimits)
     rated: RatedCases = field(default_factory=RatedCases)
     clips: OpenClips = field(default_factory=OpenClips)
