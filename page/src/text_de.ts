@@ -67,6 +67,10 @@ export const german: Catalogue = {
   seenIn: "in {frames} von {all} Bildern",
   showBest: "Am besten in Bild {frame}",
   surface: "Oberfläche",
+  sliceInFull: "Schicht in voller Auflösung",
+  threeCuts: "Drei Schnitte",
+  slice: "Schicht",
+  sliceOf: "Schicht {slice} von {slices}",
   voxelAt: "Schicht {slice} von {slices}, Zeile {row}, Spalte {column}",
   cutsOf: "Drei Schnitte durch {name}",
   volumeHelp:

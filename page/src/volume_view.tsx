@@ -4,6 +4,7 @@ import { api, type CaseDetail, type Volume } from "./api";
 import { useKeys } from "./keys";
 import { number, share } from "./numbers";
 import { told } from "./sign_in";
+import { SliceView } from "./slice_view";
 import { fill, text } from "./text";
 import type { Voxel, VolumeCanvas } from "./volume_canvas";
 
@@ -31,6 +32,7 @@ export function VolumeView({ detail, remove }: Props) {
   const [isWhole, setIsWhole] = useState(false);
   const [isSurface, setIsSurface] = useState(false);
   const [chosen, setChosen] = useState<number | null>(null);
+  const [slice, setSlice] = useState<number | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
@@ -64,30 +66,55 @@ export function VolumeView({ detail, remove }: Props) {
   const jump = (candidate: number, [slice, row, column]: [number, number, number]) => {
     setChosen(candidate);
     cuts.current?.go([column, row, slice]);
+    setSlice((old) => (old === null ? null : Math.round(slice)));
+  };
+
+  /** The cuts go along, so that they are at the same place when they are seen again. */
+  const showSlice = (wanted: number) => {
+    if (!volume || !cuts.current) return;
+    const now = Math.min(volume.size[0] - 1, Math.max(0, wanted));
+    const [column, row] = cuts.current.at();
+    cuts.current.go([column, row, now]);
+    setSlice(now);
   };
 
   const candidates = volume?.candidates ?? [];
   useKeys((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !volume || !cuts.current) return;
     const step = STEPS[event.key];
-    if (step) {
+    if (event.key.toLowerCase() === "n" && candidates.length) {
+      const now = candidates.findIndex((one) => one.number === chosen);
+      const next = candidates[(now + (event.shiftKey ? candidates.length - 1 : 1)) % candidates.length]!;
+      jump(next.number, next.centre);
+    } else if (step && slice === null) {
       const [axis, direction] = step;
       const to = [...cuts.current.at()] as Voxel;
       const most = [...volume.size].reverse()[axis]! - 1;
       to[axis] = Math.min(most, Math.max(0, to[axis]! + direction * (event.shiftKey ? FAST : 1)));
       cuts.current.go(to);
-    } else if (event.key.toLowerCase() === "n" && candidates.length) {
-      const now = candidates.findIndex((one) => one.number === chosen);
-      const next = candidates[(now + (event.shiftKey ? candidates.length - 1 : 1)) % candidates.length]!;
-      jump(next.number, next.centre);
+    } else if (step?.[0] === 2 && slice !== null) {
+      showSlice(slice + step[1] * (event.shiftKey ? FAST : 1));
     } else return;
     event.preventDefault();
   });
 
   return (
     <>
-      <section class="viewer" aria-label={text.viewer}>
+      {slice !== null && volume && (
+        <SliceView
+          id={detail.id}
+          name={detail.name}
+          volume={volume}
+          at={slice}
+          go={showSlice}
+          close={() => setSlice(null)}
+        />
+      )}
+      <section class="viewer" hidden={slice !== null} aria-label={text.viewer}>
         <div class="toolbar" role="toolbar" aria-label={text.viewer}>
+          <button disabled={!at} onClick={() => at && showSlice(at[2])}>
+            {text.sliceInFull}
+          </button>
           <button
             aria-pressed={isSurface}
             disabled={!isWhole}

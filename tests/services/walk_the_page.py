@@ -129,6 +129,15 @@ def walk_volume(page: Page, volume: Path, out: Path) -> None:
     page.keyboard.press("PageUp")
     expect(place).to_have_text(str(before))
     page.screenshot(path=out / "volume.png")
+    page.get_by_role("button", name="Slice in full").click()
+    shown = page.locator(".clip-strip strong")
+    before = shown.text_content()
+    page.keyboard.press("PageDown")
+    expect(shown).not_to_have_text(str(before))
+    expect(page.locator(".viewer:not([hidden]) canvas")).to_be_visible()
+    page.screenshot(path=out / "slice.png")
+    page.get_by_role("button", name="Three cuts").click()
+    expect(place).to_contain_text(f"{shown_slice(before) + 1} of")
 
 
 def walk_two_tabs(page: Page) -> None:
@@ -155,6 +164,11 @@ def walk_two_tabs(page: Page) -> None:
     other.get_by_role("button", name="Show theirs").click()
     expect(area).to_have_text(theirs)
     other.close()
+
+
+def shown_slice(words: str | None) -> int:
+    """The slice that "Slice 3 of 40" names."""
+    return int(str(words).split()[1])
 
 
 def walk_clip(page: Page, out: Path) -> None:

@@ -261,6 +261,9 @@ def test_a_volume_without_a_model_for_it_is_shown_and_says_so(page: Page, tmp_pa
     assert (tuple(told["size"]), told["is_read"]) == (voxels.shape, False)
     shown = page.client.get(f"/api/cases/{case['id']}/volume/voxels")
     assert shown.content[-voxels.size :] == voxels.tobytes()
+    one = page.client.get(f"/api/cases/{case['id']}/volume/slices/3")
+    np.testing.assert_array_equal(decoded(one.content, cv2.IMREAD_GRAYSCALE), voxels[3])
+    assert page.client.get(f"/api/cases/{case['id']}/volume/slices/4").status_code == 404
     assert page.client.get(f"/api/cases/{case['id']}/volume/mask").status_code == 404
     assert page.client.get(f"/api/cases/{page.case(PICTURE_NAME)['id']}/volume").status_code == 404
 

@@ -17,7 +17,7 @@ from bustle.reading.predict_inputs import predict_inputs
 from bustle.webapp import shown_volume
 from bustle.webapp.data_folder import CaseFolder
 from bustle.webapp.read_drop import VOLUME_REQUEST
-from bustle.webapp.shown_volume import averaged, steps_to, volume_info, write_outlined, write_shown
+from bustle.webapp.shown_volume import averaged, slice_picture, steps_to, volume_info, write_outlined, write_shown
 
 SPACING = (0.5, 0.25, 1.0)
 
@@ -31,6 +31,10 @@ def test_a_volume_keeps_its_grid_and_becomes_coarser_towards_cubes(tmp_path: Pat
     whole = folder.volume("voxels")
     np.testing.assert_array_equal(read_numbers_volume(whole), voxels)
     assert read_header(whole).spacing == pytest.approx(SPACING)
+    one = slice_picture(folder, 8)
+    assert one is not None
+    assert one.shape == (1, 20, 40)  # a pixel is 0.25 mm wide, a column 1 mm
+    assert slice_picture(folder, 9) is None
     coarse = read_header(folder.volume("first"))
     assert coarse.size == (4, 5, 10)
     assert coarse.spacing == pytest.approx((1.0, 1.0, 1.0))

@@ -88,6 +88,11 @@ class CaseFolder:
         return self.path / (f"{part}.nii.gz" if part == "mask" else f"{part}.nii")
 
     @property
+    def all_voxels(self) -> Path:
+        """The voxels of a volume as a NumPy file, of which single slices are read."""
+        return self.path / "voxels.npy"
+
+    @property
     def volume_size(self) -> Path:
         return self.path / "volume.json"
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.files import read_json, write_bytes, write_json
+from bustle.core.files import atomic_path, read_json, write_bytes, write_json
 from bustle.experiments.pictures import Picture
 from bustle.inference.prediction_files import RECORD, prediction_folder, read_prediction
 from bustle.inference.prediction_record import VolumeRecord, read_record
@@ -33,6 +33,8 @@ def write_shown(folder: CaseFolder, picture: Picture) -> None:
     for part, most in MOST_VOXELS.items():
         steps = steps_to(most, shape=voxels.shape, spacing=sizes)
         write_bytes(folder.volume(part), nifti(averaged(voxels, steps=steps), spacing=sizes * steps))
+    with atomic_path(folder.all_voxels) as path, path.open("wb") as stream:
+        np.save(stream, voxels)
     write_json(folder.volume_size, {"size": voxels.shape, "spacing_mm": spacing})
 
 
@@ -60,6 +62,18 @@ def averaged(voxels: NDArray[np.uint8], *, steps: Sequence[int]) -> NDArray[np.u
 
 def _shrunk(shape: Sequence[int], steps: Sequence[int]) -> tuple[int, ...]:
     return tuple(length // step for length, step in zip(shape, steps, strict=True))
+
+
+def slice_picture(folder: CaseFolder, number: int) -> NDArray[np.uint8] | None:
+    """A slice (from 0) in full, uint8 `1 H W`, of square pixels as small as the smaller side; None of no slice."""
+    voxels = np.load(folder.all_voxels, mmap_mode="r")
+    if not 0 <= number < len(voxels):
+        return None
+    rows, columns = voxels.shape[1:]
+    sizes = read_json(folder.volume_size)["spacing_mm"] or (1.0, 1.0, 1.0)
+    side = min(sizes[1:])
+    size = (round(columns * sizes[2] / side), round(rows * sizes[1] / side))
+    return np.asarray(cv2.resize(np.asarray(voxels[number]), size, interpolation=cv2.INTER_LINEAR), np.uint8)[None]
 
 
 def write_outlined(folder: CaseFolder, name: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse
 
+from bustle.io.raster import as_png
 from bustle.webapp.access import AtLeast
+from bustle.webapp.case_routes import PICTURE
 from bustle.webapp.data_folder import CaseFolder, VolumePart
 from bustle.webapp.messages import Problem
 from bustle.webapp.server import CurrentServer, NamedCase
-from bustle.webapp.shown_volume import volume_info
+from bustle.webapp.shown_volume import slice_picture, volume_info
 from bustle.webapp.volume_messages import VolumeInfo
 
 NIFTI = "application/octet-stream"
@@ -38,6 +40,15 @@ NamedVolume = Annotated[CaseFolder, Depends(named_volume)]
 def show_volume(case: NamedCase, folder: NamedVolume) -> VolumeInfo:
     """Its size, and the places where a lesion may be."""
     return volume_info(folder, case.folder)
+
+
+@router.get("/slices/{number}", response_class=Response, responses=PICTURE)
+def show_slice(folder: NamedVolume, number: int) -> Response:
+    """One slice (from 0) in full as PNG, of square pixels whose side is the smaller one of row and column."""
+    shown = slice_picture(folder, number)
+    if shown is None:
+        raise HTTPException(404, "the volume has no such slice")
+    return Response(as_png(shown), media_type="image/png")
 
 
 @router.get("/{part}", response_class=FileResponse, responses={200: {"content": {NIFTI: {}}}})
