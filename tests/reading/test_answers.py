@@ -10,9 +10,11 @@ import pytest
 from tests.reading.made_frames import frame, lesion
 
 from bustle.core.config import from_mapping, to_mapping
+from bustle.reading.clip import Place
 from bustle.reading.clip_answer import ClipAnswer, answer_clip
 from bustle.reading.frame_record import FrameRecord
 from bustle.reading.study_answer import PartAnswer, answer_study
+from bustle.reading.summary import studies_of
 from bustle.reading.told import told_of_study
 from bustle.reading.verdict import Opinion, Verdict, verdict_of
 
@@ -169,6 +171,22 @@ def test_a_lesion_of_several_clips_is_counted_by_where_it_is_seen():
     ]
     sides = "left: malignant, a lesion in 2 of 3; right: benign, a lesion in 1 of 1"
     assert told_of_study(study) == f"study 1.2: malignant, as 2 of 4 say ({sides})"
+
+
+def test_a_file_that_does_not_say_whose_it_is_belongs_to_its_study():
+    whose = [("1.2", "p"), ("1.2", None), ("1.3", "p"), ("1.3", "q"), ("1.3", None), (None, None)]
+    placed = [
+        (Place(study=study, patient=patient), part(str(number), 0.1, None))
+        for number, (study, patient) in enumerate(whose)
+    ]
+    found = [(each.study, each.patient, [own.name for own in each.parts]) for each in studies_of(placed)]
+    assert found == [
+        ("1.2", "p", ["0", "1"]),
+        ("1.3", "p", ["2"]),
+        ("1.3", "q", ["3"]),
+        ("1.3", None, ["4"]),
+        (None, None, ["5"]),
+    ]
 
 
 def test_a_study_and_its_sides():

@@ -123,11 +123,14 @@ def image_of_pixels(pixels: NDArray[Any], *, path: Path | None = None) -> NDArra
 def one_plane_if_grey(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The planes `3 H W` of a picture, or the first alone, `1 H W`, where all are equal.
 
-    They are compared some rows at a time, the middle ones first: there a picture in colour mostly shows it, and what
-    is compared stays in the processor's cache.
+    The middle row is compared first: there a picture in colour mostly shows it. The others are compared some at a
+    time, which stay in the processor's cache.
     """
     rows = planes.shape[1]
-    for top in (rows // 2, *range(0, rows, _ROWS_COMPARED)):
+    middle = planes[:, rows // 2]
+    if (middle[0] != middle[1:]).any():
+        return planes
+    for top in range(0, rows, _ROWS_COMPARED):
         first, *others = planes[:, top : top + _ROWS_COMPARED]
         if not all(np.array_equal(first, other) for other in others):
             return planes

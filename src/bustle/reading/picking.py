@@ -91,7 +91,8 @@ def _places(images: Iterable[InputImage]) -> dict[str, Place]:
             from bustle.io.dicom.image import read_dicom
 
             told = read_dicom(image.dicom.path)
-            places[image.dicom.sop_uid] = Place(study=told.study_uid, patient=told.patient, side=told.laterality)
+            patient = told.patient if told.patient_known else None
+            places[image.dicom.sop_uid] = Place(study=told.study_uid, patient=patient, side=told.laterality)
     return places
 
 

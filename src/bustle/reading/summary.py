@@ -70,7 +70,7 @@ def write_summary(
     ]
     parts += [(clip.place, _part_of_clip(clip, answers[clip.name])) for clip in clips.values()]
     summary = Summary(
-        studies=tuple(_studies(parts)),
+        studies=tuple(studies_of(parts)),
         skipped=tuple(
             Skipped(name=name, reason=f"{error.problem}; {error.remedy}") for name, error in failures.items()
         ),
@@ -124,12 +124,21 @@ def _part_of_clip(clip: Clip, answer: ClipAnswer) -> PartAnswer:
     )
 
 
-def _studies(parts: Sequence[tuple[Place, PartAnswer]]) -> Iterator[StudyAnswer]:
-    """A study for each that the files name, for each patient of whom they name none, and for each clip of nobody."""
+def studies_of(parts: Sequence[tuple[Place, PartAnswer]]) -> Iterator[StudyAnswer]:
+    """A study for each that the files name, for each patient of whom they name none, and for each clip of nobody.
+
+    A file of a study that does not say whose it is belongs to the one patient of the study.
+    """
+    patients: dict[str | None, set[str]] = {}
+    for place, _ in parts:
+        patients.setdefault(place.study, set()).update(filter(None, [place.patient]))
     grouped: dict[tuple[str | None, ...], list[tuple[Place, PartAnswer]]] = {}
     for place, part in parts:
-        nobody = place.study is None and place.patient is None
-        grouped.setdefault((place.study, place.patient, part.name if nobody else None), []).append((place, part))
+        patient, others = place.patient, patients[place.study]
+        if patient is None and place.study is not None and len(others) == 1:
+            (patient,) = others
+        nobody = place.study is None and patient is None
+        grouped.setdefault((place.study, patient, part.name if nobody else None), []).append((place, part))
     for (study, patient, _), own in grouped.items():
         yield answer_study([part for _, part in own], study=study, patient=patient)
 

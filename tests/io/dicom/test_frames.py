@@ -31,6 +31,12 @@ JPEG_OF_12_BITS = (
 )
 
 
+H264 = (
+    "AAAAAWdkAAqsshLYCIAAAAMAgAAABQeJEyQAAAABaOvDyyLAAAABZYiED//+92ifAptBg6oDXRY7+QAAAAFBiIg///73aJ8Cmez8qA10WO/g"
+    "AAAAAUGIkD///vdonwKYUf6gNdFjv4E="
+)
+
+
 def frames_of(folder: Path, made: Dataset) -> Frames:
     return Frames(read_header(written(folder, made)))
 
@@ -202,6 +208,15 @@ def test_a_video_as_far_as_opencv_decodes_it(tmp_path: Path):
     assert frames_of(tmp_path, data_set(clip[0], **form)).count == 1
     with pytest.raises(InputError, match="declares 9 frames of 96 x 64 pixels, its video has 5 of 96 x 64"):
         frames_of(tmp_path, data_set(clip, frames=9, **form))
+
+
+def test_a_video_stored_as_h264(tmp_path: Path):
+    """The stream is x264's, of three frames of one level each: 30, 90 and 150 of the 16 to 235 of video."""
+    form = {"photometric": "YBR_PARTIAL_420", "syntax": uid.MPEG4HP41, "packed": [base64.b64decode(H264)]}
+    frames = frames_of(tmp_path, data_set(np.zeros((3, 32, 32, 3), np.uint8), frames=3, **form))
+    for number in (3, 1, 2):
+        level = (60 * number - 30 - 16) * 255 / 219
+        assert np.abs(frames.picture(number).astype(int) - level).max() <= 4
 
 
 @pytest.mark.parametrize("planar", [0, 1])
