@@ -119,11 +119,9 @@ def test_what_is_said_of_several_metrics_of_a_row_is_said_once():
         notes=("late",),
         figures=tuple(of_metric.values()),
     )
-    assert notes([row, row]) == [
-        "FCN, BUSI: late",
-        "FCN, BUSI, SEN, ACC: quoted",
-        "FCN, BUSI, DSC: quoted; unlike its F1",
-    ]
+    of_figures = ["FCN, BUSI, SEN, ACC: quoted", "FCN, BUSI, DSC: quoted; unlike its F1"]
+    assert notes([row]) == ["FCN, BUSI: late", *of_figures]
+    assert notes([row, replace(row, method="PSPNet", figures=())]) == ["Every row: late", *of_figures]
 
 
 def test_a_print_is_not_set_against_another_quantity_of_the_strict_protocol():

@@ -75,11 +75,12 @@ def method(row: ReproducedRow) -> str:
 
 
 def notes(rows: Sequence[ReproducedRow]) -> list[str]:
-    """What a reader must know of rows and of single figures, once for all metrics of a row that it is said of."""
-    said: dict[str, None] = {}
+    """What a reader must know of rows and of single figures, once for all rows, or for all metrics of a row."""
+    common = [note for note in rows[0].notes if all(note in row.notes for row in rows)] if len(rows) > 1 else []
+    said = dict.fromkeys(f"Every row: {note}" for note in common)
     for row in rows:
         whose = f"{method(row)}, {row.dataset}"
-        said |= dict.fromkeys(f"{whose}: {note}" for note in row.notes)
+        said |= dict.fromkeys(f"{whose}: {note}" for note in row.notes if note not in common)
         for note in dict.fromkeys(figure.note for figure in row.figures if figure.note):
             metrics = ", ".join(figure.metric for figure in row.figures if figure.note == note)
             said[f"{whose}, {metrics}: {note}"] = None
