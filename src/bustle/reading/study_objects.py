@@ -208,8 +208,7 @@ def _wrapped(
 
 
 def _on_a_page(key: KeyPicture, image: ReportedImage, number: int) -> SheetPicture:
-    frame = "frame" if image.slices is None else "slice"
-    title = f"Image {number}" + (f", {frame} {key.frame} of {image.source.frames}" if image.source.has_frames else "")
+    title = f"Image {number}" + (f", frame {key.frame} of {image.source.frames}" if image.source.has_frames else "")
     lines = [key.said]
     for lesion in image.lesions[:3]:
         sizes = [value for name in DIAMETERS if (value := lesion.measured.get(name)) is not None]
