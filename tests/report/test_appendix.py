@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.report.test_pages import reported
 
+from bustle.core.tracks import Tracks
 from bustle.report.appendix import appendix
 from bustle.report.wording import with_unit
 
@@ -23,6 +24,12 @@ def test_the_methods_name_the_cases_rules_and_software_of_the_evaluation(tracks,
     assert "bustle 0 on made up" in methods
     assert "[How the cases were chosen" in methods
     assert "folds" not in methods, "nothing was trained"
+
+
+def test_what_makes_the_figures_too_good_stands_in_the_paragraph_that_is_pasted(tracks, metrics):
+    leak = "LEAK: 2 of 24 cases were used to train this model; these figures are too good"
+    warned = replace(tracks, results=Tracks(replace(metrics, warnings=(leak,)), None))
+    assert f"[To be stated: {leak}.]" in appendix(warned).methods
 
 
 def test_the_division_into_folds_is_told_of_a_training_alone(tracks):

@@ -80,6 +80,7 @@ def _methods(reported: ReportedTracks, *, folds: int) -> str:
         f"{result.title} was evaluated on {_cases(reported)}.",
         "[How the cases were chosen, acquired and annotated, and the ethics approval.]",
         reported.trained_on,
+        *(f"[To be stated: {warning}.]" for warning in result.warnings),
     ]
     if folds:
         sentences += [
