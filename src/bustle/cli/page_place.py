@@ -18,6 +18,7 @@ def place_parser() -> argparse.ArgumentParser:
         "--data-dir", type=given_path, metavar="DIR", default=argparse.SUPPRESS, help="the page's, as of bustle serve"
     )
     place.add_argument("--database", metavar="URL", default=argparse.SUPPRESS, help="the page's, as of bustle serve")
+    place.add_argument("--storage", metavar="URL", default=argparse.SUPPRESS, help="the page's, as of bustle serve")
     return place
 
 
@@ -26,4 +27,4 @@ def page_place(arguments: argparse.Namespace) -> tuple[DataFolder, str | None]:
     from bustle.webapp.data_folder import DataFolder
     from bustle.webapp.serve import default_data_folder
 
-    return DataFolder(arguments.data_dir or default_data_folder()), arguments.database
+    return DataFolder.at(arguments.data_dir or default_data_folder(), arguments.storage), arguments.database

@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
     parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="keep files in S3-compatible storage, s3://BUCKET/FOLDER; --data-dir then is a copy that may be lost",
+    )
+    parser.add_argument(
         "--sign-in",
         type=given_path,
         metavar="FILE.yaml",
@@ -100,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             model=model,
             volume_model=arguments.volume_model,
             database=database,
+            storage=arguments.storage,
             sign_in=arguments.sign_in,
             demo=arguments.demo,
         )

@@ -70,6 +70,7 @@ EXTRAS: Mapping[str, Extra] = {
             **_DICOM,
         },
     ),
+    "s3": Extra("other storage needs", {"fsspec": "fsspec", "s3fs": "s3fs"}),
     "sso": Extra(
         "signing in with a provider needs", {"authlib": "Authlib", "joserfc": "joserfc", "requests": "Requests"}
     ),

@@ -109,7 +109,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
 def open_server(settings: PageSettings) -> Iterator[Server]:
     """Open what the routes share, and the worker. Raises `InputError` for a model or a folder that is none."""
     with ExitStack() as stack:
-        data = DataFolder(settings.data)
+        data = DataFolder.at(settings.data, settings.storage)
         data.make()
         model = ModelInUse(Predictor.open(settings.model))
         sessions = open_database(page_url(data, settings.database))

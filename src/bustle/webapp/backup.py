@@ -78,7 +78,10 @@ def restore(path: Path, data: DataFolder, database: str | None) -> Kept:
                 built = DataFolder(own / "content")
                 built.make()
                 place = sqlite_url(built.database) if database is None else url
-                return _read(archive, about, built, engine=connected(place), to=data)
+                kept = _read(archive, about, built, engine=connected(place), to=data)
+            for kind in ("uploads", "cases"):
+                data.keep(data.path / kind)
+            return kept
         except OSError as error:
             raise write_error(data.path, error) from error
 
@@ -97,7 +100,7 @@ def _write(archive: zipfile.ZipFile, engine: Engine, data: DataFolder) -> Kept:
                     counts[table.name] = _write_rows(archive, connection, table)
                 break
         for place in progress(sorted(wanted - copied), description="copying", unit="file"):
-            _copy(archive, data.path, place)
+            _copy(archive, data.path, data.have(data.path / place).relative_to(data.path).as_posix())
         copied |= wanted
     about = {"kind": KIND, "form": FORM, "tables_form": found, "rows": counts}
     about |= {"made": now().isoformat(), "version": installed_version() or "unreleased"}

@@ -8,15 +8,36 @@ from pathlib import Path
 from typing import Literal
 
 from bustle.core.files import write_error
+from bustle.webapp.storage import Storage
 
 VolumePart = Literal["first", "voxels", "mask"]
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """`uploads` are files as they were dropped, `cases` one folder for each picture with its prediction."""
+    """`uploads` are files as they were dropped, `cases` one folder for each picture with its prediction.
+
+    With a `storage` what is kept is there, too, and what is not here is fetched from it.
+    """
 
     path: Path
+    storage: Storage | None = None
+
+    @classmethod
+    def at(cls, path: Path, storage: str | None) -> DataFolder:
+        """With the storage of this URL. Raises `InputError` where it cannot be used."""
+        return cls(path, None if storage is None else Storage.open(storage, path))
+
+    def keep(self, path: Path) -> None:
+        """To be called before the row of a file or a case's folder is written. Raises `InputError`."""
+        if self.storage is not None:
+            self.storage.keep(path)
+
+    def have(self, path: Path) -> Path:
+        """The same path, whose file or folder is here if it is anywhere. Raises `InputError`."""
+        if self.storage is not None and not path.exists():
+            self.storage.fetch(path)
+        return path
 
     def make(self) -> None:
         """Make the folder, for its owner's eyes alone, where it is not there.
@@ -43,7 +64,7 @@ class DataFolder:
 
     def upload(self, drop: str, stored: str) -> Path:
         """A dropped file; `stored` is a name that bustle gave it, because its own may be a patient's."""
-        return self.drop(drop) / stored
+        return self.have(self.drop(drop) / stored)
 
     def parts(self, drop: str) -> Path:
         """The folder of what has arrived of files that are not whole."""
@@ -51,12 +72,20 @@ class DataFolder:
 
     def remove_upload(self, drop: str, stored: str) -> None:
         """Remove a dropped file, and what was unpacked of it."""
-        path = self.upload(drop, stored)
+        path = self.drop(drop) / stored
         shutil.rmtree(unpacked_beside(path), ignore_errors=True)
         path.unlink(missing_ok=True)
+        if self.storage is not None:
+            self.storage.remove(path)
+
+    def remove_case(self, case: str) -> None:
+        path = self.path / "cases" / case
+        shutil.rmtree(path, ignore_errors=True)
+        if self.storage is not None:
+            self.storage.remove(path)
 
     def case(self, case: str) -> CaseFolder:
-        return CaseFolder(self.path / "cases" / case)
+        return CaseFolder(self.have(self.path / "cases" / case))
 
     @property
     def lock(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ class Deleted:
     def remove_files(self, data: DataFolder) -> None:
         """To be called when the transaction is done: a failure before leaves the cases whole."""
         for case in self.cases:
-            shutil.rmtree(data.case(case).path, ignore_errors=True)
+            data.remove_case(case)
         for drop, stored in self.files:
             data.remove_upload(drop, stored)
 

@@ -29,8 +29,9 @@ def add_demo_cases(server: Server) -> None:
         drop = Drop(id=DROP, made=now(), begun=True)
         session.add(drop)
         for number, path in enumerate(sorted(PICTURES.glob("*.png"))):
-            stored = server.data.upload(DROP, path.name)
+            stored = server.data.drop(DROP) / path.name
             write_bytes(stored, path.read_bytes())
+            server.data.keep(stored)
             drop.files.append(
                 DroppedFile(
                     id=f"{DROP}-{path.stem}",

@@ -74,9 +74,10 @@ async def add_file(drop_id: str, request: Request, server: CurrentServer) -> Dro
     name = own_name(unquote(request.headers.get("x-filename", "")))
     stored = stored_name(name, number=number)
     file_id = secrets.token_hex(8)
-    path = server.data.upload(drop_id, f"{file_id}-{stored}")
+    path = server.data.drop(drop_id) / f"{file_id}-{stored}"
     done = await store(request.stream(), path, most_bytes=server.settings.most_bytes)
     try:
+        await run_in_threadpool(server.data.keep, path)
         with server.sessions.begin() as session:
             file = add_row(open_drop(session, drop_id), file_id, name=name, stored=path.name, done=done)
             return file_info(file)

@@ -104,6 +104,7 @@ class DropReader:
         item = _Item(image.name, "image", _only_image(image), True, image.dicom is not None, row.patient)
         with heard_by(lambda text: None):
             self._predict(item, row, self.data.case(row.id))
+        self.data.keep(self.data.case(row.id).path)
 
     def _remove_if_spent(self, file: DroppedFile) -> None:
         """A file that holds nothing goes, and so does one whose cases were deleted before the last of them was read.
@@ -143,6 +144,7 @@ class DropReader:
         try:
             with heard_by(lambda text: None):
                 self._predict(item, row, folder)
+            self.data.keep(folder.path)
         except InputError as error:  # what is wrong with the file, `_predict` has written to the row
             raise PostponedError(told(error)) from error
         with self.sessions.begin() as session:

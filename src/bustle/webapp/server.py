@@ -29,14 +29,16 @@ class PageSettings:
     """`data` is the folder for everything that is kept, `model` a package or a run.
 
     `volume_model` is one for volumes, without which these are shown and not read. `database` is the URL of
-    PostgreSQL, None for files in `data`. `sign_in` is a file with the settings of an OpenID Connect provider. `demo`:
-    it begins with example pictures. `poll` is in seconds: how often the worker looks for new work.
+    PostgreSQL, None for files in `data`, `storage` that of S3-compatible storage. `sign_in` is a file with the
+    settings of an OpenID Connect provider. `demo`: it begins with example pictures. `poll` is in seconds: how often
+    the worker looks for new work.
     """
 
     data: Path
     model: Path
     volume_model: Path | None = None
     database: str | None = None
+    storage: str | None = None
     sign_in: Path | None = None
     demo: bool = False
     most_bytes: int = MOST_BYTES

@@ -75,6 +75,7 @@ async def go_on(
 
 def _finish(begun: PartialFile, drop_id: str, server: Server) -> UploadInfo:
     done = begun.finish()
+    server.data.keep(begun.place)
     with server.sessions.begin() as session:
         file = session.get(DroppedFile, begun.id)
         if file is None:
