@@ -6,8 +6,9 @@ import { useKeys } from "./keys";
 import { dense } from "./outline";
 import { pixelsOf } from "./pixels";
 import { told } from "./sign_in";
-import { number, share } from "./numbers";
+import { number } from "./numbers";
 import { fill, text } from "./text";
+import { Verdict } from "./verdict";
 import { Viewer } from "./viewer";
 
 interface Props {
@@ -126,12 +127,7 @@ export function ClipView({ detail, open, remove }: Props) {
       <aside class="side">
         <section class="evidence" aria-label={text.evidence}>
           <h2>{text.evidence}</h2>
-          {detail.decision && (
-            <p class={`verdict decision ${detail.decision.replaceAll(" ", "-")}`}>
-              {text.decision[detail.decision] ?? detail.decision}
-              {detail.malignant !== null && ` · ${share(detail.malignant)}`}
-            </p>
-          )}
+          <Verdict {...detail} isLarge />
           <p class="hint">{text.clipVerdict}</p>
           {lesions.slice(0, FIRST).map(along)}
           {lesions.length > FIRST && (
@@ -169,12 +165,7 @@ function LesionAlong({ lesion, clip, show }: { lesion: ClipLesion; clip: Clip; s
         {fill(text.lesion, { number: lesion.number })}
         {lesion.number === clip.decided_by && ` · ${text.decides}`}
       </h3>
-      {lesion.decision && (
-        <p class={`decision ${lesion.decision.replaceAll(" ", "-")}`}>
-          {text.decision[lesion.decision] ?? lesion.decision}
-          {lesion.malignant !== null && ` · ${share(lesion.malignant)}`}
-        </p>
-      )}
+      <Verdict {...lesion} />
       <p>
         <strong>
           {fill(text.size, { long: number(lesion.long_axis), short: number(lesion.short_axis), unit: clip.unit })}

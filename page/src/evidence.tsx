@@ -2,6 +2,7 @@
 import type { About, Answer, CaseDetail, Lesion, Measured, Moved } from "./api";
 import { number, share } from "./numbers";
 import { fill, language, text } from "./text";
+import { Verdict } from "./verdict";
 
 interface Props {
   detail: CaseDetail;
@@ -20,18 +21,11 @@ export function Evidence({ detail, about, measured, isMeasuring }: Props) {
       <h2>{text.evidence}</h2>
       {answer?.decision ? (
         <>
-          <p class={`verdict decision ${answer.decision.replaceAll(" ", "-")}`}>
-            {text.decision[answer.decision] ?? answer.decision}
-          </p>
+          <Verdict decision={answer.decision} malignant={null} isLarge />
           <p class="hint">{text.decisionMeaning[answer.decision]}</p>
         </>
       ) : (
-        detail.decision && (
-          <p class={`verdict decision ${detail.decision.replaceAll(" ", "-")}`}>
-            {text.decision[detail.decision] ?? detail.decision}
-            {detail.malignant !== null && ` · ${share(detail.malignant)}`}
-          </p>
-        )
+        <Verdict {...detail} isLarge />
       )}
       {detail.flags.map((flag) => (
         <p class="flag" key={flag.kind + flag.text}>

@@ -6,6 +6,7 @@ import { number, share } from "./numbers";
 import { told } from "./sign_in";
 import { SliceView } from "./slice_view";
 import { fill, text } from "./text";
+import { Verdict } from "./verdict";
 import type { Voxel, VolumeCanvas } from "./volume_canvas";
 
 interface Props {
@@ -143,12 +144,7 @@ export function VolumeView({ detail, remove }: Props) {
       <aside class="side">
         <section class="evidence" aria-label={text.evidence}>
           <h2>{text.evidence}</h2>
-          {detail.decision && (
-            <p class={`verdict decision ${detail.decision.replaceAll(" ", "-")}`}>
-              {text.decision[detail.decision] ?? detail.decision}
-              {detail.malignant !== null && ` · ${share(detail.malignant)}`}
-            </p>
-          )}
+          <Verdict {...detail} isLarge />
           {detail.problem !== null && <p class="flag">{detail.problem}</p>}
           {volume && (
             <p class="hint">
