@@ -1,6 +1,7 @@
-"""Run by `test_page_s3.py`: a page whose files are in S3-compatible storage, here moto's server, loses its folder.
+"""Run by `test_page_s3.py`: a page whose files are in S3-compatible storage loses its folder.
 
-`python walk_the_storage.py COMMANDS FOLDER SCAN` prints what was seen as JSON. COMMANDS is the folder with `bustle`.
+`python walk_the_storage.py COMMANDS FOLDER SCAN ADDRESS` prints what was seen as JSON. COMMANDS is the folder with
+`bustle`, ADDRESS the storage's.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ import sys
 from pathlib import Path
 
 import fsspec
-from moto.server import ThreadedMotoServer
 
 from bustle.client import PageClient
 
-COMMANDS, FOLDER, SCAN = map(Path, sys.argv[1:])
+COMMANDS, FOLDER, SCAN = map(Path, sys.argv[1:4])
 
 
 def served() -> tuple[subprocess.Popen[str], PageClient]:
@@ -34,11 +34,8 @@ def ended(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=60)
 
 
-moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-moto.start()
-address = "http://{}:{}".format(*moto.get_host_and_port())
 os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_DEFAULT_REGION": "us-east-1"}
-os.environ["AWS_ENDPOINT_URL"] = address
+os.environ["AWS_ENDPOINT_URL"] = sys.argv[4]
 bucket = fsspec.filesystem("s3")
 bucket.mkdir("scans")
 process, page = served()
@@ -55,5 +52,4 @@ page.delete(case.id)
 ended(process)
 bucket.invalidate_cache()
 seen["left"] = bucket.find("scans")
-moto.stop()
 print(json.dumps(seen))
