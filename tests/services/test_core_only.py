@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_packages_of_the_extras_are_hidden_and_those_of_the_core_are_not():
     absent = core_only.absent_modules()
-    assert {module for extra in EXTRAS.values() for module in extra.packages} <= absent
+    named = {module for extra in EXTRAS.values() for module in extra.packages}
+    assert {module for module in named if find_spec(module)} <= absent  # s3fs is in no environment of development
     assert not {"bustle", "numpy", "cv2", "onnxruntime", "scipy", "yaml", "PIL"} & absent
 
 
