@@ -30,8 +30,8 @@ outline alone is known. A rejected answer has no outline.
 )
 
 TABLE = "manifest.csv"
-PAGES_OWN = "page.sqlite3"
-"""In the folder that a page works in."""
+PAGES_OWN = "uploads"
+"""In the folder that a page works in, wherever its database is."""
 
 
 def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collection:
