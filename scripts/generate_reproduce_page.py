@@ -54,7 +54,8 @@ whether the paper's own method is better. `--engine ray` trains the folds of a r
 ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves them out.
 
 With one thread on a machine of two cores that others used too, the smoke of `cms_vnet_iter/table-3` took 3 min 44 s
-(96 s of a processor), that of `ctg_net/table-3` on BUSI 3 min 4 s (72 s of a processor).
+(96 s of a processor), on BUSI that of `ctg_net/table-3` 3 min 4 s (72 s), of `rmtl_net/table-7` 4 min 5 s (211 s) and
+of `acsnet/table-5` 5 min 15 s (280 s).
 
 `scripts/generate_reproduce_page.py` writes this page of `configs/reproduction.yaml`.
 `scripts/try_reproduction_commands.py` tries its commands: it runs them on 16 made-up images, or 8 volumes, for one
