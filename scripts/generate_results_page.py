@@ -70,10 +70,10 @@ Each table comes from a run's own JSON under `results/`; the commands above it m
 by `scripts/generate_results_page.py`. Brackets hold the 95 % confidence interval from resampling whole leak groups
 (patients, or clusters of near-duplicate images).
 
-`smoke_busi_ctg_net` and `smoke_busi_ctg_net_normals` differ in whether the outline learns from normal images, too (Dice
-over the batch, cross-entropy, all channels). One fold and one seed do not show that it helps: a lesion is drawn on
-0.148 of 27 normal images without and on 0.222 with it, more lesions are missed (0.183, 0.270) and Dice is less (0.585,
-0.552). A shorter pair, of 6 epochs at 64 pixels, had pointed the other way and is replaced by this one.
+`smoke_busi_ctg_net` and `smoke_busi_ctg_net_normals` differ in whether the outline learns from normal images, too
+(Dice over the batch, cross-entropy, all channels). One fold and one seed do not show that it helps: a lesion is drawn
+on 0.148 of 27 normal images without and on 0.222 with it, more lesions are missed (0.183, 0.270) and Dice is less
+(0.585, 0.552). A shorter pair, of 6 epochs at 64 pixels, had pointed the other way and is replaced by this one.
 
 The three runs of LA-Net with a quarter of the locations say what its pseudo masks do, one seed each. Where all cases
 teach classes and the located ones alone where a lesion is (`smoke_busi_la_net_located_25_no_pseudo`), Dice is 0.331;
