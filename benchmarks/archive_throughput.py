@@ -36,7 +36,7 @@ class Size:
     own_process: bool
 
 
-FULL = Size(images=512, repeats=3, own_process=True)
+FULL = Size(images=128, repeats=3, own_process=True)
 TINY = Size(images=2, repeats=1, own_process=False)
 
 

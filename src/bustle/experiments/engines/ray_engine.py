@@ -93,7 +93,9 @@ class RayEngine:
                 batch_size=1,
                 num_cpus=1,
                 num_gpus=1 if gpus else 0,
-                compute=ActorPoolStrategy(min_size=1, max_size=size, max_tasks_in_flight_per_actor=2),
+                compute=ActorPoolStrategy(
+                    min_size=1, max_size=size, initial_size=size, max_tasks_in_flight_per_actor=1
+                ),
             )
             try:
                 yield from pipeline.iter_rows()
@@ -120,6 +122,8 @@ class RayEngine:
             try:
                 found = ray.get(placed)
             except RayError as error:
+                if any(each["NodeID"] == node["NodeID"] and not each["Alive"] for each in ray.nodes()):
+                    continue  # it has died meanwhile
                 raise InputError(
                     f"the machine {node['NodeManagerHostname']} of the cluster cannot run bustle "
                     f"({type(error).__name__})",
