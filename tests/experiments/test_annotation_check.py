@@ -47,9 +47,11 @@ def test_boxes_teach_where_the_recipe_lets_them():
     check(boxed, [], chosen=replace(chosen, data=replace(chosen.data, location="box")))
 
 
-def test_one_class_only_is_said(capsys: pytest.CaptureFixture[str]):
+def test_one_class_only_and_a_class_without_cases_are_said(capsys: pytest.CaptureFixture[str]):
     check([case("a", "benign"), case("b")], [], chosen=recipe("loss"))
     assert "every training case of fold 1 is benign" in capsys.readouterr().err
+    check(BOTH, [], chosen=recipe("loss", "benign", "malignant", "normal"))
+    assert "no training case of fold 1 is normal: that is never learned" in capsys.readouterr().err
     check(BOTH, [], chosen=recipe("loss"))
     assert capsys.readouterr().err == ""
 

@@ -1,84 +1,36 @@
-"""Comparing runs: what is read, refused, corrected and written, on hand-made results and on a shipped run."""
+"""Comparing runs: what is read, corrected and written, on hand-made results and on a shipped run."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
-from tests.made_results import write_made_metrics
+from tests.experiments.made_comparison import (
+    NOTHING,
+    compare,
+    entry_of,
+    made_up_rows,
+    other_classes,
+    write_results,
+)
 
 from bustle.cli.comparison_table import print_comparison
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
-from bustle.core.types import Case, Geometry, Sample
-from bustle.evaluation.case_table import CaseRow, write_cases
 from bustle.evaluation.comparison_results import read_comparison
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.multiplicity import holm
 from bustle.experiments.compare import compare_runs
 from bustle.experiments.run_record_file import read_record, write_record
-from bustle.inference.prediction_files import prediction_folder
-from bustle.io.raster import write_png
-from bustle.report.comparison_page import fold_bars
-from bustle.report.comparison_plots import differences_figure, fold_bars_figure
 
 pytestmark = pytest.mark.usefixtures("module_without_plots")
 
-CLASSES = ("benign", "malignant")
-NOTHING = dict.fromkeys(CLASSES)
 SHIPPED = Path(__file__).parents[2] / "results" / "busi_rmtl_net_cpu.json"
-
-
-def made_up_rows(seed=0, *, cases=range(12), better=0.0, classes=CLASSES):
-    rng = np.random.default_rng(seed)
-    rows = []
-    for number in cases:
-        malignant = float(np.clip(0.3 * (number % 2) + 0.7 * rng.random(), 0, 1))
-        probabilities = {"benign": 1 - malignant, "malignant": malignant, "normal": 0.0}
-        row = CaseRow(
-            case_id=f"made/{number}",
-            group_id=f"g{number // 2}",
-            source="made",
-            label=CLASSES[number % 2],
-            probabilities={name: probabilities[name] for name in classes},
-            dice=float(0.5 + 0.4 * rng.random() + better),
-            hd95_px=float(5 + rng.random()),
-            area=100,
-            truth_empty=False,
-            prediction_empty=False,
-            false_positive_area=0,
-        )
-        rows.append(row)
-    return rows
-
-
-def write_results(folder, rows, *, track="strict", protocol="strict", suffix="", classes=CLASSES):
-    folder.mkdir(parents=True, exist_ok=True)
-    write_cases(folder / f"cases{suffix}.csv", rows, classes=classes)
-    metrics = folder / f"metrics{suffix}.json"
-    write_made_metrics(metrics, rows, classes=classes, title=folder.name, track=track, protocol=protocol)
-    return folder
-
-
-def compare(*folders, out, resamples=50):
-    return compare_runs(folders, out=out, resamples=resamples)
-
-
-def entry_of(comparison, metric, *, run=None, track=0, part="segmentation"):
-    part = "classification" if metric == "auc" else part
-    (found,) = (
-        entry
-        for entry in comparison.tracks[track].comparisons
-        if (entry.part, entry.metric) == (part, metric) and run in (None, entry.run)
-    )
-    return found
 
 
 def test_a_run_is_compared_over_all_of_its_folds(tmp_path):
@@ -224,80 +176,6 @@ def test_every_source_is_compared_as_if_it_were_tested_alone(tmp_path, capsys):
     assert "busi alone: 8 cases in 4 groups" in capsys.readouterr().out
 
 
-def test_bars_have_the_values_of_every_fold_in_the_order_of_the_runs(tmp_path):
-    for name, better in (("weak", 0.0), ("strong", 0.05)):
-        for fold in range(2):
-            rows = made_up_rows(fold, cases=range(6 * fold, 6 * fold + 6), better=better)
-            write_results(tmp_path / name / f"fold-{fold}", [replace(row, accuracy=0.99) for row in rows])
-    comparison = compare(tmp_path / "weak", tmp_path / "strong", out=tmp_path / "out", resamples=2)
-    bars = fold_bars(comparison.tracks[0], reference="weak")
-    assert list(bars) == ["Dice", "Accuracy", "AUC"]
-    means = [
-        np.mean([row.dice for row in made_up_rows(fold, cases=range(6 * fold, 6 * fold + 6))]) for fold in (0, 1)
-    ]
-    assert list(bars["Dice"]) == ["weak", "strong"]
-    np.testing.assert_allclose(bars["Dice"]["weak"], means)
-    np.testing.assert_allclose(bars["Dice"]["strong"], np.add(means, 0.05))
-    (axes,) = fold_bars_figure(bars["Dice"], title="Dice").axes
-    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], [np.mean(means), np.mean(means) + 0.05])
-    (low, high) = axes.collections[0].get_segments()[0][:, 1]
-    np.testing.assert_allclose(high - low, 2 * np.std(means, ddof=1))
-    assert max(max(values) for values in bars["Accuracy"].values()) < 0.99, "of classes, and not of pixels"
-    (axes,) = fold_bars_figure({"weak": means[:1], "strong": means}, title="Dice").axes
-    single, several = axes.collections[0].get_segments()
-    assert (len(single), len(several)) == (0, 2), "one fold has no spread"
-
-
-def test_every_case_has_a_bar_of_its_difference():
-    rows = made_up_rows(0, cases=range(4))
-    before, after = ([replace(row, dice=value) for row in rows] for value in (0.5, 0.5))
-    after = [replace(row, dice=value) for row, value in zip(after, (0.3, 0.4, 0.6, 0.5), strict=True)]
-    (axes,) = differences_figure(before, after, column="dice", title="Dice").axes
-    gains, losses = (patch.get_data() for patch in axes.patches)
-    np.testing.assert_allclose(gains.values, [0, 0, 0, 0.1], atol=1e-12)
-    np.testing.assert_allclose(losses.values, [-0.2, -0.1, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(losses.edges, [0.5, 1.5, 2.5, 3.5, 4.5])
-
-
-def test_a_row_of_pictures_for_each_case_on_which_the_runs_differ_most(tmp_path):
-    def load(case_id):
-        truth = np.zeros((24, 30), np.uint8)
-        truth[4:12, 5:15] = 1
-        return Sample(case_id, "made", np.full((1, 24, 30), 90, np.uint8), Geometry((24, 30)), lesion_mask=truth)
-
-    rows = {name: made_up_rows(seed, cases=range(3)) for name, seed in (("a", 0), ("b", 1), ("c", 2))}
-    dice = {"a": (0.5, 0.6, None), "b": (0.6, 0.1, 0.4), "c": (0.55, 0.6, None)}
-    folders = {
-        name: write_results(
-            tmp_path / name, [replace(row, dice=value) for row, value in zip(own, dice[name], strict=True)]
-        )
-        for name, own in rows.items()
-    }
-    mask = np.zeros((24, 30), np.uint8)
-    mask[6:18, 5:15] = 255
-    for name in ("a", "b"):  # c keeps no predictions
-        for number in range(3):
-            write_png(prediction_folder(folders[name] / "predictions", f"made/{number}") / "mask.png", mask)
-    cases = [
-        Case(case_id=f"made/{number}", source="made", load=partial(load, f"made/{number}"), has_mask=True)
-        for number in range(3)
-    ]
-    compare_runs(list(folders.values()), out=tmp_path / "out", cases=cases, resamples=2)
-    page = (tmp_path / "out" / "report.html").read_text()
-    strips = re.findall(r"<h3>(made/\d).*?</h3>\n<div class=\"strip\">(.*?)</div>", page, flags=re.DOTALL)
-    assert [case for case, _ in strips] == ["made/1", "made/0"]
-    captions = [
-        re.sub("<[^>]*>", " ", caption).split()
-        for caption in re.findall("<figcaption>.*?</figcaption>", strips[0][1])
-    ]
-    assert [words[0] for words in captions] == ["image", "truth", "a", "b", "c"]
-    assert captions[3][:3] == ["b", "Dice", "0.100"]
-    assert " ".join(captions[4]) == "c Dice 0.600, no prediction file"
-    assert strips[0][1].count('src="data:image/jpeg;base64,') == 4
-    with pytest.raises(InputError, match="the data hold no case 'made/1'"):
-        compare_runs(list(folders.values()), out=tmp_path / "out2", cases=cases[:1], resamples=2)
-
-
 def test_several_runs_are_corrected_together_against_the_first(tmp_path):
     for number, name in enumerate("abc"):
         write_results(tmp_path / name, made_up_rows(number, better=0.03 * number))
@@ -359,89 +237,6 @@ def test_runs_of_one_name_are_told_by_the_folders_that_differ(tmp_path):
     found = compare(first, second, out=tmp_path / "out")
     assert [run.name for run in found.runs] == ["a/run", "b/run"]
     assert str(tmp_path) not in (tmp_path / "out" / "comparison.json").read_text()
-
-
-def other_classes(folder):
-    classes = (*CLASSES, "normal")
-    write_results(folder, made_up_rows(classes=classes), classes=classes)
-
-
-def relabelled(folder):
-    rows = made_up_rows()
-    rows[0] = replace(rows[0], label="malignant")
-    write_results(folder, rows)
-
-
-def redrawn(folder):
-    rows = made_up_rows()
-    rows[0] = replace(rows[0], area=7)
-    write_results(folder, rows)
-
-
-def repeated(folder):
-    for number in range(2):
-        write_results(folder / f"fold-{number}", made_up_rows())
-
-
-def without_column(folder):
-    (write_results(folder, made_up_rows()) / "cases.csv").write_text("case_id,dice\na,0.5\n")
-
-
-def without_group(folder):
-    write_results(folder, [replace(row, group_id="") for row in made_up_rows()])
-
-
-def mixed_rules(folder):
-    write_results(folder / "fold-0", made_up_rows(cases=range(6)))
-    write_results(folder / "fold-1", made_up_rows(cases=range(6, 12)), track="published", protocol="rmtl")
-
-
-def broken_metrics(folder):
-    (write_results(folder, made_up_rows()) / "metrics.json").write_text("[]")
-
-
-def begun(folder):
-    (folder / "fold-0").mkdir(parents=True)
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda folder: None, "is no folder"),
-        (Path.mkdir, "holds neither a run nor an evaluation"),
-        (begun, "holds no scored fold; finish the run"),
-        (lambda folder: write_results(folder, []), "holds no case"),
-        (lambda folder: write_results(folder, made_up_rows(cases=range(5, 15))), "10 here, 12 there, 7 in common"),
-        (lambda folder: write_results(folder, made_up_rows(cases=range(20, 25))), "5 here, 12 there, 0 in common"),
-        (repeated, "not equally often"),
-        (
-            lambda folder: write_results(folder, made_up_rows(), track="published", protocol="rmtl"),
-            "is scored on the published rules of rmtl, reference on strict rules",
-        ),
-        (other_classes, "tells benign, malignant, normal apart, reference benign, malignant"),
-        (relabelled, "another truth than reference in 1 cases"),
-        (redrawn, "another truth than reference in 1 cases"),
-        (without_column, "lacks the column patient_id"),
-        (without_group, "a row without group_id"),
-        (mixed_rules, "follows other rules"),
-        (broken_metrics, "is not the result of an evaluation"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(make, said, tmp_path):
-    reference = write_results(tmp_path / "reference", made_up_rows())
-    make(tmp_path / "other")
-    with pytest.raises(InputError) as refused:
-        compare(reference, tmp_path / "other", out=tmp_path / "out")
-    assert said in str(refused.value)
-    assert "other" in str(refused.value)
-    assert not (tmp_path / "out").exists()
-
-
-def test_one_run_or_one_twice_is_refused(tmp_path):
-    folder = write_results(tmp_path / "a", made_up_rows())
-    for folders, said in (((folder,), "at least two"), ((folder, tmp_path / "b" / ".." / "a"), "named twice")):
-        with pytest.raises(InputError, match=said):
-            compare(*folders, out=tmp_path / "out")
 
 
 def test_a_shipped_run_against_a_perturbed_copy(tmp_path):

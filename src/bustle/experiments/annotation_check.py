@@ -19,7 +19,8 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
 
     Also for one that tests a network that learns no mask on volumes of which nobody knows where to look.
 
-    A training part of one class only is said, since such a model's class probabilities mean nothing.
+    A training part of one class only is said, since such a model's class probabilities mean nothing, and so is a
+    class of the recipe that no training case has.
     """
     by_id = {case.case_id: case for case in cases}
     train, val = ([by_id[case_id] for case_id in part] for part in (fold.train, fold.val))
@@ -40,6 +41,8 @@ def check_annotations(fold: Fold, *, title: str, cases: Sequence[Case], recipe: 
         )
     if len(labels) == 1:
         announce(f"bustle: warning: every training case of {title} is {min(labels)}: classes cannot be learned")
+    elif absent := [name for name in recipe.data.classes if labels and name not in labels]:
+        announce(f"bustle: warning: no training case of {title} is {' or '.join(absent)}: that is never learned")
     monitor = recipe.training.monitor
     monitored = {monitor} if isinstance(monitor, str) else set(monitor)
     if protocol.validation != "none" and val and not monitored & _measurable(val, recipe.data):
