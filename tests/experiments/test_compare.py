@@ -85,6 +85,12 @@ def test_repeats_count_by_the_mean_over_their_folds_with_an_interval_over_the_re
         compare_runs(runs, out=tmp_path / "out2", resamples=5)
 
 
+def test_other_methods_are_no_repeats(tmp_path):
+    first, other, second = (write_results(tmp_path / name, made_up_rows()) for name in ("a", "b", "c"))
+    with pytest.raises(InputError, match="is 'b', no repeat of 'a'"):
+        compare_runs([[first, other], [second]], out=tmp_path / "out", resamples=5)
+
+
 def test_the_lesions_found_are_compared_where_both_sought_them(tmp_path):
     """Twelve cases with a lesion each: one run finds them all, the other half of them with a false positive each."""
     rows = made_up_rows()

@@ -6,7 +6,8 @@ import pytest
 from tests.report.test_pages import reported
 
 from bustle.core.tracks import Tracks
-from bustle.report.appendix import appendix
+from bustle.evaluation.reliability import Reliability
+from bustle.report.appendix import Partition, appendix
 from bustle.report.wording import with_unit
 
 
@@ -29,13 +30,33 @@ def test_the_methods_name_the_cases_rules_and_software_of_the_evaluation(tracks,
 def test_what_makes_the_figures_too_good_stands_in_the_paragraph_that_is_pasted(tracks, metrics):
     leak = "LEAK: 2 of 24 cases were used to train this model; these figures are too good"
     warned = replace(tracks, results=Tracks(replace(metrics, warnings=(leak,)), None))
-    assert f"[To be stated: {leak}.]" in appendix(warned).methods
+    made = appendix(warned)
+    assert f"[To be stated: {leak}.]" in made.methods
+    known = {each.item.claim: each.known for each in made.items}
+    assert leak in known[40], "a limitation"
+    assert not known[10], "and no answer to how subsets were chosen"
 
 
-def test_the_division_into_folds_is_told_of_a_training_alone(tracks):
-    methods = appendix(tracks, folds=5).methods
-    assert "divided into 5 folds, 5 of which were tested" in methods
-    assert "inner validation part" in methods
+@pytest.mark.parametrize(
+    ("partition", "said"),
+    [
+        (
+            Partition(folds=3, tested=1, test_share=0.34, seed=7),
+            "into 3 folds, 1 of which were tested (seed 7",
+        ),
+        (Partition(folds=1, tested=1, test_share=0.25, seed=0), "A test part of 25 % was held out (seed 0"),
+    ],
+)
+def test_the_division_is_that_of_the_run_and_not_the_protocols(tracks, partition: Partition, said: str):
+    made = appendix(tracks, partition=partition)
+    assert said in made.methods
+    assert "inner validation part" in made.methods
+    assert said in next(each.known for each in made.items if each.item.claim == 19)
+
+
+def test_calibration_is_told_only_where_there_were_probabilities(tracks):
+    nothing = Reliability(network=None)
+    assert "Calibration" not in appendix(replace(tracks, reliability=nothing)).methods
 
 
 def test_the_results_are_those_of_the_page(tracks, metrics):

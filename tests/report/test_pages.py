@@ -26,6 +26,7 @@ from bustle.evaluation.figures import SizeFigures
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.froc import summarise_detection
 from bustle.evaluation.statistics import GroupResamples
+from bustle.report.appendix import Partition
 from bustle.report.comparison_page import write_comparison_page
 from bustle.report.evaluation_page import ReportedTracks, headline_cards, write_evaluation_page
 from bustle.report.explanations import ExplainedCase, ReportedExplanations
@@ -280,7 +281,13 @@ def test_the_run_page_shows_folds_and_learning_curves(tmp_path, rows, metrics, m
     over_folds = summarise_folds(folds, pooled=folds[0], protocol=load_protocol("strict"))
     page = reported(rows, metrics, pictures={})
     curves = {number: FoldCurves(curve, earlier_stages={}) for number in range(3)}
-    write_run_page(tmp_path / "report.html", page, curves=curves, over_folds=Tracks(over_folds, None))
+    write_run_page(
+        tmp_path / "report.html",
+        page,
+        curves=curves,
+        over_folds=Tracks(over_folds, None),
+        partition=Partition(folds=5, tested=3, test_share=0.2, seed=0),
+    )
     text = checked(tmp_path / "report.html")
     auc = over_folds.classification.estimates["auc"]
     assert f"{auc.mean:.3f} ± {auc.sd:.3f}" in text

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--external",
         metavar="ID",
-        help="only a predefined external test, beside what is published for it: bus-bra trains on BUS-BRA and tests "
-        "on BrEaST and on BUSI without copies and conflicting classes",
+        help="only a predefined external test: bus-bra trains on BUS-BRA and tests on BrEaST and on BUSI without "
+        "copies and conflicting classes",
     )
     add_study_options(parser)
     parser.add_argument(
@@ -53,16 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         holdout=arguments.holdout,
         device=arguments.device,
-        external=None if external is None else external.published,
+        first_alone=external is not None,
     )
     for cell in study.cells:
         home = ", at home" if cell.at_home else ""
         print(f"trained on {' + '.join(cell.trained_on)}, tested on {cell.tested_on}{home} ({cell.n} cases)")
         for name, figure in cell.figures.items():
             print(f"  {TITLES[name]}: {short_figure(figure)}")
-        if not cell.at_home and cell.tested_on in study.published:
-            published = study.published[cell.tested_on]
-            print(f"  published AUC, another network on the complete data sets: {published:.3f}")
         for warning in cell.warnings:
             print(f"  warning: {warning}")
     print(f"95 % intervals over patients; written to {arguments.out / GENERALISATION_PAGE}")

@@ -21,7 +21,7 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """Draw on an image `C H W`; returns RGB `3 H W` of the same size.
 
-    The predicted contour is yellow, dashed where a lesion is only suspected, that of `truth` (`H W`) green. Line and
+    The predicted contour is amber, dashed where a lesion is only suspected, that of `truth` (`H W`) blue. Line and
     text grow with the image; on an image too small for it the text is shortened, and left out where even that would
     not be legible.
     """

@@ -47,7 +47,7 @@ def draw_cuts(
     `image` is `D H W`, the masks bool of the same size or None, `spacing` in mm. The cuts go through the middle of
     the largest true lesion, else of the largest predicted one, else of the volume. Every cut shows a square of
     `field_mm` about that point, black outside of the volume; by default 2.5 times the lesion's longest side, at
-    least 40 mm, and without any lesion the whole volume. The true contour is green, the predicted one yellow. `tints`
+    least 40 mm, and without any lesion the whole volume. The true contour is blue, the predicted one amber. `tints`
     are colours, and how strong each is in every voxel, 0..255 in `D H W`.
     """
     step = np.asarray(spacing, np.float64)

@@ -30,7 +30,7 @@ def draw_surface(
     """Both surfaces (marching cubes: Lorensen & Cline, SIGGRAPH 1987) in one picture, RGB `3 H W` of `size`.
 
     The masks are bool `D H W` = (slice, depth, lateral) or None, `spacing` in mm; the axes are in mm from the
-    volume's first voxel, all to the same scale, depth points down. The truth is green, the prediction yellow, both
+    volume's first voxel, all to the same scale, depth points down. The truth is blue, the prediction amber, both
     see-through. None where there is nothing to draw.
     """
     masks = [mask for mask in (truth, prediction) if mask is not None and mask.any()]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from bustle.core.config import LEFT_OUT_AT_DEFAULT
 from bustle.core.provenance import Provenance
 from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.figures import ShortFigure, estimates_of
@@ -52,18 +51,13 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Generalisation:
-    """The matrix, and the recipe's id, epochs and image size; `holdout` is the share kept for the tests at home.
-
-    `published` are areas under the curve that are published for tests on these data sets, by other networks and on
-    the complete sets.
-    """
+    """The matrix, and the recipe's id, epochs and image size; `holdout` is the share kept for the tests at home."""
 
     recipe: str
     epochs: int
     size: tuple[int, ...]
     holdout: float
     cells: tuple[Cell, ...]
-    published: Mapping[str, float] = field(default_factory=dict, metadata=LEFT_OUT_AT_DEFAULT)
     provenance: Provenance
 
 

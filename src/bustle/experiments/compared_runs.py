@@ -183,6 +183,12 @@ def _joined(repeats: Sequence[ComparedRun]) -> ComparedRun:
         return first
     for run in others:
         _check_comparable(first, run)
+        if run.title != first.title:
+            raise InputError(
+                f"is '{run.title}', no repeat of '{first.title}'",
+                remedy="join repeats of one method by commas, and name other methods apart",
+                path=run.path,
+            )
         if len(run.main.folds) != len(first.main.folds):
             raise InputError(f"has other folds than {first.name}", remedy="repeat with the same folds", path=run.path)
     companions = [run.other for run in repeats if run.other is not None]

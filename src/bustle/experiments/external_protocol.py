@@ -1,4 +1,4 @@
-"""Predefined external tests: on which data set a model is trained, on which it is tested, and what is published."""
+"""Predefined external tests: on which data set a model is trained, and on which it is tested."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ from bustle.data.relations.leak_groups import conflicting_groups
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalTest:
-    """`clean`: of copies of one frame the first alone, and none where their classes differ.
-
-    `published_auc` is what is published for this pair of data sets, by another network on the complete sets; of which
-    paper is not recorded here.
-    """
+    """`clean`: of copies of one frame the first alone, and none where their classes differ."""
 
     source: str
     clean: bool = False
-    published_auc: float | None = None
 
     @property
     def name(self) -> str:
@@ -38,10 +33,6 @@ class ExternalProtocol:
     title: str
     trained_on: str
     tests: tuple[ExternalTest, ...]
-
-    @property
-    def published(self) -> dict[str, float]:
-        return {test.name: test.published_auc for test in self.tests if test.published_auc is not None}
 
     def chosen(self, given: Mapping[str, Collection]) -> dict[str, Collection]:
         """The data sets that it takes, by name, the one to train on first; tests without their data are left out.

@@ -51,11 +51,11 @@ def study_generalisation(
     out: Path,
     holdout: float,
     device: str = "auto",
-    external: Mapping[str, float] | None = None,
+    first_alone: bool = False,
 ) -> Generalisation:
     """Train and test what is missing of the data sets by name, then write the record and its page into `out`.
 
-    With `external`, published areas under the curve by data set, a model is trained on the first data set alone.
+    `first_alone` trains on the first data set only.
 
     Finished trainings and tests are kept, a begun training goes on after its last epoch. The record is written anew
     after every row of the matrix. Raises `InputError` for fewer than two data sets, data that cannot be split, and
@@ -67,7 +67,7 @@ def study_generalisation(
         claim.refuse_foreign()
         claim.refuse_inputs([file for each in collections.values() for case in each.cases for file in case.files])
         claim.begin(clear=False)
-        planned = trainings(list(collections))[: None if external is None else 1]
+        planned = trainings(list(collections))[: 1 if first_alone else None]
         for training in planned:
             announce(f"bustle: training on {', '.join(training.trained_on)}")
             run = trained(
@@ -80,8 +80,8 @@ def study_generalisation(
             )
             for source in training.unseen:
                 tested(run, cases=collections[source].cases, out=test_of(out, training, source).path)
-            _record(planned, recipe=recipe, out=out, holdout=holdout, published=external or {})
-        return _record(planned, recipe=recipe, out=out, holdout=holdout, published=external or {})
+            _record(planned, recipe=recipe, out=out, holdout=holdout)
+        return _record(planned, recipe=recipe, out=out, holdout=holdout)
 
 
 def run_of(out: Path, training: Training) -> RunLayout:
@@ -97,9 +97,7 @@ def _together(collections: Sequence[Collection]) -> Collection:
     return Collection(cases, tuple(finding for each in collections for finding in each.findings))
 
 
-def _record(
-    planned: Sequence[Training], *, recipe: Recipe, out: Path, holdout: float, published: Mapping[str, float]
-) -> Generalisation:
+def _record(planned: Sequence[Training], *, recipe: Recipe, out: Path, holdout: float) -> Generalisation:
     """Write the record of what is finished."""
     study = Generalisation(
         recipe=recipe.id,
@@ -107,7 +105,6 @@ def _record(
         size=tuple(recipe.data.size),
         holdout=holdout,
         cells=tuple(cell for training in planned for cell in cells_of(out, training)),
-        published=published,
         provenance=provenance(),
     )
     write_json(out / GENERALISATION_RECORD, to_mapping(study))

@@ -15,6 +15,8 @@ from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.run_provenance import untrained_heads_of
 from bustle.core.tracks import TrackRules, Tracks
 from bustle.core.types import Case
+from bustle.data.splits.split_file import read_splits
+from bustle.data.splits.splits import Splits
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.result_files import write_result
@@ -30,6 +32,7 @@ from bustle.experiments.scored_reliability import write_reliability
 from bustle.experiments.scored_track import detection_figures
 from bustle.experiments.taught_cases import recorded_cases
 from bustle.models import zoo
+from bustle.report.appendix import Partition
 from bustle.report.evaluation_page import ReportedTracks
 from bustle.report.run_page import FoldCurves, write_run_page
 from bustle.report.training_sentence import trained_on
@@ -100,9 +103,21 @@ def write_run_summary(
         fold.layout.number: FoldCurves(fold.training.curve, earlier_stages=fold.training.earlier_stages)
         for fold in folds
     }
-    write_run_page(run.report, reported, curves=curves, over_folds=tracks.map(lambda track: track.over_folds))
+    write_run_page(
+        run.report,
+        reported,
+        curves=curves,
+        over_folds=tracks.map(lambda track: track.over_folds),
+        partition=_partition(read_splits(run.splits), tested=len(folds)),
+    )
     write_result(run.summary, result)
     return result
+
+
+def _partition(splits: Splits, *, tested: int) -> Partition:
+    first = splits.folds[0]
+    whole = len(first.train) + len(first.val) + len(first.test)
+    return Partition(folds=len(splits.folds), tested=tested, test_share=len(first.test) / whole, seed=splits.seed)
 
 
 def _read(fold: FoldLayout, *, rules: Tracks[TrackRules], cases: Mapping[str, Case]) -> _Fold:

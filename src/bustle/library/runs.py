@@ -145,12 +145,12 @@ def evaluate(
 
 @naming_the_extra()
 @as_a_guest()
-def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
+def compare(runs: Sequence[str | Path | Sequence[str | Path]], *, out: str | Path) -> Comparison:
     """How far runs differ on the same test cases, and whether chance explains it.
 
     Args:
         runs: two or more run folders, folds (`"run/fold-0"`), results of `evaluate` or files of `bustle results add`;
-            the first is the reference.
+            the first is the reference. A sequence of them is the repeats of one method with other seeds.
         out: the folder for `comparison.json` and `report.html`.
 
     Returns:
@@ -161,4 +161,7 @@ def compare(runs: Sequence[str | Path], *, out: str | Path) -> Comparison:
     """
     from bustle.experiments.compare import compare_runs
 
-    return compare_runs([given_path(run) for run in runs], out=given_path(out))
+    given = [
+        given_path(run) if isinstance(run, str | Path) else [given_path(repeat) for repeat in run] for run in runs
+    ]
+    return compare_runs(given, out=given_path(out))

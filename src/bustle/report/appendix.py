@@ -61,20 +61,29 @@ class FilledItem(NamedTuple):
     open: str
 
 
+class Partition(NamedTuple):
+    """How a training run's cases were divided: into `folds`, of which `tested` were; `test_share` of the first."""
+
+    folds: int
+    tested: int
+    test_share: float
+    seed: int
+
+
 class Appendix(NamedTuple):
     methods: str
     results: str
     items: list[FilledItem]
 
 
-def appendix(reported: ReportedTracks, *, folds: int = 0) -> Appendix:
-    """`folds` is the number of folds of a training run, 0 of an evaluation of a finished model."""
-    known = _known(reported, folds=folds)
+def appendix(reported: ReportedTracks, *, partition: Partition | None = None) -> Appendix:
+    """`partition` is that of a training run, None of an evaluation of a finished model."""
+    known = _known(reported, partition)
     items = [FilledItem(item, known.get(item.claim, ""), OPEN.get(item.claim, "")) for item in ITEMS]
-    return Appendix(methods=_methods(reported, folds=folds), results=_results(reported), items=items)
+    return Appendix(methods=_methods(reported, partition), results=_results(reported, *RESULTS), items=items)
 
 
-def _methods(reported: ReportedTracks, *, folds: int) -> str:
+def _methods(reported: ReportedTracks, partition: Partition | None) -> str:
     result, protocol = reported.results.main, reported.protocols.main
     sentences = [
         f"{result.title} was evaluated on {_cases(reported)}.",
@@ -82,10 +91,10 @@ def _methods(reported: ReportedTracks, *, folds: int) -> str:
         reported.trained_on,
         *(f"[To be stated: {warning}.]" for warning in result.warnings),
     ]
-    if folds:
+    if partition is not None:
         sentences += [
             "[The network, its losses, optimiser, schedule and augmentation, as the run's recipe.yaml states them.]",
-            _partition(protocol, folds=folds),
+            _divided(partition, protocol),
             VALIDATION[protocol.validation],
         ]
     sentences += [_scoring(reported), _uncertainty(reported)]
@@ -108,15 +117,15 @@ def _cases(reported: ReportedTracks) -> str:
     return f"{text}, in {reported.results.main.n_groups:,} independent groups ({reported.results.main.resampled})"
 
 
-def _partition(protocol: Protocol, *, folds: int) -> str:
-    if protocol.holdout is not None:
-        text = f"A test part of {100 * protocol.holdout:.0f} % was held out"
+def _divided(partition: Partition, protocol: Protocol) -> str:
+    if partition.folds == 1:
+        text = f"A test part of {100 * partition.test_share:.0f} % was held out"
     elif protocol.official_folds:
-        text = f"The publishers' own folds were used, {folds} of them"
+        text = f"The publishers' own {partition.folds} folds were used, {partition.tested} of which were tested"
     else:
-        text = f"Cases were divided into {protocol.folds} folds, {folds} of which were tested"
+        text = f"Cases were divided into {partition.folds} folds, {partition.tested} of which were tested"
     stratified = ", with the classes' shares kept" if protocol.stratify else ""
-    return f"{text} (seed {protocol.seed}{stratified}); {GROUPS[protocol.group_by]}."
+    return f"{text} (seed {partition.seed}{stratified}); {GROUPS[protocol.group_by]}."
 
 
 def _scoring(reported: ReportedTracks) -> str:
@@ -134,7 +143,7 @@ def _scoring(reported: ReportedTracks) -> str:
             f"Classes were compared by the area under the ROC curve (AUC), sensitivity and specificity with "
             f"{result.classification.positive_class} as the positive class.{averaged}"
         )
-    if reported.reliability is not None:
+    if reported.reliability is not None and reported.reliability.network is not None:
         texts.append(
             "Calibration was assessed by the debiased expected calibration error in ten bins of equal mass and the "
             "decomposition of the Brier score, clinical utility by decision curves (net benefit)."
@@ -156,13 +165,13 @@ def _software(reported: ReportedTracks) -> str:
     return f"{_listed(named)} on {made.platform}"
 
 
-def _results(reported: ReportedTracks) -> str:
+def _results(reported: ReportedTracks, *parts: str) -> str:
     found = []
-    for part, names in RESULTS.items():
+    for part in parts:
         estimates = estimates_of(reported.results.main, part) or {}
         found += [
             _figure(CATALOGUES[part][name].title, estimates[name])
-            for name in names
+            for name in RESULTS[part]
             if name in estimates and estimates[name].mean is not None
         ]
     return "; ".join(found) + "." if found else ""
@@ -175,7 +184,7 @@ def _figure(title: str, entry: Estimate) -> str:
     return f"{title} {with_unit(entry.mean, entry.unit)} ({bounds}n = {entry.n:,})"
 
 
-def _known(reported: ReportedTracks, *, folds: int) -> Mapping[int, str]:
+def _known(reported: ReportedTracks, partition: Partition | None) -> Mapping[int, str]:
     """By the number in CLAIM what this evaluation says of an item."""
     result, protocol = reported.results.main, reported.protocols.main
     model = result.model
@@ -183,29 +192,27 @@ def _known(reported: ReportedTracks, *, folds: int) -> Mapping[int, str]:
         trait: sum(trait in traits_of(row, classes=reported.classes) for row in reported.rows) for trait in TRAITS
     }
     unscored = sum(row.dice is None and row.decision is None for row in reported.rows)
-    warnings = " ".join(f"{warning}." for warning in result.warnings)
     found = {
         7: _cases(reported) + ".",
-        10: warnings,
         12: f"{unscored:,} cases had neither an outline nor a class to score; each figure states its n.",
-        19: _partition(protocol, folds=folds) if folds else reported.trained_on,
-        20: (GROUPS[protocol.group_by] + ".").capitalize() if folds else "",
+        19: reported.trained_on if partition is None else _divided(partition, protocol),
+        20: "" if partition is None else (GROUPS[protocol.group_by] + ".").capitalize(),
         21: f"{len(reported.rows):,} cases were tested; the intervals say what they can show.",
         22: f"{result.title}{_ids(model) if isinstance(model, ModelProvenance) else ''}.",
         23: _software(reported) + ".",
         25: reported.trained_on,
-        26: VALIDATION[protocol.validation] if folds else "",
+        26: "" if partition is None else VALIDATION[protocol.validation],
         27: _ensemble(model) if isinstance(model, ModelProvenance) else "",
         28: _scoring(reported),
         29: _uncertainty(reported),
         30: "Tables by data source, class and lesion size above.",
         31: "The check of explanation maps above." if reported.explanations is not None else "",
-        32: "Out-of-fold cases of the training data." if folds else "",
-        35: f"{len(reported.rows):,} included. {warnings}".strip(),
-        37: _results(reported),
-        38: _results(reported) if result.classification is not None else "",
+        32: "" if partition is None else "Out-of-fold cases of the training data.",
+        35: f"{len(reported.rows):,} included.",
+        37: _results(reported, "segmentation"),
+        38: _results(reported, "classification"),
         39: "; ".join(f"{trait}: {counts[trait]:,}" for trait in TRAITS) + ". Galleries above.",
-        40: " ".join(f"{caveat}." for caveat in protocol.caveats),
+        40: " ".join(f"{limit}." for limit in (*result.warnings, *protocol.caveats)),
     }
     return {number: text for number, text in found.items() if text}
 

@@ -19,7 +19,7 @@ from bustle.evaluation.metrics import ANSWERS, CATALOGUES, DETECTION, LESION_DET
 from bustle.evaluation.reliability import SENSITIVITIES, ProbabilityFigures, Reliability
 from bustle.evaluation.results import TrackFigures, TrackResult, TrackScores
 from bustle.evaluation.summary import EMPTY_POLICIES
-from bustle.report.appendix import appendix
+from bustle.report.appendix import Partition, appendix
 from bustle.report.case_listing import listed_cases
 from bustle.report.explanations import ReportedExplanations, explanations_content
 from bustle.report.gallery import ShownCase, as_jpeg_uri
@@ -88,8 +88,8 @@ def write_evaluation_page(path: Path, reported: ReportedTracks) -> None:
     write_page(path, "evaluation.html", **page_content(reported))
 
 
-def page_content(reported: ReportedTracks, *, folds: int = 0) -> dict[str, Any]:
-    """What the template `evaluation.html`, and every page that extends it, needs; `folds` as in `appendix`."""
+def page_content(reported: ReportedTracks, *, partition: Partition | None = None) -> dict[str, Any]:
+    """What the template `evaluation.html`, and every page that extends it, needs; `partition` as in `appendix`."""
     results = reported.results
     metrics, companion = results.main, results.companion
     detected = next((track for track in results.each if track.lesion_detection is not None), None)
@@ -120,7 +120,7 @@ def page_content(reported: ReportedTracks, *, folds: int = 0) -> dict[str, Any]:
             *_decision_curve(reported.reliability),
         ],
         "galleries": galleries,
-        "appendix": appendix(reported, folds=folds),
+        "appendix": appendix(reported, partition=partition),
         "listed": listed_cases(
             reported.rows, classes=reported.classes, overlays=reported.overlays, pictured=_first_places(galleries)
         ),

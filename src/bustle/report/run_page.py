@@ -11,6 +11,7 @@ from bustle.core.learning_curve import LearningCurve
 from bustle.core.tracks import Tracks
 from bustle.evaluation.metrics import CATALOGUES, Metric
 from bustle.evaluation.results import FoldEstimate, FoldFigures, OverFolds
+from bustle.report.appendix import Partition
 from bustle.report.evaluation_page import ReportedTracks, page_content
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
@@ -40,11 +41,16 @@ class FoldCurves:
 
 
 def write_run_page(
-    path: Path, reported: ReportedTracks, *, curves: Mapping[int, FoldCurves], over_folds: Tracks[OverFolds]
+    path: Path,
+    reported: ReportedTracks,
+    *,
+    curves: Mapping[int, FoldCurves],
+    over_folds: Tracks[OverFolds],
+    partition: Partition,
 ) -> None:
     """Write the page: as `write_evaluation_page` for the pooled cases, with the folds' own figures before it.
 
-    `curves` are those of each fold, by its number.
+    `curves` are those of each fold, by its number, `partition` is how the cases were divided.
     """
     tables = []
     for result, spread in zip(reported.results.each, over_folds.each, strict=True):
@@ -62,7 +68,7 @@ def write_run_page(
         companion_spread=spreads.companion,
         fold_tables=tables,
         curves=_learning_curves(named),
-        **page_content(reported, folds=len(curves)),
+        **page_content(reported, partition=partition),
     )
 
 

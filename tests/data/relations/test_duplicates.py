@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,6 +164,16 @@ def test_known_groups_of_busi(real_data: Path) -> None:
     scenes = {frozenset((p.first, p.second)) for p in pairs if p.relation == "same-scene"}
     assert frozenset({"busi/malignant (27)", "busi/malignant (28)"}) in scenes
     assert not any({"busi/benign (3)", "busi/normal (121)"} == scene for scene in scenes)
+
+
+def test_a_full_temporary_folder_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch):
+    class Full(io.BytesIO):
+        def write(self, content: object, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    with pytest.raises(InputError, match=r"no space left on the disk.*TMPDIR"):
+        ShelvedFrames().put("a", None)  # type: ignore[arg-type]
 
 
 def test_degraded_copies_of_real_frames(real_data: Path) -> None:

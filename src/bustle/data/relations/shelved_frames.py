@@ -6,8 +6,11 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
+from bustle.core.errors import InputError
+from bustle.core.files import write_error
 from bustle.data.relations.frame_features import FrameFeatures
 
 
@@ -32,10 +35,18 @@ class ShelvedFrames:
         self._end = 0
 
     def put(self, case_id: str, frame: FrameFeatures) -> None:
+        """Raises `InputError` where the temporary folder is full."""
         packed = pickle.dumps(frame, protocol=5)
         with self._lock:
-            self._file.seek(self._end)
-            self._file.write(packed)
+            try:
+                self._file.seek(self._end)
+                self._file.write(packed)
+                self._file.flush()
+            except OSError as error:
+                told = write_error(Path(tempfile.gettempdir()), error)
+                raise InputError(
+                    told.problem, remedy=f"{told.remedy}; TMPDIR names another folder", path=told.path
+                ) from error
             self._places[case_id] = (self._end, len(packed))
             self._end += len(packed)
 
