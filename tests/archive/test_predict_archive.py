@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from bustle.core.errors import InputError
 from bustle.experiments.engines.engine import LocalEngine, Shown
 from bustle.inference.predictor import Predictor
 from bustle.io.raster import as_png, read_mask, write_png
+from bustle.reading.clip import Clip
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +174,57 @@ def test_a_file_in_a_bucket_is_fetched(predictor: Predictor, tmp_path: Path):
     assert (summary.contents, summary.unread) == (1, 1)
 
 
-@pytest.mark.parametrize("place", ["nowhere://scans/a.png", "dicomweb+https://server/studies/1.2"])
+@pytest.mark.parametrize(
+    "place", ["nowhere://scans/a.png", "dicomweb+https://server/studies/1.2", "http://[abc/x.png"]
+)
 def test_a_place_that_nothing_reads_is_told(predictor: Predictor, tmp_path: Path, place: str):
     summary, _ = answer(predictor, write_manifest(tmp_path, [place]))
     assert summary.unread == 1
+
+
+def test_an_address_of_a_file_may_have_escapes(predictor: Predictor, tmp_path: Path):
+    write_png(tmp_path / "benign (1).png", scene(64, 64))
+    manifest = write_manifest(tmp_path, [(tmp_path / "benign (1).png").as_uri()])
+    assert answer(predictor, manifest)[0].is_complete
+
+
+def test_a_shorter_manifest_is_counted_as_it_is(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for module in ("listed", "predict_archive"):
+        monkeypatch.setattr(f"bustle.archive.{module}.ROWS_PER_PART", 2)
+    names = write_images(tmp_path, [64, 70, 80])
+    answer(predictor, write_manifest(tmp_path, [*names, *names]))
+    summary, contents = answer(predictor, write_manifest(tmp_path, names[:1]), resume=True)
+    assert (summary.rows, summary.contents, summary.copies, contents) == (1, 1, 0, 0)
+    assert [row["image"] for row in rows_of(tmp_path, "contents")] == names[:1]
+    assert len(rows_of(tmp_path)) == 3, "answers stay"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "failed", "kinds"), [({1, 2}, 0, {"frame", "clip", None}), (range(4), 1, {None})]
+)
+def test_frames_that_cannot_be_read_are_counted(
+    predictor: Predictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: Sequence[int],
+    failed: int,
+    kinds: set[str | None],
+):
+    whole = Clip.frame
+
+    def frame(clip: Clip, number: int) -> Any:
+        if number in damaged:
+            raise InputError(f"frame {number} is damaged", remedy="restore the file")
+        return whole(clip, number)
+
+    monkeypatch.setattr(Clip, "frame", frame)
+    video = write_video(tmp_path / "clip.avi", frames=4)
+    summary, _ = answer(predictor, write_manifest(tmp_path, [video.name]))
+    assert (summary.frames, summary.unread_frames, summary.failed) == (4, len(damaged), failed)
+    assert not summary.is_complete
+    assert {row["kind"] for row in rows_of(tmp_path)} == kinds
 
 
 def test_a_parquet_manifest_and_a_whole_part(predictor: Predictor, tmp_path: Path):
@@ -186,6 +234,11 @@ def test_a_parquet_manifest_and_a_whole_part(predictor: Predictor, tmp_path: Pat
     summary, contents = answer(predictor, manifest)
     assert (summary.rows, summary.copies, contents) == (1001, 1000, 1)
     assert len(list((tmp_path / "out" / "contents").iterdir())) == 2
+
+
+def test_a_column_that_holds_no_text_names_no_files(predictor: Predictor, tmp_path: Path):
+    parquet.write_table(pa.table({"image": [1, 2]}), tmp_path / "manifest.parquet")
+    assert answer(predictor, tmp_path / "manifest.parquet")[0].unread == 2
 
 
 @pytest.mark.parametrize(
@@ -207,6 +260,8 @@ def test_a_manifest_that_is_none(predictor: Predictor, tmp_path: Path, content: 
         ["manifest:m.csv", "--report"],
         ["manifest:m.csv", "--explain"],
         ["a.png", "--engine", "ray"],
+        ["a.png", "--workers", "2"],
+        ["manifest:m.csv", "--address", "127.0.0.1:1"],
     ],
 )
 def test_what_does_not_go_together_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):

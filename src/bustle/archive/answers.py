@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.archive.layout import ArchiveLayout
-from bustle.archive.places import local_copy
+from bustle.archive.places import local_copy, unexpected
 from bustle.archive.rows import (
     Kind,
     answers_schema,
@@ -120,7 +120,10 @@ class _Work:
         for film in self.films.values():
             frames = sorted(film.frames, key=lambda record: record.frame)
             answer = answer_clip(frames, name=film.sha256, unit=film.clip.unit)
-            self.rows.append(row_of_clip(answer, sha256=film.sha256, field=film.field))
+            if len(answer.unread) == answer.frames:
+                self._fail(film.sha256, "no frame of the clip can be read; restore the file")
+            else:
+                self.rows.append(row_of_clip(answer, sha256=film.sha256, field=film.field))
 
     def _items(self) -> Iterator[Item]:
         for sha256, place in self.contents:
@@ -130,7 +133,7 @@ class _Work:
             except InputError as error:
                 self._fail(sha256, f"{error.problem}; {error.remedy}")
             except Exception as error:  # of one file, which must not cost the others their answers
-                self._fail(sha256, f"an error of bustle ({type(error).__name__}); report it")
+                self._fail(sha256, unexpected(error))
 
     def _pictures(self, sha256: str, path: Path) -> Iterator[Item]:
         if is_archive(path):

@@ -13,10 +13,10 @@ from typing import Any
 
 from bustle.archive.layout import ArchiveLayout
 from bustle.archive.listed import ListedPart
-from bustle.archive.places import local_copy
+from bustle.archive.places import local_copy, unexpected
 from bustle.archive.tables import read_rows, read_table, write_table
 from bustle.core.errors import InputError
-from bustle.core.files import sha256_of_file
+from bustle.core.files import remove_file, sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class ContentsOfPart:
                 sha256 = sha256_of_file(path)
         except InputError as error:
             problem = str(error)
-        except OSError as error:
-            problem = f"the file cannot be read ({error.strerror}); restore it"
+        except Exception as error:  # of one file, or of who fetches it, which must not stop the others
+            problem = unexpected(error)
         return {"image": place, "sha256": sha256, "problem": problem}
 
 
@@ -85,18 +85,27 @@ class Contents:
 
 
 def is_digested(path: Path, part: ListedPart) -> bool:
-    """Whether every file of this part was digested before."""
-    known = _known(path, part.places)
-    return bool(known) and all(place in known for place in part.places)
+    """Whether these files, and no others, were digested before."""
+    rows = _stored(path)
+    return [row["image"] for row in rows] == list(part.places) and all(row["problem"] is None for row in rows)
+
+
+def remove_contents_from(layout: ArchiveLayout, *, part: int) -> None:
+    """Remove the parts from this number on, of a manifest that was longer."""
+    for path in sorted(layout.contents(part).parent.glob("part-*.parquet")):
+        if path >= layout.contents(part):
+            remove_file(path)
 
 
 def _known(path: Path, places: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:
     """The rows of an earlier call that stand, by place: those of files that could not be read are tried again."""
-    if not path.exists():
-        return {}
     wanted = set(places)
+    return {row["image"]: row for row in _stored(path) if row["image"] in wanted and row["problem"] is None}
+
+
+def _stored(path: Path) -> list[dict[str, Any]]:
+    """None of a damaged file, which is written again."""
     try:
-        rows = read_rows(path)
+        return read_rows(path)
     except InputError:
-        return {}
-    return {row["image"]: row for row in rows if row["image"] in wanted and row["problem"] is None}
+        return []

@@ -46,10 +46,11 @@ def _batches(manifest: Path) -> Iterator[list[str | None]]:
     try:
         check_regular(manifest)
         for batch in _reader(manifest):
-            yield [None if place is None else place.strip() or None for place in batch.column(COLUMN).to_pylist()]
+            places = batch.column(COLUMN).cast(pa.string()).to_pylist()
+            yield [None if place is None else place.strip() or None for place in places]
     except KeyError:
         raise _without_column(manifest) from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         if COLUMN in str(error) and "not" in str(error):
             raise _without_column(manifest) from None
         told = str(error).splitlines()[0]

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from bustle.core.errors import InputError
 from bustle.core.files import check_regular
@@ -29,7 +30,7 @@ def local_copy(place: str, *, base: Path) -> Iterator[Path]:
         yield _on_this_machine(base / place)
         return
     if scheme == "file":
-        yield _on_this_machine(Path(urlsplit(place).path))
+        yield _on_this_machine(Path(url2pathname(urlsplit(place).path)))
         return
     suffix = ".dcm" if place.lower().startswith(DICOMWEB) else PurePosixPath(urlsplit(place).path).suffix
     with tempfile.TemporaryDirectory(prefix="bustle-archive-") as folder:
@@ -37,6 +38,11 @@ def local_copy(place: str, *, base: Path) -> Iterator[Path]:
         content = _instance(place) if place.lower().startswith(DICOMWEB) else _remote(place, scheme)
         path.write_bytes(content)
         yield path
+
+
+def unexpected(error: Exception) -> str:
+    """What stands in the tables of an error that nobody thought of, without the place, as of all others."""
+    return f"an error of bustle, or of what fetches the file ({type(error).__name__}); report it"
 
 
 def _on_this_machine(path: Path) -> Path:
@@ -94,6 +100,7 @@ def _instance(address: str) -> bytes:
         )
     try:
         client = DICOMwebClient(server, timeout=60.0)
+        client.set_http_retry_params(retry=False)  # --resume asks again: half a minute a file would be days
         dataset = client.retrieve_instance(words[0], words[2], words[4])
     except requests.HTTPError as error:
         code = "no code" if error.response is None else error.response.status_code

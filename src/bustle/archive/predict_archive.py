@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bustle.archive.answers import AnsweredPart, AnswersOfPart, answered_contents
-from bustle.archive.contents import Contents, ContentsOfPart, is_digested
+from bustle.archive.contents import Contents, ContentsOfPart, is_digested, remove_contents_from
 from bustle.archive.layout import ARCHIVE, ArchiveLayout
 from bustle.archive.listed import ROWS_PER_PART, listed_parts
 from bustle.archive.tables import read_rows
@@ -39,7 +39,8 @@ class ArchiveSummary:
     """The content of `summary.json`.
 
     Of the `rows` of the manifest, `unread` name a file that cannot be had, and `copies` one whose content stands in
-    an earlier row. Of the `contents`, `failed` could not be answered. `decisions` count images and clips.
+    an earlier row. Of the `contents`, `failed` could not be answered. `frames` are those of clips, of which
+    `unread_frames` could not be read. `decisions` count images and clips.
     """
 
     model: str
@@ -49,12 +50,13 @@ class ArchiveSummary:
     contents: int
     failed: int
     frames: int
+    unread_frames: int
     lesions: int
     decisions: Mapping[str, int]
 
     @property
     def is_complete(self) -> bool:
-        return not (self.unread or self.failed)
+        return not (self.unread or self.failed or self.unread_frames)
 
 
 def predict_archive(
@@ -91,7 +93,9 @@ def predict_archive(
             (part for part in listed_parts(manifest) if part.number in missing),
             shown=Shown("list", "part", len(missing)),
         )
-        contents = Contents.read(layout, parts=math.ceil(rows / ROWS_PER_PART))
+        content_parts = math.ceil(rows / ROWS_PER_PART)
+        remove_contents_from(layout, part=content_parts)
+        contents = Contents.read(layout, parts=content_parts)
         if before is None:
             parts = max(1, min(MOST_PARTS, math.ceil(contents.table.num_rows / CONTENTS_PER_PART)))
             before = ArchiveSettings(parts=parts, provenance=predictor.provenance)
@@ -128,18 +132,20 @@ def _unanswered(layout: ArchiveLayout, contents: Contents, *, parts: int) -> Ite
 
 def _summary(layout: ArchiveLayout, contents: Contents, *, rows: int, parts: int, title: str) -> ArchiveSummary:
     """Counts what is listed now: answers of what a manifest has lost stay and do not count."""
-    different = failed = frames = lesions = 0
+    different = failed = frames = unread_frames = lesions = 0
     decisions: Counter[str] = Counter()
     for number, found in enumerate(contents.divided(parts)):
         listed = {sha256 for sha256, _ in found}
         different += len(listed)
         failed += len(listed - answered_contents(layout.answers(number)))
-        columns = ["sha256", "kind", "decision", "lesion"]
+        columns = ["sha256", "kind", "frame", "decision", "lesion", "problem"]
         for row in read_rows(layout.answers(number), columns):
             if row["sha256"] not in listed:
                 continue
             is_first = row["lesion"] in (None, 1)
-            frames += row["kind"] == "frame" and is_first
+            is_unread = row["problem"] is not None and row["frame"] is not None
+            unread_frames += is_unread
+            frames += is_unread or (row["kind"] == "frame" and is_first)
             lesions += row["kind"] == "image" and row["lesion"] is not None
             if row["kind"] in ("image", "clip") and is_first and row["decision"] is not None:
                 decisions[row["decision"]] += 1
@@ -151,6 +157,7 @@ def _summary(layout: ArchiveLayout, contents: Contents, *, rows: int, parts: int
         contents=different,
         failed=failed,
         frames=frames,
+        unread_frames=unread_frames,
         lesions=lesions,
         decisions=dict(sorted(decisions.items())),
     )

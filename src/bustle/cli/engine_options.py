@@ -6,6 +6,8 @@ import argparse
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from bustle.core.errors import InputError
+
 if TYPE_CHECKING:
     from bustle.experiments.engines.engine import Engine
 
@@ -28,6 +30,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser, *, of: str) -> None:
 
 def chosen_engine(arguments: argparse.Namespace, stack: ExitStack) -> Engine:
     """The engine, which works until the `stack` is left."""
+    refuse_ray_options(arguments)
     if arguments.engine == "ray":
         from bustle.experiments.engines.ray_engine import RayEngine
 
@@ -36,6 +39,13 @@ def chosen_engine(arguments: argparse.Namespace, stack: ExitStack) -> Engine:
     from bustle.experiments.engines.engine import LocalEngine
 
     return LocalEngine()
+
+
+def refuse_ray_options(arguments: argparse.Namespace) -> None:
+    """Raises `InputError` for options of Ray without it."""
+    given = [name for name in ("address", "workers") if getattr(arguments, name) is not None]
+    if given and arguments.engine != "ray":
+        raise InputError(f"--{given[0]} is of --engine ray", remedy="add that, or leave it out")
 
 
 def _count(text: str) -> int:

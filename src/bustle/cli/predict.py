@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bustle.cli.engine_options import add_engine_arguments
+from bustle.cli.engine_options import add_engine_arguments, refuse_ray_options
 from bustle.core.explanation import METHODS
 from bustle.core.object_formats import OBJECT_FORMATS, ObjectFormat
 from bustle.core.paths import given_path
@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         from bustle.cli.predict_archive import run_archive
 
         return run_archive(arguments)
+    refuse_ray_options(arguments)
     if arguments.engine != "local":
         from bustle.core.errors import InputError
 

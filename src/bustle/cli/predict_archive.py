@@ -39,6 +39,6 @@ def run_archive(arguments: argparse.Namespace) -> int:
     print(
         f"{summary.contents - summary.failed} of {summary.contents} contents of {summary.rows} files predicted by "
         f"'{summary.model}' ({summary.copies} copies, {summary.unread} files not readable, {summary.failed} without "
-        f"an answer), written to {arguments.out}"
+        f"an answer, {summary.unread_frames} frames not readable), written to {arguments.out}"
     )
     return 0 if summary.is_complete else 2
