@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from bustle.archive.arrival import MOST_SILENT_SECONDS, Arrival, within_limits
 from bustle.core.errors import InputError
-from bustle.core.files import check_regular
+from bustle.core.files import check_regular, write_error
 from bustle.core.printable import printable
+
+if TYPE_CHECKING:
+    import requests
 
 DICOMWEB = "dicomweb+"
 """Before the address of an instance: `dicomweb+https://server/dicom-web/studies/1.2/series/1.3/instances/1.4`."""
@@ -22,8 +29,9 @@ DICOMWEB = "dicomweb+"
 def local_copy(place: str, *, base: Path) -> Iterator[Path]:
     """Within the block, the file of a manifest's row on this machine; a path is relative to the folder `base`.
 
-    What is elsewhere is fetched into a temporary file with the same ending. Raises `InputError`, which does not
-    repeat the place (it may be named after a patient), where there is no such file or it may not be read.
+    What is elsewhere is fetched into a temporary file with the same ending, within the limits of `arrival`. Raises
+    `InputError`, which does not repeat the place (it may be named after a patient), where there is no such file, it
+    may not be read, or does not come.
     """
     scheme = urlsplit(place).scheme.lower()
     if len(scheme) <= 1:  # none, or the letter of a drive
@@ -35,8 +43,11 @@ def local_copy(place: str, *, base: Path) -> Iterator[Path]:
     suffix = ".dcm" if place.lower().startswith(DICOMWEB) else PurePosixPath(urlsplit(place).path).suffix
     with tempfile.TemporaryDirectory(prefix="bustle-archive-") as folder:
         path = Path(folder) / f"fetched{suffix}"
-        content = _instance(place) if place.lower().startswith(DICOMWEB) else _remote(place, scheme)
-        path.write_bytes(content)
+        fetch = _fetch_instance if place.lower().startswith(DICOMWEB) else _fetch_file
+        try:
+            within_limits(lambda arrival: fetch(place, path, arrival))
+        except OSError as error:  # what the network says has been told in other words
+            raise write_error(path, error) from None
         yield path
 
 
@@ -60,12 +71,18 @@ def _on_this_machine(path: Path) -> Path:
     return path
 
 
-def _remote(place: str, scheme: str) -> bytes:
+def _fetch_file(place: str, path: Path, arrival: Arrival) -> None:
+    """Write what fsspec reads at an address."""
     import fsspec
 
+    scheme = urlsplit(place).scheme
     try:
-        with fsspec.open(place, "rb") as file:
-            return file.read()  # type: ignore[union-attr]  # one place gives one file
+        system, name = fsspec.url_to_fs(place)
+        system.get_file(name, str(path), callback=_heard(arrival))
+        if not path.is_file():
+            raise IsADirectoryError
+    except InputError:
+        raise
     except ImportError as error:
         raise InputError(
             f"files at {scheme}: need another package ({printable(str(error))})", remedy="install it"
@@ -78,16 +95,32 @@ def _remote(place: str, scheme: str) -> bytes:
         raise InputError("the file does not exist", remedy="correct the manifest, or restore the file") from None
     except PermissionError:
         raise InputError("the bucket does not allow reading", remedy="give this account the permission") from None
-    except OSError as error:
+    except Exception as error:  # every kind of storage has errors of its own
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of the file here
+        status = getattr(error, "status", None)
+        told = type(error).__name__ if status is None else f"the server answers {status}"
         raise InputError(
-            f"the file cannot be fetched ({type(error).__name__})", remedy="check the server and run with --resume"
+            f"the file cannot be fetched ({told})", remedy="check the server and run with --resume"
         ) from None
 
 
-def _instance(address: str) -> bytes:
-    """A DICOM instance as WADO-RS gives it."""
-    import io
+def _heard(arrival: Arrival) -> Any:
+    """What fsspec tells of a file that it fetches."""
+    from fsspec.callbacks import Callback
 
+    class Heard(Callback):
+        def set_size(self, size: int | None) -> None:
+            arrival.announced(size)
+
+        def relative_update(self, inc: int = 1) -> None:
+            arrival.took(inc)
+
+    return Heard()
+
+
+def _fetch_instance(address: str, path: Path, arrival: Arrival) -> None:
+    """Write a DICOM instance as WADO-RS gives it."""
     import requests
     from dicomweb_client import DICOMwebClient
 
@@ -98,8 +131,10 @@ def _instance(address: str) -> bytes:
         raise InputError(
             "is no address of an instance", remedy=f"write {DICOMWEB}SERVER/studies/…/series/…/instances/…"
         )
+    session = requests.Session()
+    session.hooks["response"].append(partial(_listen, arrival))
     try:
-        client = DICOMwebClient(server, timeout=60.0)
+        client = DICOMwebClient(server, session=session, timeout=MOST_SILENT_SECONDS)
         client.set_http_retry_params(retry=False)  # --resume asks again: half a minute a file would be days
         dataset = client.retrieve_instance(words[0], words[2], words[4])
     except requests.HTTPError as error:
@@ -109,6 +144,27 @@ def _instance(address: str) -> bytes:
         raise InputError(
             f"the server cannot be asked ({type(error).__name__})", remedy="check it and run with --resume"
         ) from None
-    content = io.BytesIO()
-    dataset.save_as(content)
-    return content.getvalue()
+    dataset.save_as(path)
+
+
+def _listen(arrival: Arrival, response: requests.Response, **of_the_request: Any) -> None:
+    """Tell of the bytes of an answer while it is read."""
+    size = response.headers.get("Content-Length", "")
+    arrival.announced(int(size) if size.isdecimal() else None)
+    response.raw = _Heard(response.raw, arrival)
+
+
+class _Heard:
+    """The body of an answer, which tells of every piece."""
+
+    def __init__(self, body: Any, arrival: Arrival):
+        self._body = body
+        self._arrival = arrival
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        for piece in self._body.stream(*args, **kwargs):
+            self._arrival.took(len(piece))
+            yield piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
