@@ -6,11 +6,15 @@ rows in a file, or in the PostgreSQL database whose URL the variable BUSTLE_TEST
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +25,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 from tests.io.dicom.made_files import data_set, region, written
 
+from bustle.client import PageClient
 from bustle.inference.shipped import default_model
 from bustle.io.raster import read_image
 from bustle.webapp import passwords
@@ -161,3 +166,21 @@ def page(folder: Path, database: str | None, tmp_path_factory: pytest.TempPathFa
         assert told["state"] == "done", told
         yield page
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def program(page: Page) -> Iterator[PageClient]:
+    """The client of programs, whose requests the application of the tests answers."""
+
+    def opened(request: urllib.request.Request, timeout: float) -> Any:
+        where = request.full_url.removeprefix(HOST)
+        content: Any = request.data
+        told = page.client.request(request.get_method(), where, content=content, headers=dict(request.header_items()))
+        if told.status_code >= 400:
+            raise urllib.error.HTTPError(where, told.status_code, "", Message(), io.BytesIO(told.content))
+        return io.BytesIO(told.content)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(urllib.request, "urlopen", opened)
+        patched.setenv("BUSTLE_TOKEN", page.client.headers["Authorization"].removeprefix("Bearer "))
+        yield PageClient(HOST)

@@ -8,10 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from tests.io.dicom.made_files import data_set, region, written
 from tests.webapp.conftest import PICTURE, Page
 
 from bustle.io.raster import read_image
+from bustle.webapp.tables import DroppedFile
 
 NUMBER = "HOSP-0815"
 
@@ -65,6 +67,29 @@ def test_a_patients_data_are_handed_over_and_nobody_elses(dropped: Page):
     assert not any(name.endswith(".zip") for name in names)
     assert sorted(len(one) for one in readings) == [0, 2]
     assert "personal data exported" in [line["deed"] for line in deeds]
+
+
+def dropped_files(page: Page) -> list[str]:
+    """What is handed over of what the patient dropped."""
+    _, patient, _ = found(page)
+    content = page.client.get(f"/api/patients/{patient}/data").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [name for name in archive.namelist() if name.startswith("dropped/")]
+
+
+def test_a_file_that_may_show_others_is_not_handed_over(dropped: Page):
+    """Another's case in it is not read yet, or was deleted: the picture is still in the file."""
+    (own,) = dropped_files(dropped)
+    with dropped.server.sessions.begin() as session:
+        (file,) = session.scalars(select(DroppedFile).where(DroppedFile.stored == own.partition("/")[2]))
+        file.expected = 2
+    assert dropped_files(dropped) == []
+    with dropped.server.sessions.begin() as session:
+        session.add(file)
+        file.expected = 1
+    (stranger,) = [case for case in dropped.cases("study.zip") if case["id"] not in found(dropped)[2]]
+    assert dropped.client.delete(f"/api/cases/{stranger['id']}").status_code == 204
+    assert dropped_files(dropped) == [own]
 
 
 def test_one_case_is_handed_over_alone(dropped: Page):

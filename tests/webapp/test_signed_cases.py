@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import typing
-import urllib.error
-import urllib.request
 import zipfile
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +23,6 @@ from bustle.reading.redrawn_outline import mask_of_outlines
 from bustle.webapp import messages
 
 SQUARE = ((50.0, 60.0), (90.0, 60.0), (90.0, 100.0), (50.0, 100.0))
-
-
-@pytest.fixture(scope="module")
-def program(page: Page) -> Any:
-    """The client, whose requests the application of the tests answers."""
-
-    def opened(request: urllib.request.Request, timeout: float) -> Any:
-        where = request.full_url.removeprefix(HOST)
-        content: Any = request.data
-        told = page.client.request(request.get_method(), where, content=content, headers=dict(request.header_items()))
-        if told.status_code >= 400:
-            raise urllib.error.HTTPError(where, told.status_code, "", Message(), io.BytesIO(told.content))
-        return io.BytesIO(told.content)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(urllib.request, "urlopen", opened)
-        patched.setenv("BUSTLE_TOKEN", page.client.headers["Authorization"].removeprefix("Bearer "))
-        yield PageClient(HOST)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
+import urllib.request
 import zipfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from sqlalchemy import select
 from starlette.requests import ClientDisconnect
 from tests.webapp.conftest import PICTURE, Page
 
+from bustle.client import PageClient, RefusedError, page_client
+from bustle.core.file_lock import FileLock
 from bustle.webapp.resumable import PartialFile
 from bustle.webapp.server import PageSettings
 from bustle.webapp.tables import DroppedFile
@@ -69,6 +74,49 @@ def test_a_server_that_ends_after_the_last_byte_loses_nothing(page: Page, monkey
     assert page.client.get(upload).json()["sent"] == len(CONTENT)
     assert send(page, upload, len(CONTENT), b"").json()["file"]["size"] == len(CONTENT)
     assert len(page.client.get(f"/api/drops/{drop}").json()["files"]) == 1
+
+
+def test_a_program_goes_on_until_the_drop_has_its_file(
+    page: Page, program: PageClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The first connection is lost and still holds the file; then the server ends after the last byte."""
+    monkeypatch.setattr(page_client, "PAUSE", 0)
+    asked, opened = [], urllib.request.urlopen
+
+    def lost(request: urllib.request.Request, timeout: float) -> Any:
+        asked.append(request.get_method())
+        if request.get_method() != "PATCH" or asked.count("PATCH") > 3:
+            return opened(request, timeout=timeout)
+        if asked.count("PATCH") < 3:
+            holding = FileLock(next((page.folder / "uploads").rglob("parts")) / f"{request.full_url[-16:]}.lock")
+            assert holding.take() == "taken"
+            try:
+                return opened(request, timeout=timeout)
+            finally:
+                holding.release(remove=True)
+        with monkeypatch.context() as patched, contextlib.suppress(NameError):
+            patched.delattr("bustle.webapp.upload_routes.add_row")
+            opened(request, timeout=timeout)
+        raise ConnectionError
+
+    monkeypatch.setattr(urllib.request, "urlopen", lost)
+    (tmp_path / "sent.png").write_bytes(CONTENT)
+    drop = program.drop([tmp_path / "sent.png"])
+    assert [file.name for file in drop.files] == ["sent.png"]
+    assert asked == ["POST", "POST", *(3 * ["PATCH", "GET"]), "PATCH", "POST"]
+    page.wait(drop.id)
+
+
+def test_a_program_gives_up_where_it_is_refused_again_and_again(
+    page: Page, program: PageClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(page_client, "PAUSE", 0)
+    drop, upload = begun(page)
+    page.client.post(f"/api/drops/{drop}/files", content=CONTENT, headers={"X-Filename": "first.png"})
+    page.client.post(f"/api/drops/{drop}/read")
+    with pytest.raises(RefusedError):
+        program._send_parts(upload.removeprefix("/api"), io.BytesIO(CONTENT))
+    page.wait(drop)
 
 
 def test_more_than_was_announced_and_too_much_are_refused(page: Page):

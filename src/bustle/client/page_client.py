@@ -10,9 +10,9 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 from bustle.client.answers import Case, CaseDetail, Drop, Outline, made_of
@@ -26,7 +26,7 @@ PART = 16_000_000
 """Bytes that are sent in one request."""
 
 TRIES, PAUSE, TIMEOUT = 5, 1.0, 60.0
-"""How often a part is sent that does not arrive, the seconds between, and those without an answer."""
+"""How often in a row sending may fail, the seconds between, and those without an answer."""
 
 Export = Literal["png", "json", "pdf", "seg", "sr"]
 SignedExport = Literal["manifest", "coco", "seg"]
@@ -128,31 +128,38 @@ class PageClient:
                     raise InputError("is empty", remedy="leave it out", path=path)
                 place = f"/drops/{drop}/uploads"
                 upload = self._ask("POST", place, {"name": path.name, "size": size})["id"]
-                sent = 0
-                while sent < size:
-                    file.seek(sent)
-                    part = file.read(PART)
-                    sent = self._keep_trying(lambda sent=sent, part=part: self._part(f"{place}/{upload}", sent, part))
+                self._send_parts(f"{place}/{upload}", file)
         except OSError as error:
             raise read_error(path, error) from error
 
-    def _part(self, upload: str, sent: int, part: bytes) -> int:
-        """How much has arrived now."""
-        try:
-            headers = {"Upload-Offset": str(sent)}
-            with self._opened("PATCH", upload, part, headers) as answer:
-                return json.load(answer)["sent"]
-        except RefusedError as error:
-            if error.status != 409:
-                raise
-            return self._ask("GET", upload)["sent"]
+    def _send_parts(self, upload: str, file: BinaryIO) -> None:
+        """Until the drop has the file: where that failed after the last byte, an empty part asks for it again."""
+        sent: int | None = 0
+        failures = 0
+        while True:
+            try:
+                if sent is None:
+                    told = self._ask("GET", upload)
+                else:
+                    told = self._part(upload, sent, file)
+                    failures = 0
+                if told["file"] is not None:
+                    return
+                sent = told["sent"]
+            except (InputError, RefusedError) as error:
+                # 409: another number of bytes has arrived, or the lost connection still holds the file.
+                is_lost = isinstance(error, InputError) or error.status == 409
+                if not is_lost or failures == TRIES - 1:
+                    raise
+                failures += 1
+                time.sleep(PAUSE)
+                sent = None
 
-    def _keep_trying(self, send: Callable[[], int]) -> int:
-        for _ in range(TRIES - 1):
-            with contextlib.suppress(InputError):
-                return send()
-            time.sleep(PAUSE)
-        return send()
+    def _part(self, upload: str, sent: int, file: BinaryIO) -> Any:
+        """Send what follows the first `sent` bytes; what the page tells of the upload."""
+        file.seek(sent)
+        with self._opened("PATCH", upload, file.read(PART), {"Upload-Offset": str(sent)}) as answer:
+            return json.load(answer)
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         sent = None if body is None else json.dumps(body).encode()

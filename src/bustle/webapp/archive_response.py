@@ -16,11 +16,12 @@ ARCHIVE: Responses = {200: {"content": {"application/zip": {}}}}
 
 
 def archive_of(write: Callable[[zipfile.ZipFile], None], *, name: str) -> FileResponse:
-    made = Path(tempfile.mkstemp(prefix="bustle-", suffix=".zip")[1])
-    try:
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-            write(archive)
-    except BaseException:
-        made.unlink()
-        raise
+    with tempfile.NamedTemporaryFile(prefix="bustle-", suffix=".zip", delete=False) as file:
+        made = Path(file.name)
+        try:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                write(archive)
+        except BaseException:
+            made.unlink()
+            raise
     return FileResponse(made, media_type="application/zip", filename=name, background=BackgroundTask(made.unlink))

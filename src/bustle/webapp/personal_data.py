@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 
 from fastapi.responses import FileResponse
@@ -51,9 +52,10 @@ def _add_case(archive: zipfile.ZipFile, session: Session, case: Case, *, data: D
 
 
 def _own_files(session: Session, cases: Sequence[Case]) -> list[DroppedFile]:
-    """Those of which no case is another's: an archive may hold pictures of several people."""
-    files = {case.file_id for case in cases}
-    own = {case.id for case in cases}
-    others = session.execute(select(Case.file_id, Case.id).where(Case.file_id.in_(files)))
-    shared = {file for file, case in others if case not in own}
-    return list(session.scalars(select(DroppedFile).where(DroppedFile.id.in_(files - shared))))
+    """Those that hold these cases and nothing else: an archive may show several people.
+
+    What of a file is not read yet, or was deleted, may be anybody's.
+    """
+    counts = Counter(case.file_id for case in cases if case.frame is None)
+    files = session.scalars(select(DroppedFile).where(DroppedFile.id.in_(counts)))
+    return [file for file in files if file.expected == counts[file.id] and not file.deleted]
