@@ -19,8 +19,9 @@ from bustle.client.answers import Answer
 from bustle.core.errors import InputError
 from bustle.core.types import Sample
 from bustle.data.sources import open_sources
+from bustle.inference.prediction_files import RECORD
 from bustle.reading.redrawn_outline import mask_of_outlines
-from bustle.webapp import messages
+from bustle.webapp import messages, signed_cases, tables
 
 SQUARE = ((50.0, 60.0), (90.0, 60.0), (90.0, 100.0), (50.0, 100.0))
 
@@ -98,6 +99,43 @@ def test_exported_cases_are_read_as_a_folder_and_as_coco(
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".csv", ".json"))
     assert b"DOE" not in written
     assert b"4711" not in written
+
+
+def test_cases_of_one_file_or_of_one_patient_are_one_group(page: Page, signed: dict[str, str]):
+    """Also through a case that is not exported: its file is another's file, and its patient another's patient."""
+    with page.server.sessions() as session:  # in which nothing is kept
+        corrected, unsigned, dicom = (
+            session.get_one(tables.Case, signed[name]) for name in ("corrected.png", "unsigned.png", "image.dcm")
+        )
+        unsigned.file_id, unsigned.patient = corrected.file_id, dicom.patient
+        groups = signed_cases._groups(session)
+        assert dicom.patient is not None
+        assert groups[corrected.id] == groups[unsigned.id] == groups[dicom.id]
+        assert groups[signed["rejected.png"]] == signed["rejected.png"]
+
+
+def test_a_damaged_case_is_named_and_holds_up_no_other(
+    page: Page, program: PageClient, signed: dict[str, str], tmp_path: Path
+):
+    case = signed["image.dcm"]
+    (record,) = (page.folder / "cases" / case).rglob(RECORD)
+    content = record.read_bytes()
+    record.write_text("{")
+    try:
+        for kind in ("manifest", "coco", "seg"):
+            program.export_signed(kind, tmp_path / f"{kind}.zip")
+            with zipfile.ZipFile(tmp_path / f"{kind}.zip") as archive:
+                assert archive.read("left_out.csv").decode().splitlines()[1].startswith(f"{case},")
+                assert not any(case in name for name in archive.namelist())
+    finally:
+        record.write_bytes(content)
+    found = open_sources([f"app:{tmp_path / 'manifest.zip'}"])
+    assert {one.case_id for one in found.cases} == {
+        f"app/{signed[name]}" for name in ("corrected.png", "rejected.png")
+    }
+    assert [case in finding.message for finding in found.findings] == [True]
+    lines = [line for line in page.client.get("/api/audit").json() if line["deed"] == "signed cases exported"]
+    assert [line["detail"]["left_out"] for line in lines[:3]] == [[case]] * 3
 
 
 def test_the_least_certain_of_what_is_not_signed_is_first(program: PageClient, signed: dict[str, str]):

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,10 +17,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bustle.core.errors import InputError
+from bustle.data.readers.app import LEFT_OUT
+from bustle.data.relations.duplicates import connected_groups
 from bustle.io.raster import as_png
 from bustle.webapp.case_detail import detail, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.exports import export
+from bustle.webapp.read_drop import told
 from bustle.webapp.readings import as_outlines, mask_of, redrawn_by_reader
 from bustle.webapp.tables import Case, DroppedFile
 
@@ -47,42 +50,79 @@ class SignedCase:
     group: str
 
 
-def signed_cases(session: Session, data: DataFolder) -> Iterator[SignedCase]:
-    """Every signed image of which the reader says where the lesion is, or what it is; the first reading counts."""
+@dataclass(frozen=True)
+class Written:
+    """How many `cases` an archive holds; `left_out` tells by a case's id what is wrong with its files."""
+
+    cases: int
+    left_out: Mapping[str, str]
+
+
+def write_signed(archive: zipfile.ZipFile, kind: SignedExport, session: Session, data: DataFolder) -> Written:
+    """Write every signed image of which the reader says where the lesion is, or what it is; the first reading counts.
+
+    A case whose files are damaged is named in the table LEFT_OUT and holds up no other.
+    """
+    groups = _groups(session)
+    left_out: dict[str, str] = {}
+    cases: list[SignedCase] = []
     chosen = select(Case).where(Case.kind == "image", Case.version > 0).order_by(Case.made, Case.number, Case.id)
-    groups: dict[str, str] = {}
     for case in session.scalars(chosen):
-        reading = case.reading
-        if reading is None or reading.signed is None:
+        data.case(case.id)  # fetched here: a storage that is away is no damage of the case
+        try:
+            one = _signed_case(case, data, group=groups[case.id])
+        except InputError as error:
+            left_out[case.id] = told(error)
             continue
-        image = predicted_image(case, data)
-        label = LABELS.get(reading.birads or "")
-        mask = None
-        if reading.outlines is not None:
-            mask = mask_of(image, as_outlines(reading.outlines))
-        elif reading.verdict == "accepted":
-            mask = image.mask()
-        if mask is not None and mask.any() == (label == "normal"):
-            # A lesion in what is called normal, or none in what is not: one of the two is no annotation.
-            mask, label = (mask, None) if mask.any() else (None, label)
-        if mask is None and label is None:
-            continue
-        group = groups.setdefault(case.patient or case.file_id, case.file_id)
-        yield SignedCase(case, mask, label, image.picture.geometry.spacing, group)
-
-
-def write_signed(archive: zipfile.ZipFile, kind: SignedExport, session: Session, data: DataFolder) -> int:
-    """Write all signed cases, and return how many they are."""
-    cases = list(signed_cases(session, data))
+        if one is not None:
+            cases.append(one)
+    count = len(cases)
     if kind == "seg":
-        return _write_objects(archive, cases, session, data)
-    for one in cases:
-        archive.write(data.case(one.case.id).picture, _image(one), zipfile.ZIP_STORED)
-    if kind == "coco":
-        _add(archive, "annotations.json", json.dumps(_coco(cases)))
+        count = _write_objects(archive, cases, session, data, left_out=left_out)
     else:
-        _write_manifest(archive, cases)
-    return len(cases)
+        for one in cases:
+            archive.write(data.case(one.case.id).picture, _image(one), zipfile.ZIP_STORED)
+        if kind == "coco":
+            _add(archive, "annotations.json", json.dumps(_coco(cases)))
+        else:
+            _write_manifest(archive, cases)
+    if left_out:
+        _add(archive, LEFT_OUT, _table(("case_id", "problem"), left_out.items()))
+    return Written(count, left_out)
+
+
+def _groups(session: Session) -> dict[str, str]:
+    """Of every case the id of the first that may be of the same person: of one patient, or of one dropped file."""
+    asked = select(Case.id, Case.file_id, Case.patient).order_by(Case.made, Case.number, Case.id)
+    cases = session.execute(asked).all()
+    first: dict[tuple[str, str], str] = {}
+    links = []
+    for case, file, patient in cases:
+        names = [("file", file)] if patient is None else [("file", file), ("patient", patient)]
+        links += [(first.setdefault(name, case), case) for name in names]
+    ids = [case for case, _, _ in cases]
+    joined = {case: group[0] for group in connected_groups(ids, links) for case in group}
+    return {case: joined.get(case, case) for case in ids}
+
+
+def _signed_case(case: Case, data: DataFolder, *, group: str) -> SignedCase | None:
+    """None where its reading is not signed, or says nothing to learn from. Raises `InputError` for damaged files."""
+    reading = case.reading
+    if reading is None or reading.signed is None:
+        return None
+    image = predicted_image(case, data)
+    label = LABELS.get(reading.birads or "")
+    mask = None
+    if reading.outlines is not None:
+        mask = mask_of(image, as_outlines(reading.outlines))
+    elif reading.verdict == "accepted":
+        mask = image.mask()
+    if mask is not None and mask.any() == (label == "normal"):
+        # A lesion in what is called normal, or none in what is not: one of the two is no annotation.
+        mask, label = (mask, None) if mask.any() else (None, label)
+    if mask is None and label is None:
+        return None
+    return SignedCase(case, mask, label, image.picture.geometry.spacing, group)
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: str | bytes) -> None:
@@ -96,9 +136,7 @@ def _image(one: SignedCase) -> str:
 
 def _write_manifest(archive: zipfile.ZipFile, cases: Sequence[SignedCase]) -> None:
     """As the reader `manifest` takes it."""
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(COLUMNS)
+    rows = []
     for one in cases:
         reading = one.case.reading
         assert reading is not None
@@ -107,10 +145,15 @@ def _write_manifest(archive: zipfile.ZipFile, cases: Sequence[SignedCase]) -> No
             mask = f"masks/{one.case.id}.png"
             _add(archive, mask, as_png((one.mask * np.uint8(255))[np.newaxis]))
         spacing = "" if one.spacing is None else " ".join(map(str, one.spacing))
-        writer.writerow(
-            (_image(one), mask, one.label, one.group, one.case.id, spacing, reading.birads, reading.verdict)
-        )
-    _add(archive, "manifest.csv", table.getvalue())
+        rows.append((_image(one), mask, one.label, one.group, one.case.id, spacing, reading.birads, reading.verdict))
+    _add(archive, "manifest.csv", _table(COLUMNS, rows))
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+    """As CSV."""
+    table = io.StringIO()
+    csv.writer(table).writerows([columns, *rows])
+    return table.getvalue()
 
 
 def _coco(cases: Sequence[SignedCase]) -> dict[str, Any]:
@@ -146,19 +189,27 @@ def _annotation(lesion: NDArray[np.bool_], label: str | None) -> dict[str, Any]:
     }
 
 
-def _write_objects(archive: zipfile.ZipFile, cases: Sequence[SignedCase], session: Session, data: DataFolder) -> int:
-    """DICOM Segmentations of the DICOM images with an outline."""
+def _write_objects(
+    archive: zipfile.ZipFile,
+    cases: Sequence[SignedCase],
+    session: Session,
+    data: DataFolder,
+    *,
+    left_out: dict[str, str],
+) -> int:
+    """DICOM Segmentations of the DICOM images with an outline; what cannot be made is told in `left_out`."""
     count = 0
     for one in cases:
         if not one.case.is_dicom or one.mask is None:
             continue
-        redrawn = redrawn_by_reader(one.case, data)
-        told = detail(one.case, data, measured=redrawn)
         stored = session.get_one(DroppedFile, one.case.file_id).stored
         try:
-            made = export(one.case, told, "seg", stored=stored, redrawn=redrawn, data=data)
-        except InputError:
-            continue  # the dropped file is gone
+            redrawn = redrawn_by_reader(one.case, data)
+            shown = detail(one.case, data, measured=redrawn)
+            made = export(one.case, shown, "seg", stored=stored, redrawn=redrawn, data=data)
+        except InputError as error:
+            left_out[one.case.id] = told(error)
+            continue
         archive.writestr(f"seg/{one.case.id}.dcm", made.content)
         count += 1
     return count

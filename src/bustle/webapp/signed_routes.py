@@ -30,10 +30,11 @@ def export_signed(
 
     `manifest`: pictures, masks and a table, as `bustle train --data app:FOLDER` takes them; `coco`: pictures and
     annotations.json; `seg`: DICOM Segmentations of the DICOM images. No name of a file or a patient is in them.
+    `left_out.csv` names the cases whose files are damaged, where there are any.
     """
 
     def write(archive: zipfile.ZipFile) -> None:
-        count = write_signed(archive, kind, session, server.data)
-        note(session, person.name, "signed cases exported", kind=kind, cases=count)
+        done = write_signed(archive, kind, session, server.data)
+        note(session, person.name, "signed cases exported", kind=kind, cases=done.cases, left_out=list(done.left_out))
 
     return archive_of(write, name=f"bustle-signed-{kind}.zip")
