@@ -158,6 +158,14 @@ def test_too_few_normals_leave_presence_open_and_too_few_lesions_leave_no_rule()
     assert fit_rule([case for case in lesions if case.label == "benign"]) is None
 
 
+def test_volumes_have_a_rule_without_a_domain():
+    found = [dataclasses.replace(case, statistics=(), parts=()) for case in cases(300)]
+    rule = fit_rule(found)
+    assert rule is not None
+    assert (rule.domain, rule.smallest_part, rule.descriptors) == (None, 0.0, None)
+    assert rule.presence is not None
+
+
 def test_a_surer_network_is_answered_surer():
     rule = fit_rule(cases(500))
     assert rule is not None

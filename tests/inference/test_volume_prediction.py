@@ -15,6 +15,7 @@ from bustle.core.errors import InputError
 from bustle.core.network import MaskMeaning
 from bustle.core.types import Geometry, Prediction, VolumeSegmentation
 from bustle.inference.backend import NetworkOutput
+from bustle.inference.decision import DecisionRule, Question
 from bustle.inference.pipeline import Item
 from bustle.inference.prediction_files import read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredVolumeMask
@@ -65,8 +66,15 @@ VOLUME[0][ball(SECOND, 4.0)] = 230
 GEOMETRY = Geometry(SIZE, spacing=SPACING, origin=(1.0, 2.0, 3.0), direction=(1.0, 0, 0, 0, 1, 0, 0, 0, 1))
 
 
-def predicted(volume: NDArray[np.uint8], centre=None, backend: BrightIsLesion | None = None) -> Prediction:
-    pipeline = VolumePipeline(backend or BrightIsLesion(), DATA, provenance=MADE_MODEL)
+def predicted(
+    volume: NDArray[np.uint8],
+    centre=None,
+    backend: BrightIsLesion | None = None,
+    *,
+    data: PatchData = DATA,
+    rule: DecisionRule | None = None,
+) -> Prediction:
+    pipeline = VolumePipeline(backend or BrightIsLesion(), data, provenance=MADE_MODEL, rule=rule)
     return pipeline.predict(Item("made/1", volume, GEOMETRY, centre))
 
 
@@ -128,6 +136,73 @@ def test_a_classifier_is_told_where_to_look():
     assert found.segmentation is None
     assert found.centre == SECOND
     assert found.decision == "malignant"
+
+
+BOUNDS = {"coverage_yes": 0.9, "coverage_no": 0.9, "cases_yes": 20, "cases_no": 20}
+ALL_LESIONS = DecisionRule(
+    domain=None,
+    presence=None,
+    malignancy=Question(intercept=0.0, weights=(0.5,), least_yes=0.3, least_no=0.3, **BOUNDS),
+    smallest_part=0.0,
+)
+
+
+def test_a_rule_calibrates_the_classes_of_the_surest_lesion():
+    plain, found = predicted(VOLUME), predicted(VOLUME, rule=ALL_LESIONS)
+    assert found.answer is not None
+    assert found.answer.probabilities == pytest.approx({"benign": 0.25, "malignant": 0.75}), (
+        "3 : 1 is the root of 9 : 1"
+    )
+    assert found.decision == found.answer.decision == "malignant"
+    assert found.class_probabilities == plain.class_probabilities
+    np.testing.assert_array_equal(drawn_in(found).parts, drawn_in(plain).parts)
+    assert drawn_in(found).raw_parts is None
+
+
+def test_where_a_lesion_is_answered_and_none_drawn_the_surest_place_is_drawn(tmp_path):
+    """Too faint for the network to draw it: 0.4 of the lesion map."""
+    faint = np.full((1, *SIZE), 20, np.uint8)
+    faint[0][ball(SECOND, 4.0)] = 92
+    plain, found = predicted(faint), predicted(faint, rule=ALL_LESIONS)
+    drawn = drawn_in(found)
+    assert not drawn_in(plain).mask.any()
+    assert dice(drawn.parts == 1, ball(SECOND, 4.0)) > 0.9
+    assert drawn.lesion_count == 1
+    assert drawn.candidates[0].score == drawn_in(plain).candidates[0].score < 0.5
+    assert drawn.candidates[0].centre == pytest.approx(SECOND, abs=0.6)
+    assert drawn.candidates[0].voxels == drawn.parts.sum()
+    write_prediction(found, tmp_path / "p")
+    stored = read_prediction(tmp_path / "p")
+    assert stored.answer == found.answer
+    assert isinstance(stored.segmentation, StoredVolumeMask)
+    np.testing.assert_array_equal(stored.segmentation.parts, drawn.parts)
+    assert not stored.segmentation.raw_mask.any()
+    assert stored.segmentation.lesion_count == 1
+
+
+class BrightOrNormal(BrightIsLesion):
+    """A network that also says how probable no lesion is at all."""
+
+    def run(self, images: NDArray[np.float32]) -> NetworkOutput:
+        masks, classes = super().run(images)
+        return NetworkOutput(masks, np.concatenate([0.1 * classes, [[np.float32(0.9)]]], axis=1))
+
+
+def test_where_no_lesion_is_answered_nothing_is_drawn_and_the_network_s_own_is_kept(tmp_path):
+    data = replace(DATA, classes=("benign", "malignant", "normal"))
+    presence = Question(intercept=-9.0, weights=(0.5, 0.5), least_yes=0.2, least_no=0.2, **BOUNDS)
+    rule = replace(ALL_LESIONS, presence=presence)
+    found = predicted(VOLUME, backend=BrightOrNormal(), data=data, rule=rule)
+    plain = drawn_in(predicted(VOLUME, backend=BrightOrNormal(), data=data))
+    drawn = drawn_in(found)
+    assert found.decision == "no lesion"
+    assert (drawn.lesion_count, drawn.mask.any()) == (0, False)
+    assert [one.score for one in drawn.candidates] == [one.score for one in plain.candidates]
+    write_prediction(found, tmp_path / "p")
+    stored = read_prediction(tmp_path / "p").segmentation
+    assert isinstance(stored, StoredVolumeMask)
+    np.testing.assert_array_equal(stored.raw_parts, plain.parts)
+    assert (stored.lesion_count, stored.mask.any()) == (0, False)
 
 
 def test_the_most_suspicious_places_come_first_and_are_few():

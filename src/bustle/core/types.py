@@ -244,16 +244,18 @@ class ImageSegmentation:
 
 @dataclass(frozen=True)
 class VolumeSegmentation:
-    """What a network draws in a volume: its lesion probability, float32 `D H W`, is below a half outside the mask.
+    """What a network draws in a volume: its lesion probability, float32 `D H W`, is below a half outside its mask.
 
     `candidates` are the places that were looked at, the surest first; `parts` uint8 `D H W` numbers the mask's voxels
-    by them (1 = the first). `network_mask` bool `d h w` is the mask on the network's grid.
+    by them (1 = the first). `network_mask` bool `d h w` is the mask on the network's grid. `raw_parts` are its own
+    where an answer changed them; None where `parts` are those.
     """
 
     probability: NDArray[np.float32]
     parts: NDArray[np.uint8]
     network_mask: NDArray[np.bool_]
     candidates: tuple[LesionCandidate, ...]
+    raw_parts: NDArray[np.uint8] | None = None
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.progress import progress
-from bustle.core.types import Case, ImageSegmentation, Prediction, Sample
+from bustle.core.types import Case, Prediction, Sample, VolumeSegmentation
 from bustle.experiments.malignancy_fit import KnownLesions, fit_malignancy
 from bustle.experiments.question_fit import question_of
 from bustle.experiments.scored_pairs import true_mask
@@ -62,8 +63,9 @@ class DrawnPart:
 class CalibrationCase:
     """What the network says about a case that is known, None where it is not: `has_lesion`, `label`, `true_area`.
 
-    `group` holds the cases of the same patient. `statistics` are the picture's own, `lesion` is what was measured of
-    the largest part that may be a lesion.
+    `group` holds the cases of the same patient. `peak` is the highest value of the lesion map, or a volume's surest
+    candidate's score. `statistics` are the picture's own, `lesion` is what was measured of the largest part that may
+    be a lesion; of a volume there are neither, nor `parts`.
     """
 
     group: str
@@ -83,9 +85,9 @@ def calibration_cases(
     """What a trained model says about `cases`, one after the other.
 
     `groups` maps case ids to what must not be divided, such as patients. Nothing of models that do not both outline
-    and classify images, which have no rule.
+    and classify, which have no rule. Volumes are searched.
     """
-    if not predictor.outlines or predictor.data.needs_place or not {BENIGN, MALIGNANT} <= set(predictor.data.classes):
+    if not predictor.outlines or not {BENIGN, MALIGNANT} <= set(predictor.data.classes):
         return
     for case in progress(cases, description="fit the answers"):
         sample = case.load()
@@ -98,26 +100,31 @@ def calibration_cases(
 def _calibration_case(prediction: Prediction, sample: Sample, *, label: str | None, group: str) -> CalibrationCase:
     truth = true_mask(sample)
     drawn = prediction.segmentation
-    assert isinstance(drawn, ImageSegmentation)
+    assert drawn is not None
     assert prediction.class_probabilities is not None
+    known = label is not None or truth is not None
+    shared: dict[str, Any] = {
+        "group": group,
+        "probabilities": dict(prediction.class_probabilities),
+        "label": label,
+        "has_lesion": (label in (BENIGN, MALIGNANT) or bool(truth is not None and truth.any())) if known else None,
+        "true_area": None if truth is None else int(truth.sum()),
+    }
+    if isinstance(drawn, VolumeSegmentation):
+        return CalibrationCase(peak=drawn.candidates[0].score, statistics=(), parts=(), lesion={}, **shared)
     mask = drawn.mask if drawn.raw_mask is None else drawn.raw_mask
     numbers = numbered_parts(mask)
     areas = np.bincount(numbers.ravel())[1:]
     overlaps = np.zeros_like(areas)
     if truth is not None:
         overlaps = np.bincount(numbers[truth], minlength=len(areas) + 1)[1:]
-    known = label is not None or truth is not None
     possible = possible_lesions(mask, drawn.probability, smallest_part=0.0)
     return CalibrationCase(
-        group=group,
         statistics=picture_statistics(sample.image),
-        probabilities=dict(prediction.class_probabilities),
         peak=float(drawn.probability.max()),
-        label=label,
-        has_lesion=(label in (BENIGN, MALIGNANT) or bool(truth is not None and truth.any())) if known else None,
-        true_area=None if truth is None else int(truth.sum()),
         parts=tuple(DrawnPart(area=int(a), overlap=int(o)) for a, o in zip(areas, overlaps, strict=True)),
         lesion=largest_lesion(sample.image, possible, sample.geometry) or {},
+        **shared,
     )
 
 
@@ -159,12 +166,12 @@ def known_lesions(cases: Sequence[CalibrationCase]) -> KnownLesions:
 
 
 def fit_domain(statistics: NDArray[np.float64]) -> Domain | None:
-    """What pictures look like whose statistics are `n x COUNT`; None of too few.
+    """What pictures look like whose statistics are `n x COUNT`; None of too few, and of volumes, which have none.
 
     The bound is the distance that 1 % of them exceed, times `ELSEWHERE`, because another hospital's pictures lie
     farther away than those left out at home.
     """
-    if len(statistics) < LEAST_PICTURES:
+    if len(statistics) < LEAST_PICTURES or not statistics.size:
         return None
     mean, variance = statistics.mean(axis=0), statistics.var(axis=0)
     raised = np.maximum(LEAST_VARIANCE - variance, 0) + SHRINKAGE * variance

@@ -67,7 +67,7 @@ def recalibrate(model: Path, *, load_data: Callable[[], Collection], out: Path) 
     known = list(calibration_cases(predictor, cases, groups=groups.group_of))
     if cases and not known:
         raise InputError(
-            "does not both outline and classify images, so that its answers have no rule to fit",
+            "does not both outline and classify, so that its answers have no rule to fit",
             remedy="give another package",
             path=model,
         )

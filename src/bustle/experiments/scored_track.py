@@ -73,7 +73,7 @@ class ScoredTrack:
             return
         detected = detect_lesions(
             lesions,
-            candidates_from_map(drawn.parts, drawn.candidates),
+            candidates_from_map(drawn.raw_parts, drawn.candidates),
             least_iou=LEAST_IOU,
             voxel_mm3=math.prod(pair.sample.geometry.step),
             case_id=pair.sample.case_id,

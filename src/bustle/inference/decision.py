@@ -163,8 +163,9 @@ class DecisionRule:
     ) -> Answer:
         """What the rule makes of a network's class probabilities and the highest value of its lesion map.
 
-        `statistics` are the picture's own (`picture_statistics`). `lesion` is what was measured of the largest lesion
-        that may be there, which only a rule with descriptors looks at; None counts as an average one.
+        `statistics` are the picture's own (`picture_statistics`), none of a volume. `lesion` is what was measured of
+        the largest lesion that may be there, which only a rule with descriptors looks at; None counts as an average
+        one.
         """
         if self.domain is not None and not self.domain.holds(statistics):
             return Answer(decision="no breast ultrasound", probabilities={}, possible=())

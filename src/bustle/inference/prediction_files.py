@@ -43,7 +43,7 @@ from bustle.io.volume import (
 
 MASK, NETWORK_MASK, PROBABILITY, OVERLAY = "mask.png", "network_mask.png", "probability.png", "overlay.png"
 RAW_MASK = "raw_mask.png"
-"""What the network itself drew on an image, where the answer has another mask."""
+"""What the network itself drew, where the answer has another mask."""
 PICTURE_SUFFIX, VOLUME_SUFFIX = ".png", ".nrrd"
 MAP_SUFFIXES = (PICTURE_SUFFIX, *WRITTEN_SUFFIXES)
 """Endings of the maps that are read."""
@@ -99,11 +99,12 @@ def write_prediction(
         write_png(folder / OVERLAY, overlay)
     drawn = prediction.segmentation
     if drawn is not None:
-        mask = drawn.mask if isinstance(drawn, ImageSegmentation) else drawn.parts
+        on_image = isinstance(drawn, ImageSegmentation)
+        mask, raw = (drawn.mask, drawn.raw_mask) if on_image else (drawn.parts, drawn.raw_parts)
         _write_map(folder / MASK, mask, place=grid.geometry)
         _write_map(folder / NETWORK_MASK, drawn.network_mask, place=grid.network)
-        if isinstance(drawn, ImageSegmentation) and drawn.raw_mask is not None:
-            _write_map(folder / RAW_MASK, drawn.raw_mask, place=grid.geometry)
+        if raw is not None:
+            _write_map(folder / RAW_MASK, raw, place=grid.geometry)
         if save_probability:
             _write_map(folder / PROBABILITY, _as_bytes(drawn.probability), place=grid.geometry)
     maps = []
@@ -247,10 +248,15 @@ def _network_mask(folder: Path, record: ImageRecord | VolumeRecord) -> NetworkMa
 
 
 def _own_mask(file: Path, record: ImageRecord | VolumeRecord, *, folder: Path) -> StoredImageMask | StoredVolumeMask:
-    network = _network_mask(folder, record)
+    network, raw = _network_mask(folder, record), existing_map(folder, RAW_MASK)
     if isinstance(record, VolumeRecord):
-        return StoredVolumeMask(read_numbers_volume(file), candidates=record.drawn.candidates, network=network)
-    lesions, raw = record.drawn.lesions, existing_map(folder, RAW_MASK)
+        return StoredVolumeMask(
+            read_numbers_volume(file),
+            candidates=record.drawn.candidates,
+            network=network,
+            raw=None if raw is None else read_numbers_volume(raw),
+        )
+    lesions = record.drawn.lesions
     return StoredImageMask(
         read_mask(file),
         lesion_count=None if lesions is None else len(lesions),

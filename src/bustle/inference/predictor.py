@@ -261,7 +261,7 @@ def _pipeline(
     if isinstance(data, PatchData):
         from bustle.inference.volume_prediction import VolumePipeline  # needs SciPy, which images do not
 
-        return VolumePipeline(backend, data, provenance)
+        return VolumePipeline(backend, data, provenance, rule)
     return ImagePipeline(backend, data, provenance, rule)
 
 

@@ -48,12 +48,14 @@ class StoredImageMask:
 class StoredVolumeMask:
     """What is drawn in a volume: `parts` uint8 `D H W` numbers the mask's voxels by the `candidates`, from 1.
 
-    Without `candidates` the numbers mean nothing.
+    Without `candidates` the numbers mean nothing. `raw` is what the network itself drew, numbered in the same way,
+    where an answer changed that.
     """
 
     parts: NDArray[np.uint8]
     candidates: tuple[LesionCandidate, ...] | None = None
     network: NetworkMask | None = None
+    raw: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -64,9 +66,12 @@ class StoredVolumeMask:
         return self.parts > 0
 
     @property
+    def raw_parts(self) -> NDArray[np.uint8]:
+        return self.parts if self.raw is None else self.raw
+
+    @property
     def raw_mask(self) -> NDArray[np.bool_]:
-        """What the network itself drew, which no answer changes in volumes."""
-        return self.mask
+        return self.raw_parts > 0
 
     @property
     def lesion_count(self) -> int | None:

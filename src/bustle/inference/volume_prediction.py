@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.core.answer import Answer
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError
 from bustle.core.memory import available_memory
@@ -18,15 +20,16 @@ from bustle.core.types import Geometry, LesionCandidate, Prediction, VolumeSegme
 from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
 from bustle.inference.backend import Backend, NetworkOutput
-from bustle.inference.decision import most_probable, named
+from bustle.inference.decision import DecisionRule, most_probable, named
 from bustle.inference.pipeline import Item
-from bustle.inference.sliding_window import cut
+from bustle.inference.sliding_window import cut, overlap_of
 from bustle.inference.volume_search import (
     NOT_DRAWN,
-    Answer,
     FoundLesion,
+    PatchOutput,
     Search,
     look_at,
+    part_about_peak,
     search,
     together,
     window_about,
@@ -38,11 +41,15 @@ BYTES_PER_VOXEL, BYTES_PER_CUBIC_VOXEL = 16, 14
 
 @dataclass(frozen=True)
 class VolumePipeline:
-    """Predicts volumes as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction."""
+    """Predicts volumes as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction.
+
+    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify.
+    """
 
     backend: Backend
     data: PatchData
     provenance: ModelProvenance
+    rule: DecisionRule | None = None
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` as `check_volume` does."""
@@ -70,13 +77,19 @@ class VolumePipeline:
             meaning=self.backend.mask_meaning,
         )
         class_probabilities = named(classes, classes=self.data.classes)
+        drawn = None if found is None else _segmentation(found, grid=grid, data=self.data)
+        answer = None
+        if self.rule is not None and found is not None and drawn is not None and class_probabilities is not None:
+            answer = self.rule.answer(class_probabilities, peak=drawn.candidates[0].score, statistics=(), lesion=None)
+            drawn = _decided(drawn, found.looks[0], answer=answer, grid=grid)
         return Prediction(
             case_id=item.case_id,
             geometry=grid.geometry,
             mapping=grid.mapping,
-            segmentation=None if found is None else _segmentation(found, grid=grid, data=self.data),
+            segmentation=drawn,
             class_probabilities=class_probabilities,
-            decision=most_probable(class_probabilities),
+            decision=most_probable(class_probabilities) if answer is None else answer.decision,
+            answer=answer,
             centre=item.centre,
             provenance=self.provenance,
         )
@@ -123,11 +136,11 @@ def _found(
             raise ValueError("a network without a mask cannot search")
         return None, _first(run(cut(volume, window_about(place, size=data.size))).classes)
 
-    def look(patch: NDArray[np.uint8]) -> Answer:
+    def look(patch: NDArray[np.uint8]) -> PatchOutput:
         output = run(patch)
         if output.mask_channels is None:
             raise ValueError("the network gives no mask, although its channels have a meaning")
-        return Answer(output.mask_channels[0], _first(output.classes))
+        return PatchOutput(output.mask_channels[0], _first(output.classes))
 
     if place is None:
         found = search(volume, size=data.size, look=look, meaning=meaning)
@@ -151,6 +164,35 @@ def _segmentation(found: Search, *, grid: VolumeGrid, data: PatchData) -> Volume
         parts=parts,
         network_mask=found.parts > 0,
         candidates=_candidates(found.looks, parts, grid=grid, data=data),
+    )
+
+
+def _decided(
+    drawn: VolumeSegmentation, surest: FoundLesion, *, answer: Answer, grid: VolumeGrid
+) -> VolumeSegmentation:
+    """What is drawn as the answer has it: nothing, or where the network drew nothing what is suspected.
+
+    The candidates keep the network's own scores.
+    """
+    if answer.draws_nothing == (not drawn.parts.any()):
+        return drawn
+    if answer.draws_nothing:
+        parts = np.zeros_like(drawn.parts)
+    else:
+        suspected = np.zeros(grid.mapping.network_size, np.float32)
+        inner, outer = overlap_of(surest.window, suspected.shape)
+        suspected[outer] = part_about_peak(surest.probability[inner])
+        parts = (grid.map_to_original(suspected) > 0.5).astype(np.uint8)
+    places = [grid.place_to_network(candidate.centre) for candidate in drawn.candidates]
+    measured = grid.measure(parts, places=places)
+    return dataclasses.replace(
+        drawn,
+        parts=parts,
+        raw_parts=drawn.parts,
+        candidates=tuple(
+            dataclasses.replace(candidate, **part._asdict())
+            for candidate, part in zip(drawn.candidates, measured, strict=True)
+        ),
     )
 
 

@@ -30,14 +30,14 @@ TOUCHING = np.ones((3, 3, 3), bool)
 """Voxels that share a face, an edge or a corner are one lesion."""
 
 
-class Answer(NamedTuple):
+class PatchOutput(NamedTuple):
     """What a network says of one patch: probabilities of its mask channels `K d h w`, and of its classes `N`."""
 
     mask_channels: NDArray[np.float32]
     classes: NDArray[np.float32] | None
 
 
-Look = Callable[[NDArray[np.uint8]], Answer]
+Look = Callable[[NDArray[np.uint8]], PatchOutput]
 """Runs a network with a mask on one patch `C d h w`."""
 
 
@@ -132,6 +132,12 @@ def _nearest_part(mask: NDArray[np.bool_], place: Sequence[float]) -> NDArray[np
     voxels = np.argwhere(mask)
     nearest = voxels[np.square(voxels - np.asarray(place)).sum(axis=1).argmin()]
     return parts == parts[tuple(nearest)]
+
+
+def part_about_peak(probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The connected part of a lesion map `d h w` that holds its peak and exceeds half of it."""
+    parts, _ = _connected(probability > probability.max() / 2)
+    return parts == parts[np.unravel_index(int(probability.argmax()), probability.shape)]
 
 
 def _connected(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
