@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -65,6 +66,18 @@ def test_a_backup_is_put_back_as_it_was(read: Page, kept: Path, tmp_path: Path, 
     assert after == before
     assert files(tmp_path / "new") == files(read.folder)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_number_leads_to_the_same_cases_on_another_machine(
+    read: Page, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    restore(kept, DataFolder(tmp_path / "new"), None)
+    number = {"number": "4711"}
+    here = read.client.post("/api/patients/find", json=number).json()
+    assert here["cases"] == [read.case("image.dcm")["id"]]
+    monkeypatch.setenv("BUSTLE_CACHE", str(tmp_path / "other"))
+    there = read.served_by(dataclasses.replace(read.server, data=DataFolder(tmp_path / "new")))
+    assert there.client.post("/api/patients/find", json=number).json() == here
 
 
 def test_a_backup_is_for_its_owners_eyes_and_replaces_nothing(read: Page, kept: Path):

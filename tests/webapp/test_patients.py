@@ -55,6 +55,17 @@ def test_a_patient_is_found_by_the_number_in_the_files_which_is_kept_nowhere(dro
     assert dropped.client.post("/api/patients/find", json={"number": "4713"}).status_code == 404
 
 
+def test_the_page_keeps_its_pseudonyms_where_the_machines_cache_is_lost(
+    dropped: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (file,) = (dropped.folder / "uploads" / dropped.case("one.dcm")["drop"]).glob("*.dcm")
+    monkeypatch.setenv("BUSTLE_CACHE", str(tmp_path))
+    dropped.drop({"again.dcm": file.read_bytes()})
+    again = dropped.case("again.dcm")
+    assert again["patient"] == dropped.case("one.dcm")["patient"] == found(dropped)[1]
+    assert dropped.client.delete(f"/api/cases/{again['id']}").status_code == 204
+
+
 def test_a_patients_data_are_handed_over_and_nobody_elses(dropped: Page):
     _, patient, cases = found(dropped)
     answer = dropped.client.get(f"/api/patients/{patient}/data")

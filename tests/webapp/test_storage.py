@@ -11,8 +11,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from tests.webapp.conftest import PICTURE, Page
 
 from bustle.core.errors import InputError
+from bustle.io.dicom.pseudonyms import machine_salt
 from bustle.jobs.stage import JobInHand, PostponedError
 from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.pseudonym_salt import keep_salt, page_salt
 from bustle.webapp.read_drop import DropReader
 from bustle.webapp.tables import Drop
 
@@ -48,6 +50,16 @@ def test_a_lost_data_folder_is_fetched_and_what_is_deleted_is_gone_from_both(sto
     assert stored.client.delete(f"/api/cases/{case}").status_code == 204
     assert [name for name in MemoryFileSystem.store if case in name or before["drop"] in name] == []
     assert not (stored.folder / "cases" / case).exists()
+
+
+def test_a_lost_data_folder_has_the_same_pseudonyms_again(stored: Page, tmp_path: Path):
+    salt = page_salt(stored.server.data)
+    stored.server.data.keep(stored.server.data.salt)
+    lost = DataFolder.at(tmp_path / "data", "memory://bucket/page")
+    keep_salt(lost)
+    assert page_salt(lost) == salt
+    keep_salt(DataFolder.at(tmp_path / "first", "memory://bucket/other"))
+    assert page_salt(DataFolder.at(tmp_path / "second", "memory://bucket/other")) == machine_salt()
 
 
 def test_a_storage_that_is_away_postpones_the_reading_and_loses_nothing(

@@ -45,6 +45,7 @@ from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.provider import Provider, ProviderSettings
+from bustle.webapp.pseudonym_salt import keep_salt
 from bustle.webapp.read_drop import DropReader, told
 from bustle.webapp.server import CurrentServer, CurrentSession, PageSettings, Server
 from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
@@ -111,6 +112,7 @@ def open_server(settings: PageSettings) -> Iterator[Server]:
     with ExitStack() as stack:
         data = DataFolder.at(settings.data, settings.storage)
         data.make()
+        keep_salt(data)
         model = ModelInUse(Predictor.open(settings.model))
         sessions = open_database(page_url(data, settings.database))
         stack.callback(sessions.kw["bind"].dispose)

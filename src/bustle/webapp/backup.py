@@ -1,7 +1,8 @@
 """A page as one file: taken while the server works, and put back into an empty place.
 
-The file is a ZIP archive: `backup.json`, the rows as `tables/NAME.jsonl`, and the dropped files and cases as they lie
-in the data folder. What is unpacked of archives and the list of work are not in it: the server makes them again.
+The file is a ZIP archive: `backup.json`, the rows as `tables/NAME.jsonl`, and the dropped files, the cases and the
+salt of pseudonyms as they lie in the data folder. What is unpacked of archives and the list of work are not in it:
+the server makes them again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bustle.data.prepared.building_folder import building_folder
 from bustle.jobs.database import sqlite_url
 from bustle.webapp.accounts import OWNER
 from bustle.webapp.audit_trail import note
-from bustle.webapp.data_folder import DataFolder
+from bustle.webapp.data_folder import SALT, DataFolder
 from bustle.webapp.database import NEWEST, alone_in, connected, page_url, revision, upgrade_to
 from bustle.webapp.table_rows import insert_lines, kept_tables, lines_of, snapshot
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
@@ -79,8 +80,8 @@ def restore(path: Path, data: DataFolder, database: str | None) -> Kept:
                 built.make()
                 place = sqlite_url(built.database) if database is None else url
                 kept = _read(archive, about, built, engine=connected(place), to=data)
-            for kind in ("uploads", "cases"):
-                data.keep(data.path / kind)
+            for name in (SALT, "uploads", "cases"):
+                data.keep(data.path / name)
             return kept
         except OSError as error:
             raise write_error(data.path, error) from error
@@ -127,9 +128,8 @@ def _rows_of(table: Table) -> str:
 def _places(connection: Connection) -> set[str]:
     """Where in the data folder all that the rows tell of is."""
     uploads = connection.execute(select(DroppedFile.drop_id, DroppedFile.stored))
-    return {f"uploads/{drop}/{stored}" for drop, stored in uploads} | {
-        f"cases/{case}" for case in connection.scalars(select(Case.id))
-    }
+    cases = connection.scalars(select(Case.id))
+    return {SALT, *(f"uploads/{drop}/{stored}" for drop, stored in uploads), *(f"cases/{case}" for case in cases)}
 
 
 def _copy(archive: zipfile.ZipFile, root: Path, place: str) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from bustle.core.files import write_error
 from bustle.webapp.storage import Storage
 
+SALT = "pseudonym-salt"
 VolumePart = Literal["first", "voxels", "mask"]
 
 
@@ -57,6 +58,11 @@ class DataFolder:
     @property
     def jobs(self) -> Path:
         return self.path / "jobs.sqlite3"
+
+    @property
+    def salt(self) -> Path:
+        """Of the pseudonyms of its patients."""
+        return self.path / SALT
 
     def drop(self, drop: str) -> Path:
         """The folder of what was dropped at once."""

@@ -7,12 +7,14 @@ from fastapi.responses import FileResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bustle.io.dicom.pseudonyms import pseudonym, salted_with
 from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.archive_response import ARCHIVE
 from bustle.webapp.audit_trail import note
 from bustle.webapp.deletion import delete_rows
 from bustle.webapp.messages import PatientCases, PatientNumber, Problem
 from bustle.webapp.personal_data import personal_data
+from bustle.webapp.pseudonym_salt import page_salt
 from bustle.webapp.server import CurrentServer, CurrentSession
 from bustle.webapp.tables import Case
 
@@ -25,11 +27,10 @@ router = APIRouter(
 
 
 @router.post("/find")
-def find_patient(asked: PatientNumber, session: CurrentSession) -> PatientCases:
+def find_patient(asked: PatientNumber, session: CurrentSession, server: CurrentServer) -> PatientCases:
     """Whose number it is. It stands in the body, because addresses end in logs."""
-    from bustle.io.dicom.pseudonyms import pseudonym
-
-    patient = pseudonym(asked.number.strip(), kind="patient")
+    with salted_with(page_salt(server.data)):
+        patient = pseudonym(asked.number.strip(), kind="patient")
     return PatientCases(patient=patient, cases=[case.id for case in _cases_of(session, patient)])
 
 

@@ -27,6 +27,7 @@ from bustle.inference.inputs import InputImage
 from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import PredictionRecord, read_record
 from bustle.inference.predictor import Predictor
+from bustle.io.dicom.pseudonyms import salted_with
 from bustle.io.raster import read_image, write_png
 from bustle.io.volume import is_volume
 from bustle.jobs.stage import JobInHand, PlainValues, PostponedError
@@ -36,6 +37,7 @@ from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.dropped_file import is_spent, pick_dropped
 from bustle.webapp.full_disk import NO_SPACE, is_full_disk
+from bustle.webapp.pseudonym_salt import page_salt
 from bustle.webapp.shown_volume import write_outlined, write_shown
 from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
 
@@ -87,7 +89,8 @@ class DropReader:
         remarks: list[str] = []
         problem, picked = None, None
         try:
-            picked = pick_dropped(path, hear=lambda text: remarks.append(_remark(text, path)))
+            with salted_with(page_salt(self.data)):
+                picked = pick_dropped(path, hear=lambda text: remarks.append(_remark(text, path)))
         except InputError as error:
             if isinstance(error.__cause__, OSError):
                 raise PostponedError(told(error)) from error
