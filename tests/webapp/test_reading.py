@@ -7,8 +7,10 @@ import io
 import itertools
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import cv2
@@ -200,7 +202,9 @@ def test_a_clip_has_an_answer_and_a_picture_and_is_not_read_on_the_page(page: Pa
     assert page.client.get(f"/api/cases/{case['id']}/export/png").status_code == 409
 
 
-def test_a_frame_of_a_clip_is_seen_corrected_signed_and_exported_like_an_image(page: Page):
+def test_a_frame_of_a_clip_is_seen_corrected_signed_and_exported_like_an_image(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+):
     case = page.case("clip.dcm")
     clip = page.client.get(f"/api/cases/{case['id']}/clip").json()
     assert [frame["number"] for frame in clip["frames"]] == [1, 2]
@@ -211,7 +215,19 @@ def test_a_frame_of_a_clip_is_seen_corrected_signed_and_exported_like_an_image(p
     np.testing.assert_array_equal(decoded(shown.content, cv2.IMREAD_GRAYSCALE), mirrored)
     assert page.client.get(f"/api/cases/{case['id']}/frames/3/picture").status_code == 404
 
-    asked = [page.client.post(f"/api/cases/{case['id']}/frames/2/case") for _ in range(2)]
+    read, other_too, reading = DropReader.read_image, Event(), []
+
+    def slowly(*asked: Any) -> None:
+        reading.append(asked)
+        if len(reading) == 2:
+            other_too.set()
+        other_too.wait(0.2)  # as long as somebody else may need to begin the same
+        read(*asked)
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor() as threads:
+        patched.setattr(DropReader, "read_image", slowly)
+        asked = list(threads.map(page.client.post, 2 * [f"/api/cases/{case['id']}/frames/2/case"]))
+    assert len(reading) == 1
     assert [answer.status_code for answer in asked] == [201, 201]
     made = asked[0].json()
     assert made == asked[1].json()

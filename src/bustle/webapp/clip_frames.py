@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import HTTPException
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from bustle.core.study_layout import ClipLayout
 from bustle.data.prepared.lesion_measures import outer_contour
@@ -28,6 +28,7 @@ from bustle.reading.read_clips import read_clip_record
 from bustle.webapp.clip_messages import ClipInfo, ClipLesionInfo, FrameInfo
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import dropped_image, pick_dropped
+from bustle.webapp.named_locks import NamedLocks
 from bustle.webapp.read_drop import DropReader
 from bustle.webapp.tables import Case, DroppedFile, now
 
@@ -97,49 +98,47 @@ def frame_case(
     clip: Clip,
     file: DroppedFile,
     reader: DropReader,
+    locks: NamedLocks,
 ) -> Case:
     """The case of one frame, made and read where it is not there: from then on it is like an image's.
 
-    Raises `HTTPException` for a frame that cannot be read.
+    Whoever asks for the same frame at once waits in `locks` and gets the same case. Raises `HTTPException` for a
+    frame that cannot be read, and where its clip was deleted meanwhile.
     """
     case_id = hashlib.sha256(f"{case.id}/{number}".encode()).hexdigest()[:20]
+    with locks.of(case_id):
+        with reader.sessions() as session:
+            found = session.get(Case, case_id)
+            if found is not None:
+                return found
+        image = _image(case, number, clip=clip, data=reader.data, file=file, case_id=case_id)
+        row = Case(
+            id=case_id,
+            drop_id=case.drop_id,
+            file_id=case.file_id,
+            number=case.number,
+            made=now(),
+            name=f"{case.name}: frame {number}",
+            folder=image.name,
+            kind="image",
+            is_dicom=image.dicom is not None,
+            patient=case.patient,
+            clip_id=case.id,
+            frame=number,
+            width=0,
+            height=0,
+            version=0,
+        )
+        reader.read_image(image, row)
+        if row.problem is not None:
+            raise HTTPException(422, row.problem)
+        try:
+            with reader.sessions.begin() as session:
+                session.add(row)
+        except IntegrityError:  # without its dropped file
+            reader.data.remove_case(case_id)
+            raise HTTPException(404, "there is no such case") from None
     with reader.sessions() as session:
-        found = session.get(Case, case_id)
-        if found is not None:
-            return found
-    image = _image(case, number, clip=clip, data=reader.data, file=file, case_id=case_id)
-    row = Case(
-        id=case_id,
-        drop_id=case.drop_id,
-        file_id=case.file_id,
-        number=case.number,
-        made=now(),
-        name=f"{case.name}: frame {number}",
-        folder=image.name,
-        kind="image",
-        is_dicom=image.dicom is not None,
-        patient=case.patient,
-        clip_id=case.id,
-        frame=number,
-        width=0,
-        height=0,
-        version=0,
-    )
-    reader.read_image(image, row)
-    if row.problem is not None:
-        raise HTTPException(422, row.problem)
-    return _kept(row, reader.sessions)
-
-
-def _kept(row: Case, sessions: sessionmaker[Session]) -> Case:
-    """The row, or the one that somebody else was faster to make."""
-    case_id = row.id
-    try:
-        with sessions.begin() as session:
-            session.add(row)
-    except IntegrityError:
-        pass
-    with sessions() as session:
         return session.get_one(Case, case_id)
 
 

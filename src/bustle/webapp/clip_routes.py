@@ -58,7 +58,7 @@ def read_frame(
     _check(clip, number)
     file = session.get_one(DroppedFile, case.file_id)
     reader = DropReader(server.sessions, server.data, server.model.predictor)
-    made = frame_case(case, number, clip=clip, file=file, reader=reader)
+    made = frame_case(case, number, clip=clip, file=file, reader=reader, locks=server.frames)
     return summary(session.get_one(Case, made.id))
 
 

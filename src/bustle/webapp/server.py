@@ -16,6 +16,7 @@ from bustle.webapp.clip_frames import OpenClips
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.named_locks import NamedLocks
 from bustle.webapp.provider import Provider
 from bustle.webapp.tables import Case
 
@@ -56,6 +57,8 @@ class Server:
     limits: LoginLimits = field(default_factory=LoginLimits)
     rated: RatedCases = field(default_factory=RatedCases)
     clips: OpenClips = field(default_factory=OpenClips)
+    frames: NamedLocks = field(default_factory=NamedLocks)
+    """Of clips' frames that are being made cases."""
 
 
 def current_server(request: Request) -> Server:
