@@ -6,12 +6,14 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from bustle.cli.main import build_parser
 from bustle.node.settings import read_settings
+from bustle.webapp.public_url import public_url
 
 ROOT = Path(__file__).parents[1]
 CONTAINERS = ROOT / "containers"
@@ -35,6 +37,9 @@ def test_every_image_has_a_version_and_every_port_is_this_machines(composed: dic
 def test_the_commands_are_bustles(composed: dict[str, Any]):
     served = build_parser("serve").parse_args(composed["services"]["page"]["command"])
     assert served.database == "postgresql://bustle@database/bustle"
+    given, _, otherwise = served.public_url.removesuffix("}").partition(":-")
+    assert given == "${BUSTLE_PUBLIC_URL"
+    assert composed["services"]["page"]["ports"] == [f"127.0.0.1:8765:{urlsplit(public_url(otherwise)).port}"]
     assert composed["services"]["database"]["environment"]["POSTGRES_USER"] == "bustle"
     run = build_parser("node").parse_args(composed["services"]["node"]["command"])
     assert str(run.settings) == composed["services"]["node"]["volumes"][1].split(":")[1]
@@ -49,6 +54,8 @@ def test_the_container_file_installs_extras_that_there_are_and_serves():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (extras,) = re.findall(r"\$\{wheel\}\[([\w,]+)\]", text)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
+    needed = {"app", "node", "sso", "s3", "volumes"}  # by the node, and by options of the page
+    assert needed <= set(extras.split(","))
     for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", text, flags=re.MULTILINE):
         assert all((ROOT / name).exists() for name in copied.split())
     (command,) = re.findall(r"^CMD (.*)$", text, flags=re.MULTILINE)

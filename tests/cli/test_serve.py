@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bustle.cli.main import main
+from bustle.webapp.public_url import public_url
 from bustle.webapp.serve import name_in_address
 
 
@@ -17,6 +18,26 @@ def test_what_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str
         main(["serve", f"--port={port}"])
     assert ended.value.code == 2
     assert "is no port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://Scans.Example.org/", "https://scans.example.org"),
+        ("https://scans.example.org:443", "https://scans.example.org"),
+        ("http://[::1]:8443", "http://[::1]:8443"),
+    ],
+)
+def test_a_public_address_is_the_origin_that_browsers_send(given: str, origin: str):
+    assert public_url(given) == origin
+
+
+@pytest.mark.parametrize(
+    "given", ["scans.example.org", "https://", "https://a/b", "https://a?b", "https://me@a", "https://a:x", "ftp://a"]
+)
+def test_what_is_no_public_address_is_refused(given: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["serve", "--public-url", given]) == 2
+    assert "is no address of a page" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

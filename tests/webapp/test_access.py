@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
+import dataclasses
+from typing import Any, cast
 
 import pytest
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from tests.webapp.conftest import HOST, Page
 
-from bustle.webapp.app import ANYBODY, LEAST_ROLE
+from bustle.webapp.app import ANYBODY, LEAST_ROLE, make_app
 from bustle.webapp.roles import ROLES, Role, covers
 
 Asked = tuple[str, str, str]
@@ -83,6 +84,33 @@ def test_another_site_changes_nothing(page: Page):
     for origin, expected in (("https://elsewhere.example", 403), ("null", 403), (HOST, 201)):
         assert page.client.post("/api/drops", headers={"Origin": origin}).status_code == expected, origin
     assert page.client.get("/api/cases", headers={"Host": "elsewhere.example:8765"}).status_code == 421
+
+
+class SomeProvider:
+    """Tells where it would lead a browser back to."""
+
+    def begin(self, back: str) -> tuple[str, str]:
+        return f"https://login.example.org/?back={back}", "state"
+
+
+def test_behind_a_proxy_the_page_is_at_the_public_address_alone(page: Page):
+    """Which the proxy may hand on as name of the host or not."""
+    site, access = "https://scans.example.org:8443", page.app.state.access
+    server = dataclasses.replace(page.server, provider=cast(Any, SomeProvider()))
+    app = make_app(server, dataclasses.replace(access, public_url=site))
+    client = TestClient(app, base_url=HOST, headers=page.client.headers, follow_redirects=False)
+    for host, origin, expected in (
+        ("scans.example.org", site, 201),
+        ("127.0.0.1:8765", site, 201),
+        ("scans.example.org", "https://elsewhere.example", 403),
+        ("elsewhere.example", site, 421),
+    ):
+        sent = client.post("/api/drops", headers={"Host": host, "Origin": origin})
+        assert sent.status_code == expected, (host, origin)
+    led = client.get("/api/provider")
+    assert led.headers["location"].endswith(f"back={site}/api/provider/back")
+    for answer in (led, client.get(f"/?token={access.token}")):
+        assert "; secure" in answer.headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize("path", ["/api/cases", "/api/cases/0", "/"])

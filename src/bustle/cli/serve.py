@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=_port, default=8765, help="default: 8765; 0 is any that is free")
     parser.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="the address of a proxy with TLS before the page, https://NAME: where people open it and an OpenID "
+        "Connect provider sends them back to",
+    )
+    parser.add_argument(
         "--storage",
         metavar="URL",
         help="keep files in S3-compatible storage, s3://BUCKET/FOLDER; --data-dir then is a copy that may be lost",
@@ -91,9 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "restore":
         return serve_backup.run_restore(arguments)
     from bustle.inference.shipped import default_model
+    from bustle.webapp.public_url import public_url
     from bustle.webapp.serve import serve
     from bustle.webapp.server import PageSettings
 
+    public = None if arguments.public_url is None else public_url(arguments.public_url)
     model = arguments.model or default_model()
     with contextlib.ExitStack() as stack:
         data, database = page_place(arguments)
@@ -109,5 +117,5 @@ def run(arguments: argparse.Namespace) -> int:
             sign_in=arguments.sign_in,
             demo=arguments.demo,
         )
-        serve(settings, host=arguments.host, port=arguments.port)
+        serve(settings, host=arguments.host, port=arguments.port, public=public)
     return 0

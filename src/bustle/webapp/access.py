@@ -49,19 +49,32 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The owner's token, and the names under which the server may be asked; empty `hosts`: any name."""
+    """The owner's token, and the names under which the server may be asked; empty `hosts`: any name.
+
+    `public_url` is where a proxy hands on to the server, None without one.
+    """
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     hosts: tuple[str, ...] = LOCAL_HOSTS
+    public_url: str | None = None
 
     def has_host(self, request: Request) -> bool:
         """A page of another site may lead its own name to this machine; a browser then sends that name."""
-        return not self.hosts or urlsplit(f"//{request.headers.get('host', '')}").hostname in self.hosts
+        asked = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        return not self.hosts or asked in (*self.hosts, urlsplit(self.public_url or "").hostname)
+
+    def site(self, request: Request) -> str:
+        """Where a browser finds the page."""
+        return self.public_url or f"{request.url.scheme}://{request.url.netloc}"
+
+    def is_encrypted(self, request: Request) -> bool:
+        """On the way to the browser: a proxy with TLS hands on without."""
+        return self.site(request).startswith("https:")
 
     def is_same_site(self, request: Request) -> bool:
         """Whether what would change something comes from this server's page, or from a program."""
         origin = request.headers.get("origin")
-        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        return origin in (None, self.public_url) or urlsplit(origin).netloc == request.headers.get("host")
 
     def cookie(self, request: Request) -> str:
         """Its name: two servers of one machine share their cookies, whatever their ports."""

@@ -51,9 +51,9 @@ def guard(app: FastAPI, access: Access) -> None:
 
 def set_cookie(response: Response, request: Request, value: str) -> None:
     """Give a browser what it shows from now on; scripts do not see it, and other sites do not make it send it."""
-    name = request.app.state.access.cookie(request)
-    is_encrypted = request.url.scheme == "https"
-    response.set_cookie(name, value, httponly=True, samesite="strict", secure=is_encrypted)
+    access: Access = request.app.state.access
+    is_encrypted = access.is_encrypted(request)
+    response.set_cookie(access.cookie(request), value, httponly=True, samesite="strict", secure=is_encrypted)
 
 
 def _wrong_place(request: Request, access: Access) -> Response | None:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
 from bustle.core.printable import printable
-from bustle.webapp.access import OpenToAll
+from bustle.webapp.access import Access, OpenToAll
 from bustle.webapp.accounts import begin_session, change_role
 from bustle.webapp.audit_trail import note
 from bustle.webapp.guard import set_cookie
@@ -40,7 +40,13 @@ def go_to_provider(request: Request, server: CurrentServer) -> Response:
     response = RedirectResponse(address, status_code=303)
     # Lax: the provider's site leads the browser back here.
     response.set_cookie(
-        _cookie(request), state, max_age=int(LONGEST_SIGN_IN), httponly=True, samesite="lax", path="/api/provider"
+        _cookie(request),
+        state,
+        max_age=int(LONGEST_SIGN_IN),
+        httponly=True,
+        samesite="lax",
+        secure=_access(request).is_encrypted(request),
+        path="/api/provider",
     )
     return response
 
@@ -100,7 +106,11 @@ def _provider(server: Server) -> Provider:
 
 
 def _back(request: Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc}/api/provider/back"
+    return f"{_access(request).site(request)}/api/provider/back"
+
+
+def _access(request: Request) -> Access:
+    return request.app.state.access
 
 
 def _cookie(request: Request) -> str:

@@ -21,8 +21,8 @@ LONGEST_GOODBYE = 5
 """Seconds that requests under way are given when the server ends."""
 
 
-def serve(settings: PageSettings, *, host: str, port: int) -> None:
-    """Serve until Ctrl-C.
+def serve(settings: PageSettings, *, host: str, port: int, public: str | None = None) -> None:
+    """Serve until Ctrl-C; `public` is the `public_url` at which a proxy takes requests for this server.
 
     Raises `InputError` for a port or a data folder that is in use or not to be had, and for what is no model.
     """
@@ -36,14 +36,15 @@ def serve(settings: PageSettings, *, host: str, port: int) -> None:
         raise write_error(data.lock, error) from error
     with _listening(host, port) as listener:
         is_local = host in LOCAL_HOSTS
-        access = Access(hosts=LOCAL_HOSTS if is_local else ())
+        access = Access(hosts=LOCAL_HOSTS if is_local or public else (), public_url=public)
+        site = public or f"http://{name_in_address(host)}:{listener.getsockname()[1]}"
         lines = [
-            f"open http://{name_in_address(host)}:{listener.getsockname()[1]}/?token={access.token}",
+            f"open {site}/?token={access.token}",
             f"what is dropped stays in {data.path}; Ctrl-C ends",
         ]
         if settings.sign_in is not None:
             lines.append("people sign in at the same address with /api/provider behind it")
-        if not is_local:
+        if not is_local and not site.startswith("https:"):
             lines.append("warning: pictures and token travel unencrypted to other machines")
         try:
             with open_server(settings) as server:
