@@ -95,17 +95,20 @@ export function Decide(props: Props) {
             />
           </label>
           {isSecond && signature.field}
+          {detail.kind === "volume" && <p class="hint">{text.volumeOutlines}</p>}
           <div class="row">
             <button class="primary" disabled={cannotKeep || props.isEdited} onClick={() => keep("accepted")}>
               {text.accept}
             </button>
-            <button
-              class={props.isEdited ? "primary" : ""}
-              disabled={cannotKeep || !props.isEdited}
-              onClick={() => keep("corrected")}
-            >
-              {text.correct}
-            </button>
+            {detail.kind === "image" && (
+              <button
+                class={props.isEdited ? "primary" : ""}
+                disabled={cannotKeep || !props.isEdited}
+                onClick={() => keep("corrected")}
+              >
+                {text.correct}
+              </button>
+            )}
             <button disabled={cannotKeep} onClick={() => keep("rejected")}>
               {text.reject}
             </button>

@@ -1,4 +1,5 @@
 /** What the model says and what it rests on. */
+import type { ComponentChildren } from "preact";
 import type { About, Answer, CaseDetail, Lesion, Measured, Moved } from "./api";
 import { number, share } from "./numbers";
 import { fill, language, text } from "./text";
@@ -9,11 +10,13 @@ interface Props {
   about: About | null;
   measured: Measured | null;
   isMeasuring: boolean;
+  /** What else was found. */
+  children?: ComponentChildren;
 }
 
 const FIRST = ["depth_width_ratio", "circularity", "margin_roughness", "echo_contrast", "posterior_contrast"];
 
-export function Evidence({ detail, about, measured, isMeasuring }: Props) {
+export function Evidence({ detail, about, measured, isMeasuring, children }: Props) {
   const answer = measured?.answer ?? detail.answer;
   const lesions = measured?.lesions ?? detail.lesions;
   return (
@@ -41,6 +44,7 @@ export function Evidence({ detail, about, measured, isMeasuring }: Props) {
       {lesions.map((lesion) => (
         <LesionFacts key={lesion.number} lesion={lesion} />
       ))}
+      {children}
     </section>
   );
 }

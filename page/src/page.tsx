@@ -217,6 +217,19 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
     }
   };
 
+  const readingProps = (detail: CaseDetail) => ({
+    detail,
+    person,
+    isSecond: isSecond && detail.status === "signed",
+    readAgain: setIsSecond,
+    replaced: (told: CaseDetail) => {
+      setDetail((old) => (old?.id === told.id ? told : old));
+      void refresh();
+    },
+    reload,
+    remove: () => api.remove(detail.id).then(refresh, refused),
+  });
+
   return (
     <>
       <header>
@@ -267,11 +280,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
             <button onClick={() => api.remove(detail.id).then(refresh, refused)}>{text.deleteCase}</button>
           </section>
         ) : detail.kind === "volume" ? (
-          <VolumeView
-            key={`${detail.id}-${opened}`}
-            detail={detail}
-            remove={() => api.remove(detail.id).then(refresh, refused)}
-          />
+          <VolumeView key={`${detail.id}-${opened}-${isSecond}`} about={about} {...readingProps(detail)} />
         ) : detail.kind === "clip" ? (
           <ClipView
             key={`${detail.id}-${opened}`}
@@ -283,21 +292,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
             remove={() => api.remove(detail.id).then(refresh, refused)}
           />
         ) : (
-          <Reading
-            key={`${detail.id}-${opened}-${isSecond}`}
-            detail={detail}
-            person={person}
-            isSecond={isSecond && detail.status === "signed"}
-            readAgain={setIsSecond}
-            about={about}
-            cases={cases}
-            replaced={(told) => {
-              setDetail((old) => (old?.id === told.id ? told : old));
-              void refresh();
-            }}
-            reload={reload}
-            remove={() => api.remove(detail.id).then(refresh, refused)}
-          />
+          <Reading key={`${detail.id}-${opened}-${isSecond}`} about={about} cases={cases} {...readingProps(detail)} />
         )}
       </main>
       {dialog === "people" && <PeopleDialog person={person} close={() => setDialog(null)} />}

@@ -1,17 +1,18 @@
 /** A volume: three cuts, its surface, and the candidates, each of which is a jump to its place. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { api, type CaseDetail, type Volume } from "./api";
+import { api, type About, type Verdict, type Volume } from "./api";
+import { Decide } from "./decide";
+import { Evidence } from "./evidence";
 import { useKeys } from "./keys";
 import { number, share } from "./numbers";
 import { told } from "./sign_in";
 import { SliceView } from "./slice_view";
 import { fill, text } from "./text";
-import { Verdict } from "./verdict";
+import { useReading, type ReadingProps } from "./use_reading";
 import type { Voxel, VolumeCanvas } from "./volume_canvas";
 
-interface Props {
-  detail: CaseDetail;
-  remove: () => void;
+interface Props extends ReadingProps {
+  about: About | null;
 }
 
 /** Keys that move one voxel on: their axis (column, row, slice) and direction. */
@@ -25,7 +26,9 @@ const STEPS: Record<string, [number, number]> = {
 };
 const FAST = 10;
 
-export function VolumeView({ detail, remove }: Props) {
+export function VolumeView(props: Props) {
+  const { detail, isSecond, about, remove } = props;
+  const reading = useReading(props);
   const canvas = useRef<HTMLCanvasElement>(null);
   const cuts = useRef<VolumeCanvas | null>(null);
   const [volume, setVolume] = useState<Volume | null>(null);
@@ -79,6 +82,8 @@ export function VolumeView({ detail, remove }: Props) {
     setSlice(now);
   };
 
+  const keep = (verdict: Verdict, reader: string | null) => reading.keep(verdict, reader, null);
+
   const candidates = volume?.candidates ?? [];
   useKeys((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !volume || !cuts.current) return;
@@ -97,6 +102,14 @@ export function VolumeView({ detail, remove }: Props) {
       showSlice(slice + step[1] * (event.shiftKey ? FAST : 1));
     } else return;
     event.preventDefault();
+  });
+
+  useKeys((event) => {
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (detail.problem !== null || reading.isSigned || isSecond) return;
+    const key = event.key.toLowerCase();
+    if (key === "a") void keep("accepted", null);
+    else if (key === "x") void keep("rejected", null);
   });
 
   return (
@@ -142,9 +155,7 @@ export function VolumeView({ detail, remove }: Props) {
         </p>
       </section>
       <aside class="side">
-        <section class="evidence" aria-label={text.evidence}>
-          <h2>{text.evidence}</h2>
-          <Verdict {...detail} isLarge />
+        <Evidence detail={detail} about={about} measured={null} isMeasuring={false}>
           {detail.problem !== null && <p class="flag">{detail.problem}</p>}
           {volume && (
             <p class="hint">
@@ -177,13 +188,17 @@ export function VolumeView({ detail, remove }: Props) {
               </ol>
             </>
           )}
-        </section>
-        <section class="decide" aria-label={text.decide}>
-          <p class="hint">{text.volumeDecide}</p>
-          <button class="quiet" onClick={() => confirm(text.deleteSure) && remove()}>
-            {text.deleteCase}
-          </button>
-        </section>
+        </Evidence>
+        {detail.problem === null ? (
+          <Decide {...reading.decide} isEdited={false} keep={keep} />
+        ) : (
+          <section class="decide" aria-label={text.decide}>
+            <p class="hint">{text.volumeDecide}</p>
+            <button class="quiet" onClick={() => confirm(text.deleteSure) && remove()}>
+              {text.deleteCase}
+            </button>
+          </section>
+        )}
       </aside>
     </>
   );

@@ -150,14 +150,24 @@ def database() -> str | None:
 
 
 @pytest.fixture(scope="module")
-def page(folder: Path, database: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def volume_model() -> Path | None:
+    """Of `bustle serve --volume-model`."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def page(
+    folder: Path, database: str | None, volume_model: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
     access = Access()
     pixels = read_image(PICTURE)[0]
     height, width = pixels.shape
     made = data_set(pixels, regions=[region((0, 0, height - 1, width - 1))])
     dicom = written(tmp_path_factory.mktemp("dicom"), made)
     headers = {"Authorization": f"Bearer {access.token}"}
-    settings = PageSettings(data=folder, model=default_model(), database=database, poll=0.02)
+    settings = PageSettings(
+        data=folder, model=default_model(), volume_model=volume_model, database=database, poll=0.02
+    )
     with open_server(settings) as server:
         app = make_app(server, access)
         client = TestClient(app, base_url=HOST, headers=headers)

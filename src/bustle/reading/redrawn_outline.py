@@ -53,6 +53,14 @@ class Redrawn:
     answer: Answer | None
 
 
+def made_by(folder: Path) -> ModelProvenance:
+    """The model that made the prediction in a folder. Raises `InputError` where another tool did."""
+    made = read_record(folder / RECORD).provenance
+    if not isinstance(made, ModelProvenance):
+        raise _made_elsewhere(folder)
+    return made
+
+
 @dataclass(frozen=True)
 class PredictedImage:
     """The folder of one image's prediction, made with its lesion map, and the picture that was predicted."""
@@ -64,13 +72,6 @@ class PredictedImage:
         found = read_record(self.folder / RECORD)
         assert isinstance(found, ImageRecord)
         return found
-
-    def provenance(self) -> ModelProvenance:
-        """The model that made the prediction. Raises `InputError` where another tool did."""
-        made = self.record().provenance
-        if not isinstance(made, ModelProvenance):
-            raise _made_elsewhere(self.folder)
-        return made
 
     def mask(self) -> NDArray[np.bool_]:
         """The answer's own mask; empty of a model that draws nothing."""
@@ -108,7 +109,7 @@ class PredictedImage:
 
         Without an answer about this outline, that about the model's stays, too. Returns that folder.
         """
-        record, provenance = self.record(), self.provenance()
+        record, provenance = self.record(), made_by(self.folder)
         mapping, answer = record.geometry.mapping, redrawn.answer or record.answer
         if mapping is None:
             raise _made_elsewhere(self.folder)

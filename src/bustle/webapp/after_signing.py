@@ -33,7 +33,7 @@ def add_second_reading(
     name = name_under(new.reader, person)
     if name == first.reader or (person.account is not None and person.name == first.person):
         raise HTTPException(409, "you have signed the first reading; the second is somebody else's")
-    check_outlines(new.verdict, new.outlines)
+    check_outlines(case, new.verdict, new.outlines)
     if new.outlines is not None:
         mask_of(predicted_image(case, data), new.outlines)  # refuses what is no outline
     case.second_readings.append(

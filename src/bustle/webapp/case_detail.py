@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,12 +26,14 @@ from bustle.inference.prediction_record import (
     ExplanationRecord,
     ImageRecord,
     LesionRecord,
+    PredictionRecord,
     read_record,
 )
 from bustle.inference.predictor import Predictor
+from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import read_image, read_map
 from bustle.reading.algorithm import algorithm_of
-from bustle.reading.redrawn_outline import PredictedImage, Redrawn
+from bustle.reading.redrawn_outline import PredictedImage, Redrawn, made_by
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.messages import (
     AddendumInfo,
@@ -89,12 +92,26 @@ def status_of(case: Case) -> CaseStatus:
     return "read" if case.reading.signed is None else "signed"
 
 
+def is_answered(case: Case) -> bool:
+    """Whether a model has read it as one image or one volume, so that a person can say what they think of that."""
+    return case.kind == "image" or (case.kind == "volume" and case.problem is None)
+
+
+def answer_folder(case: Case, data: DataFolder) -> Path:
+    """The prediction's files, of a case that is answered."""
+    return prediction_folder(data.case(case.id).answer, case.folder)
+
+
+def algorithm_of_answer(case: Case, data: DataFolder) -> Algorithm:
+    """The model that made the answer, which need not be the one that is in use now."""
+    return algorithm_of(made_by(answer_folder(case, data)))
+
+
 def predicted_image(case: Case, data: DataFolder) -> PredictedImage:
     """The files of an image's case. Raises `InputError` where they are damaged."""
-    folder = data.case(case.id)
-    answer = prediction_folder(folder.answer, case.folder)
+    answer = answer_folder(case, data)
     record = read_record(answer / RECORD)
-    image = read_image(folder.picture)
+    image = read_image(data.case(case.id).picture)
     geometry = Geometry(image.shape[1:], spacing=record.geometry.spacing)
     return PredictedImage(answer, Picture(case.folder, image, geometry, None))
 
@@ -110,9 +127,15 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
         "addenda": [_fields(one, AddendumInfo) for one in case.addenda],
         "second_readings": [_fields(one, SecondReadingInfo) for one in case.second_readings],
     }
-    if case.kind != "image":
+    if not is_answered(case):
         nothing = {"answer": None, "model_digest": None, "lesions": [], "flags": [], "explanations": []}
         return CaseDetail.model_validate(shared | nothing | {"exports": [], "spacing_mm": None})
+    shared |= {
+        "model_digest": algorithm_of_answer(case, data).answers_sha256,
+        "exports": exports_of(case),
+    }
+    if case.kind == "volume":
+        return CaseDetail.model_validate(shared | _of_volume(read_record(answer_folder(case, data) / RECORD)))
     image = predicted_image(case, data)
     record = image.record()
     lesions = [_stored_lesion(number, lesion, record) for number, lesion in enumerate(record.drawn.lesions or (), 1)]
@@ -121,17 +144,26 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
         | {
             "spacing_mm": record.geometry.spacing,
             "answer": _stored_answer(record),
-            "model_digest": algorithm_of(image.provenance()).answers_sha256,
             "lesions": lesions,
             "flags": _flags(record, lesions, image.picture),
             "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
-            "exports": exports_of(case),
         }
     )
 
 
+def _of_volume(record: PredictionRecord) -> dict[str, Any]:
+    """Its voxels and candidates are told by `/api/cases/{id}/volume`."""
+    return {
+        "spacing_mm": None,
+        "answer": _stored_answer(record),
+        "lesions": [],
+        "flags": _flags_of_answer(record),
+        "explanations": [],
+    }
+
+
 def exports_of(case: Case) -> list[ExportFormat]:
-    """What can be made of an image; DICOM objects tell of DICOM images alone."""
+    """What can be made of it; DICOM objects tell of DICOM files alone."""
     return ["png", "json", "pdf", "seg", "sr"] if case.is_dicom else ["png", "json", "pdf"]
 
 
@@ -194,7 +226,7 @@ def _fields(row: Base, message: type[Message]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in message.model_fields}
 
 
-def _stored_answer(record: ImageRecord) -> AnswerInfo | None:
+def _stored_answer(record: PredictionRecord) -> AnswerInfo | None:
     if record.answer is not None:
         return answer_info(record.answer)
     probabilities = probabilities_of(record)
@@ -274,12 +306,17 @@ def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[Measur
             yield MeasuredValue(name=name, title=told.title, value=value, unit=units.get(told.quantity, ""))
 
 
-def _flags(record: ImageRecord, lesions: Sequence[LesionInfo], picture: Picture) -> list[Flag]:
+def _flags_of_answer(record: PredictionRecord) -> list[Flag]:
     flags = [Flag(kind="remark", text=remark) for remark in record.remarks]
     if record.decision == NO_ULTRASOUND:
         flags.append(Flag(kind="other_picture"))
     if record.decision == SUSPECTED:
         flags.append(Flag(kind="suspected"))
+    return flags
+
+
+def _flags(record: ImageRecord, lesions: Sequence[LesionInfo], picture: Picture) -> list[Flag]:
+    flags = _flags_of_answer(record)
     if any(lesion.touches_edge for lesion in lesions):
         flags.append(Flag(kind="cut_off"))
     if marks_in(to_grey(picture.image)).any():

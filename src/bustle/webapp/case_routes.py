@@ -15,7 +15,15 @@ from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.after_signing import add_addendum, add_second_reading
 from bustle.webapp.archive_response import ARCHIVE
 from bustle.webapp.audit_trail import note
-from bustle.webapp.case_detail import detail, explanation_layer, measured_info, predicted_image, spread_layer, summary
+from bustle.webapp.case_detail import (
+    detail,
+    explanation_layer,
+    is_answered,
+    measured_info,
+    predicted_image,
+    spread_layer,
+    summary,
+)
 from bustle.webapp.deletion import delete_rows
 from bustle.webapp.exports import export
 from bustle.webapp.messages import (
@@ -167,11 +175,12 @@ def take_along(
     case: NamedCase, kind: ExportFormat, session: CurrentSession, server: CurrentServer, person: CurrentPerson
 ) -> Response:
     """The newest reading, and without one the model's answer, as a file."""
-    _check_image(case)
+    if not is_answered(case):
+        raise HTTPException(409, "only of single images, and of volumes that a model has read, there are files")
     redrawn = redrawn_by_reader(case, server.data)
     told = detail(case, server.data, measured=redrawn)
     if kind not in told.exports:
-        raise HTTPException(422, "only of DICOM images there are DICOM objects")
+        raise HTTPException(422, "only of DICOM files there are DICOM objects")
     stored = session.get_one(DroppedFile, case.file_id).stored
     made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data)
     note(session, person.name, "case exported", case=case.id, version=case.version, kind=kind)

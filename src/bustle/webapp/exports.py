@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.core.object_formats import ObjectFormat
@@ -17,19 +18,22 @@ from bustle.core.types import CLASS_NAMES
 from bustle.drawing.outlines import PREDICTED, as_canvas, draw_outline
 from bustle.drawing.overlay import line_width
 from bustle.drawing.overlay_planes import outline_plane
-from bustle.inference.prediction_files import prediction_folder
+from bustle.inference.prediction_files import OVERLAY, prediction_folder
 from bustle.io.dicom.result_content import Algorithm
-from bustle.io.raster import as_png
-from bustle.reading.algorithm import algorithm_of
-from bustle.reading.redrawn_outline import PredictedImage, Redrawn, outlines_digest
+from bustle.io.raster import as_png, read_image
+from bustle.reading.redrawn_outline import Redrawn, outlines_digest
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number
-from bustle.webapp.case_detail import predicted_image
+from bustle.webapp.case_detail import algorithm_of_answer, answer_folder, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import dropped_image
 from bustle.webapp.messages import CaseDetail, ExportFormat, ReadingInfo
 from bustle.webapp.readings import as_outlines
+from bustle.webapp.shown_volume import volume_info
 from bustle.webapp.tables import Case
+
+MOST_TOLD = 3
+"""Lesions whose sizes stand on the page."""
 
 
 @dataclass(frozen=True)
@@ -55,47 +59,79 @@ def export(
     Raises `InputError` for what cannot be made.
     """
     name = f"bustle-{case.id}"
-    image = predicted_image(case, data)
-    mask = image.mask() if redrawn is None else redrawn.mask
-    if detail.reading is not None and detail.reading.verdict == "rejected":
-        mask = np.zeros_like(mask)
     if kind == "json":
         return Exported(detail.model_dump_json(indent=1).encode(), "application/json", f"{name}.json")
     if kind == "png":
-        canvas = as_canvas(image.picture.image)
-        draw_outline(canvas, mask, colour=PREDICTED, thickness=line_width(canvas.shape[:2]), smooth=False)
+        picture = _picture(case, redrawn, data)
+        canvas = as_canvas(picture.pixels)
+        draw_outline(canvas, picture.mask, colour=PREDICTED, thickness=line_width(canvas.shape[:2]), smooth=False)
         return Exported(as_png(np.ascontiguousarray(canvas.transpose(2, 0, 1))), "image/png", f"{name}.png")
-    algorithm = _algorithm(case, image)
+    algorithm = _algorithm(case, data)
     if kind == "pdf":
+        picture = _picture(case, redrawn, data)
         shown = SheetPicture(
             title=case.name,
-            pixels=image.picture.image,
-            outline=outline_plane(mask, suspected=False),
-            lines=tuple(_lines(detail)),
+            pixels=picture.pixels,
+            outline=outline_plane(picture.mask, suspected=False),
+            lines=tuple(_lines(detail, _lesion_lines(case, detail, data))),
         )
         page = draw_result_sheet([shown], left_out=0, model=algorithm.name, version=algorithm.full_version)
         return Exported(page, "application/pdf", f"{name}.pdf")
     path = data.upload(case.drop_id, stored)
-    content = _object(case, kind, image, redrawn=redrawn, path=path, algorithm=algorithm, data=data)
+    content = _object(case, kind, redrawn=redrawn, path=path, algorithm=algorithm, data=data)
     return Exported(content, "application/dicom", f"{name}-{kind}.dcm")
 
 
-def _lines(detail: CaseDetail) -> Sequence[str]:
+@dataclass(frozen=True)
+class _Picture:
+    """What is shown of a case: `pixels` uint8 `C H W`, and a mask bool `H W` that is not yet drawn on them."""
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+
+
+def _picture(case: Case, redrawn: Redrawn | None, data: DataFolder) -> _Picture:
+    """Of a volume the cuts with its outlines already drawn, or its middle slice where these are rejected."""
+    if case.kind == "volume":
+        shown = data.case(case.id).picture if _is_rejected(case) else answer_folder(case, data) / OVERLAY
+        pixels = read_image(shown)
+        return _Picture(pixels, np.zeros(pixels.shape[1:], bool))
+    image = predicted_image(case, data)
+    mask = image.mask() if redrawn is None else redrawn.mask
+    return _Picture(image.picture.image, np.zeros_like(mask) if _is_rejected(case) else mask)
+
+
+def _is_rejected(case: Case) -> bool:
+    return case.reading is not None and case.reading.verdict == "rejected"
+
+
+def _lesion_lines(case: Case, detail: CaseDetail, data: DataFolder) -> list[str]:
+    """The largest lesions' sizes, as far as the reader leaves them."""
+    if _is_rejected(case):
+        return []
+    if case.kind == "volume":
+        candidates = volume_info(data.case(case.id), case.folder).candidates
+        drawn = [one for one in candidates if one.volume_mm3 > 0]
+        return [f"Lesion {one.number}: {number(one.volume_mm3, 'mm³')} mm³" for one in drawn[:MOST_TOLD]]
+    lines = []
+    for lesion in (detail.lesions if detail.measured is None else detail.measured.lesions)[:MOST_TOLD]:
+        long, short = (number(value, lesion.unit) for value in (lesion.long_axis, lesion.short_axis))
+        lines.append(f"Lesion {lesion.number}: {long} x {short} {lesion.unit}")
+    return lines
+
+
+def _lines(detail: CaseDetail, lesions: Sequence[str]) -> Sequence[str]:
     """What stands below the picture: the model's words first, then the reader's."""
     reading, measured = detail.reading, detail.measured
     corrected = None if measured is None else measured.answer
     answer = corrected or detail.answer
-    lesions = detail.lesions if measured is None else measured.lesions
-    lines = []
+    lines: list[str] = []
     if answer is not None:
         told = ", ".join(
             f"{name} {answer.probabilities[name]:.2f}" for name in CLASS_NAMES if name in answer.probabilities
         )
         lines.append(f"AI: {answer.decision}: {told}" + (", about the corrected outline" if corrected else ""))
-    if reading is None or reading.verdict != "rejected":
-        for lesion in lesions[:3]:
-            long, short = (number(value, lesion.unit) for value in (lesion.long_axis, lesion.short_axis))
-            lines.append(f"Lesion {lesion.number}: {long} x {short} {lesion.unit}")
+    lines += lesions
     if reading is None:
         return [*lines, "Not read by a person"]
     birads = "no category" if reading.birads is None else f"BI-RADS {reading.birads}"
@@ -129,9 +165,8 @@ def _place(reading: ReadingInfo) -> str:
     return ", ".join(told).capitalize()
 
 
-def _algorithm(case: Case, image: PredictedImage) -> Algorithm:
-    """The model that made the answer, which need not be the one that is in use now."""
-    algorithm = algorithm_of(image.provenance())
+def _algorithm(case: Case, data: DataFolder) -> Algorithm:
+    algorithm = algorithm_of_answer(case, data)
     reading = case.reading
     if reading is None or reading.outlines is None:
         return algorithm
@@ -143,7 +178,6 @@ def _algorithm(case: Case, image: PredictedImage) -> Algorithm:
 def _object(
     case: Case,
     kind: ObjectFormat,
-    image: PredictedImage,
     *,
     redrawn: Redrawn | None,
     path: Path,
@@ -153,16 +187,16 @@ def _object(
     """The DICOM object of this kind, as `bustle predict` makes it."""
     from bustle.reading.study_objects import write_study_objects  # the first answer does not wait for pydicom
 
-    if case.reading is not None and case.reading.verdict == "rejected":
+    if _is_rejected(case):
         raise InputError("the reader has rejected the answer", remedy="accept or correct it first")
     source = dropped_image(path, case.folder)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if redrawn is not None:
-            image.write_redrawn(redrawn, out)
+            predicted_image(case, data).write_redrawn(redrawn, out)
         else:
             place = prediction_folder(out, case.folder)
-            place.symlink_to(prediction_folder(data.case(case.id).answer, case.folder), target_is_directory=True)
+            place.symlink_to(answer_folder(case, data), target_is_directory=True)
         problems: list[InputError] = []
         created = datetime.now().replace(microsecond=0)
         formats: tuple[ObjectFormat, ...] = (kind,)

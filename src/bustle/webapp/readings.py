@@ -12,12 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from bustle.reading.algorithm import algorithm_of
 from bustle.reading.redrawn_outline import Outline, PredictedImage, Redrawn, mask_of_outlines, outlines_digest
 from bustle.webapp import audit_trail
 from bustle.webapp.access import Person
 from bustle.webapp.audit_trail import Deed
-from bustle.webapp.case_detail import answer_info, kept_answer, predicted_image
+from bustle.webapp.case_detail import algorithm_of_answer, answer_info, is_answered, kept_answer, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewReading, Signature
 from bustle.webapp.model_in_use import ModelInUse
@@ -41,7 +40,7 @@ def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: Mod
 def redrawn_by_reader(case: Case, data: DataFolder) -> Redrawn | None:
     """What the newest reading's outlines make of it, with the answer of that time; None where there are no such."""
     reading = case.reading
-    if reading is None or reading.outlines is None or case.kind != "image":
+    if reading is None or reading.outlines is None:
         return None
     image = predicted_image(case, data)
     measured = image.redrawn(mask_of(image, as_outlines(reading.outlines)), rule=None)
@@ -66,9 +65,8 @@ def add_reading(
     Raises `HTTPException` 409 where another reading came between, or the case is signed.
     """
     _check(case, new.version)
-    check_outlines(new.verdict, new.outlines)
-    image = predicted_image(case, data)
-    redrawn = None if new.outlines is None else redrawn_of(image, new.outlines, model=model)
+    check_outlines(case, new.verdict, new.outlines)
+    redrawn = None if new.outlines is None else redrawn_of(predicted_image(case, data), new.outlines, model=model)
     answer = None if redrawn is None else redrawn.answer
     before = case.reading
     _add(
@@ -85,7 +83,7 @@ def add_reading(
             clock=new.clock,
             nipple_mm=new.nipple_mm,
             answer=None if answer is None else answer_info(answer).model_dump(),
-            model=algorithm_of(image.provenance()).answers_sha256,
+            model=algorithm_of_answer(case, data).answers_sha256,
         ),
     )
     _note(session, case, before, person, "case read")
@@ -103,7 +101,9 @@ def sign(session: Session, case: Case, signature: Signature, person: Person) -> 
     _note(session, case, last, person, "reading signed")
 
 
-def check_outlines(verdict: Verdict, outlines: Sequence[Outline] | None) -> None:
+def check_outlines(case: Case, verdict: Verdict, outlines: Sequence[Outline] | None) -> None:
+    if case.kind == "volume" and verdict == "corrected":
+        raise HTTPException(422, "what is outlined in a volume is not corrected on the page; accept or reject it")
     if (verdict == "corrected") != (outlines is not None):
         raise HTTPException(422, "a corrected reading has outlines, others have none")
 
@@ -143,8 +143,8 @@ def _told(reading: Reading | None) -> dict[str, object] | None:
 
 
 def _check(case: Case, version: int) -> None:
-    if case.kind != "image":
-        raise HTTPException(409, "only single images are read on the page")
+    if not is_answered(case):
+        raise HTTPException(409, "only single images, and volumes that a model has read, are read on the page")
     if case.version != version:
         raise HTTPException(409, CHANGED)
     if case.reading is not None and case.reading.signed is not None:
