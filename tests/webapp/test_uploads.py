@@ -88,7 +88,8 @@ def test_a_program_goes_on_until_the_drop_has_its_file(
         if request.get_method() != "PATCH" or asked.count("PATCH") > 3:
             return opened(request, timeout=timeout)
         if asked.count("PATCH") < 3:
-            holding = FileLock(next((page.folder / "uploads").rglob("parts")) / f"{request.full_url[-16:]}.lock")
+            *_, drop_id, _, upload_id = request.full_url.split("/")
+            holding = FileLock(page.server.data.parts(drop_id) / f"{upload_id}.lock")
             assert holding.take() == "taken"
             try:
                 return opened(request, timeout=timeout)
