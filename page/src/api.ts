@@ -19,6 +19,8 @@ export interface Session {
   person: Person | null;
   csrf: string | null;
   has_accounts: boolean;
+  /** People may also sign in at PROVIDER. */
+  has_provider: boolean;
 }
 
 export interface Account {
@@ -44,6 +46,9 @@ export interface AuditLine {
   case: string | null;
   detail: Record<string, unknown>;
 }
+
+/** Leads a browser on to the OpenID Connect provider. */
+export const PROVIDER = "/api/provider";
 
 export const AUDIT_PAGE = 50;
 

@@ -1,6 +1,6 @@
 /** Who is there: signing in, and a password of one's own before anything else. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Refused, api, type Session } from "./api";
+import { PROVIDER, Refused, api, type Session } from "./api";
 import { text } from "./text";
 
 interface Props {
@@ -23,12 +23,22 @@ export function SignIn({ session, done }: Props) {
       <p class="hint">{text.notDiagnosis}</p>
       {session.person ? (
         <OwnPassword done={done} isFirst />
-      ) : session.has_accounts ? (
-        <Credentials done={done} />
       ) : (
         <>
-          <p>{text.openAddress}</p>
-          <button onClick={done}>{text.retry}</button>
+          {session.has_provider && (
+            <div class="stack">
+              <a class="button" href={PROVIDER}>
+                {text.signInWithProvider}
+              </a>
+            </div>
+          )}
+          {session.has_accounts && <Credentials done={done} />}
+          {!session.has_provider && !session.has_accounts && (
+            <>
+              <p>{text.openAddress}</p>
+              <button onClick={done}>{text.retry}</button>
+            </>
+          )}
         </>
       )}
     </dialog>

@@ -148,6 +148,7 @@ const english = {
   fullName: "Name under readings",
   password: "Password",
   signIn: "Sign in",
+  signInWithProvider: "Sign in with the hospital's account",
   signOut: "Sign out",
   firstPassword: "Set a password of your own: the first one opens nothing else. 12 characters or more.",
   ownPassword: "Another password: 12 characters or more.",

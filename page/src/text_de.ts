@@ -159,6 +159,7 @@ export const german: Catalogue = {
   fullName: "Name unter Befunden",
   password: "Passwort",
   signIn: "Anmelden",
+  signInWithProvider: "Mit dem Konto der Klinik anmelden",
   signOut: "Abmelden",
   firstPassword: "Ein eigenes Passwort setzen: das erste öffnet nichts anderes. 12 Zeichen oder mehr.",
   ownPassword: "Ein anderes Passwort: 12 Zeichen oder mehr.",

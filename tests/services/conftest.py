@@ -7,6 +7,7 @@ not to be had it fails: a skipped test would look as if the service had been tri
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def no_network() -> Iterator[None]:
     seen = len(network_uses)
     yield
     assert [use for use in network_uses[seen:] if "127.0.0.1" not in use] == []
+
+
+@pytest.fixture(scope="session")
+def walker(tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
+    """What drives Chromium."""
+    if shutil.which("chromium") is None:
+        subprocess.run(["apt-get", "install", "--yes", "chromium"], check=True, capture_output=True)
+    environment = FreshEnvironment(tmp_path_factory.mktemp("walker") / "environment")
+    environment.install("playwright")
+    return environment
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from bustle.webapp.demo_cases import PICTURES
 from bustle.webapp.shown_volume import nifti
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
+TOOLS = {"node": "nodejs", "npm": "npm"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,14 +66,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert served.process.returncode == 0
     assert "case043" not in rest
     assert "Traceback" not in rest
-
-
-@pytest.fixture(scope="module")
-def walker(tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
-    """What drives the browser."""
-    environment = FreshEnvironment(tmp_path_factory.mktemp("walker") / "environment")
-    environment.install("playwright")
-    return environment
 
 
 @pytest.fixture(scope="module")

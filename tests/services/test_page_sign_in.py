@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,6 +19,7 @@ import pytest
 from benchmarks._served import Served, started
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from tests.services.fresh_environment import FreshEnvironment
 
 CLIENT, SECRET = "bustle", "the client's secret"
 
@@ -154,6 +156,14 @@ def test_a_person_has_the_name_and_role_that_the_provider_says(served: Served, s
     deeds = [(line["person"], line["deed"]) for line in served.ask("GET", "/audit")]
     assert deeds.count(("provider", "account added")) == 2
     assert ("provider", "role changed") in deeds
+
+
+def test_a_button_on_the_page_leads_to_the_provider_and_back(
+    served: Served, says: Says, walker: FreshEnvironment, tmp_path: Path
+):
+    script = Path(__file__).with_name("walk_the_sign_in.py")
+    site = served.address.partition("?")[0]
+    assert json.loads(walker.run("python", script, site, tmp_path)) == ["Dr. Anna Example"] * 2
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +23,11 @@ MOST_BYTES = 10_000_000
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    if shutil.which("chromium") is None:
-        subprocess.run(["apt-get", "install", "--yes", "chromium"], check=True, capture_output=True)
+def walked(walker: FreshEnvironment, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("report")
-    environment = FreshEnvironment(tmp_path_factory.mktemp("walker") / "environment")
-    environment.install("playwright")
     written(out)
     script = Path(__file__).with_name("walk_the_report.py")
-    return json.loads(environment.run("python", script, out / "report.html", out).splitlines()[-1]), out
+    return json.loads(walker.run("python", script, out / "report.html", out).splitlines()[-1]), out
 
 
 def written(out: Path) -> None:

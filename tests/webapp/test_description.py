@@ -9,6 +9,7 @@ from tests.webapp.conftest import Page
 
 from bustle.webapp.examples import EXAMPLES
 from bustle.webapp.messages import Message
+from bustle.webapp.tables import Case
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,11 @@ def test_every_operation_and_parameter_is_described(described: dict[str, Any]):
                 assert "example" in parameter, (place, parameter["name"])
 
 
-def test_no_time_claims_a_form_that_it_has_not(described: dict[str, Any], page: Page):
-    assert "date-time" not in str(described)
-    assert page.cases()[0]["made"][-1].isdigit()
+def test_times_say_that_they_are_utc(described: dict[str, Any], page: Page):
+    assert described["components"]["schemas"]["CaseSummary"]["properties"]["made"]["format"] == "date-time"
+    case = page.cases()[0]
+    with page.server.sessions() as session:
+        kept = session.get_one(Case, case["id"]).made
+    assert case["made"] == f"{kept.isoformat()}Z"
+    assert page.client.get(f"/api/cases/{case['id']}").json()["made"] == case["made"]
+    assert page.client.get("/api/audit").json()[0]["at"].endswith("Z")

@@ -35,9 +35,12 @@ def test_the_highest_role_counts():
     assert roles.of({"groups": ["all", "it"]}) == "admin"
     assert roles.of({"groups": "senior"}) == "reviewer"
     assert roles.of({"groups": ["others"]}) is None
-    assert roles.of({}) is None
+    assert ProviderRoles(reader=("5",)).of({"groups": 5}) == "reader"
+    for nobody in ({}, {"groups": None}, {"groups": [None]}, {"groups": {"all": True}}):
+        assert roles.of(nobody) is None, nobody
 
 
 def test_without_a_provider_there_is_nowhere_to_go(page: Page):
     assert page.browser().get("/api/provider").status_code == 404
     assert page.browser().get("/api/provider/back?state=x&code=y").status_code == 404
+    assert page.browser().get("/api/session").json()["has_provider"] is False

@@ -37,7 +37,7 @@ class Drop:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """A row of the worklist. `malignant` is the calibrated probability, `patient` a pseudonym, `made` in UTC."""
+    """A row of the worklist. `malignant` is the calibrated probability, `patient` a pseudonym, `made` UTC with Z."""
 
     id: str
     drop: str

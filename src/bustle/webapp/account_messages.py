@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
-from bustle.webapp.messages import Message, Text
+from bustle.webapp.messages import Message, Text, UtcTime
 from bustle.webapp.passwords import MOST_CHARACTERS
 from bustle.webapp.roles import Role
 from bustle.webapp.tables import AuditEvent
@@ -28,11 +27,15 @@ class PersonInfo(Message):
 
 
 class SessionInfo(Message):
-    """`csrf` goes as header `X-CSRF-Token` with every change; programs with a token need none."""
+    """`csrf` goes as header `X-CSRF-Token` with every change; programs with a token need none.
+
+    `has_provider`: people may also sign in at `/api/provider`.
+    """
 
     person: PersonInfo | None
     csrf: str | None
     has_accounts: bool
+    has_provider: bool
 
 
 class NewPassword(Message):
@@ -52,7 +55,7 @@ class AccountInfo(Message):
     role: Role
     is_open: bool
     is_first_password: bool
-    made: datetime
+    made: UtcTime
 
 
 class AccountChange(Message):
@@ -77,8 +80,8 @@ class NewToken(Message):
 class TokenInfo(Message):
     id: str
     title: str
-    made: datetime
-    ends: datetime | None
+    made: UtcTime
+    ends: UtcTime | None
 
 
 class TokenSecret(TokenInfo):
@@ -86,10 +89,10 @@ class TokenSecret(TokenInfo):
 
 
 class AuditLine(Message):
-    """Who did what, `at` when (UTC), and to which case; `detail` by what was done."""
+    """Who did what, `at` when, and to which case; `detail` by what was done."""
 
     id: int
-    at: datetime
+    at: UtcTime
     person: str
     deed: str
     case: str | None

@@ -54,9 +54,16 @@ anybody = [Depends(OpenToAll())]
 
 
 @router.get("/session", dependencies=anybody)
-def show_session(session: CurrentSession, person: Annotated[Person | None, Depends(person_or_none)]) -> SessionInfo:
-    """Who is signed in, and what every change has to show; anybody may ask."""
-    return _session_info(session, person)
+def show_session(
+    session: CurrentSession, server: CurrentServer, person: Annotated[Person | None, Depends(person_or_none)]
+) -> SessionInfo:
+    """Who is signed in, what every change has to show, and how people sign in; anybody may ask."""
+    return SessionInfo(
+        person=None if person is None else _person_info(person),
+        csrf=None if person is None else person.csrf,
+        has_accounts=has_accounts(session),
+        has_provider=server.provider is not None,
+    )
 
 
 @router.post("/session", dependencies=anybody, status_code=204, responses={429: {"model": Problem}})
@@ -173,13 +180,8 @@ def show_audit(
     return [AuditLine.of(one) for one in session.scalars(lines)]
 
 
-def _session_info(session: Session, person: Person | None) -> SessionInfo:
-    told = None
-    if person is not None:
-        told = PersonInfo(
-            name=person.name, full_name=person.full_name, role=person.role, must_change=person.must_change
-        )
-    return SessionInfo(person=told, csrf=None if person is None else person.csrf, has_accounts=has_accounts(session))
+def _person_info(person: Person) -> PersonInfo:
+    return PersonInfo(name=person.name, full_name=person.full_name, role=person.role, must_change=person.must_change)
 
 
 def _own_account(session: Session, person: Person) -> Account:

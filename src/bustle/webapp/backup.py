@@ -104,7 +104,7 @@ def _write(archive: zipfile.ZipFile, engine: Engine, data: DataFolder) -> Kept:
             _copy(archive, data.path, data.have(data.path / place).relative_to(data.path).as_posix())
         copied |= wanted
     about = {"kind": KIND, "form": FORM, "tables_form": found, "rows": counts}
-    about |= {"made": now().isoformat(), "version": installed_version() or "unreleased"}
+    about |= {"made": f"{now().isoformat()}Z", "version": installed_version() or "unreleased"}
     archive.writestr(ABOUT, json.dumps(about, indent=1))
     return Kept(drops=counts[Drop.__tablename__], cases=counts[Case.__tablename__])
 

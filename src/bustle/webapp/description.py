@@ -46,14 +46,11 @@ def _complete(schema: dict[str, Any], *, role_key: str) -> None:
 
 
 def _simplify(part: dict[str, Any]) -> None:
-    """Pairs as lists of two, which generators of clients know; times as they are: UTC, without saying so."""
+    """Pairs as lists of two, which generators of clients know."""
     items = part.get("prefixItems")
     if items and all(one == items[0] for one in items):
         part["items"] = items[0]
         del part["prefixItems"]
-    if part.get("format") == "date-time":
-        del part["format"]
-        part["description"] = "UTC, as YYYY-MM-DDTHH:MM:SS"
 
 
 def _parts(value: Any) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _CASE, _DROP, _FILE = "9dc62d2e861adff21209", "6f1c2a9b0d3e4f58", "0b7d1e5f2a3c4d69"
-_AT = "2026-11-30T10:15:00"
+_AT = "2026-11-30T10:15:00Z"
 _MODEL = "5f0c6f1a9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a392817060504"
 _OUTLINE = [[120.0, 84.5], [168.25, 90.0], [160.0, 131.0], [118.5, 126.0]]
 _PLACE = {"side": "left", "clock": 10, "nipple_mm": 35.0}
@@ -235,7 +235,12 @@ EXAMPLES: dict[str, Any] = {
     "Problem": {"detail": "there is no such case"},
     "ReadingInfo": _READING,
     "SecondReadingInfo": _SECOND,
-    "SessionInfo": {"person": _PERSON, "csrf": "2f1e0d9c8b7a69584736251403f2e1d0", "has_accounts": True},
+    "SessionInfo": {
+        "person": _PERSON,
+        "csrf": "2f1e0d9c8b7a69584736251403f2e1d0",
+        "has_accounts": True,
+        "has_provider": False,
+    },
     "Signature": {"version": 1, "reader": None},
     "TokenInfo": _TOKEN,
     "TokenSecret": {**_TOKEN, "secret": "bustle_8sJ2kQ…"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -29,6 +29,9 @@ def _readable(text: str) -> str:
         raise ValueError("the text holds characters that cannot be shown")
     return text
 
+
+UtcTime = Annotated[datetime, AfterValidator(lambda kept: kept.replace(tzinfo=UTC))]
+"""Of the tables, which keep UTC without saying so; in JSON it ends with Z."""
 
 Text = Annotated[str, AfterValidator(_readable)]
 
@@ -124,7 +127,7 @@ class CaseSummary(Message):
     read_again: int
     clip_id: str | None
     frame: int | None
-    made: datetime
+    made: UtcTime
 
 
 class PatientNumber(Message):
@@ -211,17 +214,17 @@ class ReadingInfo(Location):
     """What a reader said; `outlines` are theirs, None where the model's are left."""
 
     version: int
-    made: datetime
+    made: UtcTime
     verdict: Verdict
     outlines: Outlines | None
     birads: Birads | None
     note: str
     reader: str | None
-    signed: datetime | None
+    signed: UtcTime | None
 
 
 class AddendumInfo(Message):
-    made: datetime
+    made: UtcTime
     reader: str
     text: str
 
@@ -229,7 +232,7 @@ class AddendumInfo(Message):
 class SecondReadingInfo(Message):
     """What somebody else says of a signed case."""
 
-    made: datetime
+    made: UtcTime
     reader: str
     verdict: Verdict
     outlines: Outlines | None

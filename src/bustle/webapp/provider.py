@@ -45,8 +45,8 @@ class ProviderRoles:
 
     def of(self, claims: Mapping[str, Any]) -> Role | None:
         """None for whoever has none."""
-        told = claims.get(self.claim, ())
-        values = {told} if isinstance(told, str) else set(map(str, told))
+        told = claims.get(self.claim)
+        values = {str(one) for one in (told if isinstance(told, list) else [told]) if one is not None}
         return next((role for role in reversed(ROLES) if values & set(getattr(self, role))), None)
 
 

@@ -43,7 +43,7 @@ def serve(settings: PageSettings, *, host: str, port: int, public: str | None = 
             f"what is dropped stays in {data.path}; Ctrl-C ends",
         ]
         if settings.sign_in is not None:
-            lines.append("people sign in at the same address with /api/provider behind it")
+            lines.append(f"people sign in with the provider's accounts at {site}")
         if not is_local and not site.startswith("https:"):
             lines.append("warning: pictures and token travel unencrypted to other machines")
         try:
