@@ -186,14 +186,15 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
     const paste = async (event: ClipboardEvent) => {
       if (event.clipboardData?.files.length) void openFiles(await filesOf(event.clipboardData));
     };
-    window.addEventListener("dragover", over);
-    window.addEventListener("dragleave", leave);
-    window.addEventListener("drop", drop);
+    // Before the canvas of a volume, which keeps what is dropped on it to itself.
+    window.addEventListener("dragover", over, true);
+    window.addEventListener("dragleave", leave, true);
+    window.addEventListener("drop", drop, true);
     window.addEventListener("paste", paste);
     return () => {
-      window.removeEventListener("dragover", over);
-      window.removeEventListener("dragleave", leave);
-      window.removeEventListener("drop", drop);
+      window.removeEventListener("dragover", over, true);
+      window.removeEventListener("dragleave", leave, true);
+      window.removeEventListener("drop", drop, true);
       window.removeEventListener("paste", paste);
     };
   }, [openFiles]);

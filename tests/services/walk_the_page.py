@@ -6,6 +6,7 @@ It runs in an environment with Playwright; what it saw, it prints as JSON.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def walk(page: Page, address: str, files: list[Path], volume: Path, out: Path, a
     page.set_viewport_size({"width": 1280, "height": 800})
     walk_volume(page, volume, out)
     serious += faults(page, axe)
+    drop_folder(page, files[0], out)
     return {"before": before, "corrected": corrected, "exported": exported, "faults": serious}
 
 
@@ -138,6 +140,19 @@ def walk_volume(page: Page, volume: Path, out: Path) -> None:
     page.screenshot(path=out / "slice.png")
     page.get_by_role("button", name="Three cuts").click()
     expect(place).to_contain_text(f"{shown_slice(before) + 1} of")
+
+
+def drop_folder(page: Page, picture: Path, out: Path) -> None:
+    """As from a file manager, with a picture in a folder inside it."""
+    inner = out / "dropped" / "inner"
+    inner.mkdir(parents=True)
+    shutil.copy(picture, inner / "in-a-folder.png")
+    browser = page.context.new_cdp_session(page)
+    dragged = {"items": [], "files": [str(inner.parent)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 400, "data": dragged})
+    case = page.locator(".case", has_text="in-a-folder.png")
+    expect(case.locator(".decision")).to_be_visible(timeout=LONGEST_WAIT)
 
 
 def walk_two_tabs(page: Page) -> None:
