@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 def measured(measure: Callable[..., Any], *, own_process: bool, **arguments: Any) -> Any:
@@ -24,12 +24,12 @@ def measured(measure: Callable[..., Any], *, own_process: bool, **arguments: Any
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has held (Linux).
+def peak_bytes(process: int | Literal["self"] = "self") -> int:
+    """The most memory that a process has held (Linux).
 
     Not `getrusage`: there a process inherits the peak of the one that started it.
     """
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+    for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError("the kernel does not tell a process's peak memory")

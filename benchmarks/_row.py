@@ -25,7 +25,8 @@ class Row:
     """One peer, measured side by side with bustle. Without `ratio` it was left out, because `needs` is not installed.
 
     `roofline_fraction`: the share of what the machine could do at most that bustle reached. `bytes`: peak memory of
-    each side, where that is what was measured. `recall`: of an approximate search, against an exhaustive one.
+    each side, where that is what was measured. `each`: what one case or image takes, by what is in its name.
+    `recall`: of an approximate search, against an exhaustive one.
     """
 
     goal: str
@@ -34,6 +35,7 @@ class Row:
     needs: str | None = None
     roofline_fraction: float | None = None
     bytes: Mapping[str, int] | None = None
+    each: Mapping[str, float] | None = None
     recall: float | None = None
 
     def line(self) -> str:

@@ -138,6 +138,7 @@ def test_every_protocol_loads(name: str):
         ("generate_leakage_page", "leakage.md"),
         ("generate_reference_page", "reference-model.md"),
         ("generate_results_page", "results.md"),
+        ("generate_capacity_page", "capacity.md"),
     ],
 )
 def test_generated_pages_are_current(name: str, page: str):
