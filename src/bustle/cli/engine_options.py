@@ -24,7 +24,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser, *, of: str) -> None:
         "--address", metavar="HOST:PORT", help="of --engine ray: the cluster (default: RAY_ADDRESS, or this machine)"
     )
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="of --engine ray: how many processes (default: one a processor)"
+        "--workers", type=count, metavar="N", help="of --engine ray: how many processes (default: one a processor)"
     )
 
 
@@ -48,7 +48,7 @@ def refuse_ray_options(arguments: argparse.Namespace) -> None:
         raise InputError(f"--{given[0]} is of --engine ray", remedy="add that, or leave it out")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no count; give a whole number from 1")
     return int(text)

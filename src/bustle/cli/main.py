@@ -26,6 +26,7 @@ VERBS = (
     "data",
     "models",
     "train",
+    "sweep",
     "evaluate",
     "compare",
     "reproduce",

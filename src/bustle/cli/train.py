@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 
 from bustle.cli.engine_options import add_engine_arguments, chosen_engine
+from bustle.cli.training_options import add_training_arguments, split_choice, telling_of_resume
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 
@@ -16,50 +17,19 @@ DESCRIPTORS = "descriptors"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "recipe", metavar="RECIPE", help="a shipped recipe (`bustle models list`), a YAML file, or `descriptors`"
-    )
-    parser.add_argument(
-        "--data", required=True, nargs="+", action="extend", metavar="SPEC", help="READER:PATH, one or several"
-    )
-    parser.add_argument("--out", type=given_path, required=True, metavar="RUN", help="the run folder to write")
-    division = parser.add_mutually_exclusive_group()
-    division.add_argument("--folds", type=int, metavar="N", help="number of folds (default: the protocol's)")
-    division.add_argument("--holdout", type=float, metavar="F", help="one fold that tests on this fraction")
-    division.add_argument(
-        "--splits", type=given_path, metavar="FILE", help="a splits.json that `bustle data split` wrote"
+    add_training_arguments(
+        parser,
+        recipe="a shipped recipe (`bustle models list`), a YAML file, or `descriptors`",
+        out="RUN",
+        noun="run",
     )
     parser.add_argument("--fold", type=int, metavar="K", help="train this fold only; folds count from 0")
-    parser.add_argument(
-        "--track",
-        choices=("strict", "published"),
-        default="strict",
-        help="how cases are split and scored: strictly (default), or as the paper did",
-    )
-    parser.add_argument("--protocol", metavar="ID", help="the published track's protocol (default: the recipe's own)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the recipe, e.g. training.epochs=5 optimizer.lr=1e-3",
-    )
     add_engine_arguments(parser, of="the folds")
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any")
     parser.add_argument(
         "--refit",
         action="store_true",
         help="with --resume: fit the rule for the answers of finished folds anew, and score them by it",
-    )
-    parser.add_argument(
-        "--init",
-        type=given_path,
-        metavar="WEIGHTS|PACKAGE",
-        help="what to start from: a safetensors file of a whole model or a timm encoder, or a package of one network "
-        "(`reference` is the one that comes with bustle)",
     )
     parser.add_argument(
         "--predictions",
@@ -83,34 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
     from bustle.cli.run_table import print_run
-    from bustle.experiments.planned_run import SplitChoice
     from bustle.experiments.train import run_training
 
-    split = SplitChoice(
-        track=arguments.track,
-        published_protocol=arguments.protocol,
-        folds=arguments.folds,
-        holdout=arguments.holdout,
-        made=arguments.splits,
-    )
-    try:
-        with ExitStack() as stack:
-            summary = run_training(
-                recipe,
-                load_data=lambda: open_sources(arguments.data),
-                out=out,
-                split=split,
-                fold=arguments.fold,
-                resume=arguments.resume,
-                refit=arguments.refit,
-                device=arguments.device,
-                init=arguments.init,
-                engine=chosen_engine(arguments, stack),
-            )
-    except KeyboardInterrupt:
-        raise InputError(
-            "interrupted; what was finished is saved", remedy="go on with the same command and --resume", path=out
-        ) from None
+    with telling_of_resume(out), ExitStack() as stack:
+        summary = run_training(
+            recipe,
+            load_data=lambda: open_sources(arguments.data),
+            out=out,
+            split=split_choice(arguments),
+            fold=arguments.fold,
+            resume=arguments.resume,
+            refit=arguments.refit,
+            device=arguments.device,
+            init=arguments.init,
+            engine=chosen_engine(arguments, stack),
+        )
     print_run(summary, out)
     return 0
 

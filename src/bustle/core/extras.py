@@ -45,6 +45,7 @@ EXTRAS: Mapping[str, Extra] = {
             "tensorboard": "TensorBoard",
             "onnx": "ONNX",
             "onnxscript": "onnxscript",
+            "optuna": "Optuna",
             "matplotlib": "Matplotlib",
         },
     ),

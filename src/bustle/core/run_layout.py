@@ -313,17 +313,22 @@ def comparison_names() -> OwnNames:
     return OwnNames(files=("comparison.json", "report.html"), signed_by=("comparison.json",))
 
 
-def run_names(predictions: OwnNames) -> OwnNames:
-    """What a run leaves in its folder; `predictions` are the names below a folder of them."""
-    training = {
+def training_names() -> OwnNames:
+    """What the trainings of one fold leave in its folder."""
+    files = ("best.safetensors", "metrics.csv")
+    folders = {
         "checkpoints": OwnNames(files=("last.ckpt",)),
         "tensorboard": OwnNames(files=("events.out.tfevents.*",)),
     }
-    trained = ("best.safetensors", "metrics.csv")
-    stages = OwnNames(folders={"*": OwnNames(files=trained, folders=training)})
+    return OwnNames(files, {**folders, "stages": OwnNames(folders={"*": OwnNames(files, folders)})})
+
+
+def run_names(predictions: OwnNames) -> OwnNames:
+    """What a run leaves in its folder; `predictions` are the names below a folder of them."""
+    training = training_names()
     fold = OwnNames(
-        files=(*trained, "decision.json", "calibration.json", *_scoring_files(), RELIABILITY, "report.html"),
-        folders={**training, "stages": stages, **_prediction_folders(predictions)},
+        files=(*training.files, "decision.json", "calibration.json", *_scoring_files(), RELIABILITY, "report.html"),
+        folders={**training.folders, **_prediction_folders(predictions)},
     )
     return OwnNames(
         files=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bustle.core.errors import TrainingInterruptedError
@@ -33,6 +34,7 @@ class EpochLoop:
     files: TrainingFolder
     selection: Selection
     epochs: int
+    give_up: Callable[[Sequence[Row]], bool] | None = None
     history: list[Row] = field(default_factory=list)
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -79,7 +81,8 @@ class EpochLoop:
                 write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
             write_learning_curve(self.files.history, self.history)
             board.add(row)
-            finished = len(self.history) == self.epochs or self.selection.exhausted
+            given_up = self.give_up is not None and self.give_up(self.history)
+            finished = len(self.history) == self.epochs or self.selection.exhausted or given_up
             self._write_checkpoint(finished=finished)
         progress.print_line(row, kept=kept)
         return finished

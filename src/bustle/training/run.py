@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,14 @@ def train_fold(
     resume: bool = False,
     init: Path | None = None,
     title: str = "training",
+    give_up: Callable[[Sequence[Row]], bool] | None = None,
 ) -> TrainedFold:
     """Train one fold into the folder `out`; `cases` must contain the fold's.
 
     The epoch is chosen on the fold's validation part; without one (or where the protocol has none) the last epoch
     is kept. `init` is a safetensors file of a whole model or an encoder to start from. With `resume` the training
-    goes on after the last finished epoch of the stage that it stopped in. Raises `InputError` when the loss is not
+    goes on after the last finished epoch of the stage that it stopped in. `give_up` is asked after each epoch of the
+    last stage, with that stage's rows so far, whether to end there. Raises `InputError` when the loss is not
     finite, on Ctrl-C and when the disk is full; the checkpoint of the last finished epoch is there in all cases.
     """
     check_recipe(recipe)
@@ -83,6 +85,7 @@ def train_fold(
                 init=init if result is None else TrainingFolder(result.folder).weights,
                 begun=begun,
                 title=title if stage.name is None else f"{title}, stage {stage.name}",
+                give_up=give_up if stage is stages[-1] else None,
             )
     assert result is not None
     return result
@@ -98,6 +101,7 @@ def _train_stage(
     init: Path | None,
     begun: Checkpoint | None,
     title: str,
+    give_up: Callable[[Sequence[Row]], bool] | None,
 ) -> TrainedFold:
     recipe = stage.recipe
     learner = build_learner(
@@ -112,7 +116,8 @@ def _train_stage(
         resuming=begun is not None,
     )
     selection = Selection(recipe.training.monitor, recipe.training.patience)
-    loop = EpochLoop(learner, TrainingFolder(stage.folder), selection, epochs=recipe.training.epochs)
+    files = TrainingFolder(stage.folder)
+    loop = EpochLoop(learner, files, selection, epochs=recipe.training.epochs, give_up=give_up)
     if begun is not None:
         loop.resume(begun)
     loop.run(title)

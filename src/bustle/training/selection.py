@@ -40,10 +40,7 @@ class Selection:
         if scores is None:
             self.state = SelectionState(None, epoch, epoch)
             return True
-        if self.monitor == "loss":
-            gain: float | None = -scores.loss
-        else:
-            gain = scores.weighted_mean(monitor_weights(self.monitor))
+        gain = monitored_gain(self.monitor, scores)
         if gain is None:
             raise InputError(
                 f"the validation part has nothing to measure '{self.monitor}' with",
@@ -58,6 +55,11 @@ class Selection:
     @property
     def exhausted(self) -> bool:
         return self.patience is not None and self.state.epoch - self.best_epoch >= self.patience
+
+
+def monitored_gain(monitor: Monitor | Mapping[str, float], scores: ValidationScores) -> float | None:
+    """The monitored value, of a loss with its sign changed: the higher the better. None where it is undefined."""
+    return -scores.loss if monitor == "loss" else scores.weighted_mean(monitor_weights(monitor))
 
 
 def monitor_weights(monitor: Monitor | Mapping[str, float]) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ They serve that choice only: reported figures always come from prediction files 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
+from bustle.core.learning_curve import Row
 from bustle.core.network import MaskMeaning, MultiTaskOutput
 from bustle.core.types import Batch
 from bustle.evaluation.positive_class import positive_class
@@ -32,6 +33,11 @@ class ValidationScores:
     auc: float | None
     accuracy: float | None
     clear: float | None
+
+    @classmethod
+    def of_row(cls, row: Row) -> ValidationScores:
+        """As the row of `metrics.csv` has them, in columns `val_…`."""
+        return cls(**{each.name: row.get(f"val_{each.name}") for each in fields(cls)})  # type: ignore[arg-type]
 
     def weighted_mean(self, weights: Mapping[str, float]) -> float | None:
         """The mean of the named values that are defined, by their weights; None where none is."""
