@@ -92,7 +92,7 @@ def row_of(chosen: Network, size: Size) -> Row:
 
     def exported() -> tuple[float, NDArray[np.float32]]:
         started = time.process_time()
-        masks, _ = backend.run(images)
+        masks = backend.run(images).mask_channels
         assert masks is not None
         return time.process_time() - started, masks
 

@@ -36,6 +36,11 @@ ANSWERS = (
     ("Normals in which none stays possible (90 %)", "coverage_normals"),
     ("Lesions whose class stays possible (90 %)", "coverage_classes"),
 )
+WHO_IS_RIGHT = {
+    "accuracy": "right",
+    "sensitivity": "malignant found",
+    "specificity": "others not called malignant",
+}
 
 
 def render() -> str:
@@ -108,6 +113,23 @@ def _local_cases() -> str:
     return _table(header, rows)
 
 
+def _neighbours() -> str:
+    found = read_json(REFERENCE / "similar_cases.json")
+    rows = [
+        [row["who"], *(_interval(row[name]["value"], row[name]["ci95"]) for name in WHO_IS_RIGHT)]
+        for row in found["who"]
+    ]
+    return _table([f"the class by ({found['n']} cases)", *WHO_IS_RIGHT.values()], rows)
+
+
+def _agreement() -> str:
+    rows = [
+        [row["agree"], str(row["cases"]), _interval(row["network_wrong"]["value"], row["network_wrong"]["ci95"])]
+        for row in read_json(REFERENCE / "similar_cases.json")["agreement"]
+    ]
+    return _table(["of the five nearest have the network's class", "cases", "the network is wrong in"], rows)
+
+
 def _ranged(figure: Mapping[str, Any]) -> str:
     """A mean over draws, and the range of 90 % of them."""
     if figure["range90"] is None:
@@ -133,6 +155,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
     "descriptors": _descriptors,
     "local_cases": _local_cases,
+    "neighbours": _neighbours,
+    "agreement": _agreement,
 }
 
 if __name__ == "__main__":

@@ -118,7 +118,22 @@ export interface Measured {
   answer: Answer | null;
 }
 
-export type FlagKind = "other_picture" | "suspected" | "cut_off" | "marks" | "no_spacing" | "remark";
+export type FlagKind =
+  | "other_picture"
+  | "seen"
+  | "copy"
+  | "suspected"
+  | "cut_off"
+  | "marks"
+  | "no_spacing"
+  | "remark";
+
+/** A training case that looks like this one to the network; 1 is the usual distance from one to the nearest other. */
+export interface SimilarCase {
+  source: string;
+  class_name: string;
+  distance: number;
+}
 
 /** Where in the breast: the hour is as one looks at it. */
 export interface Location {
@@ -153,6 +168,7 @@ export interface CaseDetail extends CaseSummary {
   model_digest: string | null;
   lesions: Lesion[];
   flags: { kind: FlagKind; text: string | null }[];
+  similar_cases: SimilarCase[];
   explanations: Explanation[];
   exports: string[];
   version: number;

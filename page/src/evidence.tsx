@@ -1,7 +1,7 @@
 /** What the model says and what it rests on. */
 import type { ComponentChildren } from "preact";
-import type { About, Answer, CaseDetail, Lesion, Measured, Moved } from "./api";
-import { number, share } from "./numbers";
+import type { About, Answer, CaseDetail, Lesion, Measured, Moved, SimilarCase } from "./api";
+import { formatted, number, share } from "./numbers";
 import { fill, language, text } from "./text";
 import { Verdict } from "./verdict";
 
@@ -44,6 +44,7 @@ export function Evidence({ detail, about, measured, isMeasuring, children }: Pro
       {lesions.map((lesion) => (
         <LesionFacts key={lesion.number} lesion={lesion} />
       ))}
+      {detail.similar_cases.length > 0 && <SimilarCases cases={detail.similar_cases} />}
       {children}
     </section>
   );
@@ -119,6 +120,26 @@ function Scale({ label, value, band, bandText }: ScaleProps) {
       </div>
       {band && <p class="hint">{told}</p>}
     </div>
+  );
+}
+
+function SimilarCases({ cases }: { cases: SimilarCase[] }) {
+  return (
+    <>
+      <h3>{text.similarCases}</h3>
+      <table>
+        <tbody>
+          {cases.map((one, number) => (
+            <tr key={number}>
+              <th scope="row">{text.decision[one.class_name] ?? one.class_name}</th>
+              <td>{one.source}</td>
+              <td>{formatted(one.distance, 1)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="hint">{text.similarCasesWords}</p>
+    </>
   );
 }
 

@@ -128,12 +128,17 @@ const english = {
   calibrated: "calibrated",
   notCalibrated: "the network's own, not calibrated",
   movedBy: "What moved it",
+  similarCases: "Most similar training cases",
+  similarCasesWords:
+    "Class, data set and distance as the network sees them, without their pictures. 1 is the usual distance to the nearest.",
   lesion: "Lesion {number}",
   size: "{long} × {short} {unit}",
   area: "area {area} {unit}²",
   allMeasured: "All that was measured",
   flag: {
     other_picture: "This picture is unlike those that the model knows.",
+    seen: "The model was trained or chosen on this very picture: its answer proves nothing.",
+    copy: "The model was trained or chosen on a picture that looks like a copy of this one: its answer proves nothing.",
     suspected: "The outline may be no lesion at all.",
     cut_off: "A lesion is cut off by the edge: its shape and size are those of a part.",
     marks: "Text, calipers or a scale seem to be burned into the picture: they may mislead the model, or name a patient.",

@@ -138,12 +138,17 @@ export const german: Catalogue = {
   calibrated: "kalibriert",
   notCalibrated: "die des Netzes, nicht kalibriert",
   movedBy: "Was die Wahrscheinlichkeit bewegt",
+  similarCases: "Ähnlichste Trainingsfälle",
+  similarCasesWords:
+    "Klasse, Datensatz und Abstand, wie das Netz sie sieht, ohne ihre Bilder. 1 ist der übliche Abstand zum nächsten.",
   lesion: "Herd {number}",
   size: "{long} × {short} {unit}",
   area: "Fläche {area} {unit}²",
   allMeasured: "Alles, was gemessen wurde",
   flag: {
     other_picture: "Dieses Bild gleicht keinem, das das Modell kennt.",
+    seen: "Das Modell wurde mit genau diesem Bild trainiert oder ausgewählt: seine Antwort beweist nichts.",
+    copy: "Das Modell wurde mit einem Bild trainiert oder ausgewählt, das wie eine Kopie von diesem aussieht: seine Antwort beweist nichts.",
     suspected: "Der Umriss ist vielleicht gar kein Herd.",
     cut_off: "Ein Herd ist am Rand abgeschnitten: Form und Größe sind die eines Teils.",
     marks:

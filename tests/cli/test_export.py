@@ -38,7 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "run"
-    changes = ["training.epochs=1", "training.ema_decay=null"]
+    # In one epoch no region comes above a half, so that the class head would be given nothing.
+    changes = ["training.epochs=1", "training.ema_decay=null", "model.config.threshold=0.2"]
     words = ["--data", f"folder:{data}", "--folds", "2", "--set", *changes, "--device", "cpu", "--out", str(out)]
     assert main(["train", str(RECIPE), *words]) == 0
     return out
@@ -80,6 +81,7 @@ def test_what_the_package_knows_of_its_run(run: Path, package: Path):
     assert len(record.seen_cases) == len({case for fold in splits["folds"] for case in fold["train"] + fold["val"]})
     text = (package / "package.json").read_text()
     assert "folder/" not in text  # no case id
+    assert record.training_cases is None, "kept only where that is asked for"
     assert str(run.parent) not in text
 
 
@@ -128,9 +130,9 @@ def test_a_package_is_scored_like_its_run(run: Path, package: Path, data: Path, 
     assert found["run"] == found["model.bustle"]
 
 
-def test_one_fold_as_a_zip(run: Path, tmp_path: Path, capsys):
+def test_one_fold_as_a_zip_that_keeps_its_training_cases(run: Path, data: Path, tmp_path: Path, capsys):
     out = tmp_path / "fold.zip"
-    assert main(["export", str(run / "fold-1"), "--out", str(out)]) == 0
+    assert main(["export", str(run / "fold-1"), "--out", str(out), "--with-cases", f"folder:{data}"]) == 0
     said = capsys.readouterr().out
     assert f"1 network, written to {out}" in said
     assert "mask pixels flipped" in said
@@ -139,7 +141,20 @@ def test_one_fold_as_a_zip(run: Path, tmp_path: Path, capsys):
     assert record.metrics[0].segmentation == read_track(run / "fold-1" / "metrics.json").segmentation
     assert record.metrics[0].folds == ("fold-1",)
     fold = read(run / "splits.json")["folds"][1]
-    assert len(record.seen_cases) == len({*fold["train"], *fold["val"]})
+    seen = {*fold["train"], *fold["val"]}
+    assert len(record.seen_cases) == len(seen)
+    assert record.training_cases is not None
+    assert record.training_cases.count == len(seen)
+    assert f"{len(seen)} training cases are kept as class, data set and embedding" in said
+    stem, other = (next(iter(names)).removeprefix("folder/") for names in (sorted(seen), sorted(fold["test"])))
+    words = [str(data / "images" / f"{name}.png") for name in (stem, other)]
+    assert main(["predict", *words, "--model", str(out), "--out", str(tmp_path / "out")]) == 0
+    first, second = (read(tmp_path / "out" / name / "prediction.json") for name in (stem, other))
+    assert len(first["similar_cases"]) == len(second["similar_cases"]) == 5
+    assert first["similar_cases"][0]["source"] == "folder"
+    assert first["similar_cases"][0]["distance"] < 0.5 < first["similar_cases"][1]["distance"]
+    assert "seen in training" in first["remarks"]
+    assert "seen in training" not in second.get("remarks", [])
 
 
 def test_wrong_words(run: Path, package: Path, tmp_path: Path, capsys):
@@ -149,6 +164,9 @@ def test_wrong_words(run: Path, package: Path, tmp_path: Path, capsys):
     assert (package / "package.json").read_bytes() == before
     assert "absent: is not a folder" in error_of(capsys, ["export", str(tmp_path / "absent"), "--out", out])
     assert "is not a run folder" in error_of(capsys, ["export", str(package), "--out", out])
+    foreign = ["export", str(run / "fold-0"), "--out", out, "--with-cases", "phantom:?cases=6&seed=0"]
+    assert main(foreign) == 2
+    assert "0 of these cases trained the model, too few to compare with" in capsys.readouterr().err
     unfinished = Path(shutil.copytree(run, tmp_path / "unfinished"))
     (unfinished / "fold-0" / "metrics.json").unlink()
     words = ["export", str(unfinished / "fold-0"), "--out", out]

@@ -14,6 +14,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.recipe import Recipe
 from bustle.export import package, parity
+from bustle.export.embedded_cases import Kind, embed_cases
 from bustle.export.model_card import model_card
 from bustle.export.package import KnownOfRun, write_package
 from bustle.export.parity import TOLERANCE
@@ -25,6 +26,8 @@ from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend
 from bustle.models import zoo
 from bustle.models.weights import load_model_weights
+
+TRAINING_IMAGES = np.random.default_rng(7).normal(size=(12, 3, 64, 64)).astype(np.float32)
 
 Exported = tuple[Path, Recipe, Sequence[Path]]
 
@@ -104,10 +107,12 @@ def test_the_graph_of_one_network_holds_its_weights_by_name(masks_only: Exported
 
 @pytest.fixture(scope="module")
 def halved(make_weights: Callable, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """One fold of a network whose class logits are sums over cells, in half precision."""
+    """One fold of a network whose class logits are sums over cells, in half precision, with its training cases."""
     recipe, weights = make_weights("lesion_pooled_unet")
     out = tmp_path_factory.mktemp("halved") / "m.bustle"
-    write_package(out, recipe=recipe, weights=weights, half=True, known=KnownOfRun())
+    features = TorchBackend(recipe, weights=weights, device="cpu").class_features(TRAINING_IMAGES)
+    embedded = embed_cases(features, [Kind("site", "benign")] * len(features))
+    write_package(out, recipe=recipe, weights=weights, half=True, known=KnownOfRun(embedded=embedded))
     return out, recipe, weights
 
 
@@ -117,13 +122,13 @@ def test_class_maps_come_only_where_they_are_asked_for_and_explain_the_probabili
 ):
     out, _, _ = halved
     package = Package(out)
-    assert package.record.outputs[-1] == TensorRecord(
+    assert package.record.outputs[2] == TensorRecord(
         name="class_maps", shape=("batch", 2, 4, 4), channels=("benign", "malignant")
     )
     opened = backend(package, threads=1)
     assert opened.gives_class_maps
     images = np.random.default_rng(0).normal(size=(3, 3, 64, 64)).astype(np.float32)
-    _, classes = opened.run(images)
+    classes = opened.run(images).classes
     maps = opened.class_maps(images)
     assert maps.shape == (3, 2, 4, 4)
     (bias,) = (load_file(weights)["class_head.of_image.bias"] for weights in halved[2])
@@ -133,6 +138,19 @@ def test_class_maps_come_only_where_they_are_asked_for_and_explain_the_probabili
     assert package.record.parity is not None
     assert package.record.parity.largest_class_map_difference < TOLERANCE
     assert "on request a map of what speaks for a class" in (out / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize("backend", [OnnxBackend, OpenVinoBackend])
+def test_images_are_compared_with_the_training_cases(halved: Exported, backend: Callable[..., Backend]):
+    package = Package(halved[0])
+    cases = package.record.training_cases
+    assert cases is not None
+    assert package.record.outputs[3] == TensorRecord(name="embedding", shape=("batch", cases.width))
+    embeddings = backend(package, threads=1).run(TRAINING_IMAGES).embeddings
+    assert embeddings is not None
+    nearest = [cases.nearest(embedding, count=2) for embedding in embeddings]
+    # The cases were embedded before their network's weights were rounded: a few numbers differ by 1.
+    assert all(own.distance < 0.25 * other.distance for own, other in nearest)
 
 
 def test_a_network_that_offers_no_class_maps(masks_only: Exported):

@@ -1,6 +1,7 @@
 """A model package made by hand, without PyTorch: mask = sigmoid(4 x), malignant = sigmoid(mean of x).
 
 Its class maps are the means of 8 x 8 cells of 64 pixels: none for benign, what they add to that mean for malignant.
+Its embedding is 100 times the mean.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bustle.inference.package import (
     case_digest,
     sealed,
 )
+from bustle.inference.training_cases import TrainingCases
 
 SIZE = (64, 64)
 PATCH = (32, 32, 32)
@@ -46,6 +48,7 @@ def graph(
     size: tuple[int, ...] = SIZE,
     with_classes: bool = True,
     with_class_maps: bool = False,
+    with_embedding: bool = False,
 ) -> bytes:
     nodes = [
         helper.make_node("Mul", ["image", "gain"], ["logits"]),
@@ -69,7 +72,11 @@ def graph(
             helper.make_node("Concat", ["nothing", "added"], ["class_maps"], axis=1),
         ]
         outputs.append(helper.make_tensor_value_info("class_maps", TensorProto.FLOAT, ["batch", 2, 8, 8]))
+    if with_embedding:
+        nodes.append(helper.make_node("Mul", ["flat", "hundred"], ["embedding"]))
+        outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 1]))
     constants = [
+        helper.make_tensor("hundred", TensorProto.FLOAT, [], [100.0]),
         helper.make_tensor("gain", TensorProto.FLOAT, [], [gain]),
         helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
         helper.make_tensor("share", TensorProto.FLOAT, [], [1 / 64]),
@@ -90,16 +97,19 @@ def write_package(
     content: bytes | None = None,
     with_classes: bool = True,
     with_class_maps: bool = False,
+    cases: TrainingCases | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the package `folder`, whose `model.onnx` is `content`, by default `graph()`; returns the folder.
 
-    `changes` are made to the record's keys before it is sealed.
+    Images are compared with the `cases`. `changes` are made to the record's keys before it is sealed.
     """
     classes = TensorRecord(name="class_probs", shape=("batch", 2), channels=("benign", "malignant"))
     maps = TensorRecord(name="class_maps", shape=("batch", 2, 8, 8), channels=("benign", "malignant"))
+    embedding = TensorRecord(name="embedding", shape=("batch", 1))
+    made = graph(with_class_maps=with_class_maps, with_embedding=cases is not None)
     files = {
-        "model.onnx": graph(with_class_maps=with_class_maps) if content is None else content,
+        "model.onnx": made if content is None else content,
         "weights.safetensors": b"weights",
     }
     record = PackageRecord(
@@ -114,6 +124,7 @@ def write_package(
             TensorRecord(name="mask_probs", shape=("batch", 1, *SIZE), channels=("lesion",)),
             *([classes] if with_classes else []),
             *([maps] if with_class_maps else []),
+            *([embedding] if cases is not None else []),
         ),
         preprocessing=ImageData(size=SIZE, channels=1, mean=(0.5,), std=(0.5,)),
         mask_meaning=MaskMeaning(("lesion",), "sigmoid", (0,)),
@@ -124,6 +135,7 @@ def write_package(
         metrics=(),
         seen_cases=(case_digest("site/a"),),
         seen_images=(),
+        training_cases=cases,
         licence="none",
         parity=None,
         half=False,

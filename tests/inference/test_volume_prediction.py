@@ -184,8 +184,8 @@ class BrightOrNormal(BrightIsLesion):
     """A network that also says how probable no lesion is at all."""
 
     def run(self, images: NDArray[np.float32]) -> NetworkOutput:
-        masks, classes = super().run(images)
-        return NetworkOutput(masks, np.concatenate([0.1 * classes, [[np.float32(0.9)]]], axis=1))
+        plain = super().run(images)
+        return plain._replace(classes=np.concatenate([0.1 * plain.classes, [[np.float32(0.9)]]], axis=1))
 
 
 def test_where_no_lesion_is_answered_nothing_is_drawn_and_the_network_s_own_is_kept(tmp_path):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bustle.core.answer import Answer
 from bustle.core.explanation import MEANINGS, ExplanationMethod, MethodMeaning
 from bustle.core.model_provenance import ModelProvenance
+from bustle.core.similar_case import SimilarCase
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -300,7 +301,7 @@ class Prediction:
     `answer` is what the model's decision rule makes of all this, None without a rule. `decision` is the answer's, or
     without one the most probable class. `provenance` is the model's, `centre` the place, in voxels, at which it was
     told to look for a volume's lesion. `explanations` are the maps that were asked for, `remarks` what a reader must
-    know of an image before its answer.
+    know of an image before its answer, `similar_cases` the most similar training cases, where the model keeps them.
     """
 
     case_id: str
@@ -314,3 +315,4 @@ class Prediction:
     centre: tuple[float, ...] | None = None
     explanations: tuple[Explanation, ...] = ()
     remarks: tuple[str, ...] = ()
+    similar_cases: tuple[SimilarCase, ...] = ()

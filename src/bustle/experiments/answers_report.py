@@ -8,14 +8,11 @@ from urllib.parse import quote
 
 from bustle.core.errors import InputError
 from bustle.core.explanation import MEANINGS
-from bustle.core.image_sketch import ImageSketch
 from bustle.core.types import LesionCandidate
-from bustle.data.relations.seen_images import SeenImages, image_sketch
 from bustle.experiments.own_outputs import ANSWERS_PAGE
-from bustle.experiments.pictures import read_input
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
-from bustle.inference.package import Package, is_package
+from bustle.inference.known_cases import COPY, SEEN
 from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
 from bustle.inference.prediction_files import OVERLAY, RECORD, explanation_names, prediction_folder
 from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
@@ -27,17 +24,15 @@ from bustle.report.wording import number
 SHOWN_VALUES = ("depth_width_ratio", "circularity", "echo_contrast", "posterior_contrast", "margin_roughness")
 """Of all descriptors, those that a reader can check with the eye; the others are in the record."""
 
-SEEN = {
-    "same": "The model was trained or chosen on this very image: how good it is on others cannot be seen here.",
-    "alike": "The model was trained or chosen on an image that looks like a copy of this one: how good it is on "
-    "others cannot be seen here.",
-}
 SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
 TOLD = {
     CUT_OFF: "A lesion is cut off by the edge of the picture: it is measured as far as it is seen.",
     TWO_FRAMES: "The picture seems to hold two frames side by side: predict each by itself.",
     INVERTED: "The picture seems to be dark on white: invert it.",
     FEW_PIXELS: "The picture has few pixels: its outlines and measurements are coarse.",
+    SEEN: "The model was trained or chosen on this very image: its answer proves nothing.",
+    COPY: "The model was trained or chosen on an image that looks like a copy of this one: its answer "
+    "proves nothing.",
 }
 """Remarks of a prediction as sentences."""
 
@@ -55,16 +50,10 @@ def write_answers_report(
 
     `clips` follow the images, and `unread_clips` say in one line each why others have no answer.
     """
-    known = SeenImages(_seen_by(predictor.path))
-    answers = [_shown(out, image, known=known) for image in images if image.name not in failures]
+    answers = [_shown(out, image) for image in images if image.name not in failures]
     told = [*_told(images, failures), *unread_clips]
     write_answers_page(out / ANSWERS_PAGE, [*answers, *clips], model=_model(predictor), failures=told)
     return out / ANSWERS_PAGE
-
-
-def _seen_by(model: Path) -> Sequence[ImageSketch]:
-    """The images that a package's networks have seen; of runs it is not looked up."""
-    return Package(model).record.seen_images if is_package(model) else ()
 
 
 def _model(predictor: Predictor) -> AnsweringModel:
@@ -79,7 +68,7 @@ def _model(predictor: Predictor) -> AnsweringModel:
     return AnsweringModel(title=made.title, details=details)
 
 
-def _shown(out: Path, image: InputImage, *, known: SeenImages) -> ShownAnswer:
+def _shown(out: Path, image: InputImage) -> ShownAnswer:
     folder = prediction_folder(out, image.name)
     record = read_record(folder / RECORD)
     answer = record.answer
@@ -91,8 +80,9 @@ def _shown(out: Path, image: InputImage, *, known: SeenImages) -> ShownAnswer:
         calibrated=answer is not None,
         possible=() if answer is None else answer.possible,
         moved_by=() if answer is None else [str(moved) for moved in answer.moved_by],
+        similar=[str(case) for case in record.similar_cases],
         lesions=_lesions(record),
-        remarks=[*_remarks(record), *_seen(image, known=known)],
+        remarks=list(_remarks(record)),
         pictures=shown_pictures(folder, out=out),
         record=page_url(folder / RECORD, out=out),
     )
@@ -115,12 +105,6 @@ def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tupl
         title, of = MEANINGS[found.method].title, found.class_name or found.channel
         names = explanation_names(found.method, channel=found.channel)
         yield title if of is None else f"{title}: {of}", names.picture
-
-
-def _seen(image: InputImage, *, known: SeenImages) -> Iterator[str]:
-    relation = known.relation(image_sketch(read_input(image).image))
-    if relation is not None:
-        yield SEEN[relation]
 
 
 def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:

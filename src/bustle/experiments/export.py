@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bustle.core.errors import InputError
@@ -10,6 +10,7 @@ from bustle.core.paths import word_in_results
 from bustle.core.recipe import Recipe, load_protocol, load_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout, named_run
 from bustle.core.run_provenance import read_run_provenance, untrained_heads_of
+from bustle.core.types import Collection
 from bustle.data.sources import reader_ids, reader_module
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.case_table import read_cases
@@ -23,24 +24,35 @@ from bustle.experiments.taught_cases import taught_by
 from bustle.experiments.training_overlap import seen_case_ids, seen_images
 from bustle.inference.decision_file import rule_of
 from bustle.inference.package import PackageRecord, TrainingRecord, TrainingSource, case_digest
+from bustle.inference.torch_backend import TorchBackend
 
 
-def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
+def export_run(
+    model: Path, out: Path, *, half: bool = False, training_data: Callable[[], Collection] | None = None
+) -> PackageRecord:
     """Export a run's finished folds, or one `RUN/fold-K`, to the package `out`. Raises `InputError`.
 
-    With `half` the large weights are rounded to half precision.
+    With `half` the large weights are rounded to half precision. With `training_data` the package keeps the class, the
+    data set's name and an embedding of every one of these cases that trained or chose the networks.
     """
-    from bustle.export.package import KnownOfRun, write_package
+    from bustle.experiments.embedded_cases import embedded_cases
+    from bustle.export.package import KnownOfRun, check_export, write_package
 
     opened = named_run(model).opened()
     folds, run = opened.finished_folds(), opened.run
     recipe = load_recipe(str(run.recipe))
     seen = set().union(*(seen_case_ids(fold.path) for fold in folds))
     images = {sketch for fold in folds for sketch in seen_images(fold.path)}
+    weights, untrained = [fold.weights for fold in folds], untrained_heads_of(run, folds)
+    check_export(out, recipe=recipe, weights=weights)
+    embedded = None
+    if training_data is not None:
+        backend = TorchBackend(recipe, weights=weights, untrained=untrained)
+        embedded = embedded_cases(backend, recipe, training_data().cases, seen=tuple(images))
     return write_package(
         out,
         recipe=recipe,
-        weights=[fold.weights for fold in folds],
+        weights=weights,
         known=KnownOfRun(
             decision=rule_of(folds),
             training=_training(run, recipe=recipe, folds=folds),
@@ -48,8 +60,9 @@ def export_run(model: Path, out: Path, *, half: bool = False) -> PackageRecord:
             subgroups=tuple(_subgroups(folds, recipe=recipe)),
             seen_cases=tuple(sorted(map(case_digest, seen))),
             seen_images=tuple(sorted(images, key=lambda sketch: (sketch.content, sketch.sketch))),
+            embedded=embedded,
         ),
-        untrained=untrained_heads_of(run, folds),
+        untrained=untrained,
         half=half,
     )
 

@@ -83,6 +83,13 @@ def _training(record: PackageRecord) -> str:
     )
     begun = training.starting_weights
     start = training.encoder_weights if begun is None else f"{begun.file} (SHA-256 `{begun.sha256[:16]}…`)"
+    kept = record.training_cases
+    sentence += (
+        ""
+        if kept is None
+        else f" Of {kept.count} of these cases the package keeps the class, the data set's name and an embedding of "
+        f"{kept.width} bytes, to name the most similar ones; no picture."
+    )
     return "\n".join([sentence, "", *lines]) + (
         f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training.protocol}`"
         f"{_caveats(training.protocol)}."

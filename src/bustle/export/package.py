@@ -16,11 +16,12 @@ from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file, write_json, write_text
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.model_provenance import NetworkWeights
-from bustle.core.network import Head, MaskMeaning, ModelSpec
+from bustle.core.network import Head, MaskMeaning
 from bustle.core.provenance import versions
 from bustle.core.recipe import Recipe
 from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.results import ReleasedFigures
+from bustle.export.embedded_cases import EmbeddedCases
 from bustle.export.half_weights import round_to_half
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
@@ -59,7 +60,7 @@ LICENCE = (
 class KnownOfRun:
     """What a package tells of the run that its weights are from; nothing is known by default.
 
-    Each is as in `PackageRecord`.
+    Each is as in `PackageRecord`; `embedded` are the training cases, and how an image is compared with them.
     """
 
     decision: DecisionRule | None = None
@@ -68,6 +69,7 @@ class KnownOfRun:
     subgroups: tuple[Subgroup, ...] = ()
     seen_cases: tuple[str, ...] = ()
     seen_images: tuple[ImageSketch, ...] = ()
+    embedded: EmbeddedCases | None = None
 
 
 def write_package(
@@ -87,7 +89,7 @@ def write_package(
     """
     resolved = zoo.resolve(recipe)
     meaning = None if "mask" in untrained else resolved.mask_meaning
-    _check(out, spec=resolved.spec, weights=weights)
+    check_export(out, recipe=recipe, weights=weights)
     with claim_file(out), new_package(out) as folder:
         networks = [load_network(resolved, path) for path in weights]
         packed = _rounded(networks, weights=weights, folder=folder) if half else weights
@@ -100,6 +102,7 @@ def write_package(
             channels=recipe.data.channels,
             size=recipe.data.size,
             half=half,
+            projection=None if known.embedded is None else known.embedded.projection,
         )
         if not _can_be_read_back(folder / MODEL, networks):
             _write_weights(folder / WEIGHTS, networks, weights=packed)
@@ -159,6 +162,7 @@ def _unchecked_record(
         subgroups=known.subgroups,
         seen_cases=known.seen_cases,
         seen_images=known.seen_images,
+        training_cases=None if known.embedded is None else known.embedded.cases,
         licence=LICENCE,
         versions=versions(),
         half=half,
@@ -167,7 +171,9 @@ def _unchecked_record(
     )
 
 
-def _check(out: Path, *, spec: ModelSpec, weights: Sequence[Path]) -> None:
+def check_export(out: Path, *, recipe: Recipe, weights: Sequence[Path]) -> None:
+    """Raises `InputError` for a network that cannot be exported, and an `out` that exists."""
+    spec = zoo.resolve(recipe).spec
     if not spec.exports:
         reason = next(text for text in spec.deviations if "export" in text)
         raise InputError(f"{spec.title}: {reason.rstrip('.')}", remedy="use the run folder itself")

@@ -16,10 +16,14 @@ GradientMethod = Literal["gradcam", "integrated_gradients"]
 
 
 class NetworkOutput(NamedTuple):
-    """Probabilities of a batch: of the mask channels `B K h w` and of the classes `B N`, None where not predicted."""
+    """Probabilities of a batch: of the mask channels `B K h w` and of the classes `B N`, None where not predicted.
+
+    `embeddings` `B D` is what training cases are compared by, None of a model that keeps none.
+    """
 
     mask_channels: NDArray[np.float32] | None
     classes: NDArray[np.float32] | None
+    embeddings: NDArray[np.float32] | None = None
 
 
 class Backend(Protocol):

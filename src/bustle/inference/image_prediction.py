@@ -21,6 +21,7 @@ from bustle.inference.backend import Backend
 from bustle.inference.decided_outline import decided_outline, possible_lesions
 from bustle.inference.decision import DecisionRule, most_probable, named
 from bustle.inference.descriptors.describe import describe_lesions
+from bustle.inference.known_cases import NOTHING_KNOWN, KnownCases
 from bustle.inference.picture_remarks import picture_remarks
 from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
@@ -31,13 +32,15 @@ from bustle.inference.postprocess import bounded_lesion_probability, channels_on
 class ImagePipeline:
     """Predicts images as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction.
 
-    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify.
+    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify. `known` is what
+    the model remembers of its training.
     """
 
     backend: Backend
     data: ImageData
     provenance: ModelProvenance
     rule: DecisionRule | None = None
+    known: KnownCases = NOTHING_KNOWN
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` for a volume. A `centre` means nothing of an image, which is seen as a whole."""
@@ -49,13 +52,15 @@ class ImagePipeline:
             grids = [ImageGrid.of(item.geometry, section=self.data) for item in batch]
             prepared = [grid.prepare(item.image) for item, grid in zip(batch, grids, strict=True)]
             images = np.stack([normalise(image, section=self.data) for image in prepared])
-            masks, classes = self.backend.run(images)
+            masks, classes, embeddings = self.backend.run(images)
             for i, (item, grid) in enumerate(zip(batch, grids, strict=True)):
                 class_probabilities = named(None if classes is None else classes[i], classes=self.data.classes)
                 drawn = None if masks is None else self._drawn(masks[i], grid)
                 answer = None
                 if self.rule is not None and drawn is not None and class_probabilities is not None:
                     drawn, answer = self._answered(self.rule, item, grid, drawn, class_probabilities)
+                is_other_picture = answer is not None and not answer.possible
+                remarks = picture_remarks(item.image, lesions=() if drawn is None else drawn.lesions)
                 yield Prediction(
                     case_id=item.case_id,
                     geometry=grid.geometry,
@@ -65,7 +70,8 @@ class ImagePipeline:
                     decision=most_probable(class_probabilities) if answer is None else answer.decision,
                     answer=answer,
                     provenance=self.provenance,
-                    remarks=picture_remarks(item.image, lesions=() if drawn is None else drawn.lesions),
+                    remarks=(*remarks, *self.known.remarks(item.image)),
+                    similar_cases=() if embeddings is None or is_other_picture else self.known.similar(embeddings[i]),
                 )
 
     def _answered(

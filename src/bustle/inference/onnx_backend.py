@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
-from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, COPY_AGAIN, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, COPY_AGAIN, EMBEDDING, IMAGE, MASK_PROBS, MODEL, Package
 from bustle.inference.runtimes import import_onnxruntime, may_use_cuda
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -56,7 +56,7 @@ class OnnxBackend:
         Raises `InputError` where the output is not a number, and for a network that cannot be run.
         """
         found = self._run(self._outputs, images)
-        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS), found.get(EMBEDDING))
 
     def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """What each cell adds to the class logits, `B N *s`; raises as `run`."""

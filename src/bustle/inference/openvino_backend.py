@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
-from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, EMBEDDING, IMAGE, MASK_PROBS, MODEL, Package
 from bustle.inference.runtimes import import_openvino
 
 
@@ -48,7 +48,7 @@ class OpenVinoBackend:
         Raises `InputError` where the output is not a number, and for a network that cannot be run.
         """
         found = self._run(self._compiled, images)
-        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS))
+        return NetworkOutput(found.get(MASK_PROBS), found.get(CLASS_PROBS), found.get(EMBEDDING))
 
     def class_maps(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """What each cell adds to the class logits, `B N *s`; raises as `run`."""
@@ -100,7 +100,7 @@ def _shapes(tensors: Iterable[Any]) -> dict[str, list[int | None]]:
 
 def _name(aliases: Collection[str]) -> str:
     """Which of the package's tensors it is: OpenVINO keeps the names of operations that it removed beside it."""
-    known = {IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS}.intersection(aliases)
+    known = {IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS, EMBEDDING}.intersection(aliases)
     return min(known or aliases)
 
 

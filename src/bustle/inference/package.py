@@ -29,13 +29,16 @@ from bustle.evaluation.figures import ShortFigure, Subgroup
 from bustle.evaluation.result_files import completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
+from bustle.inference.training_cases import TrainingCases
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS = "image", "mask_probs", "class_probs", "class_maps"
+EMBEDDING = "embedding"
 """The names of the input and the outputs of `model.onnx`; an output that the network does not give is absent.
 
 `class_maps` `B N *s` is what each cell of the features adds to the class logits, on a coarser grid than the image's.
+`embedding` `B D` is what an image is compared with training cases by, in a package that keeps them.
 """
 
 LARGEST_RECORD = 1 << 24
@@ -50,7 +53,10 @@ SEALED_SINCE = 3
 """The first format with that key."""
 
 ANSWERS_SINCE = 4
-"""The first format with a decision rule and weights in half precision; `CLASS_MAPS` came with the next."""
+"""The first format with a decision rule and weights in half precision.
+
+`CLASS_MAPS` came with the next, and `EMBEDDING` with format 6.
+"""
 
 COPY_AGAIN = "copy or export it again"
 
@@ -144,8 +150,9 @@ class PackageRecord:
     the rule by which outputs become answers, None without one. `training` and `parity` are None where not known.
     `metrics` has one entry per track, `subgroups` a few figures of parts of the test cases. `seen_cases` are digests
     (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
-    known again. `half`: the large weights are rounded to half precision. `files` maps names to SHA-256. `local_fit`
-    tells on what a site has fitted the `decision`, None if it is that of the training.
+    known again, `training_cases` by what the most similar ones are found, None unless that was asked for. `half`: the
+    large weights are rounded to half precision. `files` maps names to SHA-256. `local_fit` tells on what a site has
+    fitted the `decision`, None if it is that of the training.
     """
 
     format_version: int
@@ -167,6 +174,7 @@ class PackageRecord:
     subgroups: tuple[Subgroup, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     seen_cases: tuple[str, ...]
     seen_images: tuple[ImageSketch, ...]
+    training_cases: TrainingCases | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     licence: str
     parity: Parity | None
     half: bool
@@ -184,12 +192,17 @@ class PackageRecord:
             expected[CLASS_PROBS] = section.classes
         if CLASS_MAPS in outputs and CLASS_PROBS in outputs:
             expected[CLASS_MAPS] = section.classes
+        width = None if self.training_cases is None else self.training_cases.width
+        if width is not None:
+            expected[EMBEDDING] = ()
         if not outputs or len(outputs) < len(self.outputs) or outputs.keys() != expected.keys():
             raise ValueError(f"the outputs are {', '.join(outputs) or 'none'}, not {', '.join(expected) or 'any'}")
         for name, channels in expected.items():
             shape = outputs[name].shape
-            if outputs[name].channels != channels or shape[1:2] != (len(channels),):
-                raise ValueError(f"the output {name} must have the channels {', '.join(channels)}")
+            count = width if name == EMBEDDING else len(channels)
+            if outputs[name].channels != channels or shape[1:2] != (count,):
+                told = f"the channels {', '.join(channels)}" if channels else f"{width} channels without names"
+                raise ValueError(f"the output {name} must have {told}")
         if meaning is not None and not meaning.lesion_channels:
             raise ValueError("no channel of the mask is the lesion")
         if self.input.name != IMAGE or self.input.shape[1:] != (section.channels, *section.size):

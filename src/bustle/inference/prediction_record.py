@@ -18,6 +18,7 @@ from bustle.core.errors import InputError
 from bustle.core.explanation import ExplanationMethod
 from bustle.core.files import read_json, write_json
 from bustle.core.model_provenance import PredictionProvenance
+from bustle.core.similar_case import SimilarCase
 from bustle.core.types import (
     Explanation,
     ImageSegmentation,
@@ -156,6 +157,7 @@ class PredictionRecord:
     class_probabilities: Mapping[str, float] | None
     answer: Answer | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     remarks: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
+    similar_cases: tuple[SimilarCase, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     explanations: tuple[ExplanationRecord, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     drawn: DrawnOnImage | DrawnInVolume = field(metadata=INLINE)
     geometry: GeometryRecord
@@ -222,6 +224,7 @@ def record_of(
         "class_probabilities": prediction.class_probabilities,
         "answer": prediction.answer,
         "remarks": prediction.remarks,
+        "similar_cases": prediction.similar_cases,
         "explanations": tuple(
             ExplanationRecord.of(found, file=file)
             for found, file in zip(prediction.explanations, explanation_files, strict=True)

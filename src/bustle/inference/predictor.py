@@ -26,6 +26,7 @@ from bustle.inference.decision import DecisionRule
 from bustle.inference.decision_file import rule_digest, rule_of
 from bustle.inference.explanation.explain import chosen_methods, explain
 from bustle.inference.image_prediction import ImagePipeline
+from bustle.inference.known_cases import NOTHING_KNOWN, KnownCases
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
 from bustle.inference.package_backend import open_package
 from bustle.inference.pipeline import Item, Pipeline
@@ -41,7 +42,8 @@ class Predictor:
 
     `path` is where it was opened, `data` says how images become inputs, `rule` how its outputs become answers (None:
     the most probable class is the decision), `protocol` is the recipe's for the published track, `provenance` what
-    goes into every prediction about the model, `warnings` what a reader of them must know.
+    goes into every prediction about the model, `known` what it remembers of its training, `warnings` what a reader of
+    them must know.
 
     Threads may share one. Another process gets it by its path and digests and opens it there (`spawn`, joblib); a
     process that was forked may not use its parent's, whose threads it lacks.
@@ -56,6 +58,7 @@ class Predictor:
         data: ImageData | PatchData,
         provenance: ModelProvenance,
         rule: DecisionRule | None = None,
+        known: KnownCases = NOTHING_KNOWN,
         device: str = "auto",
         warnings: Sequence[str] = (),
     ):
@@ -68,7 +71,7 @@ class Predictor:
         self.provenance = provenance
         self._backend = backend
         self.rule = rule
-        self._pipeline = _pipeline(data, backend=backend, provenance=provenance, rule=rule)
+        self._pipeline = _pipeline(data, backend=backend, provenance=provenance, rule=rule, known=known)
 
     @classmethod
     def open(cls, model: Path, *, device: str = "auto", fold: int | None = None) -> Predictor:
@@ -161,6 +164,7 @@ class Predictor:
             protocol=record.protocol,
             data=record.preprocessing,
             rule=record.decision,
+            known=KnownCases(record.seen_images, record.training_cases),
             provenance=provenance,
         )
 
@@ -256,13 +260,18 @@ def _opened_again(path: Path, device: str, expected: ModelProvenance) -> Predict
 
 
 def _pipeline(
-    data: ImageData | PatchData, *, backend: Backend, provenance: ModelProvenance, rule: DecisionRule | None
+    data: ImageData | PatchData,
+    *,
+    backend: Backend,
+    provenance: ModelProvenance,
+    rule: DecisionRule | None,
+    known: KnownCases,
 ) -> Pipeline:
     if isinstance(data, PatchData):
         from bustle.inference.volume_prediction import VolumePipeline  # needs SciPy, which images do not
 
-        return VolumePipeline(backend, data, provenance, rule)
-    return ImagePipeline(backend, data, provenance, rule)
+        return VolumePipeline(backend, data, provenance, rule, known)
+    return ImagePipeline(backend, data, provenance, rule, known)
 
 
 def is_model(path: Path) -> bool:

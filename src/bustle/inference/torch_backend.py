@@ -74,6 +74,32 @@ class TorchBackend:
             maps = [answers_with_class_maps(network, batch, self._views)[1] for network in self._networks]
             return finite(torch.stack(maps).mean(dim=0).float().cpu().numpy())
 
+    @property
+    def gives_class_features(self) -> bool:
+        """Whether the class logits of all networks are made by linear layers."""
+        from bustle.models.class_features import class_layers
+
+        count = len(self._recipe.data.classes)
+        return self._gives_classes and all(class_layers(network, class_count=count) for network in self._networks)
+
+    def class_features(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the class logits are made of, `B F`: the mean over views, of several networks beside each other.
+
+        For a backend that `gives_class_features`; raises as `run`.
+        """
+        import torch
+
+        from bustle.models.class_features import mean_class_features
+
+        with torch.inference_mode():
+            batch = self._on_device(images)
+            class_count = len(self._recipe.data.classes)
+            found = [
+                mean_class_features(network, batch, self._views, class_count=class_count)
+                for network in self._networks
+            ]
+            return finite(torch.cat(found, dim=1).float().cpu().numpy())
+
     @cached_property
     def gives_gradients(self) -> bool:
         """Whether there are classes to explain, which is seen on one black image."""

@@ -21,6 +21,7 @@ from bustle.data.prepared.intensities import normalise
 from bustle.data.prepared.volume_grid import VolumeGrid
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.decision import DecisionRule, most_probable, named
+from bustle.inference.known_cases import NOTHING_KNOWN, KnownCases
 from bustle.inference.pipeline import Item
 from bustle.inference.sliding_window import cut, overlap_of
 from bustle.inference.volume_search import (
@@ -43,13 +44,15 @@ BYTES_PER_VOXEL, BYTES_PER_CUBIC_VOXEL = 16, 14
 class VolumePipeline:
     """Predicts volumes as `data` says they become inputs; see `Pipeline`. `provenance` goes into every prediction.
 
-    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify.
+    With a `rule`, each gets the answer that it leads to; it is for models that outline and classify. `known` is what
+    the model remembers of its training.
     """
 
     backend: Backend
     data: PatchData
     provenance: ModelProvenance
     rule: DecisionRule | None = None
+    known: KnownCases = NOTHING_KNOWN
 
     def check(self, geometry: Geometry, *, centre: tuple[float, ...] | None) -> None:
         """Raises `InputError` as `check_volume` does."""
@@ -92,6 +95,7 @@ class VolumePipeline:
             answer=answer,
             centre=item.centre,
             provenance=self.provenance,
+            remarks=self.known.remarks(item.image),
         )
 
 

@@ -15,6 +15,7 @@ from bustle.core.answer import Answer
 from bustle.core.claimed_output import claim_folder
 from bustle.core.explanation import ExplanationMethod
 from bustle.core.paths import given_path
+from bustle.core.similar_case import SimilarCase
 from bustle.core.types import Explanation, ImageSegmentation, Lesion, LesionCandidate, Prediction, VolumeSegmentation
 from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
@@ -83,6 +84,11 @@ class DrawnPrediction:
         """The maps that were asked for, by method: what moved the answer, on the image's own grid."""
         return {found.method: found for found in self.prediction.explanations}
 
+    @property
+    def similar_cases(self) -> tuple[SimilarCase, ...]:
+        """The most similar training cases, the nearest first; of a package that keeps them."""
+        return self.prediction.similar_cases
+
     def heat_map(self, method: ExplanationMethod) -> NDArray[np.uint8]:
         """RGB `H W 3`: a map in colours on the image, or on three cuts of a volume. Raises `KeyError` without it."""
         return np.ascontiguousarray(self._heat(self.explanations[method]).transpose(1, 2, 0))
@@ -109,7 +115,8 @@ class DrawnPrediction:
     def _repr_html_(self) -> str:
         """What a notebook shows: the overlay, the explanations' maps, and the facts below them."""
         moved = [] if self.answer is None else map(str, self.answer.moved_by)
-        facts = escape(", ".join([*self._facts(), *moved]))
+        similar = f"most like {', '.join(map(str, self.similar_cases))}" if self.similar_cases else ""
+        facts = escape(", ".join([*self._facts(), *moved, *filter(None, [similar])]))
         shown = _shown(draw_prediction(self.picture.image, self.prediction), text=facts)
         for found in self.prediction.explanations:
             shown += _shown(self._heat(found), text=escape(found.meaning.title))

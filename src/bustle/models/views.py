@@ -49,6 +49,11 @@ def answers_with_class_maps(network: Refined, image: Tensor, views: Views) -> tu
     return answers, _mean_by_overlap(kept)
 
 
+def mean_of_views(kept: Sequence[Tensor], views: Views) -> Tensor:
+    """The mean over the views of vectors `B F`, of what a network gave for each size of the views, in any order."""
+    return torch.stack([part for each in kept for part in _parts(each, views)]).mean(dim=0)
+
+
 def mean_over_views(explained: Callable[[Tensor], Tensor], image: Tensor, views: Views) -> Tensor:
     """The mean of what `explained` says of every view of the images `B C *S`: maps `B *s` on the first one's grid.
 

@@ -30,6 +30,7 @@ def shown_clip(read: ReadClip, *, out: Path) -> ShownAnswer:
         calibrated=answer.calibrated,
         possible=answer.possible,
         moved_by=answer.moved_by,
+        similar=(),
         lesions=[_lesion(lesion, read.answer) for lesion in read.answer.lesions],
         remarks=answer.remarks,
         pictures=list(_pictures(read, layout, out=out)),

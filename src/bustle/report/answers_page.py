@@ -38,7 +38,8 @@ class ShownAnswer:
     """One image: what is said of it, and what a reader must know about that (`remarks`).
 
     `probabilities` are calibrated where `calibrated`, otherwise the network's own. `moved_by` are the descriptors
-    that moved that of malignant most, in words. `record` is the URL of its `prediction.json`.
+    that moved that of malignant most, `similar` the most similar training cases, in words. `record` is the URL of its
+    `prediction.json`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ShownAnswer:
     calibrated: bool
     possible: Sequence[str]
     moved_by: Sequence[str]
+    similar: Sequence[str]
     lesions: Sequence[ShownLesion]
     remarks: Sequence[str]
     pictures: Sequence[ShownPicture]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.answer import Answer, Decision, MovedBy
+from bustle.core.config import to_mapping
 from bustle.core.explanation import MEANINGS, ExplanationMethod
 from bustle.core.types import Geometry, Lesion
 from bustle.data.audit.marks import marks_in
@@ -20,6 +21,7 @@ from bustle.experiments.pictures import Picture
 from bustle.inference.decision import most_probable
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
+from bustle.inference.known_cases import COPY, SEEN
 from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import (
     DescriptorsRecord,
@@ -58,6 +60,8 @@ from bustle.webapp.tables import Base, Case, Reading
 UNCERTAINTY: ExplanationMethod = "uncertainty"
 NO_ULTRASOUND = "no breast ultrasound"
 SUSPECTED = "lesion possible"
+SEEN_KINDS: Mapping[str, Literal["seen", "copy"]] = {SEEN: "seen", COPY: "copy"}
+"""The flags that stand for remarks which the page says in its own language."""
 
 
 def summary(case: Case) -> CaseSummary:
@@ -129,7 +133,8 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
     }
     if not is_answered(case):
         nothing = {"answer": None, "model_digest": None, "lesions": [], "flags": [], "explanations": []}
-        return CaseDetail.model_validate(shared | nothing | {"exports": [], "spacing_mm": None})
+        nothing |= {"similar_cases": [], "exports": [], "spacing_mm": None}
+        return CaseDetail.model_validate(shared | nothing)
     shared |= {
         "model_digest": algorithm_of_answer(case, data).answers_sha256,
         "exports": exports_of(case),
@@ -146,6 +151,7 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
             "answer": _stored_answer(record),
             "lesions": lesions,
             "flags": _flags(record, lesions, image.picture),
+            "similar_cases": [to_mapping(similar) for similar in record.similar_cases],
             "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
         }
     )
@@ -158,6 +164,7 @@ def _of_volume(record: PredictionRecord) -> dict[str, Any]:
         "answer": _stored_answer(record),
         "lesions": [],
         "flags": _flags_of_answer(record),
+        "similar_cases": [],
         "explanations": [],
     }
 
@@ -307,7 +314,10 @@ def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[Measur
 
 
 def _flags_of_answer(record: PredictionRecord) -> list[Flag]:
-    flags = [Flag(kind="remark", text=remark) for remark in record.remarks]
+    flags = [
+        Flag(kind=SEEN_KINDS[remark]) if remark in SEEN_KINDS else Flag(kind="remark", text=remark)
+        for remark in record.remarks
+    ]
     if record.decision == NO_ULTRASOUND:
         flags.append(Flag(kind="other_picture"))
     if record.decision == SUSPECTED:

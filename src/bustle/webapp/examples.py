@@ -71,6 +71,7 @@ _SECOND = {
     "birads": "4B",
     "note": "",
 }
+_SIMILAR = {"source": "busi", "class_name": "malignant", "distance": 0.83}
 _FLAG = {"kind": "cut_off", "text": None}
 _EXPLANATION = {"number": 0, "title": "what moved the answer", "class_name": "malignant", "value": "0.91"}
 _FRAME = {
@@ -177,6 +178,7 @@ EXAMPLES: dict[str, Any] = {
         "model_digest": _MODEL,
         "lesions": [_LESION],
         "flags": [_FLAG],
+        "similar_cases": [_SIMILAR],
         "explanations": [_EXPLANATION],
         "exports": ["png", "json", "pdf", "seg", "sr"],
         "version": 2,
@@ -207,6 +209,7 @@ EXAMPLES: dict[str, Any] = {
     "Figure": _FIGURE,
     "FirstPassword": {"name": "anna", "password": "k3mp-9xtw-hq2v-77rd"},
     "Flag": _FLAG,
+    "SimilarTrainingCase": _SIMILAR,
     "FrameInfo": _FRAME,
     "LesionInfo": _LESION,
     "Measured": _MEASURED,

@@ -189,7 +189,7 @@ class LesionInfo(Message):
 class Flag(Message):
     """Something that a reader must know first; `text` where the kind alone does not say it."""
 
-    kind: Literal["other_picture", "suspected", "cut_off", "marks", "no_spacing", "remark"]
+    kind: Literal["other_picture", "seen", "copy", "suspected", "cut_off", "marks", "no_spacing", "remark"]
     text: str | None = None
 
 
@@ -200,6 +200,17 @@ class ExplanationInfo(Message):
     title: str
     class_name: str | None
     value: str
+
+
+class SimilarTrainingCase(Message):
+    """A training case that looks like this one to the network: its data set, class and distance, never a picture.
+
+    A distance of 1 is the median one from a training case to the nearest other one.
+    """
+
+    source: str
+    class_name: str
+    distance: float
 
 
 class Location(Message):
@@ -253,6 +264,7 @@ class CaseDetail(CaseSummary):
     model_digest: str | None
     lesions: list[LesionInfo]
     flags: list[Flag]
+    similar_cases: list[SimilarTrainingCase]
     explanations: list[ExplanationInfo]
     exports: list[ExportFormat]
     version: int
