@@ -19,6 +19,7 @@ from tests.conftest import network_uses
 from tests.inference.hand_made_package import scene, write_package
 
 from bustle.cli.main import main
+from bustle.experiments.sweep.trials import SweepLayout
 from bustle.io.raster import write_png
 
 TINY = Path(__file__).parents[1] / "training" / "tiny.yaml"
@@ -43,6 +44,7 @@ def cluster() -> Iterator[Cluster]:
     """A head that does no work, and two nodes of one processor each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")  # it reports also that it does not report
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         for _ in range(2):
             made.add_node(num_cpus=1)
@@ -146,6 +148,28 @@ def test_folds_train_side_by_side_to_the_same_figures(cluster: Cluster, tmp_path
         local, on_ray = (losses(tmp_path / name / f"fold-{fold}" / "metrics.csv") for name in ("local", "ray"))
         assert len(local) == 3
         assert on_ray == pytest.approx(local, rel=1e-3)  # the number of threads orders sums
+
+
+def test_trials_of_a_sweep_run_side_by_side_and_the_best_is_trained_again(cluster: Cluster, tmp_path: Path):
+    data = ["--data", "phantom:?cases=24&seed=0&size=64"]
+    words = ["sweep", str(TINY), *data, "--over", "optimizer.lr=log(1e-4,1e-2)", "--trials", "3"]
+    assert main([*words, "--out", str(tmp_path / "local")]) == 0
+    assert main([*words, "--out", str(tmp_path / "ray"), "--engine", "ray"]) == 0
+    local, on_ray = (
+        {trial.number: trial for trial in SweepLayout(tmp_path / name).trials()} for name in ("local", "ray")
+    )
+    for number, trial in local.items():
+        assert on_ray[number].values == trial.values
+        histories = (SweepLayout(tmp_path / name).training(number, seed=0).history for name in ("local", "ray"))
+        expected, found = map(losses, histories)
+        assert found == pytest.approx(expected, rel=1e-3)
+    best = max(local.values(), key=lambda trial: trial.score)
+    recipe, splits = (str(tmp_path / "local" / name) for name in ("best.yaml", "splits.json"))
+    run = tmp_path / "run"
+    assert main(["train", recipe, *data, "--splits", splits, "--fold", "0", "--out", str(run)]) == 0
+    assert losses(run / "fold-0" / "metrics.csv") == losses(
+        SweepLayout(tmp_path / "local").training(best.number, seed=0).history
+    )
 
 
 def losses(history: Path) -> list[float]:

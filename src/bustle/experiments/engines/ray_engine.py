@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -44,12 +45,8 @@ class RayEngine:
         try:
             if given is not None:
                 _knock(given)
-            ray.init(
-                address=given or "local",
-                include_dashboard=None if given else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with _no_dashboard():
+                ray.init(address=given or "local", log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())[:200]
             raise InputError(
@@ -134,6 +131,22 @@ class RayEngine:
                     f"the machine {node['NodeManagerHostname']} of the cluster has bustle {found}, this one {own}",
                     remedy="install the same version on all",
                 )
+
+
+@contextlib.contextmanager
+def _no_dashboard() -> Iterator[None]:
+    """Within the block Ray starts the process of its dashboard nowhere.
+
+    Whatever it is told, that process asks the network in which cloud it runs. Ray goes on without it.
+    """
+    from ray._private import services
+
+    start = services.start_api_server
+    services.start_api_server = lambda *given, **named: (None, None)
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 def _knock(address: str) -> None:
