@@ -21,20 +21,19 @@ def nothing_in(image: NDArray[np.uint8]) -> str | None:
     """
     if image.ndim == 4:
         image = image[:, :: -(-image.shape[1] // MOST_SLICES)]
-    grey = image.mean(axis=0)
+    grey = image[0] if len(image) == 1 else image.mean(axis=0)
     darkest, brightest = np.percentile(grey, (1, 99))
     if brightest - darkest < LEAST_RANGE:
         return "everything in it has the same grey"
-    if max(_correlation(grey[..., 1:], grey[..., :-1]), _correlation(grey[..., 1:, :], grey[..., :-1, :])) < (
-        LEAST_CORRELATION
-    ):
+    beside = _correlation(grey[..., 1:], grey[..., :-1])
+    if beside < LEAST_CORRELATION and _correlation(grey[..., 1:, :], grey[..., :-1, :]) < LEAST_CORRELATION:
         return "there is only noise in it"
     return None
 
 
-def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def _correlation(first: NDArray[np.number], second: NDArray[np.number]) -> float:
     if first.size < 2:
         return 1.0
     first, second = first - first.mean(), second - second.mean()
-    spread = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / spread) if spread > 0 else 1.0
+    spread = np.sqrt(np.vdot(first, first) * np.vdot(second, second))
+    return float(np.vdot(first, second) / spread) if spread > 0 else 1.0
