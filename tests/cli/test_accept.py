@@ -11,6 +11,7 @@ from tests.inference.hand_made_package import write_package
 
 from bustle.cli.main import main
 from bustle.core.errors import InputError
+from bustle.evaluation.result_files import read_track
 from bustle.io.raster import write_png
 
 LIMITS = """
@@ -52,7 +53,7 @@ def accept(site: Path, package: str, *, limits: str = "limits.yaml", out: str = 
 def test_limits_are_judged_and_an_upgrade_lists_what_changed(
     site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    assert accept(site, "model.bustle") == 0
+    assert accept(site, "model.bustle") == 3
     told = capsys.readouterr().out
     record = json.loads((site / "accepted/acceptance.json").read_text())
     verdicts = {each["metric"]: each["verdict"] for each in record["limits"]}
@@ -71,7 +72,7 @@ def test_limits_are_judged_and_an_upgrade_lists_what_changed(
     record["model"]["package"] = "0" * 64
     (site / "accepted/acceptance.json").write_text(json.dumps(record))
     for _ in range(2):  # the second time it is still told against the model before
-        assert accept(site, "model.bustle") == 0
+        assert accept(site, "model.bustle") == 3
         assert "folder/c1: benign -> malignant" in capsys.readouterr().out
     page = (site / "accepted/acceptance.html").read_text(encoding="utf-8")
     assert "1 answer changed" in page
@@ -83,6 +84,14 @@ def test_limits_are_judged_and_an_upgrade_lists_what_changed(
     assert accept(site, "model.bustle") == 2
     assert not (site / "accepted/acceptance.html").exists()
     assert (site / "accepted/acceptance.json").exists()  # what a later model is told against
+
+    scored = read_track(site / "accepted/evaluation/metrics.json")
+    monkeypatch.setattr("bustle.experiments.accept.evaluate_model", lambda *_, **__: scored)
+    kept, open_limit = "segmentation: {dice: {at_least: 0.1}}", "classification: {sensitivity: {at_least: 0.99}}"
+    for text, code, verdict in ((kept, 0, "pass"), (f"{kept}\n{open_limit}", 4, "not enough cases")):
+        (site / "few.yaml").write_text(text)
+        assert accept(site, "model.bustle", limits="few.yaml") == code
+        assert f"\n{verdict}; written to" in capsys.readouterr().out
 
 
 def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(

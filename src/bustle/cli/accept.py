@@ -7,7 +7,9 @@ from functools import partial
 
 from bustle.core.paths import given_path
 
-HELP = "Test a model on a site's own cases against its limits: pass, fail or not enough cases."
+HELP = "Test a model on a site's own cases against its limits: pass (exit code 0), fail (3), not enough cases (4)."
+EXIT_CODES = {"pass": 0, "fail": 3, "not enough cases": 4}
+"""What a script goes by: only what passed is 0. 1 and 2 say that nothing was judged."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,4 +69,4 @@ def run(arguments: argparse.Namespace) -> int:
         for changed in found.changed:
             print(f"  {changed.case_id}: {changed.before.decision} -> {changed.after.decision}")
     print(f"{found.verdict}; written to {arguments.out / ACCEPTANCE_PAGE}")
-    return 0
+    return EXIT_CODES[found.verdict]

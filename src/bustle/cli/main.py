@@ -19,7 +19,7 @@ from bustle.core.cache_folder import give_libraries_their_caches
 from bustle.core.errors import InputError
 from bustle.core.extras import naming_the_extra
 
-OK, BUG, USER_ERROR = 0, 1, 2
+OK, BUG, USER_ERROR = 0, 1, 2  # a verb that judges has further ones for what it found
 
 # Each verb adds itself here when its file lands, in the order that --help prints.
 VERBS = (
