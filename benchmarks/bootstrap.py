@@ -99,9 +99,8 @@ def made_up_rows(size: Size) -> Rows:
             truth_empty=False,
             prediction_empty=False,
             false_positive_area=0,
-            **{name: float(rng.random()) for name in SEGMENTATION},
         )
-        rows.append(row)
+        rows.append(replace(row, **{name: float(rng.random()) for name in SEGMENTATION}))
     return rows
 
 

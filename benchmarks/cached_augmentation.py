@@ -167,7 +167,7 @@ def monai(cache: CaseCache) -> Contender:
 
 
 def kornia(cache: CaseCache) -> Contender:
-    from kornia import augmentation
+    from kornia import augmentation  # pyright: ignore[reportMissingImports]
 
     transform = augmentation.AugmentationSequential(
         augmentation.RandomAffine(30.0, scale=(0.9, 1.1), p=1.0),

@@ -104,7 +104,7 @@ def frame(index: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
         part = original[height // 10 : height * 9 // 10, width // 10 : width * 9 // 10]
         smaller = cv2.resize(part, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, 70])[1]
-        return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE).astype(np.uint8)
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8)
     random = np.random.default_rng(index)
     coarse = random.normal(size=(9, 12)).astype(np.float32)
     tissue = 1 + 0.5 * cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)

@@ -48,7 +48,7 @@ TINY = Size(
 
 
 def torchvisions(features: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
-    return deform_conv2d(features, offset, weight, padding=1, mask=mask)
+    return deform_conv2d(features, offset, weight, padding=(1, 1), mask=mask)
 
 
 def run(size: Size) -> list[Row]:

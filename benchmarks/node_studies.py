@@ -91,6 +91,7 @@ def _through_a_node(studies: Sequence[Sequence[Dataset]]) -> float:
                 limits=Limits(free=0),
             )
             with Node(settings) as node:
+                assert node.port is not None, "it has senders"
                 start = time.perf_counter()
                 for study in studies:
                     _send(study, port=node.port)

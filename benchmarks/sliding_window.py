@@ -129,7 +129,9 @@ def with_bustle(package: Path, patch: tuple[int, ...]) -> Any:
     backend = open_package(Package(package), device="cpu")
 
     def lesion_map(patch: Any) -> Any:
-        return backend.run(patch[None].astype(np.float32) / np.float32(255)).mask_channels[0, 1:]
+        found = backend.run(patch[None].astype(np.float32) / np.float32(255)).mask_channels
+        assert found is not None, "the network draws"
+        return found[0, 1:]
 
     return lambda volume: blended(volume, size=patch, run=lesion_map)
 
@@ -155,6 +157,6 @@ def product_rate(edge: int) -> float:
     rates = []
     for _ in range(3):
         started = time.process_time()
-        a @ a
+        np.matmul(a, a)
         rates.append(2 * edge**3 / (time.process_time() - started))
     return max(rates)

@@ -103,7 +103,7 @@ def like(peer: str, truth: Mask, prediction: Mask) -> tuple[float, ...]:
 
 
 def _scipy(truth: Mask, prediction: Mask) -> tuple[float, ...]:
-    surfaces = [mask & ~ndimage.binary_erosion(mask) for mask in (truth, prediction)]
+    surfaces = [mask & np.logical_not(ndimage.binary_erosion(mask)) for mask in (truth, prediction)]
     to_truth, to_prediction = (np.asarray(ndimage.distance_transform_edt(~surface)) for surface in surfaces)
     first, second = to_truth[surfaces[1]], to_prediction[surfaces[0]]
     both = np.concatenate([first, second])
