@@ -10,8 +10,10 @@ from typing import NamedTuple
 from bustle.core.run_layout import ResultsFolder
 from bustle.evaluation.figures import estimates_of
 from bustle.evaluation.results import RunResult, TrackFigures
+from bustle.experiments.repeated_results import Repeats, grouped_repeats, over_repeats
 from bustle.experiments.run_record import RunRecord
 from bustle.experiments.run_record_file import read_record
+from bustle.report.wording import mean_and_sd
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "results.md"
@@ -155,6 +157,41 @@ def section(name: str, record: RunRecord) -> str:
     return "\n".join([*lines, ""])
 
 
+def repeats_section(repeats: Repeats) -> str:
+    """Repeats in one table: mean ± SD over them, on both tracks."""
+    names, first = list(repeats.records), next(iter(repeats.records.values()))
+    tracks = repeats.tracks()
+    lines = [
+        f"## {names[0]} and its repeats",
+        "",
+        f"{first.result.title}, trained {len(names)} times on the same {len(first.result.folds)} fold(s) with the "
+        f"seeds {', '.join(map(str, repeats.seeds))}; mean ± SD over these trainings. Files: "
+        f"{', '.join(f'`results/{name}.json`' for name in names)}.",
+        "",
+        "```text",
+        *(
+            shlex.join(session.command)
+            for record in repeats.records.values()
+            for session in record.provenance.sessions
+        ),
+        "```",
+        "",
+        f"| | {' | '.join(f'{own[0].track}, {own[0].protocol} ({scoring(own[0])})' for own in tracks)} |",
+        "|---|" + "---|" * len(tracks),
+    ]
+    for title, part, metric in ROWS:
+        values = [_over_repeats(own, part, metric) for own in tracks]
+        if set(values) != {"–"}:
+            lines.append(f"| {title} | {' | '.join(values)} |")
+    return "\n".join([*lines, ""])
+
+
+def _over_repeats(repeats: Sequence[TrackFigures], part: str, metric: str) -> str:
+    name = f"{repeats[0].headline_distance}_px" if metric == HEADLINE_DISTANCE else metric
+    found = over_repeats(repeats, part, name)
+    return "–" if found is None else mean_and_sd(*found)
+
+
 PHANTOM_COLUMNS = (
     ("Dice", "segmentation", "dice"),
     ("HD95 [mm]", "segmentation", "hd95_mm"),
@@ -212,7 +249,13 @@ def render() -> str:
     records = {path.stem: read_record(path) for path in ResultsFolder(ROOT / "results").runs()}
     sets = {chosen: _of_set(chosen, records) for chosen in PHANTOMS}
     phantoms = {name for names in sets.values() for name in names}
-    others = [section(name, record) for name, record in records.items() if name not in phantoms]
+    repeats = {next(iter(each.records)): each for each in grouped_repeats(records)}
+    repeated = {name for each in repeats.values() for name in each.records}
+    others = [
+        repeats_section(repeats[name]) if name in repeats else section(name, record)
+        for name, record in records.items()
+        if name not in phantoms and (name in repeats or name not in repeated)
+    ]
     tables = [phantom_section(chosen, {name: records[name] for name in names}) for chosen, names in sets.items()]
     return "\n".join([HEAD, *others, *tables]).rstrip() + "\n"
 

@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import pytest
 from tests.experiments.made_run import write_run, write_sessions
+from tests.scripts import script
 
 from bustle.cli.main import main
 from bustle.core.recipe import load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout
+from bustle.experiments.repeated_results import grouped_repeats
+from bustle.experiments.run_record_file import read_record
 
 
 @pytest.fixture
@@ -171,3 +174,36 @@ def test_a_broken_file_ends_in_one_line(change, said, run, tmp_path, capsys):
     assert "results/first.json: " in error
     file.write_text(file.read_text()[:-100])
     assert "is not readable JSON" in error_of(capsys, ["compare", run, file, "--out", tmp_path / "out"])
+
+
+def seeded(run, seed):
+    recipe = load_recipe(str(run.recipe))
+    save_recipe(replace(recipe, training=replace(recipe.training, seed=seed)), run.recipe)
+
+
+def test_repeats_with_other_seeds_are_told_together(run, tmp_path, capsys):
+    """Neither a run on other data nor a second one with the same seed is among them."""
+    write_run(tmp_path / "runs" / "second", better=0.02)
+    for name, seed in (("third", 3), ("twin", 7), ("second", 7)):
+        if name != "second":
+            shutil.copytree(tmp_path / "runs" / "second", tmp_path / "runs" / name)
+        seeded(RunLayout(tmp_path / "runs" / name), seed)
+    other = RunLayout(tmp_path / "runs" / "third").provenance
+    other.write_text(other.read_text().replace("0" * 64, "1" * 64))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "notes.json").write_text("{}")
+    told = {}
+    for name in ("first", "third", "second", "twin"):
+        assert main(["results", "add", str(tmp_path / "runs" / name)]) == 0
+        told[name] = capsys.readouterr().out.partition("\n")[2]
+    dice = 0.5 + 5.5 / 41 + 0.01  # the mean of made rows, one run 0.02 above the other
+    assert told["second"] == (
+        f"repeats with the seeds 0, 7 (first, second), mean ± SD: Dice {dice:.3f} ± 0.014; AUC 0.583 ± 0.000\n"
+    )
+    assert not any(told[name] for name in ("first", "third", "twin"))
+
+    files = {name: tmp_path / "results" / f"{name}.json" for name in told}
+    (repeats,) = grouped_repeats({name: read_record(file) for name, file in files.items()})
+    page = script("generate_results_page").repeats_section(repeats)
+    assert "trained 2 times on the same 2 fold(s) with the seeds 0, 7; mean ± SD" in page
+    assert f"| Dice | {dice:.3f} ± 0.014 | {dice:.3f} ± 0.014 |" in page

@@ -7,6 +7,8 @@ import argparse
 from bustle.core.paths import given_path
 
 HELP = "Write a finished run's figures, cases and learning curves into one file, and its split beside it."
+TOLD = (("Dice", "segmentation", "dice"), ("AUC", "classification", "auc"))
+"""Of repeats: title, part and metric."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from bustle.core.run_layout import ResultsFolder
     from bustle.experiments.add_result import add_result
+    from bustle.experiments.repeated_results import over_repeats, repeats_of
+    from bustle.report.wording import mean_and_sd
 
     added = add_result(arguments.run, to=arguments.to, name=arguments.name)
     print(f"written: {added.run}, with the split {added.splits}")
+    repeats = repeats_of(added.run.stem, folder=ResultsFolder(arguments.to))
+    if repeats is not None:
+        found = {title: over_repeats(repeats.tracks()[0], part, name) for title, part, name in TOLD}
+        figures = [f"{title} {mean_and_sd(*entry)}" for title, entry in found.items() if entry is not None]
+        seeds = ", ".join(map(str, repeats.seeds))
+        print(f"repeats with the seeds {seeds} ({', '.join(repeats.records)}), mean ± SD: {'; '.join(figures)}")
     return 0

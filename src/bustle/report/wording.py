@@ -58,11 +58,13 @@ def with_unit(value: float | None, unit: str) -> str:
 
 
 def mean_and_spread(entry: FoldEstimate) -> str:
-    """`0.812 ± 0.021`."""
-    if entry.mean is None:
-        return NOTHING
-    text = number(entry.mean, entry.unit)
-    return text if entry.sd is None else f"{text} ± {number(entry.sd, entry.unit)}"
+    """`0.812 ± 0.021` of folds."""
+    return mean_and_sd(entry.mean, entry.sd, entry.unit)
+
+
+def mean_and_sd(mean: float | None, sd: float | None, unit: str) -> str:
+    text = number(mean, unit)
+    return text if mean is None or sd is None else f"{text} ± {number(sd, unit)}"
 
 
 def signed_number(value: float | None, unit: str) -> str:
