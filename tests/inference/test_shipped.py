@@ -12,6 +12,7 @@ import bustle
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.data.phantom.cases import phantom_case
+from bustle.inference.known_cases import SEEN
 from bustle.inference.package import Package
 from bustle.inference.predictor import Predictor
 from bustle.inference.shipped import REFERENCE, named_model, shipped_names
@@ -33,10 +34,17 @@ def test_it_is_small_whole_and_shows_no_patient():
     assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
     record = Package(folder).record
     assert record.half
+    assert record.training is not None
     assert record.decision is not None
     assert all(len(sketch.sketch) <= 512 for sketch in record.seen_images)  # hexadecimal: at most 256 bytes
+    kept = record.training_cases
+    assert kept is not None
+    assert kept.width <= 256
+    assert kept.count == len(record.seen_images) == sum(part.cases for part in record.training.taught)
+    by_class = {part.source: set(part.classes) for part in record.training.taught}
+    assert {source: set(classes) for source, classes in kept.embeddings.items()} == by_class
     assert "not a medical device" in (folder / "MODEL_CARD.md").read_text()
-    assert "/" not in json.dumps(record.training and record.training.encoder_weights)
+    assert "/" not in json.dumps(record.training.encoder_weights)
 
 
 def test_it_says_where_its_answer_comes_from(reference: Predictor):
@@ -94,5 +102,8 @@ def test_real_images_get_answers_without_a_contradiction(reference: Predictor, r
     for case in cases:
         prediction = reference.predict(case.load().image, case_id=case.case_id)
         assert prediction.answer is not None
+        if SEEN in prediction.remarks and prediction.similar_cases:
+            nearest = prediction.similar_cases[0]
+            assert (nearest.source, nearest.class_name) == ("breast", case.label)
         assert prediction.segmentation is not None
         assert prediction.segmentation.mask.any() == (not prediction.answer.draws_nothing)

@@ -58,7 +58,9 @@ def test_a_dropped_picture_is_answered_as_bustle_predict_does(page: Page):
     assert case["answer"]["calibrated"]
     assert sum(case["answer"]["probabilities"].values()) == pytest.approx(1, abs=1e-6)
     assert case["malignant"] == case["answer"]["probabilities"]["malignant"]
-    assert [flag["kind"] for flag in case["flags"]] == ["no_spacing"]
+    assert [flag["kind"] for flag in case["flags"]] == ["seen", "no_spacing"], "the model was trained on it"
+    nearest, *others = case["similar_cases"]
+    assert (nearest["source"], nearest["distance"], len(others)) == ("breast", pytest.approx(0, abs=0.5), 4)
     lesion = case["lesions"][0]
     assert lesion["unit"] == "px"
     assert {"depth_width_ratio", "circularity"} <= {value["name"] for value in lesion["values"]}
