@@ -41,7 +41,7 @@ RESULTS = {
     "segmentation": ("dice", "iou", "hd95_mm", "hd95_px", "missed_lesions", "fp_rate_on_normals"),
     "classification": ("auc", "sensitivity", "specificity", "brier"),
 }
-OPEN = {
+OPEN: Mapping[int | str, str] = {
     2: "written by the authors",
     13: "devices, probes and settings",
     14: "how class and outline were established (histology, follow-up, consensus)",
@@ -49,8 +49,9 @@ OPEN = {
     18: "second outlines, if any: `bustle evaluate` scores them like predictions",
     34: "number of the registration, or that there is none",
     36: "age, indication, BI-RADS categories, lesion types",
+    "14": "subgroups by age, ethnicity or breast density, if these are known",
 }
-"""By the number in CLAIM what is missing where the item's own words do not say it."""
+"""By the item's key what is missing where its own words do not say it."""
 
 
 class FilledItem(NamedTuple):
@@ -79,7 +80,7 @@ class Appendix(NamedTuple):
 def appendix(reported: ReportedTracks, *, partition: Partition | None = None) -> Appendix:
     """`partition` is that of a training run, None of an evaluation of a finished model."""
     known = _known(reported, partition)
-    items = [FilledItem(item, known.get(item.claim, ""), OPEN.get(item.claim, "")) for item in ITEMS]
+    items = [FilledItem(item, known.get(item.key, ""), OPEN.get(item.key, "")) for item in ITEMS]
     return Appendix(methods=_methods(reported, partition), results=_results(reported, *RESULTS), items=items)
 
 
@@ -184,15 +185,15 @@ def _figure(title: str, entry: Estimate) -> str:
     return f"{title} {with_unit(entry.mean, entry.unit)} ({bounds}n = {entry.n:,})"
 
 
-def _known(reported: ReportedTracks, partition: Partition | None) -> Mapping[int, str]:
-    """By the number in CLAIM what this evaluation says of an item."""
+def _known(reported: ReportedTracks, partition: Partition | None) -> Mapping[int | str, str]:
+    """By an item's key what this evaluation says of it."""
     result, protocol = reported.results.main, reported.protocols.main
     model = result.model
     counts = {
         trait: sum(trait in traits_of(row, classes=reported.classes) for row in reported.rows) for trait in TRAITS
     }
     unscored = sum(row.dice is None and row.decision is None for row in reported.rows)
-    found = {
+    found: dict[int | str, str] = {
         7: _cases(reported) + ".",
         12: f"{unscored:,} cases had neither an outline nor a class to score; each figure states its n.",
         19: reported.trained_on if partition is None else _divided(partition, protocol),
@@ -213,6 +214,8 @@ def _known(reported: ReportedTracks, partition: Partition | None) -> Mapping[int
         38: _results(reported, "classification"),
         39: "; ".join(f"{trait}: {counts[trait]:,}" for trait in TRAITS) + ". Galleries above.",
         40: " ".join(f"{limit}." for limit in (*result.warnings, *protocol.caveats)),
+        "21": _cases(reported) + ".",
+        "23b": "Table by data source above." if len(result.by_source) > 1 else "",
     }
     return {number: text for number, text in found.items() if text}
 

@@ -1,4 +1,4 @@
-"""The items of CLAIM 2024, by what they ask, and which of TRIPOD+AI ask the same; TRIPOD+AI has more.
+"""The items of CLAIM 2024 and of TRIPOD+AI, by what they ask; those that ask the same stand together.
 
 Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 Update (Radiology: Artificial Intelligence,
 2024); TRIPOD+AI statement: updated guidance for reporting clinical prediction models that use regression or machine
@@ -11,20 +11,25 @@ from typing import NamedTuple
 
 
 class ChecklistItem(NamedTuple):
-    """`tripod` is empty where TRIPOD+AI has no item of its own for it."""
+    """`tripod` is empty where TRIPOD+AI has no item for it, `claim` None where CLAIM has none."""
 
-    claim: int
-    tripod: str
+    claim: int | None
+    tripod: tuple[str, ...]
     asks: str
 
+    @property
+    def key(self) -> int | str:
+        """The number in CLAIM, else that in TRIPOD+AI."""
+        return self.tripod[0] if self.claim is None else self.claim
 
-ITEMS = tuple(
-    ChecklistItem(number, tripod, asks)
+
+_OF_CLAIM = tuple(
+    ChecklistItem(number, tuple(tripod.split()), asks)
     for number, (tripod, asks) in enumerate(
         (
             ("1", "title names the methodology"),
             ("2", "structured abstract"),
-            ("3a", "background, intended use and role"),
+            ("3a 3b", "background, intended use and role"),
             ("4", "aims and hypotheses"),
             ("5a", "prospective or retrospective"),
             ("4", "goal of the study"),
@@ -43,7 +48,7 @@ ITEMS = tuple(
             ("12a", "assignment to partitions"),
             ("12a", "level at which partitions are disjoint"),
             ("10", "intended sample size"),
-            ("22", "model, its inputs and outputs"),
+            ("12c 15 22", "model, its inputs and outputs"),
             ("", "software and versions"),
             ("12c", "initial parameters"),
             ("12c", "training"),
@@ -54,19 +59,45 @@ ITEMS = tuple(
             ("12d", "robustness and subgroups"),
             ("", "explainability"),
             ("12c", "evaluation on internal data"),
-            ("16", "testing on external data"),
+            ("12g 16", "testing on external data"),
             ("18d", "registration"),
             ("20a", "cases included and excluded"),
-            ("20b", "demographics and clinical characteristics"),
+            ("20b 20c", "demographics and clinical characteristics of every data set"),
             ("23a", "performance with its uncertainty"),
             ("23a", "diagnostic performance and its precision"),
             ("", "failures"),
             ("26", "limitations"),
-            ("25, 27c", "implications for practice"),
+            ("25 27c", "implications for practice"),
             ("18c", "study protocol"),
-            ("18e, 18f, 22", "availability of software, model and data"),
+            ("18e 18f 22", "availability of software, model and data"),
             ("18a", "funding"),
         ),
         start=1,
     )
 )
+
+_OF_TRIPOD_ALONE = tuple(
+    ChecklistItem(None, (number,), asks)
+    for number, asks in (
+        ("3c", "known inequalities in health between groups"),
+        ("5b", "dates of the data, from the first case to the last"),
+        ("6a", "setting: level of care, number and place of centres"),
+        ("6c", "treatments received"),
+        ("8c", "blinding of those who established the class"),
+        ("9a", "choice of the inputs"),
+        ("9c", "who measured inputs that are a matter of judgement"),
+        ("12b", "scaling and transformation of the inputs"),
+        ("12f", "recalibration or other updates after the evaluation"),
+        ("13", "how class imbalance was met, and recalibration after it"),
+        ("14", "what was done for fairness"),
+        ("17", "ethics approval and consent"),
+        ("18b", "conflicts of interest"),
+        ("19", "involvement of patients and the public"),
+        ("21", "cases of each class in every analysis"),
+        ("23b", "differences of performance between sites or devices"),
+        ("24", "results of updates of the model"),
+        ("27a", "what is done with poor or missing input in use"),
+        ("27b", "what users have to do and to know"),
+    )
+)
+ITEMS = (*_OF_CLAIM, *_OF_TRIPOD_ALONE)
