@@ -46,6 +46,14 @@ def test_calibration_error_of_resamples_equals_a_loop():
         assert found[row] == pytest.approx(loop)
 
 
+@pytest.mark.parametrize(("bins", "expected"), [(5, 0.113167), (15, 0.131376)])
+def test_the_error_of_bins_of_equal_width_is_that_of_netcal(bins: int, expected: float):
+    """`netcal.metrics.ECE(bins).measure(…)` of netcal 1.4.0, which needs Pyro, GPyTorch and TensorBoard."""
+    sure = np.round(PROBABILITY**2 / (PROBABILITY**2 + (1 - PROBABILITY) ** 2), 4)
+    error = calibration_errors(POSITIVE, sure, bin_of_case=equal_width_bins(sure, bins), weights=ONE)
+    assert error[0] == pytest.approx(expected, abs=1e-6)
+
+
 def test_bins():
     assert np.bincount(equal_mass_bins(PROBABILITY, 10)).tolist() == [30] * 10
     assert equal_width_bins(np.array([0.0, 0.0999, 0.1, 0.95, 1.0]), 10).tolist() == [0, 0, 1, 9, 9]

@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from mapie.classification import SplitConformalClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from bustle.cli.main import main
@@ -128,6 +130,34 @@ def test_the_bound_by_hand():
     probabilities = np.arange(1, 20) / 20  # 19 cases: the second smallest leaves out one in ten
     assert conformal_bound(probabilities, coverage=0.9) == probabilities[1]
     assert conformal_bound(probabilities[:8], coverage=0.9) == 0.0  # one in ten of nine is none
+
+
+class Told(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose only input is the probability of yes."""
+
+    classes_ = np.array([0, 1])
+
+    def fit(self, *_: object) -> Told:
+        return self
+
+    def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+        return np.column_stack([1 - inputs[:, 0], inputs[:, 0]])
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return (inputs[:, 0] > 0.5).astype(int)
+
+
+@pytest.mark.filterwarnings("ignore:WARNING. your conformalization dataset has less labels")
+@pytest.mark.parametrize("cases", [24, 59, 137])
+def test_the_bound_is_that_of_mapie(cases: int):
+    """Conformal sets by class are those of MAPIE's least ambiguous classifier that saw this class alone."""
+    yes = np.random.default_rng(cases).beta(4, 2, cases)
+    further = np.linspace(0.001, 0.999, 1500)
+    levels = [0.8, 0.9, 0.95]
+    oracle = SplitConformalClassifier(Told(), confidence_level=levels, conformity_score="lac", prefit=True)
+    _, sets = oracle.conformalize(yes[:, None], np.ones(cases, int)).predict_set(further[:, None])
+    for place, level in enumerate(levels):
+        assert (sets[:, 1, place] == (further >= conformal_bound(yes, coverage=level))).all()
 
 
 def test_small_wrong_parts_are_dropped_and_needed_ones_kept():
