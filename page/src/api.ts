@@ -1,4 +1,5 @@
 /** What the server says and is asked, as its OpenAPI has it. */
+import { fill, text } from "./text";
 
 export type Point = [number, number];
 export type Outline = Point[];
@@ -355,8 +356,23 @@ async function ask<T>(
   if (answer.status === 204) return undefined as T;
   const told = await answer.json().catch(() => ({}));
   if (answer.status === 401 && path !== "/session") lost();
-  if (!answer.ok) throw new Refused(answer.status, typeof told.detail === "string" ? told.detail : answer.statusText);
+  if (!answer.ok) throw new Refused(answer.status, said(told) ?? answer.statusText);
   return told as T;
+}
+
+/** Why something was not done; what has no code, such as a file's own fault, is said in English. */
+interface Problem {
+  detail?: unknown;
+  code?: string | null;
+  values?: Record<string, string | number>;
+}
+
+/** In the language of the page, as far as it can. */
+export function said({ detail, code, values = {} }: Problem): string | null {
+  const words = code ? text.refused[code] : undefined;
+  if (words === undefined) return typeof detail === "string" ? detail : null;
+  const role = text.roles[values.role as Role];
+  return fill(words, role ? { ...values, role } : values);
 }
 
 async function bytesOf(path: string): Promise<ArrayBuffer> {

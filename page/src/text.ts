@@ -235,6 +235,8 @@ const english = {
   unreachable: "The server does not answer. What you have drawn stays here.",
   deleteCase: "Delete case",
   deleteSure: "Delete this case with its readings and files?",
+  /** By the code of a refusal; English is the server's own words. */
+  refused: {} as Record<string, string>,
   words: {
     shape: "shape",
     orientation: "orientation",

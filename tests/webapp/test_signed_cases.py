@@ -151,7 +151,7 @@ def test_the_least_certain_of_what_is_not_signed_is_first(program: PageClient, s
 def test_what_the_page_refuses_is_said(program: PageClient, signed: dict[str, str], page: Page, tmp_path: Path):
     with pytest.raises(RefusedError, match="no such case") as caught:
         program.case("0")
-    assert caught.value.status == 404
+    assert (caught.value.status, caught.value.code) == (404, "no-case")
     detail = program.case(signed["unsigned.png"])
     program.save_reading(detail, verdict="accepted")
     with pytest.raises(RefusedError, match="somebody else") as caught:

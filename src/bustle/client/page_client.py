@@ -34,10 +34,14 @@ Verdict = Literal["accepted", "corrected", "rejected"]
 
 
 class RefusedError(BustleError):
-    """The page does not do what was asked: `status` is that of HTTP, the message says why."""
+    """The page does not do what was asked: the message says why, and `code` stands for it where the page has one.
 
-    def __init__(self, status: int, detail: str):
+    `status` is that of HTTP.
+    """
+
+    def __init__(self, status: int, detail: str, *, code: str | None):
         self.status = status
+        self.code = code
         super().__init__(f"{detail} ({status})")
 
 
@@ -185,7 +189,7 @@ class PageClient:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
-            raise RefusedError(error.code, _detail(error)) from None
+            raise _refused(error) from None
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = getattr(error, "reason", None) or type(error).__name__
             raise InputError(
@@ -193,8 +197,9 @@ class PageClient:
             ) from error
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def _refused(error: urllib.error.HTTPError) -> RefusedError:
     try:
-        return str(json.loads(error.read())["detail"])
-    except (ValueError, KeyError, TypeError, OSError):
-        return error.reason
+        told = json.loads(error.read())
+        return RefusedError(error.code, str(told["detail"]), code=told.get("code"))
+    except (ValueError, KeyError, TypeError, OSError):  # a proxy's answer
+        return RefusedError(error.code, error.reason, code=None)

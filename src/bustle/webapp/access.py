@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.webapp.accounts import OWNER, account_of_token, signed_in
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.roles import ROLES, Role, covers
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -134,7 +135,7 @@ class AtLeast:
 
     def __call__(self, person: CurrentPerson) -> None:
         if not covers(person.role, self.role):
-            raise HTTPException(403, f"this is for those who have the role {self.role}")
+            raise Refusal(Why.ROLE_TOO_LOW, role=self.role)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -41,7 +41,8 @@ from bustle.webapp.accounts import (
 from bustle.webapp.audit_trail import note
 from bustle.webapp.guard import set_cookie
 from bustle.webapp.messages import Problem, Responses
-from bustle.webapp.server import CurrentServer, CurrentSession
+from bustle.webapp.refusals import Refusal, Why
+from bustle.webapp.server import CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Account, AuditEvent, Token
 
 MOST_LINES = 500
@@ -71,14 +72,11 @@ def begin_session(given: Credentials, request: Request, response: Response, serv
     """Sign in. 429 with `Retry-After` for whoever has tried too often."""
     address = "unknown" if request.client is None else request.client.host
     name, origin = f"name {given.name.strip().lower()}", f"address {address}"
-    wait = server.limits.wait(name, origin)
-    if wait > 0:
-        seconds = math.ceil(wait)
-        raise HTTPException(429, f"too many tries; wait {seconds} s", headers={"Retry-After": str(seconds)})
+    _check_tries(server, name, origin)
     secret = sign_in(server.sessions, given.name, given.password, address=address)
     if secret is None:
         server.limits.failed(name, origin)
-        raise HTTPException(401, "the name or the password is wrong, or the account is closed")
+        raise Refusal(Why.WRONG_PASSWORD)
     server.limits.succeeded(name)
     set_cookie(response, request, secret)
 
@@ -96,9 +94,8 @@ def set_password(new: NewPassword, session: CurrentSession, person: CurrentPerso
     """Set a password of one's own; one's other sessions end."""
     account = _own_account(session, person)
     if person.by != "session":
-        raise HTTPException(403, "a password is changed by whoever is signed in with it")
-    if server.limits.wait(f"password {account.name}") > 0:
-        raise HTTPException(429, "too many tries; wait some minutes")
+        raise Refusal(Why.NOT_BY_PASSWORD)
+    _check_tries(server, f"password {account.name}")
     server.limits.failed(f"password {account.name}")
     change_password(session, account, old=new.old, new=new.new, keep=digest_of(person.cookie or ""))
     server.limits.succeeded(f"password {account.name}")
@@ -122,7 +119,7 @@ def change_person(name: str, change: AccountChange, session: CurrentSession, per
     """Give another role, or close and open an account. Nobody does that to their own."""
     account = named_account(session, name)
     if account.id == person.account:
-        raise HTTPException(403, "nobody changes their own account; ask another admin")
+        raise Refusal(Why.OWN_ACCOUNT)
     if change.role is not None:
         change_role(session, account, change.role, by=person.name)
     if change.is_open is not None:
@@ -149,7 +146,7 @@ def add_token(new: NewToken, session: CurrentSession, person: CurrentPerson) -> 
     """A token that stands for oneself; what a program has to show is told once."""
     account = _own_account(session, person)
     if person.by == "token":
-        raise HTTPException(403, "a token makes no tokens; sign in")
+        raise Refusal(Why.NOT_BY_TOKEN)
     token, secret = make_token(session, account, title=new.title, days=new.days)
     return TokenSecret(**_token_info(token).model_dump(), secret=secret)
 
@@ -159,7 +156,7 @@ def revoke_token(token_id: str, session: CurrentSession, person: CurrentPerson) 
     """End a token of one's own."""
     token = session.get(Token, token_id)
     if token is None or token.account_id != person.account:
-        raise HTTPException(404, "there is no such token")
+        raise Refusal(Why.NO_TOKEN)
     session.delete(token)
     note(session, person.name, "token revoked", token=token_id)
 
@@ -180,13 +177,19 @@ def show_audit(
     return [AuditLine.of(one) for one in session.scalars(lines)]
 
 
+def _check_tries(server: Server, *tried: str) -> None:
+    seconds = math.ceil(server.limits.wait(*tried))
+    if seconds > 0:
+        raise Refusal(Why.TOO_MANY_TRIES, headers={"Retry-After": str(seconds)}, seconds=seconds)
+
+
 def _person_info(person: Person) -> PersonInfo:
     return PersonInfo(name=person.name, full_name=person.full_name, role=person.role, must_change=person.must_change)
 
 
 def _own_account(session: Session, person: Person) -> Account:
     if person.account is None:
-        raise HTTPException(403, "whoever started the server has no account; sign in with one")
+        raise Refusal(Why.NO_ACCOUNT)
     return session.get_one(Account, person.account)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import HTTPException
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,11 +11,12 @@ from bustle.webapp.case_detail import predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewAddendum, NewSecondReading
 from bustle.webapp.readings import check_outlines, mask_of, name_under
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.tables import Addendum, Case, Reading, SecondReading, now
 
 
 def add_addendum(session: Session, case: Case, new: NewAddendum, person: Person) -> None:
-    """Raises `HTTPException` 409 for a case that is not signed: its reading may still be changed."""
+    """Raises `Refusal` 409 for a case that is not signed: its reading may still be changed."""
     _signed_reading(case)
     case.addenda.append(
         Addendum(made=now(), person=person.name, reader=name_under(new.reader, person), text=new.text.strip())
@@ -28,11 +28,11 @@ def add_addendum(session: Session, case: Case, new: NewAddendum, person: Person)
 def add_second_reading(
     session: Session, case: Case, new: NewSecondReading, person: Person, *, data: DataFolder
 ) -> None:
-    """Raises `HTTPException` 409 for a case that is not signed, and for whoever has read it already."""
+    """Raises `Refusal` 409 for a case that is not signed, and for whoever has read it already."""
     first = _signed_reading(case)
     name = name_under(new.reader, person)
     if name == first.reader or (person.account is not None and person.name == first.person):
-        raise HTTPException(409, "you have signed the first reading; the second is somebody else's")
+        raise Refusal(Why.FIRST_READER)
     check_outlines(case, new.verdict, new.outlines)
     if new.outlines is not None:
         mask_of(predicted_image(case, data), new.outlines)  # refuses what is no outline
@@ -54,11 +54,11 @@ def add_second_reading(
         session.flush()
     except IntegrityError:
         session.rollback()
-        raise HTTPException(409, "you have read this case already; write an addendum") from None
+        raise Refusal(Why.READ_ALREADY) from None
 
 
 def _signed_reading(case: Case) -> Reading:
     reading = case.reading
     if reading is None or reading.signed is None:
-        raise HTTPException(409, "the case is not signed yet; change its reading instead")
+        raise Refusal(Why.NOT_SIGNED)
     return reading

@@ -40,13 +40,14 @@ from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.database import alone_in, jobs_url, open_database, page_url
 from bustle.webapp.demo_cases import add_demo_cases
 from bustle.webapp.description import describe
-from bustle.webapp.full_disk import NO_SPACE, is_full_disk
+from bustle.webapp.full_disk import is_full_disk
 from bustle.webapp.guard import guard
 from bustle.webapp.messages import About, Problem
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.provider import Provider, ProviderSettings
 from bustle.webapp.pseudonym_salt import keep_salt
 from bustle.webapp.read_drop import DropReader, told
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, CurrentSession, PageSettings, Server
 from bustle.webapp.unfinished_drops import remove_unsent, submit_begun
 
@@ -58,7 +59,6 @@ LEAST_ROLE, ANYBODY = "x-least-role", "anybody"
 MOST_TOLD = 5
 """Of all that is wrong with one request."""
 
-AWAY = "the database is busy or away; try again"
 PATIENCE = Patience(attempts=3, first_wait=2.0)
 
 
@@ -95,6 +95,7 @@ def make_app(server: Server, access: Access) -> FastAPI:
             route.openapi_extra = {**(route.openapi_extra or {}), LEAST_ROLE: least_role(route) or ANYBODY}
         app.include_router(router)
     describe(app, role_key=LEAST_ROLE)
+    app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(InputError, _input_error)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
@@ -179,26 +180,31 @@ async def _page(request: Request) -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
 
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return error.answer()
+
+
 async def _input_error(request: Request, error: Exception) -> JSONResponse:
     """What is wrong with what was sent, in one line; of a disk, that it is not the sender's fault."""
     assert isinstance(error, InputError)
     if is_full_disk(error):
-        return JSONResponse({"detail": NO_SPACE}, 507)
+        return Refusal(Why.DISK_FULL).answer()
     return JSONResponse({"detail": told(error)}, 500 if isinstance(error.__cause__, OSError) else 422)
 
 
 async def _connection_lost(request: Request, error: Exception) -> JSONResponse:
     """Nobody hears it; a sender who comes back goes on."""
-    return JSONResponse({"detail": "the connection was lost"}, 400)
+    return Refusal(Why.CONNECTION_LOST).answer()
 
 
 async def _database_error(request: Request, error: Exception) -> JSONResponse:
     if is_full_disk(error):
-        return JSONResponse({"detail": NO_SPACE}, 507)
+        return Refusal(Why.DISK_FULL).answer()
     if isinstance(error, DataError):  # such as a zero in a name, which PostgreSQL does not take
-        return JSONResponse({"detail": "the request holds what the database cannot"}, 422)
+        return Refusal(Why.UNFIT_FOR_DATABASE).answer()
     if isinstance(error, OperationalError):
-        return JSONResponse({"detail": AWAY}, 503)
+        return Refusal(Why.DATABASE_AWAY).answer()
     raise error
 
 

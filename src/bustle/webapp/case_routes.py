@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -41,6 +41,7 @@ from bustle.webapp.messages import (
 )
 from bustle.webapp.personal_data import personal_data
 from bustle.webapp.readings import add_reading, redrawn_by_reader, redrawn_of, sign
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase, Server, named_case
 from bustle.webapp.tables import Case, Drop, DroppedFile, Reading, SecondReading
 
@@ -109,7 +110,7 @@ def show_explanation(case: NamedCase, number: int, server: CurrentServer) -> Res
     """An explanation's colours as PNG with transparency, to be laid over the picture."""
     layer = explanation_layer(server.data.case(case.id), case, number) if case.kind == "image" else None
     if layer is None:
-        raise HTTPException(404, "there is no such explanation")
+        raise Refusal(Why.NO_EXPLANATION)
     return Response(as_png(layer), media_type="image/png")
 
 
@@ -122,7 +123,7 @@ def show_spread(case: NamedCase, server: CurrentServer) -> Response:
     _check_image(case)
     image = predicted_image(case, server.data)
     if not server.model.made(image.record()) or not server.model.predictor.outlines:
-        raise HTTPException(409, "the model that made this answer is not in use any more, or draws no outline")
+        raise Refusal(Why.OTHER_MODEL)
     return Response(as_png(spread_layer(image, server.model.predictor)), media_type="image/png")
 
 
@@ -176,11 +177,11 @@ def take_along(
 ) -> Response:
     """The newest reading, and without one the model's answer, as a file."""
     if not is_answered(case):
-        raise HTTPException(409, "only of single images, and of volumes that a model has read, there are files")
+        raise Refusal(Why.NO_EXPORT)
     redrawn = redrawn_by_reader(case, server.data)
     told = detail(case, server.data, measured=redrawn)
     if kind not in told.exports:
-        raise HTTPException(422, "only of DICOM files there are DICOM objects")
+        raise Refusal(Why.NO_OBJECT)
     stored = session.get_one(DroppedFile, case.file_id).stored
     made = export(case, told, kind, stored=stored, redrawn=redrawn, data=server.data)
     note(session, person.name, "case exported", case=case.id, version=case.version, kind=kind)
@@ -200,10 +201,10 @@ def _detail(case: Case, server: Server) -> CaseDetail:
 
 def _picture(case: Case, path: Path) -> FileResponse:
     if case.kind == "unread":
-        raise HTTPException(404, "its file could not be read")
+        raise Refusal(Why.NOT_READ)
     return FileResponse(path, media_type="image/png")
 
 
 def _check_image(case: Case) -> None:
     if case.kind != "image":
-        raise HTTPException(409, "only single images are read on the page")
+        raise Refusal(Why.NO_IMAGE)

@@ -30,6 +30,7 @@ from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import dropped_image, pick_dropped
 from bustle.webapp.named_locks import NamedLocks
 from bustle.webapp.read_drop import DropReader
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.tables import Case, DroppedFile, now
 
 MOST_OPEN = 8
@@ -137,7 +138,7 @@ def frame_case(
                 session.add(row)
         except IntegrityError:  # without its dropped file
             reader.data.remove_case(case_id)
-            raise HTTPException(404, "there is no such case") from None
+            raise Refusal(Why.NO_CASE) from None
     with reader.sessions() as session:
         return session.get_one(Case, case_id)
 

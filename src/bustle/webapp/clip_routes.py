@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 
 from bustle.io.raster import as_png
 from bustle.reading.clip import Clip
@@ -15,6 +15,7 @@ from bustle.webapp.clip_frames import clip_info, frame_case
 from bustle.webapp.clip_messages import ClipInfo
 from bustle.webapp.messages import CaseSummary, Problem
 from bustle.webapp.read_drop import DropReader
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, CurrentSession, NamedCase
 from bustle.webapp.tables import Case, DroppedFile
 
@@ -27,9 +28,9 @@ router = APIRouter(
 
 
 def named_clip(case: NamedCase, session: CurrentSession, server: CurrentServer) -> Clip:
-    """Raises `HTTPException` 404 for what is no clip."""
+    """Raises `Refusal` 404 for what is no clip."""
     if case.kind != "clip":
-        raise HTTPException(404, "it is no clip")
+        raise Refusal(Why.NO_CLIP)
     file = session.get_one(DroppedFile, case.file_id)
     return server.clips.clip(case, server.data.upload(file.drop_id, file.stored))
 
@@ -64,4 +65,4 @@ def read_frame(
 
 def _check(clip: Clip, number: int) -> None:
     if number not in clip.numbers:
-        raise HTTPException(404, "the clip has no such frame")
+        raise Refusal(Why.NO_FRAME)

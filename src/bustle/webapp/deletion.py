@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastapi import HTTPException
 from sqlalchemy.orm import Session
 
 from bustle.jobs.ledger import Jobs
@@ -13,6 +12,7 @@ from bustle.webapp.access import Person
 from bustle.webapp.audit_trail import note
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import is_spent
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.roles import covers
 from bustle.webapp.tables import Case, DroppedFile
 
@@ -33,15 +33,15 @@ class Deleted:
 
 
 def delete_rows(session: Session, cases: Sequence[Case], person: Person, *, jobs: Jobs) -> Deleted:
-    """Raises `HTTPException` 403 for a signed case, unless an admin asks; 409 while its drop is still being read."""
+    """Raises `Refusal` 403 for a signed case, unless an admin asks; 409 while its drop is still being read."""
     files: dict[str, DroppedFile] = {}
     for case in cases:
         is_signed = any(reading.signed is not None for reading in case.readings)
         if is_signed and not covers(person.role, "admin"):
-            raise HTTPException(403, "the case is signed; only an admin deletes it")
+            raise Refusal(Why.ADMIN_DELETES)
         job = jobs.state(case.drop_id)
         if job is not None and job.state in ("waiting", "running"):
-            raise HTTPException(409, "its drop is still being read; delete it after that")
+            raise Refusal(Why.BEING_READ)
         # Two who delete cases of one file at once wait for each other: it remembers both.
         file = session.get_one(DroppedFile, case.file_id, with_for_update=True)
         note(session, person.name, "case deleted", case=case.id, version=case.version, signed=is_signed)

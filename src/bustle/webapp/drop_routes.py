@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from bustle.webapp.access import AtLeast, CurrentPerson
 from bustle.webapp.audit_trail import note
 from bustle.webapp.messages import DropInfo, DroppedFileInfo, DropState, NewDrop, Problem
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import MOST_FILES, CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Case, Drop, DroppedFile, now
 from bustle.webapp.uploads import Stored, own_name, store, stored_name
@@ -92,7 +93,7 @@ def read_drop(drop_id: str, server: CurrentServer, person: CurrentPerson) -> Dro
     with server.sessions.begin() as session:
         drop = _drop(session, drop_id)
         if not drop.files:
-            raise HTTPException(409, "the drop has no files")
+            raise Refusal(Why.NO_FILES)
         if not drop.begun:
             note(session, person.name, "scan dropped", drop=drop_id, sha256=[file.sha256 for file in drop.files])
         drop.begun = True
@@ -150,16 +151,16 @@ def _info_of(drop_id: str, server: Server) -> DropInfo:
 def _drop(session: Session, drop_id: str) -> Drop:
     drop = session.get(Drop, drop_id)
     if drop is None:
-        raise HTTPException(404, "there is no such drop")
+        raise Refusal(Why.NO_DROP)
     return drop
 
 
 def open_drop(session: Session, drop_id: str) -> Drop:
     drop = _drop(session, drop_id)
     if drop.begun:
-        raise HTTPException(409, "the drop is being read already; begin another")
+        raise Refusal(Why.DROP_BEGUN)
     if len(drop.files) >= MOST_FILES:
-        raise HTTPException(409, f"a drop has at most {MOST_FILES} files; begin another")
+        raise Refusal(Why.TOO_MANY_FILES, most=MOST_FILES)
     return drop
 
 

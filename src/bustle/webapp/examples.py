@@ -235,7 +235,7 @@ EXAMPLES: dict[str, Any] = {
     "PatientCases": {"patient": _SUMMARY["patient"], "cases": [_CASE]},
     "PatientNumber": {"number": "4711"},
     "PersonInfo": _PERSON,
-    "Problem": {"detail": "there is no such case"},
+    "Problem": {"detail": "there is no such case", "code": "no-case", "values": {}},
     "ReadingInfo": _READING,
     "SecondReadingInfo": _SECOND,
     "SessionInfo": {

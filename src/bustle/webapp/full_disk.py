@@ -7,7 +7,6 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-NO_SPACE = "no space is left on the server's disk; what was sent last is not kept: free some and try again"
 DISK_FULL = "53100"
 """PostgreSQL's code for it."""
 

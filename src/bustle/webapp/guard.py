@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.base import RequestResponseEndpoint
 
 from bustle.webapp.access import Access, Person
+from bustle.webapp.refusals import Refusal, Why
 
 API = "/api/"
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -58,26 +59,22 @@ def set_cookie(response: Response, request: Request, value: str) -> None:
 
 def _wrong_place(request: Request, access: Access) -> Response | None:
     if not access.has_host(request):
-        return _problem(421, "this server is not known by that name; open the address that it printed")
+        return Refusal(Why.WRONG_HOST).answer()
     if request.method in CHANGING and not access.is_same_site(request):
-        return _problem(403, "another site may not change anything here")
+        return Refusal(Why.OTHER_SITE).answer()
     return None
 
 
 def _refusal(request: Request, person: Person | None) -> Response | None:
     path = request.url.path
     if person is None:
-        return (
-            None
-            if (request.method, path) in OPEN
-            else _problem(401, "sign in, or open the address that the server printed")
-        )
+        return None if (request.method, path) in OPEN else Refusal(Why.NOT_SIGNED_IN).answer()
     if person.csrf is not None and request.method in CHANGING:
         given = request.headers.get(CSRF_HEADER, "")
         if not secrets.compare_digest(given.encode(), person.csrf.encode()):
-            return _problem(403, f"the header {CSRF_HEADER} is missing or wrong; load the page again")
+            return Refusal(Why.WRONG_CSRF, header=CSRF_HEADER).answer()
     if person.must_change and path not in (SESSION, PASSWORD):
-        return _problem(403, "set a password of your own first")
+        return Refusal(Why.OWN_PASSWORD_FIRST).answer()
     return None
 
 
@@ -88,7 +85,3 @@ def _admission(request: Request, access: Access) -> Response | None:
     response = RedirectResponse("/", status_code=303)
     set_cookie(response, request, access.token)
     return response
-
-
-def _problem(status: int, text: str) -> Response:
-    return JSONResponse({"detail": text}, status)

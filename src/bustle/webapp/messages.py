@@ -47,9 +47,14 @@ class Message(BaseModel):
 
 
 class Problem(Message):
-    """Why something was not done."""
+    """Why something was not done. `code` stands for the words and stays, `values` are those in them.
+
+    What is wrong with a file has no code.
+    """
 
     detail: str
+    code: str | None = None
+    values: dict[str, str | int] = {}
 
 
 class About(Message):

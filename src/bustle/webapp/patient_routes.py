@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from bustle.webapp.deletion import delete_rows
 from bustle.webapp.messages import PatientCases, PatientNumber, Problem
 from bustle.webapp.personal_data import personal_data
 from bustle.webapp.pseudonym_salt import page_salt
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, CurrentSession
 from bustle.webapp.tables import Case
 
@@ -59,5 +60,5 @@ def delete_patient(patient: str, server: CurrentServer, person: CurrentPerson) -
 def _cases_of(session: Session, patient: str) -> list[Case]:
     cases = list(session.scalars(select(Case).where(Case.patient == patient).order_by(Case.made, Case.id)))
     if not cases:
-        raise HTTPException(404, "there is no case of this patient")
+        raise Refusal(Why.NO_PATIENT)
     return cases

@@ -19,6 +19,7 @@ from bustle.webapp.guard import set_cookie
 from bustle.webapp.messages import Problem
 from bustle.webapp.passwords import hashed
 from bustle.webapp.provider import LONGEST_SIGN_IN, NotSignedInError, Provider, ProviderPerson
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, Server
 from bustle.webapp.tables import Account, now
 
@@ -61,7 +62,7 @@ def come_back(
     """Where the provider leads a browser to: it is signed in, or 403 says why not."""
     provider = _provider(server)
     if not secrets.compare_digest(state.encode(), request.cookies.get(_cookie(request), "").encode()):
-        raise HTTPException(403, "this sign-in was begun elsewhere; begin again")
+        raise Refusal(Why.BEGUN_ELSEWHERE)
     try:
         person = provider.finish(state, code, _back(request))
     except NotSignedInError as error:
@@ -94,14 +95,14 @@ def _signed_in(server: Server, person: ProviderPerson, *, address: str) -> str:
             session.flush()
             note(session, PROVIDER, "account added", account=name, role=person.role)
         if not account.is_open:
-            raise HTTPException(403, "the account is closed")
+            raise Refusal(Why.ACCOUNT_CLOSED)
         change_role(session, account, person.role, by=PROVIDER)
         return begin_session(session, account, address=address)
 
 
 def _provider(server: Server) -> Provider:
     if server.provider is None:
-        raise HTTPException(404, "the server was started without a provider")
+        raise Refusal(Why.NO_PROVIDER)
     return server.provider
 
 

@@ -36,8 +36,9 @@ from bustle.reading.picking import Picked, pick
 from bustle.reading.predict_inputs import PredictionRequest, predict_inputs
 from bustle.webapp.data_folder import CaseFolder, DataFolder
 from bustle.webapp.dropped_file import is_spent, pick_dropped
-from bustle.webapp.full_disk import NO_SPACE, is_full_disk
+from bustle.webapp.full_disk import is_full_disk
 from bustle.webapp.pseudonym_salt import page_salt
+from bustle.webapp.refusals import Why
 from bustle.webapp.shown_volume import write_outlined, write_shown
 from bustle.webapp.tables import Case, CaseKind, Drop, DroppedFile, now
 
@@ -74,7 +75,7 @@ class DropReader:
                 self._remove_if_spent(file)
         except DBAPIError as error:
             if is_full_disk(error):
-                raise PostponedError(NO_SPACE) from error
+                raise PostponedError(Why.DISK_FULL.words) from error
             raise
         return {"files": len(files)}
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from fastapi import HTTPException
 from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -20,12 +19,11 @@ from bustle.webapp.case_detail import algorithm_of_answer, answer_info, is_answe
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.messages import NewReading, Signature
 from bustle.webapp.model_in_use import ModelInUse
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.tables import Case, Reading, Verdict, now
 
 KEPT = ("verdict", "outlines", "birads", "note", "side", "clock", "nipple_mm", "answer", "model")
 """What a signature takes over from the reading that it is under."""
-
-CHANGED = "somebody else has changed this case since you opened it; look at theirs before you save yours"
 
 
 def redrawn_of(image: PredictedImage, outlines: Sequence[Outline], *, model: ModelInUse) -> Redrawn:
@@ -62,7 +60,7 @@ def add_reading(
 ) -> Redrawn | None:
     """Returns what its outlines make of the case, where it has any.
 
-    Raises `HTTPException` 409 where another reading came between, or the case is signed.
+    Raises `Refusal` 409 where another reading came between, or the case is signed.
     """
     _check(case, new.version)
     check_outlines(case, new.verdict, new.outlines)
@@ -91,7 +89,7 @@ def add_reading(
 
 
 def sign(session: Session, case: Case, signature: Signature, person: Person) -> None:
-    """The newest reading once more, with a name under it. Raises `HTTPException` 409 as `add_reading` does."""
+    """The newest reading once more, with a name under it. Raises `Refusal` 409 as `add_reading` does."""
     _check(case, signature.version)
     last = case.reading
     assert last is not None  # a signature's version is at least 1
@@ -103,19 +101,19 @@ def sign(session: Session, case: Case, signature: Signature, person: Person) -> 
 
 def check_outlines(case: Case, verdict: Verdict, outlines: Sequence[Outline] | None) -> None:
     if case.kind == "volume" and verdict == "corrected":
-        raise HTTPException(422, "what is outlined in a volume is not corrected on the page; accept or reject it")
+        raise Refusal(Why.VOLUME_OUTLINES)
     if (verdict == "corrected") != (outlines is not None):
-        raise HTTPException(422, "a corrected reading has outlines, others have none")
+        raise Refusal(Why.OUTLINES_OR_NONE)
 
 
 def name_under(written: str | None, person: Person) -> str:
     """Whoever has an account signs with its name, and only the owner with one that is written."""
     if person.full_name is not None:
         if written not in (None, person.full_name):
-            raise HTTPException(422, f"you are signed in as {person.full_name} and sign so")
+            raise Refusal(Why.OTHER_NAME, name=person.full_name)
         return person.full_name
     if written is None:
-        raise HTTPException(422, "write the name of whoever signs")
+        raise Refusal(Why.NAME_MISSING)
     return written.strip()
 
 
@@ -144,11 +142,11 @@ def _told(reading: Reading | None) -> dict[str, object] | None:
 
 def _check(case: Case, version: int) -> None:
     if not is_answered(case):
-        raise HTTPException(409, "only single images, and volumes that a model has read, are read on the page")
+        raise Refusal(Why.NOT_FOR_READING)
     if case.version != version:
-        raise HTTPException(409, CHANGED)
+        raise Refusal(Why.CHANGED)
     if case.reading is not None and case.reading.signed is not None:
-        raise HTTPException(409, "the case is signed; what is signed is not changed")
+        raise Refusal(Why.SIGNED)
 
 
 def _add(session: Session, case: Case, reading: Reading) -> None:
@@ -160,4 +158,4 @@ def _add(session: Session, case: Case, reading: Reading) -> None:
         session.flush()
     except (IntegrityError, StaleDataError):
         session.rollback()
-        raise HTTPException(409, CHANGED) from None
+        raise Refusal(Why.CHANGED) from None

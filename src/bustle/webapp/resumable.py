@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 
 from bustle.core.file_lock import FileLock
 from bustle.core.files import sha256_of_file, write_error, write_json
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.uploads import Stored, stored_name
 
 
@@ -38,13 +38,13 @@ class PartialFile:
 
     @classmethod
     def find(cls, folder: Path, upload_id: str) -> PartialFile:
-        """Raises `HTTPException` 404 where none was begun."""
+        """Raises `Refusal` 404 where none was begun."""
         if not upload_id.isalnum():
-            raise HTTPException(404, "there is no such upload")
+            raise Refusal(Why.NO_UPLOAD)
         try:
             about = json.loads((folder / f"{upload_id}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise HTTPException(404, "there is no such upload") from None
+            raise Refusal(Why.NO_UPLOAD) from None
         return cls(folder, upload_id, about["name"], about["size"])
 
     @property
@@ -63,22 +63,22 @@ class PartialFile:
     async def append(self, chunks: AsyncIterator[bytes], *, offset: int) -> None:
         """Add what follows the first `offset` bytes; what came before the connection was lost stays.
 
-        Raises `HTTPException` 409 where another number of bytes has arrived or somebody else sends, 413 for more than
+        Raises `Refusal` 409 where another number of bytes has arrived or somebody else sends, 413 for more than
         was announced; `InputError` where no space is left.
         """
         lock = FileLock(self.folder / f"{self.id}.lock")
         if lock.take() == "busy":
-            raise HTTPException(409, "another request is sending this file", headers=self._told())
+            raise Refusal(Why.UPLOAD_BUSY, headers=self._told())
         try:
             if offset != self.sent:
-                raise HTTPException(409, f"{self.sent} bytes have arrived; go on there", headers=self._told())
+                raise Refusal(Why.OTHER_OFFSET, headers=self._told(), sent=self.sent)
             if self.place.exists():  # whole, and only its row is missing
                 return
             with self._part.open("ab") as file:
                 async for chunk in chunks:
                     offset += len(chunk)
                     if offset > self.size:
-                        raise HTTPException(413, f"the file was announced with {self.size} bytes")
+                        raise Refusal(Why.MORE_THAN_ANNOUNCED, size=self.size)
                     await run_in_threadpool(file.write, chunk)
         except OSError as error:
             raise write_error(self._part, error) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from bustle.jobs.ledger import Jobs
@@ -18,6 +18,7 @@ from bustle.webapp.login_limits import LoginLimits
 from bustle.webapp.model_in_use import ModelInUse
 from bustle.webapp.named_locks import NamedLocks
 from bustle.webapp.provider import Provider
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.tables import Case
 
 MOST_BYTES = 2_000_000_000
@@ -80,7 +81,7 @@ CurrentSession = Annotated[Session, Depends(database_session, scope="function")]
 def named_case(case_id: str, session: CurrentSession) -> Case:
     case = session.get(Case, case_id)
     if case is None:
-        raise HTTPException(404, "there is no such case")
+        raise Refusal(Why.NO_CASE)
     return case
 
 

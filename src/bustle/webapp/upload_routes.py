@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from bustle.webapp.access import AtLeast
 from bustle.webapp.drop_routes import BINARY, add_row, file_info, open_drop
 from bustle.webapp.messages import NewUpload, Problem, UploadInfo
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.resumable import PartialFile
 from bustle.webapp.server import CurrentServer, Server
 from bustle.webapp.tables import DroppedFile
@@ -31,7 +32,7 @@ def begin_upload(drop_id: str, new: NewUpload, server: CurrentServer) -> UploadI
     with server.sessions() as session:
         open_drop(session, drop_id)
     if new.size > server.settings.most_bytes:
-        raise HTTPException(413, f"the file is larger than {server.settings.most_bytes / 1e6:.0f} MB")
+        raise Refusal(Why.TOO_LARGE, most=round(server.settings.most_bytes / 1e6))
     begun = PartialFile.begin(
         server.data.parts(drop_id), secrets.token_hex(8), name=own_name(new.name), size=new.size
     )

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 
 from bustle.core.files import atomic_path
 from bustle.core.printable import printable
+from bustle.webapp.refusals import Refusal, Why
 
 MOST_NAME = 255
 _ENDING = re.compile(r"(\.nii\.gz|\.[a-z0-9]{1,8})$", re.ASCII)
@@ -25,13 +25,13 @@ class Stored:
 
 
 async def store(chunks: AsyncIterator[bytes], path: Path, *, most_bytes: int) -> Stored:
-    """Write what comes to `path`. Raises `HTTPException` for too much."""
+    """Write what comes to `path`. Raises `Refusal` for too much."""
     digest, size = hashlib.sha256(), 0
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         async for chunk in chunks:
             size += len(chunk)
             if size > most_bytes:
-                raise HTTPException(413, f"the file is larger than {most_bytes / 1e6:.0f} MB")
+                raise Refusal(Why.TOO_LARGE, most=round(most_bytes / 1e6))
             digest.update(chunk)
             await run_in_threadpool(file.write, chunk)
     return Stored(size, digest.hexdigest())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import FileResponse
 
 from bustle.io.raster import as_png
@@ -12,6 +12,7 @@ from bustle.webapp.access import AtLeast
 from bustle.webapp.case_routes import PICTURE
 from bustle.webapp.data_folder import CaseFolder, VolumePart
 from bustle.webapp.messages import Problem
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, NamedCase
 from bustle.webapp.shown_volume import slice_picture, volume_info
 from bustle.webapp.volume_messages import VolumeInfo
@@ -27,9 +28,9 @@ router = APIRouter(
 
 
 def named_volume(case: NamedCase, server: CurrentServer) -> CaseFolder:
-    """Raises `HTTPException` 404 for what is no volume."""
+    """Raises `Refusal` 404 for what is no volume."""
     if case.kind != "volume":
-        raise HTTPException(404, "it is no volume")
+        raise Refusal(Why.NO_VOLUME)
     return server.data.case(case.id)
 
 
@@ -47,7 +48,7 @@ def show_slice(folder: NamedVolume, number: int) -> Response:
     """One slice (from 0) in full as PNG, of square pixels whose side is the smaller one of row and column."""
     shown = slice_picture(folder, number)
     if shown is None:
-        raise HTTPException(404, "the volume has no such slice")
+        raise Refusal(Why.NO_SLICE)
     return Response(as_png(shown), media_type="image/png")
 
 
@@ -56,5 +57,5 @@ def show_voxels(folder: NamedVolume, part: VolumePart) -> FileResponse:
     """A copy of at most 8 million voxels, a coarser one, or what is outlined, as NIfTI; the mask is packed."""
     path = folder.volume(part)
     if not path.exists():
-        raise HTTPException(404, "nothing is outlined in it")
+        raise Refusal(Why.NO_OUTLINE)
     return FileResponse(path, media_type=NIFTI)
