@@ -50,3 +50,22 @@ def test_a_network_without_such_a_layer():
     )
     with pytest.raises(ValueError, match="by no linear layer"), reading_class_features(network, class_count=3):
         pass
+
+
+@pytest.mark.full
+def test_every_network_that_classifies_gives_its_features_but_one():
+    without = set()
+    for name in zoo.ids():
+        spec = zoo.get(name)
+        if spec.task == "seg":
+            continue
+        built = spec.build(spec.tiny, in_channels=1, class_count=3).eval()
+        network = Refined(built, meaning=spec.mask_meaning(spec.tiny), refinements=0)
+        if not class_layers(network, class_count=3):
+            without.add(name)
+            continue
+        image = torch.randn(2, 1, *((64, 64) if spec.dims == 2 else (32, 32, 32)))
+        with torch.no_grad(), reading_class_features(network, class_count=3) as found:
+            network(image)
+        assert found[0].shape[0] == 2, name
+    assert without == {"ctg_net"}, "as docs/how-to/export.md says"
