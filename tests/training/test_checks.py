@@ -10,7 +10,7 @@ from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.data.sources import open_sources
-from bustle.training.checks import check_recipe
+from bustle.training.checks import check_devices, check_recipe
 
 OUT_OF_RANGE = {
     "optimizer.eps=-1": r"eps is -1\.0, it must be in \[0, 1\)",
@@ -29,6 +29,21 @@ OUT_OF_RANGE = {
     f"training.epochs={'9' * 5000}": r"the value of training\.epochs is not YAML",
     f"augmentation={'[' * 900}": r"the value of augmentation is not YAML",
 }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("training.step.name=semi_supervised", "training.step semi_supervised is for one process"),
+        ("weighting.name=dynamic_average", "weighting dynamic_average remembers"),
+        ("training.batch_size=3", "a batch of 3 cannot be shared by 2 processes"),
+    ],
+)
+def test_what_several_processes_cannot_share_is_refused(change: str, words: str):
+    recipe = load_recipe("demo", overrides=[change])
+    with pytest.raises(InputError, match=words):
+        check_devices(recipe, device="cpu", devices=2)
+    check_devices(recipe, device="cpu", devices=1)
 
 
 @pytest.mark.parametrize("change", OUT_OF_RANGE, ids=lambda change: change[:50])

@@ -26,7 +26,6 @@ from bustle.training.building import build_learner
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.checks import check_recipe
 from bustle.training.learner import Learner
-from bustle.training.loss_watch import LossWatch
 from bustle.training.run import TrainedFold
 from bustle.training.validation import ValidationScores, ValidationTally
 
@@ -163,10 +162,10 @@ def test_ctrl_c_names_resume_and_loses_nothing(
 ) -> None:
     step = Learner.train_batch
 
-    def interrupted(self: Learner, batch: Any, *, epoch: int, number: int, watch: LossWatch) -> None:
+    def interrupted(self: Learner, batch: Any, *, epoch: int, number: int, **rest: Any) -> None:
         if epoch == 1 and number == 1:
             raise KeyboardInterrupt  # what Python makes of the signal
-        step(self, batch, epoch=epoch, number=number, watch=watch)
+        step(self, batch, epoch=epoch, number=number, **rest)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

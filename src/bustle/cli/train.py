@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 
-from bustle.cli.engine_options import add_engine_arguments, chosen_engine
+from bustle.cli.engine_options import add_engine_arguments, chosen_engine, count
 from bustle.cli.training_options import add_training_arguments, split_choice, telling_of_resume
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fold", type=int, metavar="K", help="train this fold only; folds count from 0")
     add_engine_arguments(parser, of="the folds")
+    parser.add_argument(
+        "--devices",
+        type=count,
+        default=1,
+        metavar="N",
+        help="processes that share every batch of a fold, with a GPU each where there are GPUs (default: 1)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
     parser.add_argument(
         "--refit",
@@ -49,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--predictions goes with `bustle train descriptors`", remedy="leave it out")
     if arguments.refit and not arguments.resume:
         raise InputError("--refit is for a run that is there", remedy="add --resume")
+    if arguments.devices > 1 and arguments.engine != "local":
+        raise InputError("--devices shares a fold on this machine alone", remedy="leave out --engine")
     out = arguments.out
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
@@ -67,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             device=arguments.device,
             init=arguments.init,
             engine=chosen_engine(arguments, stack),
+            devices=arguments.devices,
         )
     print_run(summary, out)
     return 0
@@ -83,6 +93,7 @@ def _train_descriptors(arguments: argparse.Namespace) -> int:
         "--refit": arguments.refit,
         "--init": arguments.init is not None,
         "--engine": arguments.engine != "local",
+        "--devices": arguments.devices > 1,
     }
     unwanted = next((option for option, given in of_networks.items() if given), None)
     if unwanted is not None:

@@ -49,21 +49,23 @@ def run_training(
     device: str = "auto",
     init: Path | None = None,
     engine: Engine = LocalEngine(),  # noqa: B008  (it holds nothing)
+    devices: int = 1,
 ) -> RunResult:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
     their answers and are scored by it; the recipe's views may then be others, if all finished folds get them. An
     `engine` of several processes trains as many folds side by side; its machines see data and `out` by these paths.
-    Everything in the recipe is checked before `load_data` is called, and every
-    image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a full disk
-    and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
+    `devices` processes share every batch of a fold. Everything in the recipe is checked before `load_data` is called,
+    and every image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a
+    full disk and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
-    from bustle.training.checks import check_init, check_recipe, choose_device
+    from bustle.training.checks import check_devices, check_init, check_recipe, choose_device
     from bustle.training.determinism import keeping_random_state
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)
+    check_devices(recipe, device=device, devices=devices)
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
     with keeping_random_state(), claim_folder(out, RUN) as claim:
         reopening = check_run_folder(claim, resume=resume)
@@ -86,7 +88,14 @@ def run_training(
             run = _created(claim, planned, init=init, untrained=untrained, device=device)
         run.begin_session()
         work = _Folds(
-            planned, out=out, device=device, init=init, precision=run.precision, resume=reopening, refit=refit
+            planned,
+            out=out,
+            device=device,
+            init=init,
+            precision=run.precision,
+            resume=reopening,
+            refit=refit,
+            devices=devices,
         )
         engine.run(work, planned.numbers, shown=Shown("folds", "fold", len(planned.numbers), have_bars=True))
         write_rule_of_mean(RunLayout(out))
@@ -195,6 +204,7 @@ class _Folds:
         precision: MeasuredPrecision | None,
         resume: bool,
         refit: bool,
+        devices: int,
     ):
         self.recipe = planned.recipe
         self.precision = planned.recipe.training.precision if precision is None else precision.chosen
@@ -208,6 +218,7 @@ class _Folds:
         self.warnings = planned.warnings
         self.resume = resume
         self.refit = refit
+        self.devices = devices
 
     def __call__(self, number: int) -> None:
         from bustle.training.run import train_fold
@@ -232,6 +243,7 @@ class _Folds:
             resume=self.resume,
             init=self.init,
             title=f"fold {number}",
+            devices=self.devices,
         )
         if not folder.is_scored:
             self._finish(folder, fold)

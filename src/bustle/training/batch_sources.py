@@ -20,6 +20,7 @@ from bustle.data.transforms.volume_augmentation import VolumeAugmentation
 from bustle.training.batches import Assembly, Batches, DeviceAssembly, MemoryMapAssembly, balanced, normal_label
 from bustle.training.location_labels import LocationLabels
 from bustle.training.patches import PatchAssembly, PatchPlaces
+from bustle.training.processes import ALONE, Share
 from bustle.training.steps.build import build_step
 
 Make = Callable[[NDArray[np.int64]], Batch]
@@ -58,8 +59,12 @@ def batch_sources(
     train: NDArray[np.int64],
     val: NDArray[np.int64],
     device: torch.device,
+    share: Share = ALONE,
 ) -> BatchSources:
-    """The batches of the cases at `train` and `val`, made on `device`. An epoch is shuffled by (seed, epoch)."""
+    """The batches of the cases at `train` and `val`, made on `device`. An epoch is shuffled by (seed, epoch).
+
+    Of a training batch it is the process's `share`; validation batches are whole.
+    """
     used, section = np.concatenate([train, val]), recipe.data
     if isinstance(section, PatchData):
         augmented, plain = _patches(recipe, section, cache, locations, used, device)
@@ -70,7 +75,7 @@ def batch_sources(
 
     def training(epoch: int) -> Batches:
         order = balanced(groups, balance=balance, seed=seed, epoch=epoch)
-        return Batches(augmented(epoch), train[order], batch_size=size)
+        return Batches(augmented(epoch), train[order], batch_size=size, share=share)
 
     return BatchSources(training, Batches(plain, val, batch_size=size) if len(val) else None)
 

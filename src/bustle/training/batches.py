@@ -19,12 +19,13 @@ from bustle.data.transforms import opencv_executor, torch_executor
 from bustle.data.transforms.drawn_transform import DrawnTransform
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation
+from bustle.training.processes import ALONE, Share
 
 
-def batch_positions(count: int, *, batch_size: int) -> list[range]:
-    """Cut `count` places into batches. A last batch of one joins the one before: batch norm needs two cases."""
+def batch_positions(count: int, *, batch_size: int, least: int = 2) -> list[range]:
+    """Cut `count` places into batches. A last one of less than `least` joins the one before: batch norm needs two."""
     starts = list(range(0, count, batch_size))
-    if len(starts) > 1 and count - starts[-1] == 1:
+    if len(starts) > 1 and count - starts[-1] < least:
         starts.pop()
     return [range(start, stop) for start, stop in zip(starts, [*starts[1:], count], strict=True)]
 
@@ -196,11 +197,23 @@ def normal_label(section: DataSection) -> int | None:
 
 
 class Batches:
-    """The cases at the places `order` of the cache, in batches that `make` makes anew in each iteration."""
+    """The cases at the places `order` of the cache, in batches that `make` makes anew in each iteration.
 
-    def __init__(self, make: Callable[[NDArray[np.int64]], Batch], order: NDArray[np.int64], *, batch_size: int):
+    Of every batch, whose number of cases is in `sizes`, only the process's `share` is made.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[NDArray[np.int64]], Batch],
+        order: NDArray[np.int64],
+        *,
+        batch_size: int,
+        share: Share = ALONE,
+    ):
         self.make = make
-        self.batches = [order[places] for places in batch_positions(len(order), batch_size=batch_size)]
+        whole = batch_positions(len(order), batch_size=batch_size, least=max(2, share.count))
+        self.sizes = [len(places) for places in whole]
+        self.batches = [order[places][share.number :: share.count] for places in whole]
 
     def __len__(self) -> int:
         return len(self.batches)

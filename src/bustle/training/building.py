@@ -22,6 +22,7 @@ from bustle.training.learner import Learner
 from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
 from bustle.training.optimisation import build_optimizer
+from bustle.training.processes import ALONE, Share
 
 
 def build_learner(
@@ -35,6 +36,7 @@ def build_learner(
     init: Path | None,
     takes: Sequence[str] | None,
     resuming: bool,
+    share: Share = ALONE,
 ) -> Learner:
     """Everything that has state, on its device. A resumed training needs no starting weights.
 
@@ -65,7 +67,7 @@ def build_learner(
         network = network.to(memory_format=channels_last_format(2 + resolved.spec.dims))
     loss = build_loss(recipe, setting=loss_setting(resolved, labels=cache.labels[train_positions])).to(device)
     batches = batch_sources(
-        recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device
+        recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device, share=share
     )
     return Learner(
         recipe,
@@ -75,4 +77,5 @@ def build_learner(
         resolved=resolved,
         batches=batches,
         device=device,
+        share=share,
     )

@@ -132,6 +132,27 @@ def _check_training_section(recipe: Recipe) -> None:
             raise InputError(f"training.{name} is {getattr(training, name)}", remedy=f"it must be {expected}")
 
 
+def check_devices(recipe: Recipe, *, device: str, devices: int) -> None:
+    """Raises `InputError` for more processes than GPUs or cases in a batch, and for what they cannot share."""
+    if devices == 1:
+        return
+    for stage in stages_of(recipe, folder=Path()):
+        training, weighting = stage.recipe.training, stage.recipe.weighting.name
+        if training.step.name != "joint":
+            raise InputError(f"training.step {training.step.name} is for one process", remedy="leave out --devices")
+        if weighting == "dynamic_average":
+            raise InputError(f"weighting {weighting} remembers losses of one process", remedy="leave out --devices")
+        if training.batch_size < 2 * devices:
+            raise InputError(
+                f"a batch of {training.batch_size} cannot be shared by {devices} processes",
+                remedy=f"use --set training.batch_size={2 * devices} or more",
+            )
+    if find_device(device).type == "cuda" and devices > torch.cuda.device_count():
+        raise InputError(
+            f"this machine has {torch.cuda.device_count()} GPUs for {devices} processes", remedy="use fewer --devices"
+        )
+
+
 def choose_device(name: str, *, precision: str) -> torch.device:
     """Raises `InputError` for a GPU that is not there, and for a precision that the device does not train in."""
     chosen = find_device(name)

@@ -22,6 +22,7 @@ from bustle.training.determinism import seed_epoch
 from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
 from bustle.training.optimisation import Moment, build_schedule, load_optimizer_state
 from bustle.training.precision import MixedPrecision
+from bustle.training.processes import ALONE, Share
 from bustle.training.steps.build import build_step
 from bustle.training.validation import ValidationScores, ValidationTally
 from bustle.training.weight_average import WeightAverage
@@ -44,6 +45,7 @@ class Learner:
         resolved: ResolvedNetwork,
         batches: BatchSources,
         device: torch.device,
+        share: Share = ALONE,
     ):
         self.recipe = recipe
         self.network = network
@@ -52,6 +54,7 @@ class Learner:
         self.resolved = resolved
         self.batches = batches
         self.device = device
+        self.share = share
         self.precision = MixedPrecision(recipe.training.precision, device=device)
         self.step = build_step(recipe.training.step)
         self.schedule = build_schedule(recipe.schedule)
@@ -79,14 +82,18 @@ class Learner:
         """
         seed_epoch(self.recipe.training.seed, epoch)
         watch = LossWatch(epoch=epoch + 1, synchronous=self.device.type == "cpu")
-        for number, batch in enumerate(self.batches.training(epoch)):
-            self.train_batch(batch, epoch=epoch, number=number, watch=watch)
+        batches = self.batches.training(epoch)
+        for number, (batch, cases) in enumerate(zip(batches, batches.sizes, strict=True)):
+            self.train_batch(batch, epoch=epoch, number=number, watch=watch, cases=cases)
             on_batch(watch.totals[-1])
         self.loss.finish_epoch()
-        return watch.means()
+        return watch.means(self.share)
 
-    def train_batch(self, batch: Batch, *, epoch: int, number: int, watch: LossWatch) -> None:
-        """The recipe's step on the epoch's batch `number`, with the learning rate of that moment."""
+    def train_batch(self, batch: Batch, *, epoch: int, number: int, watch: LossWatch, cases: int) -> None:
+        """The recipe's step on the epoch's batch `number`, with the learning rate of that moment.
+
+        `cases` are those of all processes together.
+        """
         epochs = self.recipe.training.epochs
         moment = Moment(
             step=epoch * self.steps_per_epoch + number,
@@ -96,14 +103,15 @@ class Learner:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr(self.base_lr, moment)
-        update = partial(self._update, watch=watch, case_ids=batch.case_ids)
+        update = partial(self._update, watch=watch, case_ids=batch.case_ids, part=len(batch.case_ids) / cases)
         with self.precision.autocast():
             values = self.step(self._in_memory_format(batch), network=self.learning, loss=self.loss, update=update)
         watch.add(values, case_ids=batch.case_ids)
 
-    def _update(self, loss: Tensor, *, watch: LossWatch, case_ids: list[str]) -> None:
+    def _update(self, loss: Tensor, *, watch: LossWatch, case_ids: list[str], part: float) -> None:
         watch.before_update(loss, case_ids=case_ids)
-        self.precision.update(self.optimizer, loss, clip_norm=self.recipe.training.clip_gradient_norm)
+        clip_norm = self.recipe.training.clip_gradient_norm
+        self.precision.update(self.optimizer, loss * part, clip_norm=clip_norm, share=self.share)
         if self.average is not None:
             self.average.update(self.network)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bustle.core.errors import TrainingInterruptedError
@@ -54,8 +54,7 @@ class EpochLoop:
         It loses the running epoch only.
         """
         progress = TrainingProgress(title, epochs=self.epochs)
-        board = TensorBoard(self.files.tensorboard, first_epoch=len(self.history) + 1)
-        with contextlib.closing(board), repeatable(self.learner.device):
+        with self._board() as board, repeatable(self.learner.device):
             for epoch in range(len(self.history), self.epochs):
                 try:
                     finished = self._epoch(epoch, board=board, progress=progress)
@@ -67,23 +66,35 @@ class EpochLoop:
                 if finished:
                     break
 
-    def _epoch(self, epoch: int, *, board: TensorBoard, progress: TrainingProgress) -> bool:
+    @contextlib.contextmanager
+    def _board(self) -> Iterator[TensorBoard | None]:
+        """None of processes other than the first."""
+        if not self.learner.share.is_first:
+            yield None
+            return
+        board = TensorBoard(self.files.tensorboard, first_epoch=len(self.history) + 1)
+        with contextlib.closing(board):
+            yield board
+
+    def _epoch(self, epoch: int, *, board: TensorBoard | None, progress: TrainingProgress) -> bool:
         """Train and write one epoch (from 0); True if it is the last one."""
         started = time.monotonic()
         with progress.bar(epoch, batches=self.learner.steps_per_epoch) as on_batch:
             losses = self.learner.train_epoch(epoch, on_batch=on_batch)
-            scores = self.learner.validate(epoch)
+            scores = self.learner.share.from_first(lambda: self.learner.validate(epoch))
             row = _row(epoch, lr=self.learner.lr, losses=losses, scores=scores, started=started)
             self.history.append(row)
             kept = self.selection.offer(scores)
-            if kept:
+            if kept and board is not None:
                 tensors = self.learner.judged_network.state_dict()
                 write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
-            write_learning_curve(self.files.history, self.history)
-            board.add(row)
+            if board is not None:
+                write_learning_curve(self.files.history, self.history)
+                board.add(row)
             given_up = self.give_up is not None and self.give_up(self.history)
             finished = len(self.history) == self.epochs or self.selection.exhausted or given_up
-            self._write_checkpoint(finished=finished)
+            if board is not None:
+                self._write_checkpoint(finished=finished)
         progress.print_line(row, kept=kept)
         return finished
 

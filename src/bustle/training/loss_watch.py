@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bustle.core.errors import InputError
 from bustle.losses.build import LossValues
+from bustle.training.processes import ALONE, Share
 
 CHECK_EVERY = 25
 """On an accelerator the losses are looked at only after so many batches, because looking waits for the device."""
@@ -43,14 +44,17 @@ class LossWatch:
         if self.synchronous or len(self.totals) - self._seen >= CHECK_EVERY:
             self._look()
 
-    def means(self) -> dict[str, float]:
-        """The mean `loss` and term losses over the epoch's cases; raises `InputError` for a non-finite one."""
+    def means(self, share: Share = ALONE) -> dict[str, float]:
+        """The mean `loss` and term losses over the epoch's cases of all processes.
+
+        Raises `InputError` for one that is not finite.
+        """
         self._look()
         sizes = torch.tensor([float(len(ids)) for ids in self.case_ids])
         columns = {"loss": self.totals} | {name: [t[name] for t in self.terms] for name in self.terms[0]}
-        return {
-            name: float((torch.stack(values).cpu() * sizes).sum() / sizes.sum()) for name, values in columns.items()
-        }
+        sums = torch.stack([(torch.stack(values).cpu() * sizes).sum() for values in columns.values()])
+        together = share.sums(torch.cat([sums, sizes.sum()[None]]).to(self.totals[0].device)).cpu()
+        return dict(zip(columns, (together[:-1] / together[-1]).tolist(), strict=True))
 
     def _look(self) -> None:
         unseen = torch.stack(self.totals[self._seen :]) if self._seen < len(self.totals) else torch.zeros(0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bustle.core.recipe import Precision
+from bustle.training.processes import ALONE, Share
 
 HALF_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -31,13 +32,19 @@ class MixedPrecision:
         half = HALF_TYPES.get(self.precision)
         return torch.autocast(self.device.type, dtype=half, enabled=half is not None, cache_enabled=False)
 
-    def update(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip_norm: float | None) -> None:
-        """One optimiser update. Gradients are clipped at their true scale; fp16 skips one with infinite gradients."""
+    def update(
+        self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip_norm: float | None, share: Share = ALONE
+    ) -> None:
+        """One optimiser update by the gradients of all processes.
+
+        They are clipped at their true scale; fp16 skips one with infinite gradients.
+        """
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        share.add_gradients(parameters)
         self.scaler.unscale_(optimizer)
         if clip_norm is not None:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, clip_norm)
         self.scaler.step(optimizer)
         self.scaler.update()
