@@ -79,6 +79,7 @@ const english = {
   volumeDecide: "No model has read this volume: it is looked at and not signed.",
   volumeOutlines: "What is outlined in a volume is accepted or rejected as it is.",
   candidates: "Candidates",
+  notDrawn: "nothing drawn",
   noCandidates: "No place that may be a lesion was found.",
   candidate: "{number} · sure to {score}",
   viewer: "Picture with outlines",

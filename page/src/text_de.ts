@@ -81,6 +81,7 @@ export const german: Catalogue = {
   volumeDecide: "Kein Modell hat dieses Volumen gelesen: Es wird angesehen und nicht unterschrieben.",
   volumeOutlines: "Was in einem Volumen umrandet ist, wird so angenommen oder abgelehnt, wie es ist.",
   candidates: "Kandidaten",
+  notDrawn: "nichts gezeichnet",
   noCandidates: "Keine Stelle gefunden, die ein Herd sein könnte.",
   candidate: "{number} · zu {score} sicher",
   viewer: "Bild mit Umrissen",

@@ -179,7 +179,7 @@ export function VolumeView(props: Props) {
                     >
                       {fill(text.candidate, { number: one.number, score: share(one.score) })}
                       <span class="hint">
-                        {one.volume_mm3 > 0 && `${number(one.volume_mm3)} mm³`}
+                        {one.volume_mm3 > 0 ? `${number(one.volume_mm3)} mm³` : text.notDrawn}
                         {one.malignant !== null && ` · ${text.decision.malignant} ${share(one.malignant)}`}
                       </span>
                     </button>

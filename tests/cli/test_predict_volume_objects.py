@@ -117,4 +117,5 @@ def test_a_volume_of_other_voxels_than_its_file_says_has_no_place(folder: Path, 
 def test_a_study_of_volumes_has_an_answer(out: Path):
     (study,) = read_json(out / "summary.json")["studies"]
     assert study["answer"]["verdict"]["decision"] == "benign"
+    assert [part["lesions"] for part in study["parts"]] == [2, 2]
     assert len(list((out / "dicom-objects").glob("key-*.dcm"))) == 2

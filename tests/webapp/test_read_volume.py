@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_it_is_accepted_signed_and_taken_along(page: Page, case: dict[str, Any])
     assert shown != rejected, "the cuts with what is outlined, not the middle slice"
     told = json.loads(page.client.get(f"{taken}/json").content)
     assert told["reading"]["note"] == "upper outer"
+    assert (told["volume"]["spacing_mm"], len(told["volume"]["candidates"])) == ([1.0, 1.0, 1.0], 1)
     assert page.client.get(f"{taken}/pdf").content.startswith(b"%PDF")
     assert page.client.get(f"{taken}/seg").status_code == 422
 
@@ -81,3 +83,9 @@ def test_a_dicom_volume_has_objects(page: Page, tmp_path: Path):
         assert made.is_success, made.text
         found = pydicom.dcmread(io.BytesIO(made.content))
         assert found.Modality == kind.upper()
+    assert put(page, case, verdict="accepted").is_success
+    assert page.client.post(f"/api/cases/{case['id']}/sign", json={"version": 1, "reader": "Dr. Who"}).is_success
+    for kind, files in (("seg", f"seg/{case['id']}.dcm"), ("manifest", "left_out.csv")):
+        archive = zipfile.ZipFile(io.BytesIO(page.client.get(f"/api/signed/{kind}").content))
+        assert files in archive.namelist()
+    assert case["id"] in archive.read("left_out.csv").decode()

@@ -115,7 +115,7 @@ def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:
 
 def _lesions(record: ImageRecord | VolumeRecord) -> list[ShownLesion]:
     if isinstance(record, VolumeRecord):
-        return [_candidate(candidate) for candidate in record.drawn.candidates]
+        return [_candidate(candidate) for candidate in record.drawn.candidates if candidate.voxels]
     return [_lesion(lesion, unit=record.unit or "px") for lesion in record.drawn.lesions or ()]
 
 

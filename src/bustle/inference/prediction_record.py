@@ -125,6 +125,11 @@ class DrawnOnImage:
     def __post_init__(self) -> None:
         _check_not_negative(mask_area=self.mask_area)
 
+    @property
+    def lesion_count(self) -> int:
+        """How many lesions are drawn."""
+        return len(self.lesions or ())
+
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnInVolume:
@@ -140,6 +145,11 @@ class DrawnInVolume:
             raise ValueError(f"there are {len(self.candidates)} candidates, at most {MOST_CANDIDATES} have a number")
         for number, candidate in enumerate(self.candidates):
             _check_candidate(candidate, place=f"candidates.{number}")
+
+    @property
+    def lesion_count(self) -> int:
+        """At how many of the candidates something is drawn."""
+        return sum(candidate.voxels > 0 for candidate in self.candidates)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,12 +92,11 @@ def _urgency(part: PartAnswer) -> tuple[float, float]:
 
 
 def _part_of_still(name: str, record: ImageRecord | VolumeRecord, place: Place) -> PartAnswer:
-    lesions = record.drawn.lesions if isinstance(record, ImageRecord) else ()
     return PartAnswer(
         name=name,
         side=place.side,
         frames=1,
-        lesions=len(lesions or ()),
+        lesions=record.drawn.lesion_count,
         decided_by=None,
         verdict=_verdict_of_still(record),
     )
@@ -168,9 +167,9 @@ class _Row:
 def _rows(out: Path, stills: Mapping[str, ImageRecord | VolumeRecord], clips: Sequence[Clip]) -> Iterator[_Row]:
     for name, still in stills.items():
         probabilities = (still.class_probabilities if still.answer is None else still.answer.probabilities) or {}
-        lesions = (still.drawn.lesions or ()) if isinstance(still, ImageRecord) else ()
-        areas = " ".join(_rounded(lesion.area) for lesion in lesions)
-        rest = (len(lesions), "", areas, still.unit or "", ", ".join(still.remarks), "")
+        outlined = (still.drawn.lesions or ()) if isinstance(still, ImageRecord) else ()
+        areas = " ".join(_rounded(lesion.area) for lesion in outlined)
+        rest = (still.drawn.lesion_count, "", areas, still.unit or "", ", ".join(still.remarks), "")
         yield _Row(name, 1, still.decision or "", probabilities, rest)
     for clip in clips:
         records = ClipLayout(prediction_folder(out, clip.name)).records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,10 @@ def export(
     """
     name = f"bustle-{case.id}"
     if kind == "json":
-        return Exported(detail.model_dump_json(indent=1).encode(), "application/json", f"{name}.json")
+        told = detail.model_dump(mode="json")
+        if case.kind == "volume":
+            told["volume"] = volume_info(data.case(case.id), case.folder).model_dump(mode="json")
+        return Exported(json.dumps(told, indent=1).encode(), "application/json", f"{name}.json")
     if kind == "png":
         picture = _picture(case, redrawn, data)
         canvas = as_canvas(picture.pixels)

@@ -32,6 +32,8 @@ LABELS = {"1": "normal", "2": "benign", "3": "benign", "5": "malignant", "6": "m
 """By the reader's BI-RADS category. In 4 both are likely, 0 says nothing: their outlines alone are learned from."""
 
 COLUMNS = ("image", "mask", "label", "patient_id", "case_id", "spacing_mm", "birads", "verdict")
+VOLUME = "a volume, of which only Segmentations are handed on"
+
 CATEGORIES = ("benign", "malignant", "lesion")
 """Of COCO; `lesion` is one without a class."""
 
@@ -61,13 +63,19 @@ class Written:
 def write_signed(archive: zipfile.ZipFile, kind: SignedExport, session: Session, data: DataFolder) -> Written:
     """Write every signed image of which the reader says where the lesion is, or what it is; the first reading counts.
 
-    A case whose files are damaged is named in the table LEFT_OUT and holds up no other.
+    Volumes have Segmentations alone. They, and cases whose files are damaged, are named in the table LEFT_OUT, and
+    hold up no other.
     """
     groups = _groups(session)
     left_out: dict[str, str] = {}
     cases: list[SignedCase] = []
-    chosen = select(Case).where(Case.kind == "image", Case.version > 0).order_by(Case.made, Case.number, Case.id)
+    volumes: list[Case] = []
+    chosen = select(Case).where(Case.version > 0).order_by(Case.made, Case.number, Case.id)
     for case in session.scalars(chosen):
+        if case.kind == "volume":
+            if case.reading is not None and case.reading.signed is not None:
+                volumes.append(case)
+            continue
         data.case(case.id)  # fetched here: a storage that is away is no damage of the case
         try:
             one = _signed_case(case, data, group=groups[case.id])
@@ -78,8 +86,11 @@ def write_signed(archive: zipfile.ZipFile, kind: SignedExport, session: Session,
             cases.append(one)
     count = len(cases)
     if kind == "seg":
-        count = _write_objects(archive, cases, session, data, left_out=left_out)
+        outlined = [one.case for one in cases if one.mask is not None]
+        accepted = [case for case in volumes if case.reading is not None and case.reading.verdict == "accepted"]
+        count = _write_objects(archive, [*outlined, *accepted], session, data, left_out=left_out)
     else:
+        left_out |= {case.id: VOLUME for case in volumes}
         for one in cases:
             archive.write(data.case(one.case.id).picture, _image(one), zipfile.ZIP_STORED)
         if kind == "coco":
@@ -191,25 +202,25 @@ def _annotation(lesion: NDArray[np.bool_], label: str | None) -> dict[str, Any]:
 
 def _write_objects(
     archive: zipfile.ZipFile,
-    cases: Sequence[SignedCase],
+    cases: Sequence[Case],
     session: Session,
     data: DataFolder,
     *,
     left_out: dict[str, str],
 ) -> int:
-    """DICOM Segmentations of the DICOM images with an outline; what cannot be made is told in `left_out`."""
+    """DICOM Segmentations of those that are DICOM files; what cannot be made is told in `left_out`."""
     count = 0
-    for one in cases:
-        if not one.case.is_dicom or one.mask is None:
+    for case in cases:
+        if not case.is_dicom:
             continue
-        stored = session.get_one(DroppedFile, one.case.file_id).stored
+        stored = session.get_one(DroppedFile, case.file_id).stored
         try:
-            redrawn = redrawn_by_reader(one.case, data)
-            shown = detail(one.case, data, measured=redrawn)
-            made = export(one.case, shown, "seg", stored=stored, redrawn=redrawn, data=data)
+            redrawn = redrawn_by_reader(case, data)
+            shown = detail(case, data, measured=redrawn)
+            made = export(case, shown, "seg", stored=stored, redrawn=redrawn, data=data)
         except InputError as error:
-            left_out[one.case.id] = told(error)
+            left_out[case.id] = told(error)
             continue
-        archive.writestr(f"seg/{one.case.id}.dcm", made.content)
+        archive.writestr(f"seg/{case.id}.dcm", made.content)
         count += 1
     return count
