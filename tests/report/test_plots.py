@@ -10,6 +10,7 @@ import pytest
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.froc import summarise_detection
 from bustle.report import plots
+from bustle.report.study_plots import ForestLine, forest_figure
 
 RNG = np.random.default_rng(0)
 POSITIVE = RNG.random(80) < 0.4
@@ -65,7 +66,7 @@ def test_sizes_are_named_where_there_is_room(rows, metrics, most, named):
     spread = [replace(row, area=int(size)) for row, size in zip(rows, sizes, strict=True)]
     strata = replace(metrics.by_size, unit="px", borders=(1000.0,))
     figure = plots.size_histogram_figure(spread, strata=strata)
-    figure.draw_without_rendering()
+    plots.as_svg_uri(figure)  # which makes room for them
     (axes,) = figure.axes
     low, high = axes.get_xlim()
     ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
@@ -119,3 +120,12 @@ def test_labels_stand_inside_the_figure(rows, metrics):
         whole = figure.get_tightbbox().get_points() * figure.dpi
         assert (whole[0] >= figure.bbox.p0).all()
         assert (whole[1] <= figure.bbox.p1 + 1).all()
+
+
+def test_a_long_name_beside_a_forest_is_not_cut():
+    name = "Dice averaged over normals, 1 where both are empty (bus-bra)"
+    figure = forest_figure([ForestLine(name, 0.1, (0.0, 0.2)), ForestLine("short", 0.0, None)], title="Dice")
+    plots.as_svg_uri(figure)  # which makes room for them
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text().replace("\n", " ") for label in labels] == ["short", name]
+    assert min(label.get_window_extent().x0 for label in labels) >= 0

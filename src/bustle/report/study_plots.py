@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bustle.report.plots import ACCENT, INK, SOFT, STYLE
+
+_LONGEST_NAME = 40
+"""Characters in a line of a forest's name, more than which leave no room for the forest."""
 
 
 class ForestLine(NamedTuple):
@@ -23,14 +27,15 @@ class ForestLine(NamedTuple):
 @mpl.rc_context(STYLE)
 def forest_figure(lines: Sequence[ForestLine], *, title: str) -> Figure:
     """Differences with their intervals, the first line on top, and a line where there is none."""
-    figure = Figure(figsize=(7.4, 0.9 + 0.27 * len(lines)))
+    names = [textwrap.fill(line.name, _LONGEST_NAME, break_on_hyphens=False) for line in reversed(lines)]
+    figure = Figure(figsize=(7.4, 0.9 + 0.27 * sum(1 + 0.6 * name.count("\n") for name in names)))
     axes = figure.subplots()
     axes.axvline(0, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     for place, line in enumerate(reversed(lines)):
         if line.ci95 is not None:
             axes.plot(line.ci95, [place, place], color=ACCENT, linewidth=1.6)
         axes.plot([line.difference], [place], "s", color=INK, markersize=4)
-    axes.set_yticks(range(len(lines)), [line.name for line in reversed(lines)], fontsize=8)
+    axes.set_yticks(range(len(lines)), names, fontsize=8)
     axes.set(xlabel=title, ylim=(-0.6, len(lines) - 0.4))
     return figure
 
