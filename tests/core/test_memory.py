@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bustle.core import memory
-from bustle.core.memory import available_memory
+from bustle.core.memory import available_memory, give_back_freed_memory
 
 
 def test_it_is_a_number_of_bytes():
@@ -58,3 +60,19 @@ def test_a_group_that_is_full_leaves_nothing(groups: Path):
     (groups / "membership").write_text("0::/\n")
     limited(groups / "cgroup", max="100", current="300", stat="")
     assert available_memory() == 0
+
+
+def held() -> int:
+    """Resident bytes of this process."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what others return")
+def test_freed_blocks_below_one_in_use_are_given_back():
+    blocks = [b"x" * 100_000 for _ in range(300)]
+    last = blocks[-1]
+    del blocks
+    before = held()
+    give_back_freed_memory()
+    assert before - held() > 20_000_000
+    assert last

@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from bustle.core.cache_folder import cache_directory
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
+from bustle.core.memory import give_back_freed_memory
 from bustle.core.types import Case, Sample
 from bustle.data.case_pass import each, each_sample
 from bustle.data.content_hashes import content_hashes
@@ -123,6 +124,7 @@ def compared_frames(cases: Sequence[Case]) -> frozenset[str]:
 def compare_frames(cases: Sequence[Case], shelf: ShelvedFrames) -> tuple[FramePair, ...]:
     """As `related_frames`, from features that were computed before; those of broken cases are missing."""
     readable = [case for case in cases if case.case_id in shelf]
+    give_back_freed_memory()  # which the features left in pieces, 60 kB for each frame
     frames = shelf.of([case.case_id for case in readable])
     seen = [_Seen(frame.pixel_hash, bool(frame.thumbnail.any())) for frame in frames]
     found: dict[tuple[int, int], tuple[Relation, float, float, float]] = {}
