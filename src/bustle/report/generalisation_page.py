@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.evaluation.generalisation import TITLES, Generalisation
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAPPED = ("dice", "auc", "missed_lesions", "ece_equal_mass_10")
 
@@ -19,11 +24,16 @@ def _plots(study: Generalisation) -> list[Plot]:
     if not can_draw_plots():
         return []
     from bustle.report.plots import as_svg_uri
+
+    return [Plot(TITLES[name], as_svg_uri(figure)) for name, figure in heat_maps(study)]
+
+
+def heat_maps(study: Generalisation) -> Iterator[tuple[str, Figure]]:
+    """Of every metric that is mapped and known; needs Matplotlib."""
     from bustle.report.study_plots import matrix_figure
 
     rows = list(dict.fromkeys(" + ".join(cell.trained_on) for cell in study.cells))
     columns = list(dict.fromkeys(cell.tested_on for cell in study.cells))
-    found = []
     for name in MAPPED:
         values = {
             (" + ".join(cell.trained_on), cell.tested_on): cell.figures[name].value
@@ -31,6 +41,4 @@ def _plots(study: Generalisation) -> list[Plot]:
             if name in cell.figures
         }
         if values:
-            figure = matrix_figure(values, rows=rows, columns=columns)
-            found.append(Plot(TITLES[name], as_svg_uri(figure)))
-    return found
+            yield name, matrix_figure(values, rows=rows, columns=columns)

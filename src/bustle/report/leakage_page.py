@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.evaluation.inflation import METRICS, FlawResult, Inflation, LeakageStudy
 from bustle.evaluation.metrics import CLASSIFICATION, SEGMENTATION
 from bustle.report.page import write_page
 from bustle.report.page_plots import Plot, can_draw_plots
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def metric_title(name: str) -> str:
@@ -30,18 +35,26 @@ def _plots(study: LeakageStudy) -> list[Plot]:
     if not can_draw_plots():
         return []
     from bustle.report.plots import as_svg_uri
+
+    return [Plot(forest_title(name), as_svg_uri(figure)) for name, figure in forests(study)]
+
+
+def forest_title(metric: str) -> str:
+    unit = (SEGMENTATION | CLASSIFICATION)[metric].unit
+    return f"{metric_title(metric)}: flawed less strict" + ("" if unit == "fraction" else f", in {unit}")
+
+
+def forests(study: LeakageStudy) -> Iterator[tuple[str, Figure]]:
+    """Of every metric that a flaw can touch its forest plot; needs Matplotlib."""
     from bustle.report.study_plots import ForestLine, forest_figure
 
-    found = []
     for name in METRICS:
         lines = [
             ForestLine(f"{result.title} ({result.source})", figure.difference, figure.ci95)
             for result, figure in _figures(study, name)
         ]
         if lines:
-            title = f"{metric_title(name)}: flawed less strict"
-            found.append(Plot(title, as_svg_uri(forest_figure(lines, title=title))))
-    return found
+            yield name, forest_figure(lines, title=forest_title(name))
 
 
 def _figures(study: LeakageStudy, metric: str) -> list[tuple[FlawResult, Inflation]]:

@@ -68,12 +68,17 @@ def empty_figure(*, height_ratios: Sequence[float] = (1,)) -> tuple[Figure, list
 
 def as_svg_uri(figure: Figure) -> str:
     """A `data:` address that holds the figure itself, as SVG."""
+    return "data:image/svg+xml;base64," + base64.b64encode(as_svg(figure)).decode("ascii")
+
+
+def as_svg(figure: Figure) -> bytes:
+    """The content of a file."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         _make_room(figure)
         # Not `savefig`: it draws every figure once for nothing.
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
 
 
 def _make_room(figure: Figure) -> None:
