@@ -95,7 +95,8 @@ def _begin(number: int, count: int, folder: str, work: bytes) -> None:
         torch.cuda.set_device(number)
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // count))
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # no other machine takes part
+    if sys.platform == "linux":  # elsewhere it has another name
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # no other machine takes part
     if number:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (one of them tells how it goes on)
     distributed.init_process_group(

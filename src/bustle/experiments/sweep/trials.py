@@ -85,7 +85,7 @@ class SweepLayout:
 
     def trials(self) -> list[Trial]:
         """All that have begun, by number."""
-        numbers = sorted(int(path.name.removeprefix("trial-")) for path in self.path.glob("trial-*"))
+        numbers = sorted(int(path.name.removeprefix("trial-")) for path in self.path.glob("trial-[0-9]*"))
         return [trial for number in numbers if (trial := self.trial(number)) is not None]
 
     def write(self, trial: Trial) -> None:
