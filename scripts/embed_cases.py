@@ -2,7 +2,8 @@
 
 Usage: `.venv/bin/python scripts/embed_cases.py PACKAGE --data SPEC... --out NEW`. The package holds one network,
 whose weights are in its graph, and the data are those of its training: the images that the package says it has seen
-are sought in them. The graph is made anew from the weights, and must answer as the old one does, bit for bit.
+are sought in them. The graph is made anew from the weights, and must answer as the old one does, bit for bit, and as
+the network does in PyTorch.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from bustle.experiments.embedded_cases import embedded_cases
 from bustle.export.model_card import model_card
 from bustle.export.onnx_graph import write_onnx
 from bustle.export.package_folder import new_package
+from bustle.export.parity import compare
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import CARD, CLASS_PROBS, FORMAT_VERSION, MODEL, RECORD, Package, PackageRecord, sealed
+from bustle.inference.package_backend import cpu_backends
 from bustle.inference.torch_backend import TorchBackend, load_network
 from bustle.models import zoo
 from bustle.models.refinement import refined
@@ -74,6 +77,10 @@ def write_embedded(old: Package, out: Path, *, data: list[str], weights: Path) -
             training_cases=embedded.cases,
             files={MODEL: sha256_of_file(folder / MODEL)},
         )
+        write_json(folder / RECORD, sealed(to_mapping(made)))
+        embed = embedded.embedder(backend)
+        parity = compare(backend, cpu_backends(Package(folder)), section=recipe.data, embed=embed)
+        made = dataclasses.replace(made, parity=parity)
         write_json(folder / RECORD, sealed(to_mapping(made)))
         write_text(folder / CARD, model_card(made, name=old.path.name))
         check_same_answers(old, Package(folder))

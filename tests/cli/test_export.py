@@ -18,7 +18,7 @@ from bustle.core.run_provenance import read_run_provenance
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.evaluation.result_files import read_run, read_track
 from bustle.export.parity import TOLERANCE
-from bustle.inference.package import Package, TrainingSource
+from bustle.inference.package import Package, TrainingSource, case_digest
 from bustle.io.raster import read_image, read_mask
 from bustle.report.training_sentence import FOREIGN, trained_on
 from bustle.report.wording import interval
@@ -78,9 +78,11 @@ def test_what_the_package_knows_of_its_run(run: Path, package: Path):
     assert published.classification == result.companion.pooled.classification
     assert strict.folds == ("fold-0", "fold-1")
     splits = read(run / "splits.json")
-    assert len(record.seen_cases) == len({case for fold in splits["folds"] for case in fold["train"] + fold["val"]})
+    seen = {case for fold in splits["folds"] for case in fold["train"] + fold["val"]}
+    assert len(record.seen_images) == len(seen)
     text = (package / "package.json").read_text()
     assert "folder/" not in text  # no case id
+    assert not any(case_digest(case) in text for case in seen), "an id that is a number could be found by trying all"
     assert record.training_cases is None, "kept only where that is asked for"
     assert str(run.parent) not in text
 
@@ -142,7 +144,7 @@ def test_one_fold_as_a_zip_that_keeps_its_training_cases(run: Path, data: Path, 
     assert record.metrics[0].folds == ("fold-1",)
     fold = read(run / "splits.json")["folds"][1]
     seen = {*fold["train"], *fold["val"]}
-    assert len(record.seen_cases) == len(seen)
+    assert len(record.seen_images) == len(seen)
     assert record.training_cases is not None
     assert record.training_cases.count == len(seen)
     assert f"{len(seen)} training cases are kept as class, data set and embedding" in said

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.inference.hand_made_package import write_package
 from tests.made_model import MADE_MODEL
 
+from bustle.core.config import to_mapping
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.model_provenance import ForeignProvenance
@@ -409,6 +411,14 @@ def test_images_are_known_under_other_names_and_names_are_not_images(tmp_path):
     (tmp_path / "images.json").write_text('{"format": 1, "images": {"a": 3}}')
     with pytest.raises(InputError, match=r"images\.json: is damaged"):
         training_overlap(tmp_path, others)
+
+
+def test_a_package_that_learnt_images_later_still_knows_the_ids(tmp_path):
+    first, second, other = open_sources(["phantom:?cases=3&seed=3&size=96"]).cases
+    images = [to_mapping(sketch) for sketch in sketches_of([second]).values()]
+    package = write_package(tmp_path / "m.bustle", changes={"seen_images": images})  # which has seen site/a
+    (warning,) = training_overlap(package, [replace(first, case_id="site/a"), second, other])
+    assert "LEAK: 2 of 3" in warning
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"folds": {}}', '{"folds": [{"train": 1}]}'])

@@ -143,6 +143,7 @@ def test_a_package_is_written_that_says_what_it_was_fitted_on(local: Path):
     assert fit.fitted == ("malignancy",)
     assert record.files == old.files
     assert len(record.seen_images) == 32
+    assert record.seen_cases == old.seen_cases, "of local cases no digest of an id, which could be guessed"
     brier = next(each for each in fit.figures if each.metric == "brier")
     assert (brier.after.value or 1) < (brier.before.value or 0)
     assert Predictor.open(local / "new.bustle").rule == record.decision

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
@@ -153,6 +153,23 @@ def test_images_are_compared_with_the_training_cases(halved: Exported, backend: 
     assert all(own.distance < 0.25 * other.distance for own, other in nearest)
 
 
+def test_a_graph_that_reads_other_features_is_refused(halved: Exported, tmp_path: Path):
+    out, recipe, weights = halved
+    record = Package(out).record
+    assert record.parity is not None
+    assert record.parity.largest_embedding_difference < TOLERANCE
+    features = TorchBackend(recipe, weights=weights, device="cpu").class_features(TRAINING_IMAGES)
+    right = embed_cases(features, [Kind("site", "benign")] * len(features))
+    wrong = right._replace(projection=right.projection._replace(matrix=right.projection.matrix[::-1]))
+    rounded = tmp_path / "rounded.safetensors"
+    save_file({name: in_half(one) for name, one in load_file(weights[0]).items()}, rounded)
+    networks = TorchBackend(recipe, weights=[rounded], device="cpu")
+    exported = cpu_backends(Package(out))
+    parity.compare(networks, exported, section=recipe.data, embed=right.embedder(networks))
+    with pytest.raises(InputError, match="a class map or an embedding"):
+        parity.compare(networks, exported, section=recipe.data, embed=wrong.embedder(networks))
+
+
 def test_a_network_that_offers_no_class_maps(masks_only: Exported):
     package = Package(masks_only[0])
     assert not any(opened.gives_class_maps for opened in cpu_backends(package))
@@ -167,9 +184,12 @@ def test_half_precision_rounds_the_large_weights_and_says_so(halved: Exported):
     assert record.parity is not None  # against the network with rounded weights
     assert "rounded to half precision" in (out / "MODEL_CARD.md").read_text()
     own = load_file(weights[0])
-    rounded = {name: one.astype(np.float16).astype(np.float32) if one.ndim >= 2 else one for name, one in own.items()}
-    assert_holds(out / "model.onnx", recipe, rounded)
+    assert_holds(out / "model.onnx", recipe, {name: in_half(one) for name, one in own.items()})
     assert sum(parameter_bytes(out / "model.onnx").values()) < 0.6 * sum(one.nbytes for one in own.values())
+
+
+def in_half(one: np.ndarray) -> np.ndarray:
+    return one.astype(np.float16).astype(np.float32) if one.ndim >= 2 else one
 
 
 def assert_holds(graph: Path, recipe: Recipe, wanted: dict[str, np.ndarray]) -> None:

@@ -11,7 +11,7 @@ from tests.inference.hand_made_package import ROUNDING, scene, write_package
 
 from bustle.core.data_section import PatchData
 from bustle.inference import package_backend
-from bustle.inference.package import FORMAT_VERSION, Package, TrainingSource
+from bustle.inference.package import FORMAT_VERSION, Package, TrainingSource, case_digest
 from bustle.inference.predictor import Predictor
 
 OLDER = Path(__file__).parent / "older_packages" / "image.bustle"
@@ -44,6 +44,14 @@ def test_a_package_from_before_class_maps_is_read(tmp_path: Path):
     package = Package(write_package(tmp_path / "older.bustle", changes={"format_version": 4, "half": True}))
     assert (package.record.format_version, package.record.half) == (FORMAT_VERSION, True)
     assert not any(backend.gives_class_maps for backend in package_backend.cpu_backends(package))
+
+
+def test_digests_of_ids_are_read_where_a_package_knows_no_images(tmp_path: Path):
+    sketch = {"content": "ab" * 16, "sketch": "cd" * 16}
+    alone = write_package(tmp_path / "alone.bustle", changes={"format_version": 5})
+    beside = write_package(tmp_path / "beside.bustle", changes={"format_version": 5, "seen_images": [sketch]})
+    assert Package(alone).record.seen_cases == Package(OLDER).record.seen_cases == (case_digest("site/a"),)
+    assert Package(beside).record.seen_cases == ()
 
 
 def test_what_a_package_of_format_1_records_of_its_training_and_of_parity_is_read(tmp_path: Path):

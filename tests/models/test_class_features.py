@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from bustle.core.views import Views
 from bustle.models import zoo
@@ -43,6 +44,18 @@ def test_the_mean_over_views(network: Refined):
     assert torch.allclose(both, (once + mirrored) / 2)
 
 
+def test_a_head_that_averages_cells_by_itself_is_read_after_that_and_no_other_layer_is():
+    torch.manual_seed(0)
+    spec = zoo.get("la_net")  # whose attention has a layer with as many outputs as there are classes
+    built = spec.build(spec.tiny, in_channels=1, class_count=2).double().eval()
+    network = Refined(built, meaning=spec.mask_meaning(spec.tiny), refinements=0)
+    head = built.get_submodule("class_head")
+    with torch.no_grad(), reading_class_features(network, class_count=2) as found:
+        logits = network(torch.randn(2, 1, 64, 64, dtype=torch.float64)).class_logits
+    assert found[0].shape == (2, head.in_features)
+    assert torch.allclose(F.linear(found[0], head.weight, head.bias), logits)
+
+
 def test_a_network_without_such_a_layer():
     spec = zoo.get("unext")
     network = Refined(
@@ -67,5 +80,6 @@ def test_every_network_that_classifies_gives_its_features_but_one():
         image = torch.randn(2, 1, *((64, 64) if spec.dims == 2 else (32, 32, 32)))
         with torch.no_grad(), reading_class_features(network, class_count=3) as found:
             network(image)
-        assert found[0].shape[0] == 2, name
+        width = sum(layer.in_features for layer in class_layers(network, class_count=3))
+        assert found[0].shape == (2, width), name
     assert without == {"ctg_net"}, "as docs/how-to/export.md says"

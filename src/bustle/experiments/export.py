@@ -58,7 +58,7 @@ def export_run(
             training=_training(run, recipe=recipe, folds=folds),
             metrics=tuple(_metrics(run, folds=folds)),
             subgroups=tuple(_subgroups(folds, recipe=recipe)),
-            seen_cases=tuple(sorted(map(case_digest, seen))),
+            seen_cases=() if images else tuple(sorted(map(case_digest, seen))),
             seen_images=tuple(sorted(images, key=lambda sketch: (sketch.content, sketch.sketch))),
             embedded=embedded,
         ),

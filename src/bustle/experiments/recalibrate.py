@@ -37,7 +37,7 @@ from bustle.export.package_folder import refuse_existing
 from bustle.export.recalibrated_package import write_recalibrated
 from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL
 from bustle.inference.decision_file import rule_digest
-from bustle.inference.package import HeldOutFigure, LocalFit, Package, PackageRecord, case_digest, is_package
+from bustle.inference.package import HeldOutFigure, LocalFit, Package, PackageRecord, is_package
 from bustle.inference.predictor import Predictor
 from bustle.inference.shipped import named_model
 
@@ -109,12 +109,10 @@ def _recalibrated(record: PackageRecord, *, cases: Sequence[Case], known: Sequen
         brier_gain=_brier_gain(old, new, known),
     )
     sketches = {(each.content, each.sketch): each for each in (*record.seen_images, *sketches_of(cases).values())}
-    digests = {*record.seen_cases, *(case_digest(case.case_id) for case in cases)}
     return replace(
         record,
         decision=fitted.rule,
         local_fit=local,
-        seen_cases=tuple(sorted(digests)),
         seen_images=tuple(sketches[key] for key in sorted(sketches)),
     )
 

@@ -34,19 +34,19 @@ def training_overlap(model: Path, cases: Sequence[Case]) -> list[str]:
 def cases_of_training(model: Path, cases: Sequence[Case]) -> dict[str, Relation]:
     """By case id, how a case that trained or chose the model is known: by the image itself, or as a copy of one.
 
-    A model knows the images that it has seen whatever they are called, and copies of them; one from before images
-    were remembered knows only the ids.
+    A model knows the images that it has seen whatever they are called, and copies of them; of images
+    from before they were remembered it knows only the ids.
     """
     if is_package(model):
         record = Package(model).record  # without its files, which whoever opened the model has compared
         digests, images = set(record.seen_cases), record.seen_images
     else:
-        digests = {case_digest(case_id) for case_id in seen_case_ids(model)}
         images = seen_images(model)
+        digests = set() if images else {case_digest(case_id) for case_id in seen_case_ids(model)}
+    relations: dict[str, Relation] = {case.case_id: "same" for case in cases if case_digest(case.case_id) in digests}
     if not images:
-        return {case.case_id: "same" for case in cases if case_digest(case.case_id) in digests}
+        return relations
     known = SeenImages(images)
-    relations: dict[str, Relation] = {}
     for case_id, sketch in sketches_of(cases).items():
         relation = known.relation(sketch)
         if relation is not None:

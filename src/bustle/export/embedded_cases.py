@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bustle.core.errors import InputError
 from bustle.export.onnx_graph import Projection
+from bustle.inference.torch_backend import TorchBackend
 from bustle.inference.training_cases import MOST, TrainingCases, packed, rounded
 
 WIDTH = 16
@@ -21,6 +22,10 @@ class EmbeddedCases(NamedTuple):
 
     projection: Projection
     cases: TrainingCases
+
+    def embedder(self, backend: TorchBackend) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """What embeds normalised images `B C h w` with the networks in PyTorch, as `B D` before rounding."""
+        return lambda images: self.projection.embeddings(backend.class_features(images))
 
 
 class Kind(NamedTuple):
@@ -45,7 +50,7 @@ def embed_cases(features: NDArray[np.float32], kinds: Sequence[Kind]) -> Embedde
     largest = float(np.abs(fitted.fit_transform(features.astype(np.float64))).max())
     matrix = np.asarray(fitted.components_).T * (MOST / largest)
     projection = Projection(np.asarray(fitted.mean_, np.float32), np.ascontiguousarray(matrix, np.float32))
-    vectors = rounded(np.asarray((features - projection.offset) @ projection.matrix, np.float32))
+    vectors = rounded(projection.embeddings(features))
     embeddings: dict[str, dict[str, str]] = {}
     for kind in sorted(set(kinds)):
         own = vectors[[one == kind for one in kinds]].astype(np.int8)

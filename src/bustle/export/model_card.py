@@ -90,6 +90,11 @@ def _training(record: PackageRecord) -> str:
         else f" Of {kept.count} of these cases the package keeps the class, the data set's name and an embedding of "
         f"{kept.width} bytes, to name the most similar ones; no picture."
     )
+    if record.seen_cases:
+        sentence += (
+            f" The package holds a digest of the ids of {len(record.seen_cases)} cases (data set and file name): a "
+            "file name that can be guessed is confirmed."
+        )
     return "\n".join([sentence, "", *lines]) + (
         f"\n\nStarted from: {start or 'random weights'}. Split by the protocol `{training.protocol}`"
         f"{_caveats(training.protocol)}."
@@ -200,10 +205,15 @@ def _export(record: PackageRecord) -> str:
         NOTHING if largest is None else f"{largest:.1e}"
         for largest in (parity.largest_mask_difference, parity.largest_class_difference)
     )
+    embeddings = (
+        ""
+        if parity.largest_embedding_difference is None
+        else f", of an embedding {parity.largest_embedding_difference:.1e} of the largest number kept of a case"
+    )
     return (
         f"{made} `model.onnx` in {' and '.join(parity.runtimes)} against the networks in PyTorch on "
         f"{sum(parity.batches)} generated images: largest difference of a mask probability {masks}, of a class "
-        f"probability {classes}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. "
+        f"probability {classes}{embeddings}; {parity.flipped_pixels} of {parity.pixels} mask pixels flipped. "
         f"{_weights(record)}"
     )
 

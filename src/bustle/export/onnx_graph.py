@@ -31,6 +31,9 @@ class Projection(NamedTuple):
     offset: NDArray[np.float32]
     matrix: NDArray[np.float32]
 
+    def embeddings(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((features - self.offset) @ self.matrix, np.float32)
+
 
 class MeanProbabilities(nn.Module):
     """`image B C h w` to the mean probabilities of several networks and views; what they do not give is left out.

@@ -116,10 +116,12 @@ def write_package(
             folder=folder,
         )
         write_json(folder / RECORD, sealed(to_mapping(unchecked)))
+        backend = TorchBackend(recipe, weights=packed, device="cpu", untrained=untrained)
         parity = compare(
-            TorchBackend(recipe, weights=packed, device="cpu", untrained=untrained),
+            backend,
             cpu_backends(Package(folder)),
             section=recipe.data,
+            embed=None if known.embedded is None else known.embedded.embedder(backend),
         )
         record = dataclasses.replace(unchecked, parity=parity)
         write_json(folder / RECORD, sealed(to_mapping(record)))

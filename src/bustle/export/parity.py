@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,31 @@ from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
 from bustle.inference.backend import Backend, NetworkOutput
 from bustle.inference.package import Parity
+from bustle.inference.training_cases import MOST
 
 TOLERANCE = 1e-4
-"""The largest difference of a probability, and of a class map in units of its largest value, taken for rounding."""
+"""The largest difference taken for rounding.
+
+It is that of a probability, of a class map in units of its largest value, and of an embedding in units of the largest
+number that is kept of a case: 0.0127 of the steps that embeddings are rounded to.
+"""
 
 BATCHES = (1, 2, 4)
 
 
-def compare(networks: Backend, exported: Sequence[Backend], *, section: ImageData | PatchData) -> Parity:
-    """Raises `InputError` where a probability differs by more than `TOLERANCE` in one of the libraries."""
+def compare(
+    networks: Backend,
+    exported: Sequence[Backend],
+    *,
+    section: ImageData | PatchData,
+    embed: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+) -> Parity:
+    """`embed` gives the embeddings `B D` of normalised images, None for a package that keeps no training cases.
+
+    Raises `InputError` where something differs by more than `TOLERANCE` in one of the libraries.
+    """
     inputs = list(_phantom_batches(section))
-    wanted = [networks.run(images) for images in inputs]
+    wanted = [networks.run(images)._replace(embeddings=None if embed is None else embed(images)) for images in inputs]
     maps = [networks.class_maps(images) for images in inputs] if networks.gives_class_maps else []
     return _worst(
         [_compare_one(wanted, maps, backend, inputs, meaning=networks.mask_meaning) for backend in exported]
@@ -42,11 +56,13 @@ def _compare_one(
 ) -> Parity:
     of_masks: list[float] = []
     of_classes: list[float] = []
+    of_embeddings: list[float] = []
     flipped = pixels = 0
     for images, own in zip(inputs, wanted, strict=True):
         found = exported.run(images)
         of_masks += _largest(own.mask_channels, found.mask_channels)
         of_classes += _largest(own.classes, found.classes)
+        of_embeddings += [largest / MOST for largest in _largest(own.embeddings, found.embeddings)]
         if own.mask_channels is not None and found.mask_channels is not None and meaning:
             masks = _masks(own.mask_channels, meaning)
             flipped += int((masks != _masks(found.mask_channels, meaning)).sum())
@@ -59,11 +75,12 @@ def _compare_one(
         float(np.abs(own - found).max()) / scale if scale else 0.0
         for own, found in zip(maps, found_maps, strict=True)
     ]
-    worst = max([*of_masks, *of_classes, *of_maps])
+    worst = float(np.max([*of_masks, *of_classes, *of_maps, *of_embeddings]))  # NaN where one is
     if not worst <= TOLERANCE:
         raise InputError(
             f"the exported model differs from its networks: in {exported.runtime} by up to {worst:.2g} in a "
-            f"probability or of the largest value of a class map, in {flipped} of {pixels} mask pixels",
+            f"probability or of the largest value of a class map or an embedding, in {flipped} of {pixels} mask "
+            "pixels",
             remedy="use the run folder itself, and report this network",
         )
     return Parity(
@@ -72,6 +89,7 @@ def _compare_one(
         largest_mask_difference=max(of_masks, default=None),
         largest_class_difference=max(of_classes, default=None),
         largest_class_map_difference=max(of_maps, default=None),
+        largest_embedding_difference=max(of_embeddings, default=None),
         flipped_pixels=flipped,
         pixels=pixels,
     )
@@ -81,12 +99,14 @@ def _worst(each: Sequence[Parity]) -> Parity:
     of_masks = [one.largest_mask_difference for one in each if one.largest_mask_difference is not None]
     of_classes = [one.largest_class_difference for one in each if one.largest_class_difference is not None]
     of_maps = [one.largest_class_map_difference for one in each if one.largest_class_map_difference is not None]
+    of_embeddings = [one.largest_embedding_difference for one in each if one.largest_embedding_difference is not None]
     return Parity(
         runtimes=tuple(name for one in each for name in one.runtimes),
         batches=BATCHES,
         largest_mask_difference=max(of_masks, default=None),
         largest_class_difference=max(of_classes, default=None),
         largest_class_map_difference=max(of_maps, default=None),
+        largest_embedding_difference=max(of_embeddings, default=None),
         flipped_pixels=max(one.flipped_pixels for one in each),
         pixels=each[0].pixels,
     )

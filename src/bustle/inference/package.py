@@ -58,6 +58,9 @@ ANSWERS_SINCE = 4
 `CLASS_MAPS` came with the next, and `EMBEDDING` with format 6.
 """
 
+IMAGES_ALONE_SINCE = 6
+"""The first format without digests of case ids where the images are known; in others they said nothing more."""
+
 COPY_AGAIN = "copy or export it again"
 
 
@@ -96,9 +99,9 @@ class TrainingRecord:
 class Parity:
     """How far `model.onnx` is from the networks in PyTorch: the largest differences of probabilities, and of masks.
 
-    A difference is None for what the networks do not give; that of class maps is in units of their largest value.
-    `runtimes` are the libraries that ran the exported model; the differences are those of the worst one. `batches`
-    are the numbers of images of each batch.
+    A difference is None for what the networks do not give; that of class maps is in units of their largest value,
+    that of embeddings in units of the largest number that is kept of a case. `runtimes` are the libraries that ran
+    the exported model; the differences are those of the worst one. `batches` are the numbers of images of each batch.
     """
 
     runtimes: tuple[str, ...]
@@ -106,6 +109,7 @@ class Parity:
     largest_mask_difference: float | None
     largest_class_difference: float | None
     largest_class_map_difference: float | None = None
+    largest_embedding_difference: float | None = None
     flipped_pixels: int
     pixels: int
 
@@ -148,11 +152,12 @@ class PackageRecord:
     `recipe` and `network` are ids, `protocol` is that of the recipe's published track. `preprocessing` is the
     recipe's data section, `views` are those that the graph makes of an image and takes the mean of, `decision` is
     the rule by which outputs become answers, None without one. `training` and `parity` are None where not known.
-    `metrics` has one entry per track, `subgroups` a few figures of parts of the test cases. `seen_cases` are digests
-    (`case_digest`) of the cases that the networks were trained or chosen on, `seen_images` by what their images are
-    known again, `training_cases` by what the most similar ones are found, None unless that was asked for. `half`: the
-    large weights are rounded to half precision. `files` maps names to SHA-256. `local_fit` tells on what a site has
-    fitted the `decision`, None if it is that of the training.
+    `metrics` has one entry per track, `subgroups` a few figures of parts of the test cases. `seen_images` are by what
+    the images are known again that the networks were trained or chosen on; only where that is not known, as of runs
+    that did not remember it, `seen_cases` are digests (`case_digest`) of the cases' ids. `training_cases` are by what
+    the most similar ones are found, None unless that was asked for. `half`: the large weights are rounded to half
+    precision. `files` maps names to SHA-256. `local_fit` tells on what a site has fitted the `decision`, None if it
+    is that of the training.
     """
 
     format_version: int
@@ -172,7 +177,7 @@ class PackageRecord:
     training: TrainingRecord | None
     metrics: tuple[ReleasedFigures, ...]
     subgroups: tuple[Subgroup, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
-    seen_cases: tuple[str, ...]
+    seen_cases: tuple[str, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     seen_images: tuple[ImageSketch, ...]
     training_cases: TrainingCases | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     licence: str
@@ -252,7 +257,7 @@ def _with_every_metric(mapping: dict[str, Any]) -> dict[str, Any]:
 
 
 def case_digest(case_id: str) -> str:
-    """Stands for a case id, which may name a patient, where only equality matters."""
+    """By what a case id is recognised. It hides no id that can be guessed, as a number can."""
     return hashlib.sha256(case_id.encode()).hexdigest()[:16]
 
 
@@ -318,6 +323,8 @@ class Package:
             raise InputError(f"{RECORD} is not the file that was exported", remedy=COPY_AGAIN, path=self.path)
         if version < ANSWERS_SINCE:
             mapping |= {"decision": None, "half": False}
+        if version < IMAGES_ALONE_SINCE and mapping.get("seen_images"):
+            mapping |= {"seen_cases": []}
         mapping |= {"format_version": FORMAT_VERSION}
         try:
             return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)

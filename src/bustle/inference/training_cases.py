@@ -1,8 +1,8 @@
 """What a package keeps of the cases that its networks were trained on, so that the most similar ones can be named.
 
-Of a case that is its class, its data set's name and one embedding: what the class head looks at, averaged over the
-whole image, projected on few directions (principal components; Jolliffe, "Principal Component Analysis", 2002) and
-rounded to whole numbers of a byte each.
+Of a case that is its class, its data set's name and one embedding: the features that the class head multiplies,
+projected on few directions (principal components; Jolliffe, "Principal Component Analysis", 2002) and rounded to
+whole numbers of a byte each.
 """
 
 from __future__ import annotations

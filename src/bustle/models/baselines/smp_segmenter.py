@@ -69,6 +69,10 @@ class SmpSegmenter(nn.Module):
         body = getattr(self.network.encoder, "model", None)
         return TimmEncoder(body) if isinstance(body, nn.Module) else None
 
+    @property
+    def class_head(self) -> nn.Module | None:
+        return self.network.classification_head
+
     def forward(self, image: Tensor) -> MultiTaskOutput:
         maps = self.network(pad_to_multiple(image, self.network.encoder.output_stride))
         mask_logits, class_logits = maps if isinstance(maps, tuple) else (maps, None)
