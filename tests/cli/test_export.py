@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from bustle.core.run_layout import RunLayout
 from bustle.core.run_provenance import read_run_provenance
 from bustle.data.phantom.dataset import write_phantom_set
 from bustle.evaluation.result_files import read_run, read_track
+from bustle.experiments.export import export_run
+from bustle.export import package as export_package
+from bustle.export.model_card import model_card
+from bustle.export.package import KnownOfRun
 from bustle.export.parity import TOLERANCE
-from bustle.inference.package import Package, TrainingSource, case_digest
+from bustle.inference.package import Package, PackageRecord, TrainingSource, case_digest
 from bustle.io.raster import read_image, read_mask
 from bustle.report.training_sentence import FOREIGN, trained_on
 from bustle.report.wording import interval
@@ -85,6 +90,27 @@ def test_what_the_package_knows_of_its_run(run: Path, package: Path):
     assert not any(case_digest(case) in text for case in seen), "an id that is a number could be found by trying all"
     assert record.training_cases is None, "kept only where that is asked for"
     assert str(run.parent) not in text
+
+
+def test_a_run_that_remembered_no_images_tells_of_its_cases_by_their_ids_and_the_card_says_so(
+    run: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    older = tmp_path / "older"
+    shutil.copytree(run, older)
+    (older / "images.json").unlink()
+    record = Package(package).record
+
+    def keep(*_: Any, known: KnownOfRun, **__: Any) -> PackageRecord:
+        return replace(record, seen_images=known.seen_images, seen_cases=known.seen_cases)
+
+    monkeypatch.setattr(export_package, "write_package", keep)
+    made = export_run(older, tmp_path / "m.bustle")
+    fold = read(run / "splits.json")["folds"][0]
+    assert made.seen_images == ()
+    assert {case_digest(case) for case in fold["train"]} <= set(made.seen_cases)
+    told = "a file name that can be guessed is confirmed"
+    assert told in model_card(made, name="m.bustle")
+    assert told not in model_card(record, name="m.bustle")
 
 
 def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
