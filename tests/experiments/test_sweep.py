@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from bustle.cli.main import main
 from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.learning_curve import Row
-from bustle.core.recipe import load_recipe
+from bustle.core.recipe import Stage, load_recipe
 from bustle.core.types import Case, Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold, Splits
@@ -23,6 +25,7 @@ from bustle.experiments.sweep.space import parse_dimension
 from bustle.experiments.sweep.sweep import SweepSummary, run_sweep
 from bustle.experiments.sweep.trials import Trial
 from bustle.training.run import TrainedFold
+from bustle.training.stages import stages_of
 
 TINY = str(Path(__file__).parents[1] / "training" / "tiny.yaml")
 RATE = parse_dimension("optimizer.lr=log(1e-4,1e-1)")
@@ -115,8 +118,15 @@ def test_a_kill_costs_no_finished_trial_and_changes_none(
     assert [out.parent.name for out, _ in trained.seen] == ["trial-0002", "trial-0003"]
     assert [trial.values for trial in resumed.trials] == [trial.values for trial in whole.trials]
     assert len(sweep(collection, tmp_path / "out", resume=True, trials=6).trials) == 6, "more can follow"
-    with pytest.raises(InputError, match="differs in seeds"):
-        sweep(collection, tmp_path / "out", resume=True, seeds=2)
+    with pytest.raises(InputError, match="differs in --over, --seeds, --no-pruning;"):
+        sweep(
+            collection,
+            tmp_path / "out",
+            over=[parse_dimension("optimizer.lr=log(1e-4,1)")],
+            resume=True,
+            seeds=2,
+            prune=False,
+        )
 
 
 def test_all_combinations_of_choices_each_with_several_seeds(
@@ -129,6 +139,52 @@ def test_all_combinations_of_choices_each_with_several_seeds(
     assert [trial.number for trial in summary.trials] == [2, 3, 0, 1]
     assert summary.trials[0].scores == pytest.approx((0.51, 0.52))
     assert summary.trials[0].score == pytest.approx(0.515)
+
+
+def test_no_values_are_trained_twice(
+    collection: Collection, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    over = [parse_dimension(text) for text in ("optimizer.lr=choice(1e-3,0.01)", "training.batch_size=int(3,4)")]
+    for count in (3, 8):
+        summary = sweep(collection, tmp_path, over=over, trials=count, resume=count > 3)
+        tried = [tuple(trial.values.values()) for trial in summary.trials]
+        assert len(set(tried)) == len(tried) == len(trained.seen) == min(count, 4)
+    assert capsys.readouterr().err.count("--over has 4 settings in all: each is trained once, not 8 trials") == 1
+    assert set(tried) == {(0.001, 3), (0.001, 4), (0.01, 3), (0.01, 4)}
+
+
+def test_of_a_finished_trial_no_weights_of_any_stage_are_kept(
+    collection: Collection, trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def with_weights(recipe: Any, *, out: Path, **rest: Any) -> TrainedFold:
+        for stage in stages_of(recipe, folder=out):
+            (stage.folder / "checkpoints").mkdir(parents=True)
+            (stage.folder / "checkpoints" / "last.ckpt").touch()
+            (stage.folder / "best.safetensors").touch()
+            (stage.folder / "metrics.csv").touch()
+        return trained(recipe, out=out, **rest)
+
+    monkeypatch.setattr("bustle.training.run.train_fold", with_weights)
+    recipe = replace(load_recipe(TINY), stages=(Stage(name="first"), Stage(name="second")))
+    run_sweep(recipe, load_data=lambda: collection, out=tmp_path, space=[RATE], trials=1, split=split_of(collection))
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("trial-*/**/*") if path.is_file())
+    folder = "trial-0000/seed-0"
+    assert left == [f"{folder}/metrics.csv", f"{folder}/stages/first/metrics.csv", "trial-0000/trial.json"]
+
+
+def test_the_command_that_tests_the_best_trains_what_was_swept(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    trial = Trial(number=0, values={"optimizer.lr": 0.1}, state="finished", scores=(0.5,), best_epochs=(1,))
+    summary = SweepSummary(title="Tiny", monitor="dice", fold=1, seeds=1, validation_cases=3, trials=(trial,))
+    monkeypatch.setattr("bustle.experiments.sweep.sweep.run_sweep", lambda *_, **__: summary)
+    out = tmp_path / "my sweep"
+    words = ["sweep", TINY, "--data", "phantom:?cases=12", "--over", "optimizer.lr=choice(0.1,1)", "--fold", "1"]
+    chosen = ["--track", "published", "--protocol", "lanet", "--init", "start.safetensors"]
+    assert main([*words, *chosen, "--out", str(out)]) == 0
+    told = shlex.split(capsys.readouterr().out.split("test the best once: ")[1])
+    best = [str(out / "best.yaml"), "--splits", str(out / "splits.json"), "--fold", "1"]
+    assert told == ["bustle", "train", *best, *chosen, "--data", "…", "--out", "…"]
 
 
 def test_one_that_fails_is_told_and_tried_again_and_all_that_fail_end_the_sweep(
@@ -178,14 +234,22 @@ def test_proposals_learn_from_what_has_been_tried():
     assert near[1] > near[0]
 
 
+def test_what_was_tried_is_not_proposed_again():
+    size = parse_dimension("training.batch_size=int(2,300)")
+    tried = [Trial(number=i, values={"training.batch_size": 2 + i}, state="failed") for i in range(298)]
+    for number in range(298, 303):
+        assert propose([size], tried, number=number, seed=0) == {"training.batch_size": 300}
+
+
 def test_no_trial_is_hopeless_before_enough_have_finished_and_a_third_of_it_is_done():
     good = [
-        Trial(number=i, values={"optimizer.lr": 0.01}, state="finished", scores=(1.0,), curve=(1.0,) * 9)
+        Trial(number=i, values={"optimizer.lr": 0.01 + i / 1000}, state="finished", scores=(1.0,), curve=(1.0,) * 9)
         for i in range(5)
     ]
     bad = Trial(number=9, values={"optimizer.lr": 0.1}, state="begun", curve=(0.1,) * 3)
     assert is_hopeless([RATE], good, bad, epochs=9)
     assert not is_hopeless([RATE], good[1:], bad, epochs=9)
+    assert not is_hopeless([RATE], [*good[1:], replace(good[1], number=0)], bad, epochs=9), "a repeat counts not"
     assert not is_hopeless([RATE], good, bad, epochs=15)
 
 
@@ -198,6 +262,7 @@ def test_no_trial_is_hopeless_before_enough_have_finished_and_a_third_of_it_is_d
         ("optimizer.lr=uniform(2,1)", "the smaller first"),
         ("training.batch_size=int(2,3.5)", "needs two whole numbers"),
         ("training.batch_size=choice(2)", "two different values"),
+        ("optimizer.lr=choice(1e-3,0.001)", "two different values"),
         ("optimizer.rate=log(1e-4,1e-2)", "rate"),
         ("training.batch_size=choice(4,1)", "value 1: training.batch_size is 1"),
         ("training.monitor=choice(dice,auc)", "what trials are compared by"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections import Counter
 from contextlib import ExitStack
 from statistics import stdev
@@ -12,8 +13,6 @@ from bustle.cli.engine_options import add_engine_arguments, chosen_engine, count
 from bustle.cli.training_options import add_training_arguments, split_choice, telling_of_resume
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bustle.experiments.sweep.sweep import SweepSummary
     from bustle.experiments.sweep.trials import Trial
 
@@ -79,11 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
             init=arguments.init,
             engine=chosen_engine(arguments, stack),
         )
-    _print(summary, arguments.out)
+    _print(summary, arguments)
     return 0
 
 
-def _print(summary: SweepSummary, out: Path) -> None:
+def _print(summary: SweepSummary, arguments: argparse.Namespace) -> None:
     keys = list(summary.trials[0].values)
     rows = [["trial", "score", *(["SD over seeds"] if summary.seeds > 1 else []), "epoch", *keys]]
     finished = [trial for trial in summary.trials if trial.state == "finished"]
@@ -100,8 +99,20 @@ def _print(summary: SweepSummary, out: Path) -> None:
         f"score: training.monitor ({summary.monitor}) on {summary.validation_cases} validation cases of fold "
         f"{summary.fold}; the best of many is too good, and no test case was predicted"
     )
-    words = f"--splits {out / 'splits.json'} --fold {summary.fold}"
-    print(f"files: {out}; test the best once: bustle train {out / 'best.yaml'} --data … {words} --out …")
+    print(f"files: {arguments.out}; test the best once: {_test_of_best(arguments)} --data … --out …")
+
+
+def _test_of_best(arguments: argparse.Namespace) -> str:
+    """The command that trains the best trial again as it was trained, without where its data is and where it goes."""
+    from bustle.experiments.sweep.trials import SweepLayout
+
+    layout = SweepLayout(arguments.out)
+    words = ["bustle", "train", str(layout.best), "--splits", str(layout.splits), "--fold", str(arguments.fold)]
+    if arguments.track != "strict":
+        words += ["--track", arguments.track]
+    for option, value in (("--protocol", arguments.protocol), ("--init", arguments.init)):
+        words += [] if value is None else [option, str(value)]
+    return shlex.join(words)
 
 
 def _cell(trial: Trial, key: str) -> str:

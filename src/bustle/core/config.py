@@ -225,6 +225,15 @@ def _scalar(expected: Any, value: Any, where: str) -> Any:
     return value
 
 
+def with_exponential_numbers(value: Any) -> Any:
+    """A plain value in which texts such as 1e-4 are the numbers that they mean, also within lists and mappings."""
+    if isinstance(value, list):
+        return [with_exponential_numbers(each) for each in value]
+    if isinstance(value, dict):
+        return {key: with_exponential_numbers(each) for key, each in value.items()}
+    return float(value) if isinstance(value, str) and _is_numeric(value) else value
+
+
 def _is_numeric(value: Any) -> bool:
     if isinstance(value, str):
         return _EXPONENTIAL.fullmatch(value) is not None

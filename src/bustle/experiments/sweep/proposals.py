@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bustle.experiments.sweep.space import Dimension
+from bustle.experiments.sweep.space import Dimension, combinations
 from bustle.experiments.sweep.trials import Trial
 
 if TYPE_CHECKING:
@@ -20,31 +20,44 @@ if TYPE_CHECKING:
 RANDOM_TRIALS = 10
 """So many are drawn before the search learns from them: fewer say nothing."""
 UNPRUNED_TRIALS = 5
-"""So many must have finished before any is given up."""
+"""So many, of different values, must have finished before any is given up."""
+DRAWS = 100
+"""After so many that were all tried before, few are left, which are then counted instead."""
 
 
 def propose(space: Sequence[Dimension], trials: Sequence[Trial], *, number: int, seed: int) -> dict[str, Any]:
     """Values of trial `number` by a tree-structured Parzen estimator; the same for the same arguments.
 
-    Trials that are still running count as bad ones, so that another one is not tried beside them.
+    Trials that are still running count as bad ones, so that another one is not tried beside them. Values that one of
+    the `trials` has are drawn again: `space` has others.
     """
     import optuna
 
     own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     sampler = optuna.samplers.TPESampler(seed=own_seed, n_startup_trials=RANDOM_TRIALS, constant_liar=True)
-    asked = _study(space, trials, sampler=sampler).ask(_distributions(space))
-    return {dimension.key: _value(dimension, asked.params[dimension.key]) for dimension in space}
+    study, tried = _study(space, trials, sampler=sampler), [trial.values for trial in trials]
+    for _ in range(DRAWS):
+        asked = study.ask(_distributions(space))
+        values = {dimension.key: _value(dimension, asked.params[dimension.key]) for dimension in space}
+        if values not in tried:
+            return values
+    return next(values for values in combinations(space) if values not in tried)
 
 
 def is_hopeless(space: Sequence[Dimension], trials: Sequence[Trial], running: Trial, *, epochs: int) -> bool:
     """Whether the curve of a trial stayed below the median of the finished ones, of as many epochs.
 
-    Never in the first third of its `epochs`.
+    Never in the first third of its `epochs`. Trials of the same values, which processes side by side
+    may draw, count once.
     """
     import optuna
 
     pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=epochs // 3)
-    others = [trial for trial in trials if trial.number != running.number]
+    others: list[Trial] = []
+    for trial in trials:
+        is_other = trial.number != running.number and trial.state == "finished"
+        if is_other and all(trial.values != other.values for other in others):
+            others.append(trial)
     return pruner.prune(_study(space, others, sampler=None), _frozen(space, running))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from bustle.core.config import apply_overrides, assignment, from_mapping, to_mapping
+from bustle.core.config import apply_overrides, assignment, from_mapping, to_mapping, with_exponential_numbers
 from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 
@@ -42,11 +42,11 @@ def parse_dimension(text: str) -> Dimension:
         raise InputError(f"--over '{text}' says not which values to try", remedy=f"write KEY={FORMS}")
     kind, inside = found[1], found[2]
     try:
-        values = load_yaml(f"[{inside}]")
+        values = with_exponential_numbers(load_yaml(f"[{inside}]"))
     except yaml.YAMLError:
         raise InputError(f"the values of --over {key} are not YAML", remedy="quote them") from None
     if kind == "choice":
-        if len(values) < 2 or len({repr(value) for value in values}) < len(values):
+        if len(values) < 2 or any(value in values[:place] for place, value in enumerate(values)):
             raise InputError(f"--over {key} needs two different values or more", remedy=f"write {key}=choice(A,B,…)")
         return Dimension(key=key, kind=kind, values=tuple(values))
     return Dimension(key=key, kind=kind, values=_ends(key, kind, values))  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def parse_dimension(text: str) -> Dimension:
 
 def _ends(key: str, kind: str, values: Sequence[Any]) -> tuple[float, ...]:
     try:
-        ends = tuple((int if kind == "int" else float)(str(value)) for value in values)  # YAML takes 1e-4 for a text
+        ends = tuple((int if kind == "int" else float)(str(value)) for value in values)
     except ValueError:
         ends = ()
     if len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] >= ends[1] or (kind == "log" and ends[0] <= 0):
@@ -104,7 +104,19 @@ def is_finite(space: Sequence[Dimension]) -> bool:
     return all(dimension.kind == "choice" for dimension in space)
 
 
+def number_of_settings(space: Sequence[Dimension]) -> float:
+    """Infinite where a key takes any number of a range."""
+    return math.prod(math.inf if (values := _countable(dimension)) is None else len(values) for dimension in space)
+
+
 def combinations(space: Sequence[Dimension]) -> Iterator[dict[str, Any]]:
-    """Of choices, the last one changing fastest."""
-    for values in itertools.product(*(dimension.values for dimension in space)):
+    """Of choices and whole numbers, the last one changing fastest."""
+    for values in itertools.product(*(_countable(dimension) or () for dimension in space)):
         yield {dimension.key: value for dimension, value in zip(space, values, strict=True)}
+
+
+def _countable(dimension: Dimension) -> Sequence[Any] | None:
+    if dimension.kind == "int":
+        least, greatest = dimension.values
+        return range(least, greatest + 1)
+    return dimension.values if dimension.kind == "choice" else None

@@ -31,23 +31,41 @@ from bustle.experiments.own_outputs import SWEEP
 from bustle.experiments.planned_run import PlannedRun, SplitChoice, plan_run
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.run_folder import data_fingerprints
-from bustle.experiments.sweep.space import Dimension, check_space, combinations, is_finite, with_values
+from bustle.experiments.sweep.space import (
+    Dimension,
+    check_space,
+    combinations,
+    is_finite,
+    number_of_settings,
+    with_values,
+)
 from bustle.experiments.sweep.trial_training import TrialTraining
 from bustle.experiments.sweep.trials import SweepLayout, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSettings:
-    """The content of `sweep.json`: what all trials share. `searched`: Optuna proposes their values."""
+    """The content of `sweep.json`: what all trials share."""
 
     space: tuple[Dimension, ...]
     fold: int
     seeds: int
-    searched: bool
     pruned: bool
     precision: Precision
     data: dict[str, Fingerprint]
     init_sha256: str | None
+
+
+_OPTIONS = {
+    "space": "--over",
+    "fold": "--fold",
+    "seeds": "--seeds",
+    "pruned": "--no-pruning",
+    "precision": "--set training.precision",
+    "data": "--data",
+    "init_sha256": "--init",
+}
+"""By which option a person chooses each of the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +101,8 @@ def run_sweep(
 ) -> SweepSummary:
     """Train `trials` sets of values from `space` (None: every combination) on one fold, each with `seeds` seeds.
 
+    No two are the same: where `space` has no more than `trials`, each is trained once.
+
     With `prune` a trial is given up whose curve stays below the median. `resume` goes on after the last finished
     epoch of each trial and may ask for more trials. Raises `InputError` for wrong input, a protocol without a
     validation part of its own, another sweep in `out`, and where all trials fail.
@@ -91,7 +111,6 @@ def run_sweep(
     from bustle.training.determinism import keeping_random_state
 
     layout, space = SweepLayout(out), tuple(space)
-    count = _count(space, trials)
     check_recipe(recipe)
     check_space(recipe, space)
     choose_device(device, precision=recipe.training.precision)
@@ -102,6 +121,7 @@ def run_sweep(
             f"the protocol '{protocol.id}' has no validation part beside its test part, which must not choose",
             remedy="use --track strict",
         )
+    count = _count(space, trials)
     with keeping_random_state(), claim_folder(out, SWEEP) as claim:
         claim.refuse_foreign()
         if layout.settings.exists() and not resume:
@@ -122,7 +142,6 @@ def run_sweep(
             space=space,
             fold=fold,
             seeds=seeds,
-            searched=trials is not None,
             pruned=prune,
             precision=_precision(layout, recipe, device=device),
             data=data_fingerprints(cases),
@@ -141,7 +160,7 @@ def run_sweep(
             device=device,
             init=init,
             seeds=seeds,
-            searched=settings.searched,
+            given=_given(layout, space, count),
             pruned=prune,
         )
         done = {trial.number for trial in layout.trials() if trial.state in ("finished", "pruned")}
@@ -151,11 +170,23 @@ def run_sweep(
 
 
 def _count(space: Sequence[Dimension], trials: int | None) -> int:
-    if trials is not None:
-        return trials
-    if not is_finite(space):
-        raise InputError("there is no end of values to try", remedy="say how many with --trials N")
-    return len(list(combinations(space)))
+    settings = number_of_settings(space)
+    if trials is None:
+        if not is_finite(space):
+            raise InputError("there is no end of values to try", remedy="say how many with --trials N")
+        return int(settings)
+    if trials > settings:
+        announce(f"bustle: --over has {settings} settings in all: each is trained once, not {trials} trials")
+    return int(min(trials, settings))
+
+
+def _given(layout: SweepLayout, space: Sequence[Dimension], count: int) -> dict[int, dict[str, Any]] | None:
+    """The values of every trial that has not begun, where all of `space` is trained; else None."""
+    if count < number_of_settings(space):
+        return None
+    begun = {trial.number: trial.values for trial in layout.trials()}
+    left = (number for number in range(count) if number not in begun)
+    return dict(zip(left, (values for values in combinations(space) if values not in begun.values()), strict=False))
 
 
 def _precision(layout: SweepLayout, recipe: Recipe, *, device: str) -> Precision:
@@ -182,11 +213,11 @@ def _begin(claim: ClaimedFolder, layout: SweepLayout, settings: SweepSettings, p
         write_json(layout.settings, to_mapping(settings))
         return
     there = _settings(layout)
-    differences = [name for name, value in vars(settings).items() if getattr(there, name) != value]
+    differences = [_OPTIONS[name] for name, value in vars(settings).items() if getattr(there, name) != value]
     if load_recipe(str(layout.recipe)) != planned.recipe:
-        differences.append("recipe")
+        differences.append("the recipe or --set")
     if read_splits(layout.splits).folds != planned.splits.folds:
-        differences.append("split")
+        differences.append("the split")
     if differences:
         raise InputError(
             f"holds another sweep: it differs in {', '.join(differences)}",

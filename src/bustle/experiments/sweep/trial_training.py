@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.files import remove_file
 from bustle.core.learning_curve import Row
 from bustle.core.progress import announce
 from bustle.core.recipe import Precision, Protocol, Recipe
+from bustle.core.run_layout import TrainingFolder
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
 from bustle.experiments.sweep.proposals import is_hopeless, propose
-from bustle.experiments.sweep.space import Dimension, combinations, with_values
+from bustle.experiments.sweep.space import Dimension, with_values
 from bustle.experiments.sweep.trials import SweepLayout, Trial
 
 
@@ -23,9 +25,9 @@ from bustle.experiments.sweep.trials import SweepLayout, Trial
 class TrialTraining:
     """Does trial number N as far as it is not done yet; runs on any machine that sees `out` and the cases' files.
 
-    `cases` are those of the fold's training and validation parts alone: no trial can see the test part. With
-    `searched` Optuna proposes the values, else trial N takes the N-th combination of the choices. Seed S of a trial
-    trains as fold K of `bustle train` does with S added to the recipe's seed.
+    `cases` are those of the fold's training and validation parts alone: no trial can see the test part. `given` are
+    by trial the values of those that have not begun; where it is None, Optuna proposes them. Seed S of a trial trains
+    as fold K of `bustle train` does with S added to the recipe's seed.
     """
 
     recipe: Recipe
@@ -39,7 +41,7 @@ class TrialTraining:
     device: str
     init: Path | None
     seeds: int
-    searched: bool
+    given: Mapping[int, Mapping[str, Any]] | None
     pruned: bool
 
     def __call__(self, number: int) -> None:
@@ -60,18 +62,25 @@ class TrialTraining:
         if done.problem is not None:
             announce(f"bustle: trial {number}: {done.problem}")
             return
-        for seed in range(self.seeds):  # as large as all else together, and `bustle train` makes them again
-            remove_file(layout.training(number, seed=seed).checkpoint)
-            remove_file(layout.training(number, seed=seed).weights)
+        for seed in range(self.seeds):
+            self._remove_weights(layout.training(number, seed=seed), done)
 
     def _begun(self, layout: SweepLayout, number: int) -> Trial:
-        if self.searched:
+        if self.given is None:
             values = propose(self.space, layout.trials(), number=number, seed=self.recipe.training.seed)
         else:
-            values = list(combinations(self.space))[number]
+            values = self.given[number]
         trial = Trial(number=number, values=values, state="begun")
         layout.write(trial)
         return trial
+
+    def _remove_weights(self, training: TrainingFolder, trial: Trial) -> None:
+        """Of all stages: they are as large as all else together, and `bustle train` makes them again."""
+        from bustle.training.stages import stages_of
+
+        for stage in stages_of(with_values(self.recipe, trial.values), folder=training.path):
+            remove_file(TrainingFolder(stage.folder).checkpoint)
+            remove_file(TrainingFolder(stage.folder).weights)
 
     def _trained(self, layout: SweepLayout, trial: Trial) -> Trial:
         from bustle.training.checks import check_recipe
