@@ -15,6 +15,8 @@ from typing import NamedTuple
 from bustle.core.errors import InputError
 from bustle.core.own_names import OwnNames
 
+RECIPE = "recipe.yaml"
+SPLITS = "splits.json"
 SUMMARY = "summary.json"
 RELIABILITY = "reliability.json"
 VIDEOS = "videos.json"
@@ -173,11 +175,11 @@ class RunLayout:
 
     @property
     def recipe(self) -> Path:
-        return self.path / "recipe.yaml"
+        return self.path / RECIPE
 
     @property
     def splits(self) -> Path:
-        return self.path / "splits.json"
+        return self.path / SPLITS
 
     @property
     def images(self) -> Path:
@@ -332,11 +334,11 @@ def run_names(predictions: OwnNames) -> OwnNames:
     )
     return OwnNames(
         files=(
-            *("recipe.yaml", "splits.json", "images.json", "provenance.json"),
+            *(RECIPE, SPLITS, "images.json", "provenance.json"),
             *(SUMMARY, RELIABILITY, "decision.json", "report.html"),
         ),
         folders={"fold-[0-9]": fold, "fold-[1-9][0-9]": fold},
-        signed_by=("recipe.yaml",),
+        signed_by=(RECIPE,),
     )
 
 

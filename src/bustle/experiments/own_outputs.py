@@ -6,7 +6,15 @@ from pathlib import Path
 
 from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
-from bustle.core.run_layout import SUMMARY, comparison_names, evaluation_names, run_names, training_names
+from bustle.core.run_layout import (
+    RECIPE,
+    SPLITS,
+    SUMMARY,
+    comparison_names,
+    evaluation_names,
+    run_names,
+    training_names,
+)
 from bustle.core.study_layout import CLIP_FILES, CLIP_SIGNED_BY, STUDY_FILES
 from bustle.inference.prediction_files import (
     CHANNELS,
@@ -76,7 +84,7 @@ SWEEP = OutputKind(
     "sweep",
     "a sweep",
     OwnNames(
-        ("sweep.json", "recipe.yaml", "splits.json", "trials.csv", "best.yaml", SUMMARY),
+        ("sweep.json", RECIPE, SPLITS, "trials.csv", "best.yaml", SUMMARY),
         {"trial-*": OwnNames(("trial.json",), {"seed-*": training_names()})},
         ("sweep.json",),
     ),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.files import read_json, write_json
-from bustle.core.run_layout import SUMMARY, TrainingFolder
+from bustle.core.run_layout import RECIPE, SPLITS, SUMMARY, TrainingFolder
 
 State = Literal["begun", "finished", "pruned", "failed"]
 
@@ -56,11 +56,11 @@ class SweepLayout:
     @property
     def recipe(self) -> Path:
         """What all trials change."""
-        return self.path / "recipe.yaml"
+        return self.path / RECIPE
 
     @property
     def splits(self) -> Path:
-        return self.path / "splits.json"
+        return self.path / SPLITS
 
     @property
     def table(self) -> Path:
