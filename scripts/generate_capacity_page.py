@@ -32,8 +32,8 @@ How many machines [an archive](../how-to/archive.md) needs, for how long, and wi
 ## Measured
 
 `python -m benchmarks archive_throughput` answers phantom images of 256 x 256 pixels with the reference model, with
-one and with two processes of Ray, each on one thread. The machine had {processors} processors, on which other work
-ran too: the plan counts processor time and not the clock, whose ratios stand in
+one and with two processes of Ray, each on one thread. The machine had {processors} processors. The plan
+counts processor time and not the clock, which in so short a run holds the start of Ray, too; its ratios stand in
 `results/benchmarks/archive_throughput.json`.
 
 | | one process | two processes |
