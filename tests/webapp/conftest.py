@@ -1,7 +1,8 @@
 """One server for all tests of this folder, with two cases read by the shipped model.
 
-They are an example picture, and the same pixels as a DICOM file; only `test_reading` changes them. The page keeps its
-rows in a file, or in the PostgreSQL database whose URL the variable BUSTLE_TEST_DATABASE holds, which is emptied.
+They are an example picture, and the same pixels as a DICOM file; only `test_reading` and `test_drops` change them.
+The page keeps its rows in a file, or in the PostgreSQL database whose URL the variable BUSTLE_TEST_DATABASE holds,
+which is emptied.
 """
 
 from __future__ import annotations
