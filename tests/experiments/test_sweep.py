@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from bustle.core.recipe import Stage, load_recipe
 from bustle.core.types import Case, Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold, Splits
+from bustle.experiments.engines.engine import LocalEngine, Shown
 from bustle.experiments.planned_run import SplitChoice
 from bustle.experiments.sweep.proposals import is_hopeless, propose
-from bustle.experiments.sweep.space import parse_dimension
+from bustle.experiments.sweep.space import combinations, parse_dimension
 from bustle.experiments.sweep.sweep import SweepSummary, run_sweep
 from bustle.experiments.sweep.trials import Trial
 from bustle.training.run import TrainedFold
@@ -151,6 +154,30 @@ def test_no_values_are_trained_twice(
         assert len(set(tried)) == len(tried) == len(trained.seen) == min(count, 4)
     assert capsys.readouterr().err.count("--over has 4 settings in all: each is trained once, not 8 trials") == 1
     assert set(tried) == {(0.001, 3), (0.001, 4), (0.01, 3), (0.01, 4)}
+
+
+class SideBySide(LocalEngine):
+    """Two trials at a time."""
+
+    is_parallel = True
+
+    def run(self, work: Callable[[Any], None], tasks: Iterable[Any], *, shown: Shown) -> None:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(work, tasks))
+
+
+def test_trials_side_by_side_never_draw_the_same_values(
+    collection: Collection, trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def slow(space: Sequence[Any], trials: Sequence[Trial], **rest: Any) -> dict[str, Any]:
+        time.sleep(0.02)
+        return next(values for values in combinations(space) if values not in [trial.values for trial in trials])
+
+    monkeypatch.setattr("bustle.experiments.sweep.trial_training.propose", slow)
+    over = [parse_dimension("training.batch_size=int(2,5)")]
+    summary = sweep(collection, tmp_path, over=over, trials=3, engine=SideBySide())
+    assert sorted(trial.values["training.batch_size"] for trial in summary.trials) == [2, 3, 4]
+    assert not list(tmp_path.glob("*.lock"))
 
 
 def test_of_a_finished_trial_no_weights_of_any_stage_are_kept(

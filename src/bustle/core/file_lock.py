@@ -6,8 +6,12 @@ import contextlib
 import errno
 import os
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+from bustle.core.files import write_error
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 """What a file system without locks answers, as some network and FUSE ones do."""
@@ -15,6 +19,8 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSU
 _TAKEN = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK})
 _FAR_AWAY = 1 << 30
 """The byte that is locked on Windows, where a locked byte cannot be read: behind whatever the file holds."""
+_LOOK_AGAIN = 0.05
+"""Seconds; the system's own way of waiting does not see that the file was removed."""
 
 
 class FileLock:
@@ -74,6 +80,25 @@ class FileLock:
         with contextlib.suppress(OSError):
             if remove and sys.platform == "win32":  # where an open file cannot be removed
                 self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock on the file `path` for the block, which begins when no other process or thread holds it.
+
+    The file is removed again. A file system without locks keeps nobody out. Raises `InputError` for a file that
+    cannot be made.
+    """
+    lock = FileLock(path)
+    try:
+        while lock.take() == "busy":
+            time.sleep(_LOOK_AGAIN)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release(remove=True)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

@@ -84,7 +84,7 @@ SWEEP = OutputKind(
     "sweep",
     "a sweep",
     OwnNames(
-        ("sweep.json", RECIPE, SPLITS, "trials.csv", "best.yaml", SUMMARY),
+        ("sweep.json", RECIPE, SPLITS, "trials.csv", "trials.lock", "best.yaml", SUMMARY),
         {"trial-*": OwnNames(("trial.json",), {"seed-*": training_names()})},
         ("sweep.json",),
     ),

@@ -48,7 +48,7 @@ def is_hopeless(space: Sequence[Dimension], trials: Sequence[Trial], running: Tr
     """Whether the curve of a trial stayed below the median of the finished ones, of as many epochs.
 
     Never in the first third of its `epochs`. Trials of the same values, which processes side by side
-    may draw, count once.
+    draw where the file system has no locks, count once.
     """
     import optuna
 

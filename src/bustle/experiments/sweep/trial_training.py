@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bustle.core.errors import InputError, TrainingInterruptedError
+from bustle.core.file_lock import one_at_a_time
 from bustle.core.files import remove_file
 from bustle.core.learning_curve import Row
 from bustle.core.progress import announce
@@ -66,12 +67,13 @@ class TrialTraining:
             self._remove_weights(layout.training(number, seed=seed), done)
 
     def _begun(self, layout: SweepLayout, number: int) -> Trial:
-        if self.given is None:
-            values = propose(self.space, layout.trials(), number=number, seed=self.recipe.training.seed)
-        else:
-            values = self.given[number]
-        trial = Trial(number=number, values=values, state="begun")
-        layout.write(trial)
+        with one_at_a_time(layout.lock):  # whoever reads the trials next finds this one among them
+            if self.given is None:
+                values = propose(self.space, layout.trials(), number=number, seed=self.recipe.training.seed)
+            else:
+                values = self.given[number]
+            trial = Trial(number=number, values=values, state="begun")
+            layout.write(trial)
         return trial
 
     def _remove_weights(self, training: TrainingFolder, trial: Trial) -> None:

@@ -63,6 +63,11 @@ class SweepLayout:
         return self.path / SPLITS
 
     @property
+    def lock(self) -> Path:
+        """Held while a trial's values are chosen, by whichever of the processes side by side does so."""
+        return self.path / "trials.lock"
+
+    @property
     def table(self) -> Path:
         return self.path / "trials.csv"
 
