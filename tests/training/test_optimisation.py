@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bustle.core.config import Component
 from bustle.core.errors import InputError
-from bustle.training.optimisation import Moment, build_optimizer, build_schedule
+from bustle.training.optimisation import Moment, build_optimizer, build_schedule, load_optimizer_state
 
 
 def rates(name: str, *, epochs: int, steps: int, base: float, **options: float) -> list[float]:
@@ -93,6 +93,35 @@ def test_norms_and_biases_may_be_spared_the_weight_decay() -> None:
     decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert decays[id(net.body.weight)] == 0.1
     assert decays[id(net.body.bias)] == decays[id(net.norm.weight)] == 0.0
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["begun on a processor", "begun on a GPU"])
+@pytest.mark.parametrize(("name", "options"), [("adam", {}), ("adamw", {}), ("sgd", {"momentum": 0.9})])
+def test_a_training_goes_on_where_updates_are_fused_and_where_they_are_not(
+    name: str, options: dict[str, float], on_gpu: bool
+) -> None:
+    """A GPU's fused update is to be had on the processor, too."""
+
+    def learned(*forms: bool | None) -> Tensor:
+        network, state = Net(), None
+        for parameter in network.parameters():
+            nn.init.constant_(parameter, 0.5)
+        for fused in forms:
+            optimizer = build_optimizer(Component(name, {"lr": 0.1, **options}), network)
+            for group in optimizer.param_groups:
+                group["fused"] = fused
+            if state is not None:
+                load_optimizer_state(optimizer, state)
+                assert {group["fused"] for group in optimizer.param_groups} == {fused}
+            for _ in range(2):
+                optimizer.zero_grad()
+                network.unused_fc(network.body(torch.ones(1, 2))).square().sum().backward()
+                optimizer.step()
+            state = optimizer.state_dict()
+        return network.body.weight.detach()
+
+    torch.testing.assert_close(learned(True if on_gpu else None, None if on_gpu else True), learned(None, None))
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from bustle.core.config import Component
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe
 from bustle.core.types import Case, Geometry, Label, Sample
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.intensities import normalise
+from bustle.data.transforms.volume_augmentation import VolumeAugmentation
 from bustle.training.batch_sources import BatchSources, batch_sources, check_data
 from bustle.training.location_labels import LocationLabels
 from bustle.training.normalisation import Normalisation
@@ -77,9 +79,12 @@ def places_of(folder: Path, wanted: PatchData) -> tuple[CaseCache, LocationLabel
     return cache, locations, PatchPlaces(cache, section=wanted, locations=locations, normal=normal)
 
 
-def assembly_of(cache: CaseCache, locations: LocationLabels, wanted: PatchData) -> PatchAssembly:
-    device = torch.device("cpu")
-    return PatchAssembly(cache, section=wanted, locations=locations, device=device, positions=np.arange(4))
+def assembly_of(
+    cache: CaseCache, locations: LocationLabels, wanted: PatchData, *, device: str = "cpu"
+) -> PatchAssembly:
+    return PatchAssembly(
+        cache, section=wanted, locations=locations, device=torch.device(device), positions=np.arange(4)
+    )
 
 
 def test_a_patch_about_a_lesion_has_it_in_its_middle(prepared: Path):
@@ -134,6 +139,19 @@ def test_a_lesion_that_augmentation_has_moved_out_of_view_takes_its_class_along(
     batch = assembly_of(cache, locations, section())([seen, moved], [])
     assert batch.has_label.tolist() == [True, False]
     assert batch.label.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("is_augmented", [False, True])
+def test_no_patch_waits_for_a_gpu(is_augmented: bool, prepared: Path):
+    """The device `meta` has no values that could be read, as reading one would wait for a GPU."""
+    cache, locations, places = places_of(prepared, section())
+    patches = [places.about_lesion(ONE_LESION), places.about_lesion(TWO_LESIONS)]
+    turns = VolumeAugmentation.from_components(
+        [Component("rotate", {"depth_axis": 9, "other_axes": 9})], size=section().size
+    )
+    drawn = [turns.draw(str(place), seed=0, epoch=0) for place in range(2)] if is_augmented else []
+    batch = assembly_of(cache, locations, section(), device="meta")(patches, drawn)
+    assert batch.image.shape == (2, 1, *section().size)
 
 
 def test_every_patch_of_a_normal_volume_is_normal_where_that_is_a_class(prepared: Path):

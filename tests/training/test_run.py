@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from bustle.core import files
 from bustle.core.errors import InputError
@@ -20,12 +21,12 @@ from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
-from bustle.models.refinement import refined
 from bustle.training import run
 from bustle.training.building import build_learner
 from bustle.training.checkpoint import read_checkpoint
 from bustle.training.checks import check_recipe
 from bustle.training.learner import Learner
+from bustle.training.loss_watch import LossWatch
 from bustle.training.run import TrainedFold
 from bustle.training.validation import ValidationScores, ValidationTally
 
@@ -252,29 +253,58 @@ def test_bf16_trains_on_the_processor_with_clipped_gradients(
     assert weights["mask_head.weight"].dtype == torch.float32
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_training_step_never_waits_for_the_gpu(
-    tiny_recipe: Callable[..., Recipe], cases: Sequence[Case], fold: Fold
+@pytest.fixture
+def learner_on(cases: Sequence[Case], fold: Fold) -> Callable[..., Learner]:
+    def build(recipe: Recipe, device: str) -> Learner:
+        return build_learner(
+            recipe,
+            cache=CaseCache.open(cases, section=recipe.data),
+            train=fold.train,
+            val=fold.val,
+            located_only=False,
+            device=torch.device(device),
+            init=None,
+            takes=None,
+            resuming=False,
+        )
+
+    return build
+
+
+AUGMENTED = (
+    "augmentation=[{name: rotate, degrees: 10}, {name: color_jitter, brightness: 0.2, contrast: 0.2}, "
+    "{name: gaussian_blur, kernel: 5, sigma: [0.1, 1.5]}, {name: median_blur, kernel: 5}]"
+)
+
+
+@pytest.mark.parametrize("step", ["joint", "semi_supervised"])
+def test_a_training_step_reads_no_value_from_the_device(
+    step: str, tiny_recipe: Callable[..., Recipe], learner_on: Callable[..., Learner]
 ) -> None:
-    jitter = "{name: color_jitter, brightness: 0.2, contrast: 0.2}"
-    blurs = "{name: gaussian_blur, kernel: 5, sigma: [0.1, 1.5]}, {name: median_blur, kernel: 5}"
-    recipe = tiny_recipe(f"augmentation=[{{name: rotate, degrees: 10}}, {jitter}, {blurs}]")
-    learner = build_learner(
-        recipe,
-        cache=CaseCache.open(cases, section=recipe.data),
-        train=fold.train,
-        val=fold.val,
-        located_only=False,
-        device=torch.device("cuda"),
-        init=None,
-        takes=None,
-        resuming=False,
-    )
+    """Each would wait for a GPU; the device `meta` has none to read, and no autocast."""
+    learner = learner_on(tiny_recipe(AUGMENTED, f"training.step={step}"), "meta")
+
+    def update(loss: Tensor) -> None:
+        learner.precision.update(learner.optimizer, loss, clip_norm=1.0)
+        assert learner.average is not None
+        learner.average.update(learner.network)
+
+    for batch in learner.batches.training(0):
+        learner.step(batch, network=learner.learning, loss=learner.loss, update=update)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_training_step_never_waits_for_the_gpu(
+    precision: str, tiny_recipe: Callable[..., Recipe], learner_on: Callable[..., Learner]
+) -> None:
+    learner = learner_on(tiny_recipe(AUGMENTED, f"training.precision={precision}"), "cuda")
+    assert all(group["fused"] for group in learner.optimizer.param_groups)
 
     def one_epoch() -> None:
-        for batch in learner.batches.training(0):
-            network = refined(learner.network, learner.resolved)
-            learner.step(batch, network=network, loss=learner.loss, update=lambda loss: loss.backward())
+        watch = LossWatch(epoch=1, synchronous=False)
+        for number, batch in enumerate(learner.batches.training(0)):
+            learner.train_batch(batch, epoch=0, number=number, watch=watch, cases=len(batch.case_ids))
 
     one_epoch()  # what is made once, may wait
     torch.cuda.set_sync_debug_mode("error")

@@ -88,7 +88,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimiser of `network`'s parameters, and of `loss`'s own (learned weights), which are never decayed.
 
-    Parameters whose name starts with one of `without_gradient` are frozen and left out.
+    Parameters whose name starts with one of `without_gradient` are frozen and left out. On a GPU the update is one
+    fused kernel, which needs not wait to learn whether fp16's gradients are finite.
     """
     settings = optimizer_settings(component)
     frozen = tuple(without_gradient)
@@ -102,17 +103,23 @@ def build_optimizer(
     groups: list[dict[str, Any]] = [{"params": decayed}]
     if spared:
         groups.append({"params": spared, "weight_decay": 0.0})
-    options = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "decay_norms"}
+    options: dict[str, Any] = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name != "decay_norms"}
+    if all(parameter.is_cuda for group in groups for parameter in group["params"]):
+        options["fused"] = True
     return OPTIMIZERS[component.name][1](groups, **options)
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
     """As `load_state_dict`, which takes over nearly anything; the settings but for the moment's `lr` must agree.
 
-    Raises `ValueError`, or what PyTorch raises, for the state of another optimiser or of other parameters.
+    Whether the update is fused is no setting of the training but belongs to the device that goes on, as does where
+    its count of steps lies, which a fused update reads on the device: a training begun on a processor goes on on a
+    GPU, and the other way round. Raises `ValueError`, or what PyTorch raises, for the state of another optimiser or
+    of other parameters.
     """
     settings = [{**group, "params": None, "lr": None} for group in optimizer.param_groups]
-    optimizer.load_state_dict(dict(state))
+    groups = [{**found, "fused": own["fused"]} for own, found in zip(settings, state["param_groups"], strict=True)]
+    optimizer.load_state_dict({**state, "param_groups": groups})
     for own, found in zip(settings, optimizer.param_groups, strict=True):
         differing = [name for name, value in own.items() if value is not None and found.get(name, value) != value]
         if differing:

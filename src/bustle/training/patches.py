@@ -16,6 +16,7 @@ from bustle.core.types import Batch
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.lesion_centres import lesion_centres
 from bustle.data.transforms.augmentation import random_of_case
+from bustle.data.transforms.torch_executor import on_device
 from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform
 from bustle.data.transforms.volume_executor import cut_patch
 from bustle.training.location_labels import LocationLabels
@@ -116,7 +117,7 @@ def _voxel(place: Sequence[float]) -> Voxel:
 
 
 class PatchAssembly:
-    """Makes batches of patches on one device; an accelerator keeps the whole volumes as uint8."""
+    """Makes batches of patches on one device; an accelerator keeps whole volumes as uint8 and is never waited for."""
 
     def __init__(
         self,
@@ -150,26 +151,22 @@ class PatchAssembly:
         image = self.normalised(torch.stack([image for image, _ in cut]))
         lesion_mask = torch.stack([mask for _, mask in cut]).long()
         device = image.device
+        flags = [[patch.labelled, patch.shows_lesion, bool(self.has_mask[patch.position])] for patch in patches]
+        labelled, shows_lesion, has_mask = on_device(torch.tensor(flags), device).unbind(dim=1)
+        label = on_device(torch.tensor([int(self.cache.labels[patch.position]) for patch in patches]), device)
         # A patch that is turned or scaled may leave behind a lesion off its middle, and its class with it.
-        in_view = lesion_mask.flatten(1).any(dim=1).tolist()
-        labelled = [
-            patch.labelled and (seen or not patch.shows_lesion) for patch, seen in zip(patches, in_view, strict=True)
-        ]
-        labels = [
-            int(self.cache.labels[patch.position]) if known else -1
-            for patch, known in zip(patches, labelled, strict=True)
-        ]
+        has_label = labelled & (lesion_mask.flatten(1).any(dim=1) | ~shows_lesion)
         absent = torch.zeros(len(patches), dtype=torch.bool, device=device)
         return Batch(
             case_ids=[self.cache.case_ids[patch.position] for patch in patches],
             image=image,
             lesion_mask=lesion_mask,
             gland_mask=torch.zeros_like(image[:, 0]),
-            label=torch.tensor(labels, device=device),
-            has_mask=torch.tensor([bool(self.has_mask[patch.position]) for patch in patches], device=device),
+            label=torch.where(has_label, label, -1),
+            has_mask=has_mask,
             has_gland=absent,
             has_box=absent,
-            has_label=torch.tensor(labelled, device=device),
+            has_label=has_label,
         )
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bustle.data.transforms.torch_executor import on_device
+
 MAX_TURN = math.radians(30)
 MAX_SHEAR = 0.3
 MAX_SHIFT = 0.3
@@ -54,7 +56,7 @@ def _warped(images: Tensor, *, turn: Tensor, shear: tuple[Tensor, Tensor], shift
     sheared = _matrix(one, shear[0], zero, one) @ _matrix(one, zero, shear[1], one)
     linear = turned @ sheared
     # affine_grid counts from -1 to 1 along both axes, so that a turn needs the proportions of the image.
-    proportion = torch.tensor([[1.0, height / width], [width / height, 1.0]], device=images.device)
+    proportion = on_device(torch.tensor([[1.0, height / width], [width / height, 1.0]]), images.device)
     offset = torch.stack([2 * shift[0], 2 * shift[1]], dim=1).unsqueeze(2)
     theta = torch.cat([linear * proportion, offset], dim=2).to(images.dtype)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bustle.data.transforms.torch_executor import on_device
 from bustle.data.transforms.volume_augmentation import DrawnVolumeTransform
 from bustle.data.transforms.volume_components import spline_weights
 
@@ -27,8 +28,9 @@ def cut_patch(
     with torch.no_grad():
         least = image.min()
         if drawn is None:
-            return _copied(image, start, size, fill=int(least)).float(), _copied(mask, start, size, fill=0)
-        place = [axis.to(image.device) for axis in _source_places(start, size, drawn)]
+            nothing = mask.new_zeros(())
+            return _copied(image, start, size, fill=least).float(), _copied(mask, start, size, fill=nothing)
+        place = _source_places(start, size, drawn)
         low = [max(0, int(np.floor(float(axis.min())))) for axis in place]
         high = [
             min(length, int(np.ceil(float(axis.max()))) + 1)
@@ -44,6 +46,7 @@ def cut_patch(
             ],
             dim=-1,
         )[None]
+        grid = on_device(grid, image.device)
         # Outside of the window lies 0 for grid_sample: above the least value, that is what lies there.
         above = image[:, *window].float() - least
         patch = functional.grid_sample(above[None], grid, mode="bilinear", align_corners=True)[0] + least
@@ -51,9 +54,9 @@ def cut_patch(
         return patch, moved[0, 0].to(mask.dtype)
 
 
-def _copied(values: Tensor, start: Sequence[int], size: Sequence[int], *, fill: int) -> Tensor:
+def _copied(values: Tensor, start: Sequence[int], size: Sequence[int], *, fill: Tensor) -> Tensor:
     """The last three axes cut to the patch, `fill` where it reaches beyond them."""
-    result = values.new_full((*values.shape[:-3], *size), fill)
+    result = fill.expand(*values.shape[:-3], *size).clone()
     source, target = [], []
     for begin, length, available in zip(start, size, values.shape[-3:], strict=True):
         low, high = max(begin, 0), min(begin + length, available)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bustle.core.types import Batch
+from bustle.data.transforms.torch_executor import on_device
 from bustle.losses.build import LossValues
 from bustle.losses.outputs import class_logits_of
 from bustle.training.both_tasks import both_tasks_of
@@ -59,25 +60,32 @@ class MultiMixStep:
         tasks = both_tasks_of(output, loss.setting, step="multimix")
         values = loss(output, batch)
         pseudo_class = mask_divergence = values.total.new_zeros(())
-        if not batch.has_label.all():
-            pseudo_class = self._pseudo_class(batch, tasks.class_logits, network)
-        if batch.has_mask.any() and not batch.has_mask.all():
+        labelled, drawn = torch.stack([batch.has_label, batch.has_mask]).cpu()  # the only wait for a GPU
+        if not labelled.all():
+            pseudo_class = self._pseudo_class(batch, tasks.class_logits, network, unlabelled=_places(~labelled))
+        if drawn.any() and not drawn.all():
             maps = tasks.meaning.lesion_map(tasks.mask_logits)
-            mask_divergence = divergence(maps[batch.has_mask].mean(dim=0), maps[~batch.has_mask].mean(dim=0))
+            with_mask, without = (on_device(_places(flags), maps.device) for flags in (drawn, ~drawn))
+            mask_divergence = divergence(maps[with_mask].mean(dim=0), maps[without].mean(dim=0))
         total = values.total + self.class_weight * pseudo_class + self.mask_weight * mask_divergence
         update(total)
         terms = values.terms | {"pseudo_class": pseudo_class, "mask_divergence": mask_divergence}
         return LossValues(total=total, terms=terms)
 
-    def _pseudo_class(self, batch: Batch, class_logits: Tensor, network: nn.Module) -> Tensor:
-        """Cross entropy on strong copies of the cases without a class, mean over them; the unsure count as zero."""
-        unlabelled = torch.nonzero(~batch.has_label).flatten()
+    def _pseudo_class(self, batch: Batch, class_logits: Tensor, network: nn.Module, *, unlabelled: Tensor) -> Tensor:
+        """Cross entropy on strong copies of the cases `unlabelled`, mean over them; the unsure count as zero."""
         if len(unlabelled) == 1:
             unlabelled = unlabelled.repeat(2)  # batch norm needs two cases: two copies of the same
+        unlabelled = on_device(unlabelled, class_logits.device)
         confidence, pseudo = class_logits[unlabelled].detach().float().softmax(dim=1).max(dim=1)
         strong = network(strongly_augmented(batch.image[unlabelled]))
         per_case = F.cross_entropy(class_logits_of(strong, loss="multimix").float(), pseudo, reduction="none")
         return (per_case * (confidence >= self.threshold)).mean()
+
+
+def _places(flags: Tensor) -> Tensor:
+    """Where flags on the processor are set."""
+    return torch.nonzero(flags).flatten()
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:
