@@ -1,4 +1,5 @@
 /** What the server says and is asked, as its OpenAPI has it. */
+import { inPageLanguage } from "./phrases";
 import { fill, text } from "./text";
 
 export type Point = [number, number];
@@ -22,6 +23,8 @@ export interface Session {
   has_accounts: boolean;
   /** People may also sign in at PROVIDER. */
   has_provider: boolean;
+  /** Why this browser, which comes from there, is not signed in. */
+  refused: Problem | null;
 }
 
 export interface Account {
@@ -124,10 +127,12 @@ export type FlagKind =
   | "seen"
   | "copy"
   | "suspected"
+  | "two_frames"
+  | "inverted"
+  | "few_pixels"
   | "cut_off"
   | "marks"
-  | "no_spacing"
-  | "remark";
+  | "no_spacing";
 
 /** A training case that looks like this one to the network; 1 is the usual distance from one to the nearest other. */
 export interface SimilarCase {
@@ -168,7 +173,7 @@ export interface CaseDetail extends CaseSummary {
   answer: Answer | null;
   model_digest: string | null;
   lesions: Lesion[];
-  flags: { kind: FlagKind; text: string | null }[];
+  flags: { kind: FlagKind }[];
   similar_cases: SimilarCase[];
   explanations: Explanation[];
   exports: string[];
@@ -360,8 +365,8 @@ async function ask<T>(
   return told as T;
 }
 
-/** Why something was not done; what has no code, such as a file's own fault, is said in English. */
-interface Problem {
+/** Why something was not done; what has no code is a file's own fault. */
+export interface Problem {
   detail?: unknown;
   code?: string | null;
   values?: Record<string, string | number>;
@@ -370,7 +375,7 @@ interface Problem {
 /** In the language of the page, as far as it can. */
 export function said({ detail, code, values = {} }: Problem): string | null {
   const words = code ? text.refused[code] : undefined;
-  if (words === undefined) return typeof detail === "string" ? detail : null;
+  if (words === undefined) return typeof detail === "string" ? inPageLanguage(detail) : null;
   const role = text.roles[values.role as Role];
   return fill(words, role ? { ...values, role } : values);
 }

@@ -1,6 +1,7 @@
 /** The probability of every frame of a clip as a strip, by which one is chosen; and playing. */
 import type { Clip } from "./api";
 import { share } from "./numbers";
+import { inPageLanguage } from "./phrases";
 import { fill, text } from "./text";
 
 interface Props {
@@ -18,7 +19,8 @@ export function ClipStrip({ clip, at, go, isPlaying, play }: Props) {
   const frames = clip.frames;
   const best = frames.findIndex((frame) => frame.number === clip.best);
   const shown = frames[at]!;
-  const said = shown.problem ?? said_of(shown.decision, shown.malignant);
+  const said =
+    shown.problem === null ? said_of(shown.decision, shown.malignant) : inPageLanguage(shown.problem);
   const scrub = (event: PointerEvent) => {
     if (!(event.buttons & 1)) return;
     const box = (event.currentTarget as SVGElement).getBoundingClientRect();

@@ -31,8 +31,8 @@ export function Evidence({ detail, about, measured, isMeasuring, children }: Pro
         <Verdict {...detail} isLarge />
       )}
       {detail.flags.map((flag) => (
-        <p class="flag" key={flag.kind + flag.text}>
-          {fill(text.flag[flag.kind], { text: flag.text ?? "" })}
+        <p class="flag" key={flag.kind}>
+          {text.flag[flag.kind]}
         </p>
       ))}
       {(isMeasuring || measured) && (

@@ -9,6 +9,7 @@ import { useKeys } from "./keys";
 import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
 import { SignIn, told as toldOf } from "./sign_in";
+import { inPageLanguage } from "./phrases";
 import { CATALOGUES, language, speak, text, type Language } from "./text";
 import { VolumeView } from "./volume_view";
 import { Worklist } from "./worklist";
@@ -277,7 +278,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
         ) : detail.kind === "unread" ? (
           <section class="viewer empty">
             <p>{detail.name}</p>
-            <p class="problem">{detail.problem}</p>
+            <p class="problem">{inPageLanguage(detail.problem ?? "")}</p>
             <button onClick={() => api.remove(detail.id).then(refresh, refused)}>{text.deleteCase}</button>
           </section>
         ) : detail.kind === "volume" ? (

@@ -1,6 +1,6 @@
 /** Who is there: signing in, and a password of one's own before anything else. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { PROVIDER, Refused, api, type Session } from "./api";
+import { PROVIDER, Refused, api, said, type Session } from "./api";
 import { text } from "./text";
 
 interface Props {
@@ -27,6 +27,7 @@ export function SignIn({ session, done }: Props) {
         <>
           {session.has_provider && (
             <div class="stack">
+              <Problem text={session.refused && said(session.refused)} />
               <a class="button" href={PROVIDER}>
                 {text.signInWithProvider}
               </a>

@@ -7,6 +7,7 @@ import { useKeys } from "./keys";
 import { number, share } from "./numbers";
 import { told } from "./sign_in";
 import { SliceView } from "./slice_view";
+import { inPageLanguage } from "./phrases";
 import { fill, text } from "./text";
 import { useReading, type ReadingProps } from "./use_reading";
 import type { Voxel, VolumeCanvas } from "./volume_canvas";
@@ -156,7 +157,7 @@ export function VolumeView(props: Props) {
       </section>
       <aside class="side">
         <Evidence detail={detail} about={about} measured={null} isMeasuring={false}>
-          {detail.problem !== null && <p class="flag">{detail.problem}</p>}
+          {detail.problem !== null && <p class="flag">{inPageLanguage(detail.problem)}</p>}
           {volume && (
             <p class="hint">
               {fill(text.volumeSize, { size: volume.size.join(" × ") })}{" "}

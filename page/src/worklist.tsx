@@ -5,6 +5,7 @@ import { canGoOn, type Progress } from "./dropping";
 import { useKeys } from "./keys";
 import { share } from "./numbers";
 import { matching, ordered, type Order } from "./order";
+import { inPageLanguage } from "./phrases";
 import { fill, text } from "./text";
 
 interface Props {
@@ -135,7 +136,8 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
   const { drop } = progress;
   const sent = progress.all.length - progress.left.length;
   const bad = [...progress.refused, ...(drop?.files.filter((file) => file.problem) ?? [])];
-  const remarks = drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${remark}`)) ?? [];
+  const remarks =
+    drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${inPageLanguage(remark)}`)) ?? [];
   const isOver = progress.problem !== null || drop?.state === "done" || drop?.state === "failed";
   return (
     <div class="progress">
@@ -144,7 +146,7 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
       ) : !drop ? (
         <p>{fill(text.uploading, { name: progress.left[0]?.name ?? "", done: sent + 1, total: progress.all.length })}</p>
       ) : drop.state === "failed" ? (
-        <p class="problem">{fill(text.readFailed, { reason: drop.reason ?? "" })}</p>
+        <p class="problem">{fill(text.readFailed, { reason: inPageLanguage(drop.reason ?? "") })}</p>
       ) : (
         <p>
           {drop.total === null
@@ -161,7 +163,7 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
       )}
       {bad.map((file, i) => (
         <p class="problem" key={i}>
-          {file.name}: {file.problem}
+          {file.name}: {inPageLanguage(file.problem ?? "")}
         </p>
       ))}
       {remarks.map((remark) => (

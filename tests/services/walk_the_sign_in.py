@@ -15,23 +15,24 @@ from walk_the_page import CHROMIUM
 WORDS = {"en-GB": "Sign in with the hospital's account", "de-DE": "Mit dem Konto der Klinik anmelden"}
 
 
-def signed_in(browser: Browser, site: str, locale: str, out: Path) -> str | None:
-    """The name that the page shows of whoever has signed in."""
+def come_back(browser: Browser, site: str, locale: str, out: Path) -> str | None:
+    """What the page shows of whoever comes back from the provider: a name, or why they are not signed in."""
     page = browser.new_context(locale=locale, viewport={"width": 1280, "height": 800}).new_page()
     page.goto(site)
     way = page.get_by_role("link", name=WORDS[locale])
     expect(way).to_be_visible()
     page.screenshot(path=out / f"{locale}.png")
     way.click()
-    person = page.locator("header button", has_text="Dr.")
-    expect(person).to_be_visible()
+    told = page.locator("header button", has_text="Dr.").or_(page.get_by_role("alert"))
+    expect(told).to_be_visible()
+    page.screenshot(path=out / f"{locale}-back.png")
     assert page.url == site
-    return person.text_content()
+    return told.text_content()
 
 
 if __name__ == "__main__":
     site, out = sys.argv[1:]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        print(json.dumps([signed_in(browser, site, locale, Path(out)) for locale in WORDS]))
+        print(json.dumps([come_back(browser, site, locale, Path(out)) for locale in WORDS]))
         browser.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bustle.webapp.messages import Message, Text, UtcTime
+from bustle.webapp.messages import Message, Problem, Text, UtcTime
 from bustle.webapp.passwords import MOST_CHARACTERS
 from bustle.webapp.roles import Role
 from bustle.webapp.tables import AuditEvent
@@ -29,13 +29,15 @@ class PersonInfo(Message):
 class SessionInfo(Message):
     """`csrf` goes as header `X-CSRF-Token` with every change; programs with a token need none.
 
-    `has_provider`: people may also sign in at `/api/provider`.
+    `has_provider`: people may also sign in at `/api/provider`. `refused`: why a browser that comes from there is
+    not signed in; it is told once.
     """
 
     person: PersonInfo | None
     csrf: str | None
     has_accounts: bool
     has_provider: bool
+    refused: Problem | None
 
 
 class NewPassword(Message):

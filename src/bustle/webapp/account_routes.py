@@ -44,6 +44,7 @@ from bustle.webapp.messages import Problem, Responses
 from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, CurrentSession, Server
 from bustle.webapp.tables import Account, AuditEvent, Token
+from bustle.webapp.told_refusal import told_refusal
 
 MOST_LINES = 500
 
@@ -56,7 +57,11 @@ anybody = [Depends(OpenToAll())]
 
 @router.get("/session", dependencies=anybody)
 def show_session(
-    session: CurrentSession, server: CurrentServer, person: Annotated[Person | None, Depends(person_or_none)]
+    request: Request,
+    response: Response,
+    session: CurrentSession,
+    server: CurrentServer,
+    person: Annotated[Person | None, Depends(person_or_none)],
 ) -> SessionInfo:
     """Who is signed in, what every change has to show, and how people sign in; anybody may ask."""
     return SessionInfo(
@@ -64,6 +69,7 @@ def show_session(
         csrf=None if person is None else person.csrf,
         has_accounts=has_accounts(session),
         has_provider=server.provider is not None,
+        refused=told_refusal(request, response),
     )
 
 

@@ -212,4 +212,4 @@ async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
     """Where a request is wrong, without what stood there: it may be a patient's, and no JSON at all."""
     assert isinstance(error, RequestValidationError)
     told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:MOST_TOLD]]
-    return JSONResponse({"detail": "; ".join(told)}, 422)
+    return Refusal(Why.WRONG_REQUEST, told="; ".join(told)).answer()

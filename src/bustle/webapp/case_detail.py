@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from bustle.inference.decision import most_probable
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
 from bustle.inference.known_cases import COPY, SEEN
+from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
 from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import (
     DescriptorsRecord,
@@ -46,6 +47,7 @@ from bustle.webapp.messages import (
     ExplanationInfo,
     ExportFormat,
     Flag,
+    FlagKind,
     LesionInfo,
     Measured,
     MeasuredValue,
@@ -60,8 +62,15 @@ from bustle.webapp.tables import Base, Case, Reading
 UNCERTAINTY: ExplanationMethod = "uncertainty"
 NO_ULTRASOUND = "no breast ultrasound"
 SUSPECTED = "lesion possible"
-SEEN_KINDS: Mapping[str, Literal["seen", "copy"]] = {SEEN: "seen", COPY: "copy"}
-"""The flags that stand for remarks which the page says in its own language."""
+FLAG_OF_REMARK: Mapping[str, FlagKind] = {
+    SEEN: "seen",
+    COPY: "copy",
+    TWO_FRAMES: "two_frames",
+    INVERTED: "inverted",
+    FEW_PIXELS: "few_pixels",
+    CUT_OFF: "cut_off",
+}
+"""The page says them in its own language."""
 
 
 def summary(case: Case) -> CaseSummary:
@@ -150,7 +159,7 @@ def detail(case: Case, data: DataFolder, *, measured: Redrawn | None) -> CaseDet
             "spacing_mm": record.geometry.spacing,
             "answer": _stored_answer(record),
             "lesions": lesions,
-            "flags": _flags(record, lesions, image.picture),
+            "flags": _flags(record, image.picture),
             "similar_cases": [to_mapping(similar) for similar in record.similar_cases],
             "explanations": [_explanation(number, one) for number, one in enumerate(record.explanations)],
         }
@@ -314,10 +323,7 @@ def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[Measur
 
 
 def _flags_of_answer(record: PredictionRecord) -> list[Flag]:
-    flags = [
-        Flag(kind=SEEN_KINDS[remark]) if remark in SEEN_KINDS else Flag(kind="remark", text=remark)
-        for remark in record.remarks
-    ]
+    flags = [Flag(kind=FLAG_OF_REMARK[remark]) for remark in record.remarks]
     if record.decision == NO_ULTRASOUND:
         flags.append(Flag(kind="other_picture"))
     if record.decision == SUSPECTED:
@@ -325,10 +331,8 @@ def _flags_of_answer(record: PredictionRecord) -> list[Flag]:
     return flags
 
 
-def _flags(record: ImageRecord, lesions: Sequence[LesionInfo], picture: Picture) -> list[Flag]:
+def _flags(record: ImageRecord, picture: Picture) -> list[Flag]:
     flags = _flags_of_answer(record)
-    if any(lesion.touches_edge for lesion in lesions):
-        flags.append(Flag(kind="cut_off"))
     if marks_in(to_grey(picture.image)).any():
         flags.append(Flag(kind="marks"))
     if record.geometry.spacing is None:

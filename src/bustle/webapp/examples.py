@@ -72,7 +72,7 @@ _SECOND = {
     "note": "",
 }
 _SIMILAR = {"source": "busi", "class_name": "malignant", "distance": 0.83}
-_FLAG = {"kind": "cut_off", "text": None}
+_FLAG = {"kind": "cut_off"}
 _EXPLANATION = {"number": 0, "title": "what moved the answer", "class_name": "malignant", "value": "0.91"}
 _FRAME = {
     "number": 12,
@@ -243,6 +243,7 @@ EXAMPLES: dict[str, Any] = {
         "csrf": "2f1e0d9c8b7a69584736251403f2e1d0",
         "has_accounts": True,
         "has_provider": False,
+        "refused": None,
     },
     "Signature": {"version": 1, "reader": None},
     "TokenInfo": _TOKEN,

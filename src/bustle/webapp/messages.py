@@ -19,6 +19,18 @@ CaseStatus = Literal["unread", "new", "read", "signed"]
 """`unread`: its file could not be read; `new`: no person has said anything; `read`: one has."""
 
 ExportFormat = Literal["png", "json", "pdf", "seg", "sr"]
+FlagKind = Literal[
+    "other_picture",
+    "seen",
+    "copy",
+    "suspected",
+    "two_frames",
+    "inverted",
+    "few_pixels",
+    "cut_off",
+    "marks",
+    "no_spacing",
+]
 DropState = Literal["open", "waiting", "running", "done", "failed"]
 MOST_NOTE = 4000
 
@@ -192,10 +204,9 @@ class LesionInfo(Message):
 
 
 class Flag(Message):
-    """Something that a reader must know first; `text` where the kind alone does not say it."""
+    """Something that a reader must know first."""
 
-    kind: Literal["other_picture", "seen", "copy", "suspected", "cut_off", "marks", "no_spacing", "remark"]
-    text: str | None = None
+    kind: FlagKind
 
 
 class ExplanationInfo(Message):

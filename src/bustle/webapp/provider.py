@@ -15,8 +15,10 @@ from threading import Lock
 from typing import Any
 
 from bustle.core.config import from_mapping
-from bustle.core.errors import BustleError, InputError
+from bustle.core.errors import InputError
+from bustle.core.progress import announce
 from bustle.core.recipe import read_yaml
+from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.roles import ROLES, Role
 
 SCOPE = "openid profile"
@@ -24,10 +26,6 @@ ALGORITHMS = ["RS256", "PS256", "ES256"]
 TIMEOUT = 10.0
 LONGEST_SIGN_IN, MOST_SIGN_INS = 600.0, 1000
 """Seconds that a person may take at the provider, and how many may be there at once."""
-
-
-class NotSignedInError(BustleError):
-    """The provider does not say who it is, or not in a way that can be trusted; the message is for the person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +103,8 @@ class Provider:
         self._lock = Lock()
         try:
             self._known = self._ask(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-        except NotSignedInError as error:
-            raise InputError(str(error), remedy=f"check issuer: {settings.issuer}") from error
+        except Refusal as error:
+            raise InputError("the provider does not answer", remedy=f"check issuer: {settings.issuer}") from error
         if self._known.get("issuer") != settings.issuer:
             raise InputError("the provider names itself otherwise", remedy="write issuer: as it does")
 
@@ -123,7 +121,7 @@ class Provider:
         return address, state
 
     def finish(self, state: str, code: str, back: str) -> ProviderPerson:
-        """Who comes back with this code. Raises `NotSignedInError`."""
+        """Who comes back with this code. Raises `Refusal` for an answer that cannot be trusted."""
         from authlib.common.errors import AuthlibBaseError
         from authlib.oidc.core import CodeIDToken
         from joserfc import jwt
@@ -134,7 +132,7 @@ class Provider:
         with self._lock:
             begun = self._begun.pop(state, None)
         if begun is None or time.monotonic() - begun.at > LONGEST_SIGN_IN:
-            raise NotSignedInError("signing in took too long; begin again")
+            raise Refusal(Why.SIGN_IN_TOO_LONG)
         try:
             token = self._client(back).fetch_token(
                 self._known["token_endpoint"], code=code, code_verifier=begun.verifier, timeout=TIMEOUT
@@ -152,10 +150,11 @@ class Provider:
             )
             claims.validate(leeway=60)
         except (AuthlibBaseError, JoseError, RequestException, KeyError, ValueError) as error:
-            raise NotSignedInError(f"the provider's answer is refused ({type(error).__name__})") from error
+            announce(f"bustle: a sign-in was refused ({type(error).__name__})")
+            raise Refusal(Why.PROVIDER_ANSWER) from error
         role = self._settings.roles.of(read.claims)
         if role is None:
-            raise NotSignedInError("your account may not use this page; ask who keeps it")
+            raise Refusal(Why.NO_ROLE)
         told = read.claims.get("name") or read.claims.get("preferred_username") or "unnamed"
         return ProviderPerson(str(read.claims["sub"]), str(told), role)
 
@@ -178,4 +177,5 @@ class Provider:
             answer.raise_for_status()
             return answer.json()
         except (requests.RequestException, ValueError) as error:
-            raise NotSignedInError(f"the provider does not answer ({type(error).__name__})") from error
+            announce(f"bustle: the provider of accounts does not answer ({type(error).__name__})")
+            raise Refusal(Why.PROVIDER_AWAY) from error

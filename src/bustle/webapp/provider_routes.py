@@ -7,7 +7,7 @@ import secrets
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
@@ -18,10 +18,11 @@ from bustle.webapp.audit_trail import note
 from bustle.webapp.guard import set_cookie
 from bustle.webapp.messages import Problem
 from bustle.webapp.passwords import hashed
-from bustle.webapp.provider import LONGEST_SIGN_IN, NotSignedInError, Provider, ProviderPerson
+from bustle.webapp.provider import LONGEST_SIGN_IN, Provider, ProviderPerson
 from bustle.webapp.refusals import Refusal, Why
 from bustle.webapp.server import CurrentServer, Server
 from bustle.webapp.tables import Account, now
+from bustle.webapp.told_refusal import tell_refusal
 
 PROVIDER = "provider"
 """In the audit trail: whoever says which role a person has."""
@@ -59,18 +60,17 @@ def come_back(
     state: Annotated[str, Query(max_length=200)],
     code: Annotated[str, Query(max_length=4000)] = "",
 ) -> Response:
-    """Where the provider leads a browser to: it is signed in, or 403 says why not."""
+    """Where the provider leads a browser to: back to the page, signed in or told why not (`refused` of a session)."""
     provider = _provider(server)
-    if not secrets.compare_digest(state.encode(), request.cookies.get(_cookie(request), "").encode()):
-        raise Refusal(Why.BEGUN_ELSEWHERE)
-    try:
-        person = provider.finish(state, code, _back(request))
-    except NotSignedInError as error:
-        raise HTTPException(403, str(error)) from error
-    address = "unknown" if request.client is None else request.client.host
-    secret = _signed_in(server, person, address=address)
     response = RedirectResponse("/", status_code=303)
-    set_cookie(response, request, secret)
+    address = "unknown" if request.client is None else request.client.host
+    try:
+        if not secrets.compare_digest(state.encode(), request.cookies.get(_cookie(request), "").encode()):
+            raise Refusal(Why.BEGUN_ELSEWHERE)
+        person = provider.finish(state, code, _back(request))
+        set_cookie(response, request, _signed_in(server, person, address=address))
+    except Refusal as refusal:
+        tell_refusal(response, refusal)
     response.delete_cookie(_cookie(request), path="/api/provider")
     return response
 

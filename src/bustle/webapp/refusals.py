@@ -28,6 +28,10 @@ class Why(Enum):
     BEGUN_ELSEWHERE = 403, "this sign-in was begun elsewhere; begin again"
     ACCOUNT_CLOSED = 403, "the account is closed"
     NO_PROVIDER = 404, "the server was started without a provider"
+    PROVIDER_AWAY = 503, "the provider of accounts does not answer; try again, or ask who keeps it"
+    PROVIDER_ANSWER = 403, "what the provider of accounts says is refused; begin again, or ask who keeps it"
+    SIGN_IN_TOO_LONG = 403, "signing in took too long; begin again"
+    NO_ROLE = 403, "your account may not use this page; ask who keeps it"
 
     NO_DROP = 404, "there is no such drop"
     NO_FILES = 409, "the drop has no files"
@@ -68,6 +72,7 @@ class Why(Enum):
 
     DISK_FULL = 507, "no space is left on the server's disk; what was sent last is not kept: free some and try again"
     DATABASE_AWAY = 503, "the database is busy or away; try again"
+    WRONG_REQUEST = 422, "the request is wrong: {told}"
     UNFIT_FOR_DATABASE = 422, "the request holds what the database cannot"
     CONNECTION_LOST = 400, "the connection was lost"
 

@@ -289,8 +289,8 @@ class Frames:
             )
 
     def _frame_damaged(self, number: int) -> InputError:
-        which = f"frame {number} " if self.count > 1 else "its picture "
-        return damaged(self.header.path, f"{which}cannot be decoded as {name_of(self.header.syntax)}")
+        which = f"frame {number}" if self.count > 1 else "its picture"
+        return damaged(self.header.path, f"{which} cannot be decoded as {name_of(self.header.syntax)}")
 
 
 def _size(header: Header) -> tuple[int, int]:

@@ -34,6 +34,7 @@ _PICTURES = {
 RECEIVED_CLASSES = (*sorted(_PICTURES), ENHANCED_VOLUME)
 """The SOP classes of what is read."""
 
+TALL_PIXELS = "its pixels are {aspect:g} times as high as wide, and of unknown size"
 READ = "ultrasound images, clips and volumes and secondary captures are read"
 
 _DEVICE = ("Manufacturer", "ManufacturerModelName")
@@ -145,7 +146,7 @@ def _image(header: Header, frames: Frames) -> DicomImage:
     aspect = _aspect(dataset)
     remarks = list(stated.remarks)
     if aspect != 1.0 and fields[0].spacing is None:
-        remarks.append(f"its pixels are {aspect:g} times as high as wide, and of unknown size")
+        remarks.append(TALL_PIXELS.format(aspect=aspect))
     return DicomImage(
         path=path,
         sop_class=UID(class_uid(header) or "").name,

@@ -38,6 +38,8 @@ PLAUSIBLE_MM = (1e-3, 10.0)
 _SAME_FIELD = 0.5
 """Two regions of which the smaller lies to this share in the larger show one field."""
 
+CROPPED = "a region reaches beyond the picture, which was cropped"
+
 _CORNERS = ("RegionLocationMinY0", "RegionLocationMinX0", "RegionLocationMaxY1", "RegionLocationMaxX1")
 
 
@@ -85,7 +87,7 @@ def regions_of(dataset: Dataset, *, size: tuple[int, int]) -> StatedRegions:
         place is not None and region.ignored is None and (place[2] > size[0] + 1 or place[3] > size[1] + 1)
         for region, place in zip(found, corners, strict=True)
     )
-    remarks = ("a region reaches beyond the picture, which was cropped",) if cut else ()
+    remarks = (CROPPED,) if cut else ()
     return StatedRegions(tuple(_one_each(found)), remarks)
 
 
