@@ -23,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks._row import Ratio, Row
 from bustle.core.config import Component
@@ -74,6 +75,13 @@ def made_sample(number: int) -> Sample:
         geometry=Geometry(ORIGINAL_SIZE),
         lesion_mask=mask,
     )
+
+
+def made_cases(count: int) -> list[Case]:
+    return [
+        Case(case_id=f"made/{number}", source="made", load=partial(made_sample, number), metadata={"number": number})
+        for number in range(count)
+    ]
 
 
 def bustle(cache: CaseCache) -> Contender:
@@ -188,34 +196,48 @@ def kornia(cache: CaseCache) -> Contender:
     return epoch
 
 
-def pil_from_png(folder: Path, cases: int) -> Contender:
-    from PIL import Image, ImageEnhance, ImageFilter
+def write_pngs(folder: Path, cases: int) -> None:
+    """Image and mask of every case, the image stored as RGB."""
+    from PIL import Image
 
     for number in range(cases):
         sample = made_sample(number)
         Image.fromarray(np.dstack([sample.image[0]] * 3)).save(folder / f"{number}.png")
         Image.fromarray(np.asarray(sample.lesion_mask) * 255).save(folder / f"{number}_mask.png")
+
+
+def augmented_by_pil(
+    folder: Path, number: int, *, draw: random.Random, edge: int = 256
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Image and mask `edge edge` of a case that `write_pngs` has written."""
+    from PIL import Image, ImageEnhance, ImageFilter
+
     bilinear, nearest = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
+    image = Image.open(folder / f"{number}.png").convert("L").resize((edge, edge), bilinear)
+    mask = Image.open(folder / f"{number}_mask.png").resize((edge, edge), nearest)
+    angle, size = draw.uniform(-30, 30), round(edge / draw.uniform(0.9, 1.1))
+    corner = (edge - size) // 2
+    window = (corner, corner, corner + size, corner + size)
+    image = image.rotate(angle, bilinear).crop(window).resize((edge, edge), bilinear)
+    mask = mask.rotate(angle, nearest).crop(window).resize((edge, edge), nearest)
+    for flip in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM):
+        if draw.random() < 0.5:
+            image, mask = image.transpose(flip), mask.transpose(flip)
+    image = ImageEnhance.Brightness(image).enhance(draw.uniform(0.9, 1.1))
+    image = ImageEnhance.Contrast(image).enhance(draw.uniform(0.9, 1.1))
+    if draw.random() < 0.5:
+        image = image.filter(ImageFilter.GaussianBlur(draw.uniform(0.1, 1.5)))
+    return np.array(image), np.array(mask)
+
+
+def pil_from_png(folder: Path, cases: int) -> Contender:
+    write_pngs(folder, cases)
 
     def epoch(number: int) -> None:
         draw = random.Random(number)
         for position in range(cases):
-            image = Image.open(folder / f"{position}.png").convert("L").resize((256, 256), bilinear)
-            mask = Image.open(folder / f"{position}_mask.png").resize((256, 256), nearest)
-            angle, size = draw.uniform(-30, 30), round(256 / draw.uniform(0.9, 1.1))
-            corner = (256 - size) // 2
-            window = (corner, corner, corner + size, corner + size)
-            image = image.rotate(angle, bilinear).crop(window).resize((256, 256), bilinear)
-            mask = mask.rotate(angle, nearest).crop(window).resize((256, 256), nearest)
-            for flip in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM):
-                if draw.random() < 0.5:
-                    image, mask = image.transpose(flip), mask.transpose(flip)
-            image = ImageEnhance.Brightness(image).enhance(draw.uniform(0.9, 1.1))
-            image = ImageEnhance.Contrast(image).enhance(draw.uniform(0.9, 1.1))
-            if draw.random() < 0.5:
-                image = image.filter(ImageFilter.GaussianBlur(draw.uniform(0.1, 1.5)))
-            pair = np.asarray(image), np.asarray(mask)
-            assert pair[0].shape == pair[1].shape == (256, 256)
+            image, mask = augmented_by_pil(folder, position, draw=draw)
+            assert image.shape == mask.shape == (256, 256)
 
     return epoch
 
@@ -234,11 +256,7 @@ def run(size: Size) -> list[Row]:
 
 
 def _measure(folder: Path, size: Size) -> list[Row]:
-    cases = [
-        Case(case_id=f"made/{number}", source="made", load=partial(made_sample, number), metadata={"number": number})
-        for number in range(size.cases)
-    ]
-    cache = CaseCache.open(cases, section=ImageData(), directory=folder)
+    cache = CaseCache.open(made_cases(size.cases), section=ImageData(), directory=folder)
     contenders: dict[str, Contender] = {"bustle": bustle(cache), "copy": copying(cache)}
     makers: dict[str, tuple[str, Callable[[], Contender]]] = {  # with the package that each needs
         "torchvision v2": ("torchvision", partial(torchvision_v2, cache)),
