@@ -17,7 +17,7 @@ from bustle.core.types import Case
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
-from bustle.training import loop
+from bustle.training import checkpoint_writer, loop
 from bustle.training.learner import Learner
 from bustle.training.run import train_fold
 
@@ -121,8 +121,8 @@ def test_a_fold_is_finished_only_when_all_its_files_are_written(
 ) -> None:
     recipe = tiny_recipe("training.epochs=2")
     straight = train(recipe, tmp_path / "straight")
-    for name in ("write_learning_curve", "write_checkpoint"):
-        write = getattr(loop, name)
+    for module, name in ((loop, "write_learning_curve"), (checkpoint_writer, "write_checkpoint")):
+        write = getattr(module, name)
         calls = iter(range(10))
 
         def stop(*arguments: Any, _write: Any = write, _calls: Any = calls, **options: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_fold_is_finished_only_when_all_its_files_are_written(
 
         out = tmp_path / name
         with monkeypatch.context() as patch:
-            patch.setattr(loop, name, stop)
+            patch.setattr(module, name, stop)
             with pytest.raises(RuntimeError, match="stopped"):
                 train(recipe, out)
         assert_same_files(straight.folder, train(recipe, out, resume=True).folder)

@@ -12,7 +12,8 @@ from bustle.core.errors import TrainingInterruptedError
 from bustle.core.learning_curve import Row, write_learning_curve
 from bustle.core.run_layout import TrainingFolder
 from bustle.models.weight_file import write_weights
-from bustle.training.checkpoint import Checkpoint, other_training, write_checkpoint
+from bustle.training.checkpoint import Checkpoint, other_training
+from bustle.training.checkpoint_writer import CheckpointWriter
 from bustle.training.determinism import random_state, repeatable, restore_random_state
 from bustle.training.epoch_log import TensorBoard
 from bustle.training.learner import Learner
@@ -26,8 +27,9 @@ class EpochLoop:
     """Trains `learner` and writes `files`.
 
     Every epoch writes `best.safetensors` (when it is the best so far), `metrics.csv` and `tensorboard/`, and then
-    `checkpoints/last.ckpt`: an epoch is done when its checkpoint is there. Whatever moment the process dies at,
-    repeating the epoch after the checkpoint's writes the same files again.
+    `checkpoints/last.ckpt`: an epoch is done when its checkpoint is there. That is written while the next epoch
+    learns, which waits for it before it writes its own files. Whatever moment the process dies at, repeating the
+    epoch after the checkpoint's writes the same files again.
     """
 
     learner: Learner
@@ -54,10 +56,14 @@ class EpochLoop:
         It loses the running epoch only.
         """
         progress = TrainingProgress(title, epochs=self.epochs)
-        with self._board() as board, repeatable(self.learner.device):
+        with (
+            self._board() as board,
+            CheckpointWriter(self.files.checkpoint) as checkpoints,
+            repeatable(self.learner.device),
+        ):
             for epoch in range(len(self.history), self.epochs):
                 try:
-                    finished = self._epoch(epoch, board=board, progress=progress)
+                    finished = self._epoch(epoch, board=board, checkpoints=checkpoints, progress=progress)
                 except KeyboardInterrupt:
                     raise TrainingInterruptedError(
                         f"training was interrupted in epoch {epoch + 1}; the epochs before it are saved",
@@ -76,7 +82,9 @@ class EpochLoop:
         with contextlib.closing(board):
             yield board
 
-    def _epoch(self, epoch: int, *, board: TensorBoard | None, progress: TrainingProgress) -> bool:
+    def _epoch(
+        self, epoch: int, *, board: TensorBoard | None, checkpoints: CheckpointWriter, progress: TrainingProgress
+    ) -> bool:
         """Train and write one epoch (from 0); True if it is the last one."""
         started = time.monotonic()
         with progress.bar(epoch, batches=self.learner.steps_per_epoch) as on_batch:
@@ -85,6 +93,7 @@ class EpochLoop:
             row = _row(epoch, lr=self.learner.lr, losses=losses, scores=scores, started=started)
             self.history.append(row)
             kept = self.selection.offer(scores)
+            checkpoints.wait()
             if kept and board is not None:
                 tensors = self.learner.judged_network.state_dict()
                 write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
@@ -94,12 +103,12 @@ class EpochLoop:
             given_up = self.give_up is not None and self.give_up(self.history)
             finished = len(self.history) == self.epochs or self.selection.exhausted or given_up
             if board is not None:
-                self._write_checkpoint(finished=finished)
+                checkpoints.write(self._checkpoint(finished=finished))
         progress.print_line(row, kept=kept)
         return finished
 
-    def _write_checkpoint(self, *, finished: bool) -> None:
-        checkpoint = Checkpoint(
+    def _checkpoint(self, *, finished: bool) -> Checkpoint:
+        return Checkpoint(
             **vars(self.learner.state()),
             finished=finished,
             epoch=len(self.history),
@@ -107,7 +116,6 @@ class EpochLoop:
             random_state=random_state(),
             history=tuple(self.history),
         )
-        write_checkpoint(self.files.checkpoint, checkpoint)
 
 
 def _row(epoch: int, *, lr: float, losses: dict[str, float], scores: ValidationScores | None, started: float) -> Row:
