@@ -49,6 +49,7 @@ def render() -> str:
 
 def _figures() -> str:
     tested: Mapping[str, TrackScores] = {
+        "cross-validated": read_record(RESULTS / "reference_cross_validation.json").result.pooled,
         "own sources": read_record(RESULTS / "reference.json").folds[0].main.scores,
         "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_on_busbra.json"),
         "unseen BUSI": read_track(REFERENCE / "without_busi_on_busi.json"),
@@ -151,7 +152,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "figures": _figures,
-    "own_parts": lambda: _parts("subgroups.json"),
+    "own_parts": lambda: _parts("subgroups_cross_validated.json"),
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
     "descriptors": _descriptors,
     "local_cases": _local_cases,
