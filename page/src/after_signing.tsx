@@ -1,6 +1,7 @@
 /** What stands under a signed case: addenda, what others say of it, and the ways to add either. */
 import { useState } from "preact/hooks";
 import type { CaseDetail, Person } from "./api";
+import { storeAddendum, storedAddendum } from "./draft";
 import { useSignature } from "./signature";
 import { fill, text } from "./text";
 import { moment } from "./time";
@@ -14,7 +15,12 @@ interface Props {
 }
 
 export function AfterSigning({ detail, person, isBusy, addAddendum, readAgain }: Props) {
-  const [words, setWords] = useState("");
+  const [words, setWords] = useState(storedAddendum(person.name, detail.id));
+  const [wasBegun] = useState(words !== "");
+  const write = (written: string) => {
+    setWords(written);
+    storeAddendum(person.name, detail.id, written);
+  };
   const signature = useSignature(person, isBusy);
   const mayReadAgain = person.role !== "reader" && person.full_name !== detail.reading?.reader;
   const hasReadAgain = detail.second_readings.some((one) => one.reader === person.full_name);
@@ -41,13 +47,13 @@ export function AfterSigning({ detail, person, isBusy, addAddendum, readAgain }:
           {text.readAgain}
         </button>
       )}
-      <details>
+      <details open={wasBegun}>
         <summary>{text.addAddendum}</summary>
         <form
           class="stack"
           onSubmit={async (event) => {
             event.preventDefault();
-            if (await addAddendum(words, signature.name)) setWords("");
+            if (await addAddendum(words, signature.name)) write("");
           }}
         >
           <textarea
@@ -57,7 +63,7 @@ export function AfterSigning({ detail, person, isBusy, addAddendum, readAgain }:
             aria-label={text.addendum}
             value={words}
             disabled={isBusy}
-            onInput={(event) => setWords(event.currentTarget.value)}
+            onInput={(event) => write(event.currentTarget.value)}
           />
           {signature.field}
           <button disabled={isBusy || signature.isMissing || !words.trim()}>{text.signAddendum}</button>

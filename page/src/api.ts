@@ -69,6 +69,8 @@ export interface CaseSummary {
   id: string;
   drop: string;
   name: string;
+  /** A pseudonym. */
+  patient: string | null;
   kind: "image" | "clip" | "volume" | "unread";
   status: Status;
   problem: string | null;

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type CaseDetail, type CaseSummary, type Clip, type ClipLesion } from "./api";
 import { ClipStrip } from "./clip_strip";
 import { useKeys } from "./keys";
+import { OpenCase } from "./open_case";
 import { dense } from "./outline";
 import { pixelsOf } from "./pixels";
 import { told } from "./sign_in";
@@ -126,6 +127,7 @@ export function ClipView({ detail, open, remove }: Props) {
       )}
       <aside class="side">
         <section class="evidence" aria-label={text.evidence}>
+          <OpenCase {...detail} />
           <h2>{text.evidence}</h2>
           <Verdict {...detail} isLarge />
           <p class="hint">{text.clipVerdict}</p>

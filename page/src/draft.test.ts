@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { NOWHERE } from "./place";
-import { forgetDraft, storeDraft, storedDraft, type Draft } from "./draft";
+import { forgetDraft, storeAddendum, storeDraft, storedAddendum, storedDraft, type Draft } from "./draft";
 
 const kept = new Map<string, string>();
 vi.stubGlobal("localStorage", {
@@ -34,4 +34,12 @@ test("what another tab has not kept yet is not forgotten with one's own", () => 
   expect(storedDraft("owner", "a")).toEqual(others);
   forgetDraft("owner", "a", others);
   expect(storedDraft("owner", "a")).toBeNull();
+});
+
+test("words of an addendum stay with their case and person until it is signed", () => {
+  storeAddendum("anna", "a", "compare with 2025");
+  expect(storedAddendum("anna", "a")).toBe("compare with 2025");
+  expect([storedAddendum("anna", "b"), storedAddendum("owner", "a")]).toEqual(["", ""]);
+  storeAddendum("anna", "a", "");
+  expect(kept.size).toBe(0);
 });

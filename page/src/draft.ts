@@ -19,6 +19,17 @@ export function storeDraft(person: string, id: string, draft: Draft): void {
   localStorage.setItem(key(person, id), JSON.stringify(draft));
 }
 
+const addendumKey = (person: string, id: string) => `bustle.addendum.${person}.${id}`;
+
+/** Words of an addendum that is not signed yet; none are forgotten. */
+export function storeAddendum(person: string, id: string, words: string): void {
+  if (words) localStorage.setItem(addendumKey(person, id), words);
+  else localStorage.removeItem(addendumKey(person, id));
+}
+
+export const storedAddendum = (person: string, id: string): string =>
+  localStorage.getItem(addendumKey(person, id)) ?? "";
+
 /** Forget a draft; with `own`, only where that is the one: another tab may have its own of the same case by now. */
 export function forgetDraft(person: string, id: string, own?: Draft): void {
   if (own && localStorage.getItem(key(person, id)) !== JSON.stringify(own)) return;

@@ -1,5 +1,5 @@
 /** From what a person lets go over the page to files that are sent and read. */
-import { Refused, api, eventsOf, type DropInfo } from "./api";
+import { Refused, api, eventsOf, type CaseSummary, type DropInfo } from "./api";
 import { PART, sendInParts } from "./parts";
 import { fill, text } from "./text";
 
@@ -53,6 +53,10 @@ export const begun = (key: number, files: File[]): Progress => ({
 });
 
 /** Whether a drop that was interrupted can go on. */
+/** The cases that were made of a drop's files and could not be read. */
+export const unreadOf = ({ drop }: Progress, cases: CaseSummary[]): CaseSummary[] =>
+  cases.filter((one) => one.drop === drop?.id && one.kind === "unread");
+
 export const canGoOn = (one: Progress): boolean =>
   one.drop ? one.drop.state === "failed" : one.problem !== null && one.refused.length < one.all.length;
 

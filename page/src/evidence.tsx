@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import type { About, Answer, CaseDetail, Lesion, Measured, Moved, SimilarCase } from "./api";
 import { formatted, number, share } from "./numbers";
+import { OpenCase } from "./open_case";
 import { fill, language, text } from "./text";
 import { Verdict } from "./verdict";
 
@@ -21,6 +22,7 @@ export function Evidence({ detail, about, measured, isMeasuring, children }: Pro
   const lesions = measured?.lesions ?? detail.lesions;
   return (
     <section class="evidence" aria-label={text.evidence}>
+      <OpenCase {...detail} />
       <h2>{text.evidence}</h2>
       {answer?.decision ? (
         <>

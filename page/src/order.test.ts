@@ -5,7 +5,7 @@ import { matching, ordered } from "./order";
 const made = (name: string, malignant: number | null, status: CaseSummary["status"] = "new") =>
   ({ id: name, name, malignant, status }) as CaseSummary;
 
-const cases = [made("sure.png", 0.97), made("open.png", 0.52), made("clip.avi", null), made("done.png", 0.5, "signed")];
+const cases = [made("done.png", 0.5, "signed"), made("sure.png", 0.97), made("clip.avi", null), made("open.png", 0.52)];
 const names = (found: CaseSummary[]) => found.map((one) => one.name);
 
 test("the uncertain come first, and those that nobody needs to read last", () => {

@@ -9,9 +9,10 @@ export function matching(cases: CaseSummary[], search: string, status: Status | 
   return cases.filter((one) => (!status || one.status === status) && one.name.toLowerCase().includes(word));
 }
 
-/** How far the model is from not knowing; what nobody answered or somebody signed comes last. */
+/** How far the model is from not knowing; what has no probability comes after that, and last what is signed. */
 function certainty({ malignant, status }: CaseSummary): number {
-  return malignant === null || status === "signed" ? 1 : Math.abs(malignant - 0.5);
+  if (status === "signed") return 2;
+  return malignant === null ? 1 : Math.abs(malignant - 0.5);
 }
 
 /** As the server has them, what was dropped last first; or those first of which a person's reading teaches most. */

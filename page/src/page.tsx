@@ -4,7 +4,7 @@ import { AccountDialog } from "./account";
 import { AgreementDialog } from "./agreement";
 import { api, onLost, type About, type CaseDetail, type CaseSummary, type Person, type Session } from "./api";
 import { ClipView } from "./clip_view";
-import { begun, filesOf, send, type Progress } from "./dropping";
+import { begun, filesOf, send, unreadOf, type Progress } from "./dropping";
 import { useKeys } from "./keys";
 import { PeopleDialog } from "./people";
 import { Reading } from "./reading";
@@ -134,7 +134,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
   );
 
   /** A drop whose files were all read, without anything to say of them, needs no row any more. */
-  const tidy = useCallback((key: number) => {
+  const tidy = useCallback((key: number, found: CaseSummary[]) => {
     setProgress((old) =>
       old.filter(
         (one) =>
@@ -142,7 +142,8 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
           one.problem !== null ||
           one.refused.length > 0 ||
           one.drop?.state !== "done" ||
-          one.drop.files.some((file) => file.problem || file.remarks.length),
+          one.drop.files.some((file) => file.problem || file.remarks.length) ||
+          unreadOf(one, found).length > 0,
       ),
     );
   }, []);
@@ -155,9 +156,9 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
         latest = told;
         tell(told);
       });
-      tidy(from.key);
       if (latest.drop?.state !== "done") return;
       const found = await api.cases().catch(() => []);
+      tidy(from.key, found);
       const first = found.find((one) => one.drop === latest.id && one.kind !== "unread");
       if (first && choices.current === before) setSelected(first.id); // else somebody is at work on another
     },
@@ -265,6 +266,7 @@ function Room({ person, speak }: { person: Person; speak: (wanted: Language) => 
         <Worklist
           cases={cases}
           selected={selected}
+          isBlind={isSecond}
           progress={progress}
           choose={choose}
           openFiles={openFiles}

@@ -25,6 +25,7 @@ const english = {
   readingUnknown: "Looking into the files…",
   tooLarge: "the file is larger than {most} MB",
   nothingSent: "None of these files could be sent.",
+  readDone: "Read: {done}",
   readFailed: "The reading stopped: {reason}",
   retry: "Try again",
   dismiss: "Dismiss",

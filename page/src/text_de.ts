@@ -25,6 +25,7 @@ export const german: Catalogue = {
   readingUnknown: "Die Dateien werden angesehen…",
   tooLarge: "die Datei ist größer als {most} MB",
   nothingSent: "Keine dieser Dateien konnte gesendet werden.",
+  readDone: "Gelesen: {done}",
   readFailed: "Das Lesen wurde abgebrochen: {reason}",
   retry: "Noch einmal versuchen",
   dismiss: "Schließen",

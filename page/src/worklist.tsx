@@ -1,7 +1,7 @@
 /** The cases, newest first, and what is on its way. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { CaseSummary, Status } from "./api";
-import { canGoOn, type Progress } from "./dropping";
+import { canGoOn, unreadOf, type Progress } from "./dropping";
 import { useKeys } from "./keys";
 import { share } from "./numbers";
 import { matching, ordered, type Order } from "./order";
@@ -11,6 +11,8 @@ import { fill, text } from "./text";
 interface Props {
   cases: CaseSummary[];
   selected: string | null;
+  /** Whose first reading is not shown, because a second one is being made. */
+  isBlind: boolean;
   progress: Progress[];
   choose: (id: string) => void;
   openFiles: (files: File[]) => void;
@@ -20,13 +22,14 @@ interface Props {
 
 const STATUSES: Status[] = ["new", "read", "signed", "unread"];
 
-
-export function Worklist({ cases, selected, progress, choose, openFiles, dismiss, retry }: Props) {
+export function Worklist({ cases, selected, isBlind, progress, choose, openFiles, dismiss, retry }: Props) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState<Status | "">("");
   const [order, setOrder] = useState<Order>("newest");
   const input = useRef<HTMLInputElement>(null);
   const shown = ordered(matching(cases, search, status), order);
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" }), [selected]);
   useKeys((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const at = shown.findIndex((one) => one.id === selected);
@@ -54,7 +57,13 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
       <p class="hint">{text.dropHere}</p>
       <div aria-live="polite">
         {progress.map((one) => (
-          <ProgressRow key={one.key} progress={one} dismiss={dismiss} retry={retry} />
+          <ProgressRow
+            key={one.key}
+            progress={one}
+            unread={unreadOf(one, cases)}
+            dismiss={dismiss}
+            retry={retry}
+          />
         ))}
       </div>
       <div class="row">
@@ -87,7 +96,7 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
           <option value="uncertain">{text.uncertainFirst}</option>
         </select>
       </div>
-      <ul>
+      <ul ref={list}>
         {shown.map((one) => (
           <li key={one.id}>
             <button
@@ -112,8 +121,12 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
                 )}
                 <span class="status">
                   {text.status[one.status]}
-                  {one.verdict && ` · ${text.verdict[one.verdict]}`}
-                  {one.birads && ` · BI-RADS ${one.birads}`}
+                  {one.verdict && !(isBlind && one.id === selected) && (
+                    <>
+                      {` · ${text.verdict[one.verdict]}`}
+                      {one.birads && ` · BI-RADS ${one.birads}`}
+                    </>
+                  )}
                   {one.read_again > 0 && ` · ${text.hasSecond}`}
                 </span>
               </span>
@@ -128,14 +141,15 @@ export function Worklist({ cases, selected, progress, choose, openFiles, dismiss
 
 interface RowProps {
   progress: Progress;
+  unread: CaseSummary[];
   dismiss: (key: number) => void;
   retry: (progress: Progress) => void;
 }
 
-function ProgressRow({ progress, dismiss, retry }: RowProps) {
+function ProgressRow({ progress, unread, dismiss, retry }: RowProps) {
   const { drop } = progress;
   const sent = progress.all.length - progress.left.length;
-  const bad = [...progress.refused, ...(drop?.files.filter((file) => file.problem) ?? [])];
+  const bad = [...progress.refused, ...(drop?.files.filter((file) => file.problem) ?? []), ...unread];
   const remarks =
     drop?.files.flatMap((file) => file.remarks.map((remark) => `${file.name}: ${inPageLanguage(remark)}`)) ?? [];
   const isOver = progress.problem !== null || drop?.state === "done" || drop?.state === "failed";
@@ -149,9 +163,11 @@ function ProgressRow({ progress, dismiss, retry }: RowProps) {
         <p class="problem">{fill(text.readFailed, { reason: inPageLanguage(drop.reason ?? "") })}</p>
       ) : (
         <p>
-          {drop.total === null
-            ? text.readingUnknown
-            : fill(text.reading, { done: drop.done, total: drop.total })}
+          {drop.state === "done"
+            ? fill(text.readDone, { done: drop.done - unread.length })
+            : drop.total === null
+              ? text.readingUnknown
+              : fill(text.reading, { done: drop.done, total: drop.total })}
         </p>
       )}
       {!isOver && (

@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 from tests.webapp.conftest import PICTURE, Page
 
+from bustle.experiments.answers_report import TOLD
+from bustle.inference.known_cases import SEEN
 from bustle.webapp import exports
 from bustle.webapp.agreement import PAIRS, Opinion, RatedCase, _pair
 
@@ -43,6 +45,7 @@ def test_where_the_lesion_is_stays_with_the_reading(page: Page, monkeypatch: pyt
     )
     assert page.client.get(f"/api/cases/{case}/export/pdf").is_success
     assert "Left breast, 10 o'clock, 35.50 mm from the nipple" in drawn
+    assert TOLD[SEEN] in drawn, "a warning of the page stands on the sheet, too"
 
 
 def post(client: TestClient, case: str, what: str, **body: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,19 +19,26 @@ from bustle.core.types import CLASS_NAMES
 from bustle.drawing.outlines import PREDICTED, as_canvas, draw_outline
 from bustle.drawing.overlay import line_width
 from bustle.drawing.overlay_planes import outline_plane
+from bustle.experiments.answers_report import SUSPECTED, TOLD
 from bustle.inference.prediction_files import OVERLAY, prediction_folder
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import as_png, read_image
 from bustle.reading.redrawn_outline import Redrawn, outlines_digest
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
 from bustle.report.wording import number
-from bustle.webapp.case_detail import algorithm_of_answer, answer_folder, predicted_image
+from bustle.webapp.case_detail import FLAG_OF_REMARK, algorithm_of_answer, answer_folder, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import dropped_image
-from bustle.webapp.messages import CaseDetail, ExportFormat, ReadingInfo
+from bustle.webapp.messages import CaseDetail, ExportFormat, FlagKind, ReadingInfo
 from bustle.webapp.readings import as_outlines
 from bustle.webapp.shown_volume import volume_info
 from bustle.webapp.tables import Case
+
+WARNINGS: Mapping[FlagKind, str] = {
+    **{FLAG_OF_REMARK[remark]: words for remark, words in TOLD.items()},
+    "suspected": SUSPECTED,
+}
+"""The flags that stand on the page, in the words of the report of `bustle predict`."""
 
 MOST_TOLD = 3
 """Lesions whose sizes stand on the page."""
@@ -129,12 +136,13 @@ def _lines(detail: CaseDetail, lesions: Sequence[str]) -> Sequence[str]:
     reading, measured = detail.reading, detail.measured
     corrected = None if measured is None else measured.answer
     answer = corrected or detail.answer
-    lines: list[str] = []
+    lines = [] if detail.patient is None else [f"Patient: {detail.patient} (a pseudonym)"]
     if answer is not None:
         told = ", ".join(
             f"{name} {answer.probabilities[name]:.2f}" for name in CLASS_NAMES if name in answer.probabilities
         )
         lines.append(f"AI: {answer.decision}: {told}" + (", about the corrected outline" if corrected else ""))
+    lines += [WARNINGS[flag.kind] for flag in detail.flags if flag.kind in WARNINGS]
     lines += lesions
     if reading is None:
         return [*lines, "Not read by a person"]
