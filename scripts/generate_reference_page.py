@@ -36,6 +36,7 @@ ANSWERS = (
     ("Normals in which none stays possible (90 %)", "coverage_normals"),
     ("Lesions whose class stays possible (90 %)", "coverage_classes"),
 )
+PARTS = {"dice": "Dice", "missed_lesions": "lesions missed", "auc": "AUC"}
 WHO_IS_RIGHT = {
     "accuracy": "right",
     "sensitivity": "malignant found",
@@ -84,10 +85,19 @@ def _parts(name: str) -> str:
     groups = read_json(REFERENCE / name)["subgroups"]
     rows = [
         [f"{group['kind']}: {group['name']}", f"{group['n']} ({group['n_malignant']})"]
-        + [_interval(group[metric]["value"], group[metric]["ci95"]) for metric in ("dice", "missed_lesions", "auc")]
+        + [_interval(group[metric]["value"], group[metric]["ci95"]) for metric in PARTS]
         for group in groups
     ]
-    return _table(["part", "cases (malignant)", "Dice", "lesions missed", "AUC"], rows)
+    return _table(["part", "cases (malignant)", *PARTS.values()], rows)
+
+
+def _sources() -> str:
+    rows = []
+    for group in read_json(REFERENCE / "subgroups_cross_validated_answers.json")["subgroups"]:
+        if group["kind"] == "source":
+            figures = (_interval(group[metric]["value"], group[metric]["ci95"]) for metric in PARTS)
+            rows.append([group["name"], f"{group['n']} ({group['n_malignant']})", *figures])
+    return _table(["data set", "cases (malignant)", *PARTS.values()], rows)
 
 
 def _descriptors() -> str:
@@ -152,6 +162,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "figures": _figures,
+    "sources": _sources,
     "own_parts": lambda: _parts("subgroups_cross_validated.json"),
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
     "descriptors": _descriptors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bustle.core.data_section import PatchData
@@ -17,6 +17,7 @@ from bustle.core.tracks import TrackRules, Tracks
 from bustle.core.types import Case
 from bustle.data.splits.split_file import read_splits
 from bustle.data.splits.splits import Splits
+from bustle.evaluation.answers import summarise_answers
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.result_files import write_result
@@ -61,7 +62,9 @@ def write_run_summary(
     folds = [_read(fold, rules=rules, cases=cases) for fold in run.scored_folds()]
     scored = _by_track(folds)
     classes = recipe.data.classes
-    main = _run_track(scored.main, rules=rules.main, classes=classes)
+    answers = {fold: read_cases(fold.answers) for fold in (each.layout for each in folds) if fold.answers.exists()}
+    answered = [row for own in answers.values() for row in own]
+    main = _run_track(scored.main, rules=rules.main, classes=classes, answered=answered)
     companion = None
     if scored.companion is not None and rules.companion is not None:
         companion = _run_track(scored.companion, rules=rules.companion, classes=classes)
@@ -79,11 +82,10 @@ def write_run_summary(
     tracks, rows = Tracks(main, companion), with_size_strata(_pooled_rows(scored.main))
     together = _together([fold.result for fold in scored.main], recipe=recipe, folds=folds)
     index_of = _prediction_indexes(run, folds, cases, recipe=recipe, protocol=rules.main.protocol)
-    answers = {fold: read_cases(fold.answers) for fold in (each.layout for each in folds) if fold.answers.exists()}
     reliability = write_reliability(
         run.reliability,
         rows,
-        [row for own in answers.values() for row in own],
+        answered,
         protocol=rules.main.protocol,
         classes=classes,
         resamples=RESAMPLES,
@@ -153,16 +155,20 @@ def _together(scored: Sequence[TrackResult], *, recipe: Recipe, folds: Sequence[
     )
 
 
-def _run_track(scored: Sequence[ScoredResults], *, rules: TrackRules, classes: Sequence[str]) -> RunTrack:
-    """One track over the folds."""
+def _run_track(
+    scored: Sequence[ScoredResults], *, rules: TrackRules, classes: Sequence[str], answered: Sequence[CaseRow] = ()
+) -> RunTrack:
+    """One track over the folds; `answered` are the cases as they were answered."""
     protocol = rules.protocol
     detected = [case for fold in scored for case in fold.detected]
+    scoring = Scoring(protocol=protocol, classes=classes, resamples=RESAMPLES)
     pooled = summarise(
         _pooled_rows(scored),
-        scoring=Scoring(protocol=protocol, classes=classes, resamples=RESAMPLES),
+        scoring=scoring,
         track=rules.track,
         lesion_detection=detection_figures(detected, resamples=RESAMPLES),
     )
+    pooled = replace(pooled, answers=summarise_answers(answered, scoring=scoring))
     return RunTrack(
         track=rules.track,
         protocol=protocol.id,
