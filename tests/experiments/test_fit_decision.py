@@ -22,6 +22,7 @@ from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import write_splits
 from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
+from bustle.evaluation.result_files import read_run
 from bustle.experiments import question_fit
 from bustle.experiments.calibration_file import read_calibration
 from bustle.experiments.fit_decision import (
@@ -248,6 +249,14 @@ def test_a_trained_network_gets_its_rule_from_the_validation_part(trained):
     assert {row.decision for row in rows} <= words
     for row in rows:
         assert row.prediction_empty == (row.decision == "no lesion")
+
+
+def test_the_answers_of_all_folds_are_scored_as_one_set(trained):
+    answers = read_run(trained.summary).pooled.answers
+    rows = [row for fold in trained.folds() for row in read_cases(fold.answers)]
+    assert (answers.n_cases, len(rows)) == (24, 24)
+    left_open = sum(row.decision in ("refer", "lesion possible") for row in rows)
+    assert answers.estimates["left_open"].mean == pytest.approx(left_open / 24)
 
 
 def test_the_mean_of_all_folds_has_a_rule_that_is_fitted_on_the_validation_parts_of_all(trained):
