@@ -177,7 +177,8 @@ def test_a_request_that_is_wrong_is_told_where_and_not_quoted(page: Page, body: 
         f"/api/cases/{case}/reading", content=body, headers={"Content-Type": "application/json"}
     )
     assert refused.status_code == 422
-    assert refused.json()["detail"].startswith("body")
+    assert refused.json()["code"] == "wrong-request"
+    assert refused.json()["values"]["told"].startswith("body")
     assert "half a" not in refused.text
 
 
