@@ -37,6 +37,7 @@ export function Decide(props: Props) {
   const reading = detail.reading;
   const { isSecond } = props;
   const isSigned = detail.status === "signed" && !isSecond;
+  const isKept = reading !== null && !props.isDraft && !isSecond; // nothing is left to do but to sign
   const keep = (verdict: Verdict) => props.keep(verdict, signature.name);
   const cannotKeep = props.isBusy || (isSecond && signature.isMissing);
   return (
@@ -97,12 +98,12 @@ export function Decide(props: Props) {
           {isSecond && signature.field}
           {detail.kind === "volume" && <p class="hint">{text.volumeOutlines}</p>}
           <div class="row">
-            <button class="primary" disabled={cannotKeep || props.isEdited} onClick={() => keep("accepted")}>
+            <button class={props.isEdited || isKept ? "" : "primary"} disabled={cannotKeep || props.isEdited} onClick={() => keep("accepted")}>
               {text.accept}
             </button>
             {detail.kind === "image" && (
               <button
-                class={props.isEdited ? "primary" : ""}
+                class={props.isEdited && !isKept ? "primary" : ""}
                 disabled={cannotKeep || !props.isEdited}
                 onClick={() => keep("corrected")}
               >
@@ -150,6 +151,7 @@ export function Decide(props: Props) {
       )}
       <div class="row exports" title={text.exportNote}>
         <h3>{text.export}</h3>
+        {props.isDraft && <p class="hint">{text.exportNote}</p>}
         {detail.exports.map((kind) => (
           <a key={kind} class="button" href={`/api/cases/${detail.id}/export/${kind}`} download>
             {kind.toUpperCase()}

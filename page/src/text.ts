@@ -192,7 +192,7 @@ const english = {
   sides: { left: "left", right: "right" },
   clock: "Clock",
   nipple: "Distance to the nipple in mm",
-  nippleShort: "mm to nipple",
+  nippleShort: "nipple mm",
   note: "Note",
   accept: "Accept",
   correct: "Save correction",

@@ -53,7 +53,8 @@ def draw_result_sheet(pictures: Sequence[SheetPicture], *, left_out: int, model:
             axes.set_anchor("NW")
             axes.set_title(picture.title, fontsize=9, loc="left")
             text = "\n".join(picture.lines)
-            axes.text(0, -0.04, text, fontsize=7.5, va="top", transform=axes.transAxes, wrap=True, parse_math=False)
+            size = 10 if len(pictures) == 1 else 7.5
+            axes.text(0, -0.04, text, fontsize=size, va="top", transform=axes.transAxes, wrap=True, parse_math=False)
         foot = f"Model: {model}, version {version}."
         if len(pictures) > 1:
             foot = "Lesions are numbered picture by picture: some may be the same. " + foot
