@@ -98,7 +98,11 @@ export function Decide(props: Props) {
           {isSecond && signature.field}
           {detail.kind === "volume" && <p class="hint">{text.volumeOutlines}</p>}
           <div class="row">
-            <button class={props.isEdited || isKept ? "" : "primary"} disabled={cannotKeep || props.isEdited} onClick={() => keep("accepted")}>
+            <button
+              class={props.isEdited || isKept ? "" : "primary"}
+              disabled={cannotKeep || props.isEdited}
+              onClick={() => keep("accepted")}
+            >
               {text.accept}
             </button>
             {detail.kind === "image" && (

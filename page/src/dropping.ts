@@ -52,11 +52,11 @@ export const begun = (key: number, files: File[]): Progress => ({
   problem: null,
 });
 
-/** Whether a drop that was interrupted can go on. */
 /** The cases that were made of a drop's files and could not be read. */
 export const unreadOf = ({ drop }: Progress, cases: CaseSummary[]): CaseSummary[] =>
   cases.filter((one) => one.drop === drop?.id && one.kind === "unread");
 
+/** Whether a drop that was interrupted can go on. */
 export const canGoOn = (one: Progress): boolean =>
   one.drop ? one.drop.state === "failed" : one.problem !== null && one.refused.length < one.all.length;
 

@@ -290,12 +290,15 @@ def test_other_views_come_with_a_new_rule_for_all_folds(train, trained, capsys):
     before = [fold.decision.read_bytes() for fold in trained.folds()]
     weights = trained.fold(0).weights.read_bytes()
     with pytest.raises(AssertionError):
-        train("views.mirrored=true", "--resume", "--refit", "--fold", "0")
-    told = "holds another run: it differs in the views (size 1 there, size 1, mirrored too here; --refit of all folds"
+        train("views.mirrored=false", "--resume", "--refit", "--fold", "0")
+    told = (
+        "holds another run: it differs in the views (sizes 1 and 1.4, mirrored too there, sizes 1 and 1.4 here; "
+        "--refit of all folds"
+    )
     assert told in capsys.readouterr().err
-    train("views.mirrored=true", "--resume", "--refit")
+    train("views.mirrored=false", "--resume", "--refit")
     predictor = Predictor.open(trained.path, device="cpu")
-    assert predictor.provenance.views == Views(mirrored=True)
+    assert predictor.provenance.views == Views(scales=(1.0, 1.4))
     assert predictor.rule is not None
     assert all(fold.is_scored for fold in trained.folds())
     assert [fold.decision.read_bytes() for fold in trained.folds()] != before

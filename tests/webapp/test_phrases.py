@@ -74,7 +74,7 @@ def test_each_phrase_has_the_same_holes_in_both_languages():
 
 
 def is_known(said: str) -> bool:
-    """As `said_in` of the page looks for it."""
+    """As `inPageLanguage` of the page looks for it."""
     return any(re.fullmatch(re.sub(r"\\{\d\\}", "(.*)", re.escape(english)), said) for english in PHRASES)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bustle.core.data_section import PatchData
@@ -64,7 +64,8 @@ def write_run_summary(
     classes = recipe.data.classes
     answers = {fold: read_cases(fold.answers) for fold in (each.layout for each in folds) if fold.answers.exists()}
     answered = [row for own in answers.values() for row in own]
-    main = _run_track(scored.main, rules=rules.main, classes=classes, answered=answered)
+    all_answered = answered if len(answers) == len(folds) else ()
+    main = _run_track(scored.main, rules=rules.main, classes=classes, answered=all_answered)
     companion = None
     if scored.companion is not None and rules.companion is not None:
         companion = _run_track(scored.companion, rules=rules.companion, classes=classes)
@@ -158,7 +159,7 @@ def _together(scored: Sequence[TrackResult], *, recipe: Recipe, folds: Sequence[
 def _run_track(
     scored: Sequence[ScoredResults], *, rules: TrackRules, classes: Sequence[str], answered: Sequence[CaseRow] = ()
 ) -> RunTrack:
-    """One track over the folds; `answered` are the cases as they were answered."""
+    """One track over the folds; `answered` are the cases as they were answered, none where a fold answers none."""
     protocol = rules.protocol
     detected = [case for fold in scored for case in fold.detected]
     scoring = Scoring(protocol=protocol, classes=classes, resamples=RESAMPLES)
@@ -167,8 +168,8 @@ def _run_track(
         scoring=scoring,
         track=rules.track,
         lesion_detection=detection_figures(detected, resamples=RESAMPLES),
+        answers=summarise_answers(answered, scoring=scoring),
     )
-    pooled = replace(pooled, answers=summarise_answers(answered, scoring=scoring))
     return RunTrack(
         track=rules.track,
         protocol=protocol.id,

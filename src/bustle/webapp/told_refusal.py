@@ -1,4 +1,4 @@
-"""Why a sign-in at the provider was refused: the browser keeps it till the page asks that it is led back to."""
+"""Why a sign-in at the provider was refused: a cookie takes it to the page, which the browser is led back to."""
 
 from __future__ import annotations
 
