@@ -1,12 +1,15 @@
 """Writes the tables of docs/reference/reference-model.md anew, from the JSON of its commands; run it after a change.
 
-A table stands between `<!-- table NAME -->` and `<!-- end of table -->`; the words around it are written by hand.
+A table, or the command of the training, stands between `<!-- table NAME -->` and `<!-- end of table -->`; the words
+around it are written by hand. `generate_reference_card.py` shows the same in short.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from bustle.core.files import read_json, write_text
 from bustle.evaluation.figures import Estimate
 from bustle.evaluation.result_files import read_track
 from bustle.evaluation.results import TrackScores
+from bustle.experiments.run_record import RunRecord
 from bustle.experiments.run_record_file import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,24 +52,43 @@ def render() -> str:
     return TABLE.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", PAGE.read_text(encoding="utf-8"))
 
 
-def _figures() -> str:
-    tested: Mapping[str, TrackScores] = {
-        "cross-validated": read_record(RESULTS / "reference_cross_validation.json").result.pooled,
-        "own sources": read_record(RESULTS / "reference.json").folds[0].main.scores,
+@cache
+def recorded(run: str) -> RunRecord:
+    """What `results/` tells of a run."""
+    return read_record(RESULTS / f"{run}.json")
+
+
+def tested() -> Mapping[str, TrackScores]:
+    """What the model, or sisters of it, were tested on, and the figures."""
+    return {
+        "cross-validated": recorded("reference_cross_validation").result.pooled,
+        "own sources": recorded("reference").folds[0].main.scores,
         "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_on_busbra.json"),
         "unseen BUSI": read_track(REFERENCE / "without_busi_on_busi.json"),
     }
-    columns = [f"{name}: {whose}" for name in tested for whose in ("network", "answers")]
+
+
+def training_command() -> str:
+    """The command that began the training, as it is recorded, and what the later ones added to it."""
+    first, *later = (session.command for session in recorded("reference").provenance.sessions)
+    block = "```bash\n" + shlex.join(first).replace(" --set ", " \\\n  --set ") + "\n```\n"
+    added = [f"`{' '.join(word for word in command if word not in first)}`" for command in later]
+    return block + (f"\nLater sessions added {', then '.join(added)}.\n" if added else "")
+
+
+def _figures() -> str:
+    scored = tested()
+    columns = [f"{name}: {whose}" for name in scored for whose in ("network", "answers")]
     rows = []
     for words, part, metric in NETWORK_AND_ANSWERS:
         cells = []
-        for scores in tested.values():
+        for scores in scored.values():
             assert scores.answers is not None
             cells += [_estimate(_of(scores, part, metric)), _estimate(_of(scores.answers, part, metric))]
         rows.append([words, *cells])
     for words, promise in ANSWERS:
         cells = []
-        for scores in tested.values():
+        for scores in scored.values():
             assert scores.answers is not None
             cells += ["–", _estimate(scores.answers.estimates[promise])]
         rows.append([words, *cells])
@@ -161,6 +184,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "command": training_command,
     "figures": _figures,
     "sources": _sources,
     "own_parts": lambda: _parts("subgroups_cross_validated.json"),

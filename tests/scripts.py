@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
+sys.path.append(str(SCRIPTS))
 
 
 def script(name: str) -> ModuleType:
-    """A module of its own for every call; its dataclasses find it by its name."""
+    """A module of its own for every call; its dataclasses find it by its name, and it finds its neighbours."""
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -17,8 +17,9 @@ from bustle.cli.main import main
 from bustle.core.run_layout import RunLayout
 from bustle.core.run_provenance import read_run_provenance
 from bustle.data.phantom.dataset import write_phantom_set
+from bustle.data.readers import breast
 from bustle.evaluation.result_files import read_run, read_track
-from bustle.experiments.export import export_run
+from bustle.experiments.export import export_run, terms_of
 from bustle.export import package as export_package
 from bustle.export.model_card import model_card
 from bustle.export.package import KnownOfRun
@@ -113,6 +114,12 @@ def test_a_run_that_remembered_no_images_tells_of_its_cases_by_their_ids_and_the
     assert told not in model_card(record, name="m.bustle")
 
 
+def test_the_terms_of_a_published_data_set_name_its_article():
+    assert terms_of("breast") == f"CC BY 4.0; cite {breast.DESCRIPTION.citation}"
+    assert terms_of("folder") == "Your data's own"
+    assert terms_of("site-1") is None
+
+
 def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
     card = (package / "MODEL_CARD.md").read_text()
     dice = read(run / "summary.json")["pooled"]["segmentation"]["dice"]
@@ -124,6 +131,8 @@ def test_the_card_has_the_figures_of_both_tracks(run: Path, package: Path):
     assert "random weights" in card
     assert "| source: " in card
     assert "| size of the lesion: small |" in card
+    assert "Not for decisions about a patient" in card
+    assert "bustle grants no licence for these weights" in card
 
 
 def test_a_package_predicts_what_its_run_predicts(run: Path, package: Path, data: Path, tmp_path: Path):
@@ -160,11 +169,13 @@ def test_a_package_is_scored_like_its_run(run: Path, package: Path, data: Path, 
 
 def test_one_fold_as_a_zip_that_keeps_its_training_cases(run: Path, data: Path, tmp_path: Path, capsys):
     out = tmp_path / "fold.zip"
-    assert main(["export", str(run / "fold-1"), "--out", str(out), "--with-cases", f"folder:{data}"]) == 0
+    words = ["--out", str(out), "--licence", "CC BY 4.0", "--with-cases", f"folder:{data}"]
+    assert main(["export", str(run / "fold-1"), *words]) == 0
     said = capsys.readouterr().out
     assert f"1 network, written to {out}" in said
     assert "mask pixels flipped" in said
     record = Package(out).record
+    assert record.licence == "CC BY 4.0"
     assert [track.track for track in record.metrics] == ["strict", "published"]
     assert record.metrics[0].segmentation == read_track(run / "fold-1" / "metrics.json").segmentation
     assert record.metrics[0].folds == ("fold-1",)

@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="store the large weights in half precision: half of the size, computed with as before",
     )
     parser.add_argument(
+        "--licence",
+        metavar="TEXT",
+        help="the licence of the weights, for package.json and the card; default: none is granted",
+    )
+    parser.add_argument(
         "--with-cases",
         nargs="+",
         metavar="SPEC",
@@ -44,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if specs:
         check_specs(specs)
     data = partial(open_sources, specs) if specs else None
-    record = export_run(arguments.run, out, half=arguments.half, training_data=data)
+    record = export_run(arguments.run, out, half=arguments.half, licence=arguments.licence, training_data=data)
     networks = "1 network" if len(record.weights) == 1 else f"the mean of {len(record.weights)} networks"
     print(f"{record.title}: {networks}, written to {out}")
     parity = record.parity

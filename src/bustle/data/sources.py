@@ -26,7 +26,10 @@ _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 
 @dataclass(frozen=True)
 class ReaderDescription:
-    """What the documentation says about a reader. `options` maps each option's name to its meaning."""
+    """What the documentation says about a reader. `options` maps each option's name to its meaning.
+
+    `citation` is that of the published data set, empty for a reader of anybody's data.
+    """
 
     title: str
     layout: str

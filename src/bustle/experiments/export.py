@@ -28,15 +28,21 @@ from bustle.inference.torch_backend import TorchBackend
 
 
 def export_run(
-    model: Path, out: Path, *, half: bool = False, training_data: Callable[[], Collection] | None = None
+    model: Path,
+    out: Path,
+    *,
+    half: bool = False,
+    licence: str | None = None,
+    training_data: Callable[[], Collection] | None = None,
 ) -> PackageRecord:
     """Export a run's finished folds, or one `RUN/fold-K`, to the package `out`. Raises `InputError`.
 
-    With `half` the large weights are rounded to half precision. With `training_data` the package keeps the class, the
+    With `half` the large weights are rounded to half precision. `licence` is that of the weights; without it none is
+    granted. With `training_data` the package keeps the class, the
     data set's name and an embedding of every one of these cases that trained or chose the networks.
     """
     from bustle.experiments.embedded_cases import embedded_cases
-    from bustle.export.package import KnownOfRun, check_export, write_package
+    from bustle.export.package import NO_LICENCE, KnownOfRun, check_export, write_package
 
     opened = named_run(model).opened()
     folds, run = opened.finished_folds(), opened.run
@@ -64,6 +70,7 @@ def export_run(
         ),
         untrained=untrained,
         half=half,
+        licence=licence or NO_LICENCE,
     )
 
 
@@ -76,16 +83,19 @@ def _training(run: RunLayout, *, recipe: Recipe, folds: Sequence[FoldLayout]) ->
         starting_weights=record.init,
         encoder_weights=None if weights is None else word_in_results(weights),
         data={
-            source: TrainingSource(cases=facts.cases, sha256=facts.sha256, licence=_licence(source))
+            source: TrainingSource(cases=facts.cases, sha256=facts.sha256, licence=terms_of(source))
             for source, facts in record.data.items()
         },
         taught=taught_by(record.taught, numbers=[fold.number for fold in folds]),
     )
 
 
-def _licence(source: str) -> str | None:
-    """What the source's reader says; None for a source that was given a name of its own."""
-    return reader_module(source).DESCRIPTION.licence if source in reader_ids() else None
+def terms_of(source: str) -> str | None:
+    """The licence, and what to cite, as the source's reader says; None for a source that has a name of its own."""
+    if source not in reader_ids():
+        return None
+    description = reader_module(source).DESCRIPTION
+    return f"{description.licence}; cite {description.citation}" if description.citation else description.licence
 
 
 def _subgroups(folds: Sequence[FoldLayout], *, recipe: Recipe) -> tuple[Subgroup, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bustle.core.data_section import PatchData
 from bustle.core.recipe import load_protocol
@@ -19,9 +19,15 @@ from bustle.report.wording import NOTHING, interval, short_figure, with_unit
 
 
 def model_card(record: PackageRecord, *, name: str) -> str:
-    """The card in Markdown, in which no text of a recipe is markup; `name` is the package's own."""
-    sections = {
+    """The card in Markdown of what the package itself knows; `name` is its own."""
+    return card_of(record, card_sections(record, name=name))
+
+
+def card_sections(record: PackageRecord, *, name: str) -> dict[str, str]:
+    """The card's sections by their titles."""
+    return {
         "What it does": _purpose(record),
+        "Intended use": _intended_use(record),
         "Use": f"```bash\nbustle predict scans/ --model {name} --out predictions\n```",
         "Training": _training(record),
         "Figures": _figures(record),
@@ -31,6 +37,10 @@ def model_card(record: PackageRecord, *, name: str) -> str:
         "Export": _export(record),
         "Licence": record.licence,
     }
+
+
+def card_of(record: PackageRecord, sections: Mapping[str, str]) -> str:
+    """A card of these sections, in which no text of a recipe is markup."""
     head = (
         f"# {record.title}\n\n**Research software, not a medical device. It must not decide about a patient.**\n\n"
         f"Recipe `{record.recipe}`, network `{record.network}`, {_networks(record)}.\n"
@@ -64,6 +74,24 @@ def _purpose(record: PackageRecord) -> str:
     how = "stretched" if section.resize == "stretch" else "scaled and padded"
     views = "" if record.views.is_single else f", by the mean over views ({record.views.in_words()})"
     return f"From a 2D breast ultrasound image, {how} to {size} pixels{views}: {answers}."
+
+
+def _intended_use(record: PackageRecord) -> str:
+    if isinstance(record.preprocessing, PatchData):
+        images, others = "volumes of automated breast ultrasound", "other organs, or single images"
+    else:
+        images, others = (
+            "2D B-mode images of breast lesions",
+            "other organs, Doppler, elastography or photos of a screen",
+        )
+    return (
+        f"- For research, teaching and tests of methods on {images}, by people who can judge the image themselves; "
+        "and as a start for models of one's own.\n"
+        "- Not for decisions about a patient: no diagnosis, triage or screening, and no reading without a person. "
+        f"Not for {others}.\n"
+        "- In a hospital or on a device that the training data lack, test it on local cases first "
+        "(`bustle evaluate`, `bustle accept`)."
+    )
 
 
 def _training(record: PackageRecord) -> str:
@@ -113,7 +141,7 @@ def _figures(record: PackageRecord) -> str:
     text = "Every network was scored on the test cases of its own fold, none of which it was trained on."
     if len(record.weights) > 1:
         text += " The mean of the networks, which this package gives, was not scored itself."
-    tables = [*map(_track_table, record.metrics), *([_subgroups(record.subgroups)] if record.subgroups else [])]
+    tables = [*map(_track_table, record.metrics), *([subgroup_table(record.subgroups)] if record.subgroups else [])]
     return "\n\n".join([text, *tables])
 
 
@@ -183,8 +211,8 @@ def _track_table(figures: ReleasedFigures) -> str:
     return "\n".join(lines)
 
 
-def _subgroups(groups: Sequence[Subgroup]) -> str:
-    """The same few figures of parts of the test cases; none where a part is too small."""
+def subgroup_table(groups: Sequence[Subgroup]) -> str:
+    """A few figures of parts of the test cases; none where a part is too small."""
     lines = [
         "Parts of the test cases, 95 % intervals in brackets; a dash where a part has too few cases.",
         "",

@@ -50,7 +50,7 @@ from bustle.models.weight_file import write_weights
 LARGEST_GRAPH = 2**31 - 2**24
 """Bytes of weights that a file of ONNX can hold (2 GiB), less room for the graph itself."""
 
-LICENCE = (
+NO_LICENCE = (
     "bustle grants no licence for these weights: whoever trained them decides, within the terms of the training data "
     "and of the weights that the training started from."
 )
@@ -80,12 +80,14 @@ def write_package(
     known: KnownOfRun,
     untrained: Collection[Head] = (),
     half: bool = False,
+    licence: str = NO_LICENCE,
 ) -> PackageRecord:
     """Write the networks of `weights` (`fold-K/*.safetensors`) as one package: a zip if `out` ends so, else a folder.
 
-    With `half` the large weights are rounded to half precision; what `untrained` heads answer is left out. Nothing is
-    left behind where something fails. Raises `InputError` for a network that cannot be exported, an `out` that exists
-    or that another command is writing, and a graph that differs from its networks.
+    With `half` the large weights are rounded to half precision; what `untrained` heads answer is left out. `licence`
+    is that of the weights. Nothing is left behind where something fails. Raises `InputError` for a network that
+    cannot be exported, an `out` that exists or that another command is writing, and a graph that differs from its
+    networks.
     """
     resolved = zoo.resolve(recipe)
     meaning = None if "mask" in untrained else resolved.mask_meaning
@@ -113,6 +115,7 @@ def write_package(
             meaning=meaning,
             graph=graph,
             half=half,
+            licence=licence,
             folder=folder,
         )
         write_json(folder / RECORD, sealed(to_mapping(unchecked)))
@@ -137,6 +140,7 @@ def _unchecked_record(
     meaning: MaskMeaning | None,
     graph: tuple[TensorRecord, tuple[TensorRecord, ...]],
     half: bool,
+    licence: str,
     folder: Path,
 ) -> PackageRecord:
     """The record of the files that stand in `folder`, whose `graph` has this input and these outputs.
@@ -165,7 +169,7 @@ def _unchecked_record(
         seen_cases=known.seen_cases,
         seen_images=known.seen_images,
         training_cases=None if known.embedded is None else known.embedded.cases,
-        licence=LICENCE,
+        licence=licence,
         versions=versions(),
         half=half,
         files={name: sha256_of_file(folder / name) for name in (MODEL, WEIGHTS) if (folder / name).exists()},

@@ -27,7 +27,7 @@ Classes come from the reader's BI-RADS category: 1 is normal, 2 and 3 are benign
 outline alone is known. A rejected answer has no outline.
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="`bustle serve`: correct and sign cases",
     options={},
 )

@@ -47,7 +47,7 @@ train/ and test/:
 It says what it understood, and refuses what could be meant in two ways.
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="Give the path of what you have",
     options={"labels": OPTION, **OTHER_SIZES},
 )

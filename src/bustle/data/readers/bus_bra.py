@@ -27,7 +27,7 @@ bus_data.csv       ID, Case, Histology, Pathology, BIRADS, Device, Width, Height
 5-fold-cv.csv      ID, kFold, …   (needed for folds=official)
 10-fold-cv.csv     ID, kFold, …   (needed for folds=official10)
 """,
-    licence="The LICENSE.txt that comes with the data set (CC BY 4.0 on its Zenodo page); cite it",
+    licence="The LICENSE.txt that comes with the data set (CC BY 4.0 on its Zenodo page)",
     citation=(
         "Gómez-Flores W, Gregorio-Calas MJ, Coelho de Albuquerque Pereira W. BUS-BRA: A breast ultrasound dataset "
         "for assessing computer-aided diagnosis systems. Medical Physics 51, 3110-3123 (2024). doi:10.1002/mp.16812"

@@ -31,7 +31,7 @@ images/ALWI_000.png     the part before _ is the patient
 masks/ALWI_000.png      black normal, green benign, red malignant
 INFO.csv                Image; Label; … (separated by semicolons)
 """,
-    licence="The licence on the data set's page; cite it",
+    licence="The licence on the data set's page",
     citation=(
         "Vallez N, Bueno G, Deniz O, Rienda MA, Pastor C. BUS-UCLM: Breast ultrasound lesion segmentation dataset. "
         "Scientific Data 12, 242 (2025). doi:10.1038/s41597-025-04562-3"

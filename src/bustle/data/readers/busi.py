@@ -27,7 +27,7 @@ Dataset_BUSI_with_GT/             (this folder, or the one that holds it)
   malignant/…
   normal/…                        with empty masks
 """,
-    licence="Published as open research data with its article (CC BY); cite it",
+    licence="Published as open research data with its article (CC BY)",
     citation=(
         "Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. Data in Brief 28, 104863 "
         "(2020). doi:10.1016/j.dib.2019.104863"

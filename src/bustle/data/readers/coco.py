@@ -25,13 +25,13 @@ from bustle.data.sources import ReaderDescription
 from bustle.io.raster import image_size
 
 DESCRIPTION = ReaderDescription(
-    title="COCO JSON",
+    title="COCO JSON (the format of Lin TY et al. Microsoft COCO. ECCV 2014)",
     layout="""
 annotations.json   images (file_name, width, height), annotations (bbox, segmentation), categories
 <file_name>        the images, beside the JSON file or in the folder of images=
 """,
     licence="Your data's own",
-    citation="Your data's own; the format: Lin TY et al. Microsoft COCO. ECCV 2014",
+    citation="",
     obtain="Export from an annotation tool (CVAT, Label Studio, Roboflow, …)",
     options={
         "crowds": "`lesions`: annotations with iscrowd count as lesions; default: they are left out, with a finding",

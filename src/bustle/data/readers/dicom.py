@@ -30,7 +30,7 @@ ImagerPixelSpacing does. Doppler, M-mode and colour are left out. A patient is a
 there is none of the study; names and birth dates are never read.
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="Export studies from the archive (PACS) or the scanner; `pip install 'bustle[dicom]'` reads them",
     options={"every": "take every Nth frame of a clip only, from the first on (default 1)"},
 )

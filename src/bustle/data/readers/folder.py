@@ -34,7 +34,7 @@ gland/<stem>.png         optional: non-zero = glandular tissue
 labels.csv               optional (or .tsv, .xlsx, .parquet): case_id,label[,patient_id,spacing_mm], case_id = <stem>
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="Your own data, or `bustle data phantom`, which writes this layout",
     options=OTHER_SIZES,
 )

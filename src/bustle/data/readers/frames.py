@@ -41,7 +41,7 @@ boxes.csv or boxes.parquet, optional, one row per lesion box; frames without a r
   y_start, x_start, y_stop, x_stop    in pixels from 0, stops exclusive
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="Write the tables with a spreadsheet or pandas; `bustle data phantom --cine 8` writes an example",
     options={
         "boxes": "the table of boxes, relative to the first table's folder; default: boxes.csv there, if it exists",

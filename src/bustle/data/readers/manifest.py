@@ -34,7 +34,7 @@ manifest.csv or manifest.parquet, one row per image; paths are relative to the m
   …            any other column is kept as metadata
 """,
     licence="Your data's own",
-    citation="Your data's own",
+    citation="",
     obtain="Write the table with a spreadsheet or pandas",
     options=OTHER_SIZES,
 )
