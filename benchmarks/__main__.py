@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME ...] [--json FILE] [--tiny]`: run this folder's scripts, each against its named peers.
 
-A script offers `run(size) -> list[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is how
-many times faster bustle is, measured side by side in one run.
+A script offers `run(size) -> Iterable[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is
+how many times faster bustle is, measured side by side in one run. FILE has at any time the rows that are done.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[Row] = []
     for name in chosen.names or names():
         script = importlib.import_module(f"benchmarks.{name}")
-        measured = script.run(script.TINY if chosen.tiny else script.FULL)
-        for row in measured:
+        for row in script.run(script.TINY if chosen.tiny else script.FULL):
             print(f"{name}: {row.line()}", flush=True)
-        rows += measured
-    if chosen.json:
-        write_json(chosen.json, to_mapping({"tiny": chosen.tiny, "rows": rows, "provenance": provenance()}))
+            rows.append(row)
+            if chosen.json:
+                write_json(chosen.json, to_mapping({"tiny": chosen.tiny, "rows": rows, "provenance": provenance()}))
 
 
 if __name__ == "__main__":

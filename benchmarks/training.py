@@ -55,10 +55,11 @@ TINY = Size(pairs=1, cases=4, cases_on_gpu=8, batch=2, edge=32, product_edge=64,
 def run(size: Size) -> list[Row]:
     from benchmarks.cached_augmentation import write_pngs
     from bustle.models.device import find_device
-    from bustle.training.fastest_precision import fastest_precision
+    from bustle.training.fastest_form import fastest_form
 
     device = find_device("auto").type
-    precision = fastest_precision(_recipe(size.edge, size.batch, "auto"), device=device).chosen
+    recipe = _recipe(size.edge, size.batch, "auto")
+    precision = fastest_form(recipe, device=device).decide(recipe.training).precision
     cases = size.cases if device == "cpu" else size.cases_on_gpu
     peers, owns = [], []
     with tempfile.TemporaryDirectory() as folder:

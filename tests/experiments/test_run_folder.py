@@ -11,12 +11,12 @@ from bustle.core.claimed_output import claim_folder
 from bustle.core.learning_curve import write_learning_curve
 from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import RunLayout
-from bustle.core.run_provenance import MeasuredPrecision, read_run_provenance
+from bustle.core.run_provenance import MeasuredForm, MeasuredMemoryFormat, MeasuredPrecision, read_run_provenance
 from bustle.experiments.own_outputs import RUN
 from bustle.experiments.run_folder import check_run_folder
 from bustle.models import zoo
 from bustle.models.weight_file import write_weights
-from bustle.training import fastest_precision
+from bustle.training import fastest_form
 from bustle.training import run as training_run
 
 pytestmark = pytest.mark.usefixtures("module_without_plots")
@@ -64,22 +64,26 @@ def test_weights_to_start_from_are_not_removed_before(tmp_path: Path, capsys):
     assert run.fold(0).weights.exists()
 
 
-def test_a_resumed_run_keeps_the_precision_that_its_machine_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    chosen = MeasuredPrecision(chosen="bf16", timed="network", seconds={"fp32": 2.0, "bf16": 1.0})
-    monkeypatch.setattr(fastest_precision, "fastest_precision", lambda recipe, device: chosen)
+def test_a_resumed_run_keeps_the_form_that_its_machine_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    chosen = MeasuredForm(
+        precision=MeasuredPrecision(chosen="bf16", timed="network", seconds={"fp32": 2.0, "bf16": 1.0}),
+        memory_format=MeasuredMemoryFormat(chosen="contiguous", seconds={"channels_last": 2.0, "contiguous": 1.0}),
+    )
+    monkeypatch.setattr(fastest_form, "fastest_form", lambda recipe, device: chosen)
     run = RunLayout(tmp_path / "run")
     words = ["train", str(RECIPE), "--data", "phantom:?cases=8&size=64", "--out", str(run.path), "--holdout", "0.5"]
-    words += ["--set", "training.epochs=1", "training.precision=auto"]
+    words += ["--set", "training.epochs=1", "training.precision=auto", "training.channels_last=auto"]
     assert main(words) == 0
-    assert read_run_provenance(run.provenance).precision == chosen
+    recorded = read_run_provenance(run.provenance)
+    assert (recorded.precision, recorded.memory_format) == (chosen.precision, chosen.memory_format)
     assert load_recipe(str(run.recipe)).training.precision == "auto"
 
-    monkeypatch.setattr(fastest_precision, "fastest_precision", None)  # another machine may be faster otherwise
+    monkeypatch.setattr(fastest_form, "fastest_form", None)  # another machine may be faster otherwise
     used, train_fold = [], training_run.train_fold
     monkeypatch.setattr(
         training_run,
         "train_fold",
-        lambda recipe, **rest: used.append(recipe.training.precision) or train_fold(recipe, **rest),
+        lambda recipe, **rest: used.append(recipe.training) or train_fold(recipe, **rest),
     )
     assert main([*words, "--resume"]) == 0
-    assert used == ["bf16"]
+    assert [(training.precision, training.channels_last) for training in used] == [("bf16", False)]

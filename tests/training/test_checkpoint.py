@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import random
-import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ import pytest
 import torch
 
 from bustle.core.errors import InputError
-from bustle.training import checkpoint_writer
 from bustle.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from bustle.training.checkpoint_writer import CheckpointWriter
 from bustle.training.determinism import random_state, restore_random_state, seed_epoch
 from bustle.training.selection import SelectionState
 
@@ -133,42 +130,3 @@ def test_a_flipped_bit_in_a_tensor_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"last\.ckpt: is not a readable checkpoint"):
         read_checkpoint(path)
-
-
-def test_a_checkpoint_is_written_beside_the_training_as_it_was_when_it_was_handed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    may_write, write = threading.Event(), checkpoint_writer.write_checkpoint
-
-    def slow(path: Path, checkpoint: Checkpoint) -> None:
-        assert may_write.wait(60)
-        write(path, checkpoint)
-
-    monkeypatch.setattr(checkpoint_writer, "write_checkpoint", slow)
-    checkpoint, path = made(), tmp_path / "last.ckpt"
-    weights = checkpoint.network["tensor"]
-    before = weights.clone()
-    with CheckpointWriter(path) as checkpoints:
-        checkpoints.write(checkpoint)
-        weights.zero_()  # the training goes on
-        assert not path.exists()
-        may_write.set()
-    assert torch.equal(read_checkpoint(path).network["tensor"], before)
-
-
-def test_what_writing_beside_the_training_raises_is_raised_there_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, checkpoint: Checkpoint) -> None:
-        raise InputError("no space left on the disk", remedy="free some", path=path)
-
-    monkeypatch.setattr(checkpoint_writer, "write_checkpoint", full)
-    with CheckpointWriter(tmp_path / "last.ckpt") as checkpoints:
-        checkpoints.write(made())
-        with pytest.raises(InputError, match="no space left"):
-            checkpoints.write(made())
-    with (
-        pytest.raises(InputError, match="no space left"),
-        CheckpointWriter(tmp_path / "last.ckpt") as checkpoints,
-    ):
-        checkpoints.write(made())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bustle.core.types import Case
 from bustle.data.class_groups import in_class_groups
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold
+from bustle.training.fastest_form import fastest_form
 from bustle.training.learner import Learner
 from bustle.training.run import train_fold
 
@@ -38,7 +40,8 @@ def two_epochs_of(name: str) -> Recipe:
     overrides += [
         f"losses.{place}.weights=random" for place, loss in enumerate(recipe.losses) if loss.name == "lossnet"
     ]
-    return load_recipe(name, overrides=overrides)
+    recipe = load_recipe(name, overrides=overrides)
+    return replace(recipe, training=fastest_form(recipe, device="cpu").decide(recipe.training))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,9 @@ from bustle.core.types import Case
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Fold
 from bustle.losses.build import CombinedLoss, LossValues
-from bustle.training import checkpoint_writer, loop
+from bustle.models.weight_file import read_metadata
+from bustle.training import epoch_writer, loop
+from bustle.training.checkpoint import Checkpoint
 from bustle.training.learner import Learner
 from bustle.training.run import train_fold
 
@@ -103,6 +105,34 @@ def test_patches_of_volumes_are_resumed_exactly(
     )
 
 
+def test_what_was_not_written_of_large_networks_is_trained_again(
+    tiny_recipe: TinyRecipe, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe("training.epochs=4", "training.monitor=loss")
+    straight = train(recipe, tmp_path / "straight")
+    assert straight.best_epoch > 1
+    written = []
+    write = epoch_writer.write_checkpoint
+
+    def counted(path: Path, checkpoint: Checkpoint) -> None:
+        written.append(checkpoint.epoch)
+        write(path, checkpoint)
+
+    monkeypatch.setattr(epoch_writer, "LARGE", 1)
+    monkeypatch.setattr(epoch_writer, "REST", 1e9)
+    monkeypatch.setattr(epoch_writer, "write_checkpoint", counted)
+    assert_same_files(straight.folder, train(recipe, tmp_path / "seldom").folder)
+    assert written == [1, 4]
+
+    with monkeypatch.context() as patch:
+        stop_in_epoch(3, patch)
+        with pytest.raises(RuntimeError, match="stopped"):
+            train(recipe, tmp_path / "stopped")
+    assert read_metadata(tmp_path / "stopped" / "best.safetensors")["epoch"] == "1"
+    assert_same_files(straight.folder, train(recipe, tmp_path / "stopped", resume=True).folder)
+    assert written[2:] == [1, 2, 4]
+
+
 def stop_in_epoch(stopped: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the training end like a killed process: after the first batch of an epoch (from 0), without warning."""
     learn = Learner.train_batch
@@ -121,7 +151,7 @@ def test_a_fold_is_finished_only_when_all_its_files_are_written(
 ) -> None:
     recipe = tiny_recipe("training.epochs=2")
     straight = train(recipe, tmp_path / "straight")
-    for module, name in ((loop, "write_learning_curve"), (checkpoint_writer, "write_checkpoint")):
+    for module, name in ((loop, "write_learning_curve"), (epoch_writer, "write_checkpoint")):
         write = getattr(module, name)
         calls = iter(range(10))
 

@@ -63,7 +63,8 @@ class TrainingSection:
     Dice and AUC, a mapping such as {dice: 0.7, accuracy: 0.3} a weighted mean; both of what is defined. `clear` is
     the part of the images or patches without a lesion in which none is drawn. The `loss` is the sum of the losses
     with the recipe's weights, and better the lower it is. `patience` None = no early stopping. `ema_decay` None = no
-    weight averaging. `precision` auto = bf16 where the machine that begins the run is faster with it, else fp32.
+    weight averaging. `precision` auto = bf16 where the machine that begins the run is faster with it, else fp32;
+    `channels_last` auto = false where it is faster without.
     `balance`: how evenly the classes of every source take part in an epoch, which keeps its number
     of cases: 0 = each case once, 1 = every class of every source equally often, however few its cases; a group of n
     cases gets a share that grows with n to the power 1 - balance.
@@ -73,7 +74,7 @@ class TrainingSection:
     epochs: int = 100
     batch_size: int = 16
     precision: Precision = "fp32"
-    channels_last: bool = True
+    channels_last: bool | Literal["auto"] = True
     clip_gradient_norm: float | None = None
     ema_decay: float | None = None
     monitor: Mapping[str, float] | Monitor = "score"  # in this order: a misspelt name is told the known ones

@@ -103,7 +103,7 @@ class TrainingFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The state after the last finished epoch."""
+        """The state after the last epoch that was written."""
         return self.path / "checkpoints" / "last.ckpt"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
 from bustle.core.network import Head
 from bustle.core.provenance import Provenance
+from bustle.core.recipe import TrainingSection
 from bustle.core.run_layout import FoldLayout, RunLayout
 
 
@@ -88,17 +89,38 @@ class MeasuredPrecision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunProvenance:
+class MeasuredMemoryFormat:
+    """What `training.channels_last: auto` stands for; `seconds` are those of a training step, by memory format."""
+
+    chosen: Literal["channels_last", "contiguous"]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredForm:
+    """What the machine that began a training is fastest with, as far as its recipe says `auto`; else None."""
+
+    precision: MeasuredPrecision | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    memory_format: MeasuredMemoryFormat | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+
+    def decide(self, training: TrainingSection) -> TrainingSection:
+        """The section with what was measured in the place of every `auto`."""
+        if self.precision is not None and training.precision == "auto":
+            training = replace(training, precision=self.precision.chosen)
+        if self.memory_format is not None and training.channels_last == "auto":
+            training = replace(training, channels_last=self.memory_format.chosen == "channels_last")
+        return training
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProvenance(MeasuredForm):
     """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing.
 
     `taught` is empty in runs from before it was counted.
-
-    `precision` is there where the recipe left the choice to the machine.
     """
 
     data: Mapping[str, Fingerprint]
     init: StartingWeights | None
-    precision: MeasuredPrecision | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     untrained: tuple[UntrainedHead, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     taught: tuple[TaughtCases, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     sessions: tuple[Session, ...]

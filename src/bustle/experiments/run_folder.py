@@ -20,7 +20,7 @@ from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import RunLayout, is_training_folder
 from bustle.core.run_provenance import (
     Fingerprint,
-    MeasuredPrecision,
+    MeasuredForm,
     RunProvenance,
     Session,
     StartingWeights,
@@ -95,7 +95,7 @@ class RunFolder:
         init: Path | None,
         untrained: Sequence[UntrainedHead] = (),
         taught: Sequence[TaughtCases] = (),
-        precision: MeasuredPrecision | None = None,
+        form: MeasuredForm = MeasuredForm(),  # noqa: B008  (it holds nothing)
     ) -> RunFolder:
         layout = RunLayout(path)
         save_recipe(recipe, layout.recipe)
@@ -104,7 +104,8 @@ class RunFolder:
         record = RunProvenance(
             data=fingerprints,
             init=_starting_weights(init),
-            precision=precision,
+            precision=form.precision,
+            memory_format=form.memory_format,
             untrained=tuple(untrained),
             taught=tuple(taught),
             sessions=(),
@@ -112,9 +113,9 @@ class RunFolder:
         return cls(path, record)
 
     @property
-    def precision(self) -> MeasuredPrecision | None:
-        """What `training.precision: auto` stands for in this run."""
-        return self._earlier.precision
+    def form(self) -> MeasuredForm:
+        """What `auto` stands for in this run."""
+        return self._earlier
 
     @classmethod
     def reopen(

@@ -11,7 +11,7 @@ from bustle.core.files import remove_file
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
-from bustle.core.run_provenance import MeasuredPrecision, UntrainedHead
+from bustle.core.run_provenance import MeasuredForm, UntrainedHead
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case, Collection
 from bustle.data.prepared.cache import CaseCache
@@ -92,7 +92,7 @@ def run_training(
             out=out,
             device=device,
             init=init,
-            precision=run.precision,
+            form=run.form,
             resume=reopening,
             refit=refit,
             devices=devices,
@@ -118,12 +118,12 @@ def _created(
     claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, untrained: Sequence[UntrainedHead], device: str
 ) -> RunFolder:
     """A new run's folder; what an earlier one left there goes only when all is known to be right."""
-    from bustle.training.fastest_precision import fastest_precision
+    from bustle.training.fastest_form import fastest_form
 
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
     claim.refuse_inputs(_starting_files(recipe, init=init))
     images = sketches_of(planned.cases)
-    precision = fastest_precision(recipe, device=device) if recipe.training.precision == "auto" else None
+    form = fastest_form(recipe, device=device)
     claim.begin(clear=True)
     return RunFolder.create(
         claim.path,
@@ -134,7 +134,7 @@ def _created(
         init=init,
         untrained=untrained,
         taught=taught_cases(planned),
-        precision=precision,
+        form=form,
     )
 
 
@@ -201,13 +201,13 @@ class _Folds:
         out: Path,
         device: str,
         init: Path | None,
-        precision: MeasuredPrecision | None,
+        form: MeasuredForm,
         resume: bool,
         refit: bool,
         devices: int,
     ):
         self.recipe = planned.recipe
-        self.precision = planned.recipe.training.precision if precision is None else precision.chosen
+        self.form = form
         self.cases = planned.cases
         self.by_id = {case.case_id: case for case in planned.cases}
         self.splits = planned.splits
@@ -232,7 +232,7 @@ class _Folds:
         if self.resume and folder.is_finished and not folder.has_epoch:
             return  # its checkpoint was taken away, which only a training needs that goes on
         seed = self.recipe.training.seed + number
-        training = dataclasses.replace(self.recipe.training, seed=seed, precision=self.precision)
+        training = dataclasses.replace(self.form.decide(self.recipe.training), seed=seed)
         train_fold(
             dataclasses.replace(self.recipe, training=training),
             cases=self.cases,

@@ -13,7 +13,6 @@ from bustle.core.recipe import Recipe
 from bustle.data.prepared.cache import CaseCache
 from bustle.losses.build import build_loss
 from bustle.models import zoo
-from bustle.models.device import channels_last_format
 from bustle.models.weights import load_model_weights
 from bustle.training.batch_sources import batch_sources
 from bustle.training.batches import positions_of
@@ -21,6 +20,7 @@ from bustle.training.determinism import seed_epoch
 from bustle.training.learner import Learner
 from bustle.training.location_labels import LocationLabels
 from bustle.training.loss_setting import loss_setting
+from bustle.training.memory_format import memory_format
 from bustle.training.optimisation import build_optimizer
 from bustle.training.processes import ALONE, Share
 
@@ -62,9 +62,7 @@ def build_learner(
     network = resolved.build(encoder_weights=None if whole or resuming else resolved.encoder_weights)
     if init and not resuming:
         load_model_weights(network, init, parts=takes)
-    network = network.to(device)
-    if training.channels_last:
-        network = network.to(memory_format=channels_last_format(2 + resolved.spec.dims))
+    network = network.to(device).to(memory_format=memory_format(training, ndim=2 + resolved.spec.dims))  # pyright: ignore
     loss = build_loss(recipe, setting=loss_setting(resolved, labels=cache.labels[train_positions])).to(device)
     batches = batch_sources(
         recipe, cache=cache, locations=locations, train=train_positions, val=val_positions, device=device, share=share

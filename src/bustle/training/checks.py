@@ -46,8 +46,9 @@ def check_recipe(recipe: Recipe) -> None:
     for number, stage in enumerate(stages_of(recipe, folder=Path())):
         _check_stage(stage.recipe, network=network)
         _check_taken(stage, first=number == 0, parts=[name for name, _ in built.network.named_modules() if name])
-        if stage.recipe.training.precision == "auto" != recipe.training.precision:
-            raise InputError(f"stage {stage.name} has training.precision auto", remedy="set it for all stages")
+        for key in ("precision", "channels_last"):
+            if getattr(stage.recipe.training, key) == "auto" != getattr(recipe.training, key):
+                raise InputError(f"stage {stage.name} has training.{key} auto", remedy="set it for all stages")
 
 
 def _check_views(recipe: Recipe, network: Refined) -> None:

@@ -13,13 +13,13 @@ from bustle.core.errors import InputError
 from bustle.core.recipe import Recipe
 from bustle.core.types import Batch
 from bustle.losses.build import CombinedLoss
-from bustle.models.device import channels_last_format
 from bustle.models.refinement import refined
 from bustle.models.zoo import ResolvedNetwork
 from bustle.training.batch_sources import BatchSources
 from bustle.training.checkpoint import LearnerState
 from bustle.training.determinism import seed_epoch
 from bustle.training.loss_watch import NOT_FINITE_REMEDY, LossWatch
+from bustle.training.memory_format import memory_format
 from bustle.training.optimisation import Moment, build_schedule, load_optimizer_state
 from bustle.training.precision import MixedPrecision
 from bustle.training.processes import ALONE, Share
@@ -139,8 +139,8 @@ class Learner:
         return scores
 
     def _in_memory_format(self, batch: Batch) -> Batch:
-        if self.recipe.training.channels_last:
-            batch.image = batch.image.contiguous(memory_format=channels_last_format(batch.image.ndim))
+        wanted = memory_format(self.recipe.training, ndim=batch.image.ndim)
+        batch.image = batch.image.contiguous(memory_format=wanted)
         return batch
 
     def state(self) -> LearnerState:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from bustle.core.errors import TrainingInterruptedError
 from bustle.core.learning_curve import Row, write_learning_curve
 from bustle.core.run_layout import TrainingFolder
-from bustle.models.weight_file import write_weights
 from bustle.training.checkpoint import Checkpoint, other_training
-from bustle.training.checkpoint_writer import CheckpointWriter
 from bustle.training.determinism import random_state, repeatable, restore_random_state
 from bustle.training.epoch_log import TensorBoard
+from bustle.training.epoch_writer import EpochWriter
 from bustle.training.learner import Learner
 from bustle.training.progress_bar import TrainingProgress
 from bustle.training.selection import Selection
@@ -26,10 +27,9 @@ from bustle.training.validation import ValidationScores
 class EpochLoop:
     """Trains `learner` and writes `files`.
 
-    Every epoch writes `best.safetensors` (when it is the best so far), `metrics.csv` and `tensorboard/`, and then
-    `checkpoints/last.ckpt`: an epoch is done when its checkpoint is there. That is written while the next epoch
-    learns, which waits for it before it writes its own files. Whatever moment the process dies at, repeating the
-    epoch after the checkpoint's writes the same files again.
+    Every epoch writes `metrics.csv` and `tensorboard/`, then, while the next one learns, `best.safetensors` (when the
+    best epoch is another) and `checkpoints/last.ckpt`, where they are large not after every epoch (`EpochWriter`).
+    Whatever moment the process dies at, repeating the epochs after the checkpoint's writes the same files again.
     """
 
     learner: Learner
@@ -38,6 +38,9 @@ class EpochLoop:
     epochs: int
     give_up: Callable[[Sequence[Row]], bool] | None = None
     history: list[Row] = field(default_factory=list)
+    _saved_epochs: int = 0
+    _best: Mapping[str, Tensor] | None = None
+    """The best weights so far, until they are written."""
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Bring everything to where the checkpoint left it. Raises `InputError` for that of another training."""
@@ -49,24 +52,25 @@ class EpochLoop:
             raise other_training(self.files.checkpoint, f"{type(error).__name__}: {str(error)[:160]}") from None
         self.selection.state = checkpoint.selection
         self.history = list(checkpoint.history)
+        self._saved_epochs = checkpoint.epoch
 
     def run(self, title: str) -> None:
         """Train the epochs that are left. Raises `TrainingInterruptedError` on Ctrl-C.
 
-        It loses the running epoch only.
+        It loses the running epoch, and those since the last that was written.
         """
         progress = TrainingProgress(title, epochs=self.epochs)
         with (
             self._board() as board,
-            CheckpointWriter(self.files.checkpoint) as checkpoints,
+            EpochWriter(self.files) as writer,
             repeatable(self.learner.device),
         ):
             for epoch in range(len(self.history), self.epochs):
                 try:
-                    finished = self._epoch(epoch, board=board, checkpoints=checkpoints, progress=progress)
+                    finished = self._epoch(epoch, board=board, writer=writer, progress=progress)
                 except KeyboardInterrupt:
                     raise TrainingInterruptedError(
-                        f"training was interrupted in epoch {epoch + 1}; the epochs before it are saved",
+                        f"training was interrupted in epoch {epoch + 1}; epochs saved: {self._saved_epochs}",
                         remedy="go on with the same command and --resume",
                     ) from None
                 if finished:
@@ -83,7 +87,7 @@ class EpochLoop:
             yield board
 
     def _epoch(
-        self, epoch: int, *, board: TensorBoard | None, checkpoints: CheckpointWriter, progress: TrainingProgress
+        self, epoch: int, *, board: TensorBoard | None, writer: EpochWriter, progress: TrainingProgress
     ) -> bool:
         """Train and write one epoch (from 0); True if it is the last one."""
         started = time.monotonic()
@@ -93,19 +97,24 @@ class EpochLoop:
             row = _row(epoch, lr=self.learner.lr, losses=losses, scores=scores, started=started)
             self.history.append(row)
             kept = self.selection.offer(scores)
-            checkpoints.wait()
-            if kept and board is not None:
-                tensors = self.learner.judged_network.state_dict()
-                write_weights(self.files.weights, tensors, metadata={"epoch": str(epoch + 1)})
             if board is not None:
                 write_learning_curve(self.files.history, self.history)
                 board.add(row)
             given_up = self.give_up is not None and self.give_up(self.history)
             finished = len(self.history) == self.epochs or self.selection.exhausted or given_up
             if board is not None:
-                checkpoints.write(self._checkpoint(finished=finished))
+                self._write(writer, kept=kept, finished=finished)
         progress.print_line(row, kept=kept)
         return finished
+
+    def _write(self, writer: EpochWriter, *, kept: bool, finished: bool) -> None:
+        """What is due of this epoch; of the best one a copy stays until then."""
+        weights = self.learner.judged_network.state_dict() if kept else self._best
+        if finished or writer.due:
+            writer.write(self._checkpoint(finished=finished), weights=weights)
+            self._saved_epochs, self._best = len(self.history), None
+        elif kept and weights is not None:
+            self._best = {name: tensor.detach().clone() for name, tensor in weights.items()}
 
     def _checkpoint(self, *, finished: bool) -> Checkpoint:
         return Checkpoint(

@@ -17,7 +17,7 @@ HALF_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class MixedPrecision:
     """Autocast for `bf16` and `fp16`, and for fp16 a loss scale that keeps small gradients above zero.
 
-    With `fp32` both do nothing; `auto` must have been decided (`fastest_precision`). The casts of the weights are not
+    With `fp32` both do nothing; `auto` must have been decided (`fastest_form`). The casts of the weights are not
     cached: a step may update the weights and go on in the same autocast.
     """
 

@@ -19,8 +19,8 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, sha256_of_file, write_json, write_text
 from bustle.core.progress import announce
-from bustle.core.recipe import Precision, Recipe, load_recipe, save_recipe
-from bustle.core.run_provenance import Fingerprint
+from bustle.core.recipe import Recipe, load_recipe, save_recipe
+from bustle.core.run_provenance import Fingerprint, MeasuredForm
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Collection
 from bustle.data.prepared.cache import CaseCache
@@ -51,7 +51,7 @@ class SweepSettings:
     fold: int
     seeds: int
     pruned: bool
-    precision: Precision
+    form: MeasuredForm
     data: dict[str, Fingerprint]
     init_sha256: str | None
 
@@ -61,7 +61,7 @@ _OPTIONS = {
     "fold": "--fold",
     "seeds": "--seeds",
     "pruned": "--no-pruning",
-    "precision": "--set training.precision",
+    "form": "--set training",
     "data": "--data",
     "init_sha256": "--init",
 }
@@ -143,14 +143,14 @@ def run_sweep(
             fold=fold,
             seeds=seeds,
             pruned=prune,
-            precision=_precision(layout, recipe, device=device),
+            form=_form(layout, recipe, device=device),
             data=data_fingerprints(cases),
             init_sha256=None if init is None else sha256_of_file(init),
         )
         _begin(claim, layout, settings, planned)
         training = TrialTraining(
             recipe=recipe,
-            precision=settings.precision,
+            form=settings.form,
             space=space,
             cases=cases,
             fold=replace(parts, test=()),
@@ -189,15 +189,11 @@ def _given(layout: SweepLayout, space: Sequence[Dimension], count: int) -> dict[
     return dict(zip(left, (values for values in combinations(space) if values not in begun.values()), strict=False))
 
 
-def _precision(layout: SweepLayout, recipe: Recipe, *, device: str) -> Precision:
-    """The recipe's; for `auto` what the machine that began the sweep is faster with."""
-    from bustle.training.fastest_precision import fastest_precision
+def _form(layout: SweepLayout, recipe: Recipe, *, device: str) -> MeasuredForm:
+    """That of the machine that began the sweep."""
+    from bustle.training.fastest_form import fastest_form
 
-    if recipe.training.precision != "auto":
-        return recipe.training.precision
-    if layout.settings.exists():
-        return _settings(layout).precision
-    return fastest_precision(recipe, device=device).chosen
+    return _settings(layout).form if layout.settings.exists() else fastest_form(recipe, device=device)
 
 
 def _settings(layout: SweepLayout) -> SweepSettings:

@@ -13,8 +13,9 @@ from bustle.core.file_lock import one_at_a_time
 from bustle.core.files import remove_file
 from bustle.core.learning_curve import Row
 from bustle.core.progress import announce
-from bustle.core.recipe import Precision, Protocol, Recipe
+from bustle.core.recipe import Protocol, Recipe
 from bustle.core.run_layout import TrainingFolder
+from bustle.core.run_provenance import MeasuredForm
 from bustle.core.types import Case
 from bustle.data.splits.splits import Fold
 from bustle.experiments.sweep.proposals import is_hopeless, propose
@@ -32,7 +33,7 @@ class TrialTraining:
     """
 
     recipe: Recipe
-    precision: Precision
+    form: MeasuredForm
     space: Sequence[Dimension]
     cases: Sequence[Case]
     fold: Fold
@@ -107,7 +108,7 @@ class TrialTraining:
 
         for seed in range(self.seeds):
             training = recipe.training
-            own = replace(training, seed=training.seed + self.number + seed, precision=self.precision)
+            own = replace(self.form.decide(training), seed=training.seed + self.number + seed)
             trained = train_fold(
                 replace(recipe, training=own),
                 cases=self.cases,
