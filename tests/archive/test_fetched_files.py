@@ -1,4 +1,4 @@
-"""Files from an address: what is too large, too slow or never ends is told, one row each, and holds nothing up."""
+"""Files from an address are what they are on a disk; what is too large, too slow or never ends holds nothing up."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import pytest
 from tests.conftest import network_uses
+from tests.inference.hand_made_package import scene, write_package
+from tests.io.dicom.made_ultrasound import write_ultrasound
 
 from bustle.archive.contents import ContentsOfPart
 from bustle.archive.layout import ArchiveLayout
 from bustle.archive.listed import ListedPart
+from bustle.archive.predict_archive import predict_archive
 from bustle.archive.tables import read_rows
 from bustle.core.files import sha256_of_file
+from bustle.experiments.engines.engine import LocalEngine
+from bustle.inference.predictor import Predictor
 
 GOOD = b"a picture" * 50
 INSTANCE = "studies/1.2/series/1.3/instances/1.4"
@@ -38,15 +44,25 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DICOM file, which the server has, too."""
+    pixels = np.ascontiguousarray(scene(64, 70)[0])
+    return write_ultrasound(tmp_path_factory.mktemp("archive") / "instance.dcm", pixels)
+
+
+@pytest.fixture(scope="module")
+def server(instance: Path) -> Iterator[str]:
     """It answers each address in its own way, until the tests are over."""
-    for slow in ("aiohttp", "dicomweb_client"):  # to import, for the limits of these tests
+    for slow in ("fsspec.implementations.http", "dicomweb_client"):  # to import, for the limits of these tests
         import_module(slow)
     over = Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             kind = self.path.split("/")[1]
+            if kind == "wado":
+                self.answer_as_wado_rs()
+                return
             length = {"good": len(GOOD), "large": 500_000, "silent": 10_000, "refused": 0}.get(kind)
             self.send_response(403 if kind == "refused" else 200)
             self.send_header("Content-Type", "image/png")
@@ -66,6 +82,18 @@ def server() -> Iterator[str]:
                 except OSError:
                     return
                 over.wait(0.0 if kind == "endless" else 0.05)
+
+        def answer_as_wado_rs(self) -> None:
+            accepted = self.headers["Accept"]
+            found = self.path == f"/wado/{INSTANCE}"
+            assert accepted.startswith('multipart/related; type="application/dicom"'), accepted
+            part = b"--border\r\nContent-Type: application/dicom\r\n\r\n" + instance.read_bytes()
+            body = part + b"\r\n--border--\r\n" if found else b""
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", 'multipart/related; type="application/dicom"; boundary=border')
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *words: object) -> None:
             pass
@@ -110,3 +138,21 @@ def test_a_file_of_the_web_is_fetched_between_two_that_do_not_come(server: str, 
     bad, good = f"{server}/silent/a.png", f"{server}/good/a.png"
     assert [told is None for told in problems([bad, good, bad], tmp_path)] == [False, True, False]
     assert read_rows(ArchiveLayout(tmp_path).contents(0))[1]["sha256"] == sha256_of_file(tmp_path / "good")
+
+
+def test_an_instance_from_dicomweb_is_the_file_that_the_server_holds(
+    server: str, instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bustle.archive.arrival.MOST_SECONDS", 60.0)
+    monkeypatch.setattr("bustle.archive.arrival.MOST_SILENT_SECONDS", 60.0)
+    address = f"dicomweb+{server}/wado/{INSTANCE}"
+    manifest, out = tmp_path / "manifest.csv", tmp_path / "out"
+    manifest.write_text("\n".join(["image", address, f"{address}.5", str(instance)]))
+    package = write_package(tmp_path / "hand.bustle")
+    summary = predict_archive(lambda: Predictor.open(package, device="cpu"), manifest, out, engine=LocalEngine())
+    assert (summary.contents, summary.copies, summary.unread, summary.failed) == (1, 1, 1, 0)
+    first, missing, on_disk = read_rows(ArchiveLayout(out).contents(0))
+    assert first["sha256"] == on_disk["sha256"] == sha256_of_file(instance)
+    assert missing["problem"] == "the server answers 404; check the address and the account"
+    (answer,) = read_rows(ArchiveLayout(out).answers(0))
+    assert (answer["unit"], answer["row_spacing_mm"]) == ("mm", 0.08)

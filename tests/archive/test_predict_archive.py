@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,15 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 from tests.inference.hand_made_package import scene, write_package
 from tests.io.made_videos import write_video
 
-from bustle.archive.answers import AnsweredPart
-from bustle.archive.predict_archive import ArchiveSummary, predict_archive
+from bustle.archive.answers import AnsweredPart, AnswersOfPart
+from bustle.archive.contents import ContentsOfPart
+from bustle.archive.listed import ListedPart
+from bustle.archive.predict_archive import ArchiveSummary, parts_for, predict_archive
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.experiments.engines.engine import LocalEngine, Shown
@@ -172,6 +177,72 @@ def test_a_file_in_a_bucket_is_fetched(predictor: Predictor, tmp_path: Path):
         file.write(as_png(scene(64, 70)))
     summary, _ = answer(predictor, write_manifest(tmp_path, ["memory://scans/a.png", "memory://scans/b.png"]))
     assert (summary.contents, summary.unread) == (1, 1)
+
+
+def test_a_bucket_without_permission_is_told_and_the_rest_is_answered(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    whole = MemoryFileSystem.get_file
+
+    def get_file(bucket: MemoryFileSystem, name: str, *given: Any, **named: Any) -> None:
+        if name.startswith("/closed/"):
+            raise PermissionError("Forbidden")
+        whole(bucket, name, *given, **named)
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
+    for bucket in ("closed", "open"):
+        with fsspec.open(f"memory://{bucket}/a.png", "wb") as file:
+            file.write(as_png(scene(64, 70)))
+    manifest = write_manifest(tmp_path, ["memory://closed/a.png", "memory://open/a.png"])
+    words = ["--model", str(predictor.path), "--out", str(tmp_path / "out")]
+    assert main(["predict", f"manifest:{manifest}", *words]) == 2
+    assert "1 of 1 contents of 2 files predicted" in capsys.readouterr().out
+    problem = "the bucket does not allow reading; give this account the permission"
+    assert [row["problem"] for row in rows_of(tmp_path, "contents")] == [problem, None]
+    assert rows_of(tmp_path)[0]["decision"] is not None
+
+
+@pytest.mark.parametrize(
+    ("place", "package", "remedy"),
+    [
+        ("s3://scans/a.png", "s3fs", "pip install 'bustle[s3]'"),
+        ("zip://a.png::s3://scans/a.zip", "s3fs", "pip install 'bustle[s3]'"),
+        ("https://server/a.png", "fsspec", "pip install 'bustle[s3]'"),
+        ("dicomweb+https://server/studies/1", "dicomweb_client", "pip install 'bustle[node]'"),
+        ("gs://scans/a.png", "gcsfs", "install gcsfs"),
+    ],
+)
+def test_a_missing_package_is_told_before_anything_is_fetched(
+    predictor: Predictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    package: str,
+    remedy: str,
+):
+    manifest = write_manifest(tmp_path, [*write_images(tmp_path, [64]), place])
+    words = ["predict", f"manifest:{manifest}", "--model", str(predictor.path), "--out", str(tmp_path / "out")]
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert remedy in line
+    assert not (tmp_path / "out").exists()
+    for work, part in (
+        (ContentsOfPart(tmp_path / "out", tmp_path), ListedPart(0, (place,))),
+        (AnswersOfPart(tmp_path / "out", tmp_path, predictor), AnsweredPart(0, (("0" * 64, place),))),
+    ):
+        with pytest.raises(InputError, match=re.escape(remedy)):  # on another machine of a cluster
+            work(part)
+
+
+@pytest.mark.parametrize(
+    ("contents", "parts"),
+    [(0, 1), (640, 10), (200_000, 3_125), (1_000_000, 4_096), (10_000_000, 25_000), (100_000_000, 250_000)],
+)
+def test_a_part_is_at_most_a_minutes_work(contents: int, parts: int):
+    assert parts_for(contents) == parts
+    assert contents <= 400 * parts
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import network_uses
 from tests.services.fresh_environment import FreshEnvironment
 from tests.services.postgresql import PostgreSQL, running_postgresql
+from tests.services.s3 import running_s3
 
 ROOM = Path(__file__).parent
 ROOT = ROOM.parents[1]
@@ -92,3 +93,10 @@ def fresh_environment(tmp_path: Path) -> FreshEnvironment:
 def postgresql() -> Iterator[PostgreSQL]:
     with running_postgresql() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a storage, in which each test makes buckets of its own."""
+    with running_s3(tmp_path_factory.mktemp("s3") / "environment") as address:
+        yield address

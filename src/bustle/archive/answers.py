@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.archive.layout import ArchiveLayout
-from bustle.archive.places import local_copy, unexpected
+from bustle.archive.places import check_packages, local_copy, unexpected
 from bustle.archive.rows import (
     Kind,
     answers_schema,
@@ -60,6 +60,7 @@ class AnswersOfPart:
     predictor: Predictor
 
     def __call__(self, part: AnsweredPart) -> None:
+        check_packages(place for _, place in part.contents)
         layout = ArchiveLayout(self.out)
         answers, masks = layout.answers(part.number), layout.masks(part.number)
         done = answered_contents(answers)

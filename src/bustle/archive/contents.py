@@ -13,7 +13,7 @@ from typing import Any
 
 from bustle.archive.layout import ArchiveLayout
 from bustle.archive.listed import ListedPart
-from bustle.archive.places import local_copy, unexpected
+from bustle.archive.places import check_packages, local_copy, unexpected
 from bustle.archive.tables import read_rows, read_table, write_table
 from bustle.core.errors import InputError
 from bustle.core.files import remove_file, sha256_of_file
@@ -27,6 +27,7 @@ class ContentsOfPart:
     base: Path
 
     def __call__(self, part: ListedPart) -> None:
+        check_packages(part.places)
         path = ArchiveLayout(self.out).contents(part.number)
         known = _known(path, part.places)
         rows = [known.get(place) or self._row(place) for place in part.places]
@@ -66,8 +67,9 @@ class Contents:
         import pyarrow as pa
 
         all_rows = pa.concat_tables(read_table(layout.contents(part)) for part in range(parts))
-        read = all_rows.filter(all_rows["sha256"].is_valid())
-        return cls(read.select(["sha256", "image"]), all_rows.num_rows - read.num_rows)
+        read = all_rows.filter(all_rows["sha256"].is_valid()).select(["sha256", "image"])
+        large = pa.schema([(name, pa.large_string()) for name in read.column_names])  # millions exceed 2 GB
+        return cls(read.cast(large), all_rows.num_rows - read.num_rows)
 
     def divided(self, parts: int) -> Iterator[tuple[tuple[str, str], ...]]:
         """Digest and first place of every different content, part by part; a content's part depends on it alone."""
@@ -77,9 +79,10 @@ class Contents:
         own = np.fromiter((int(digest[:8], 16) % parts for digest in digests), dtype=np.int64, count=len(digests))
         order = np.argsort(own, kind="stable")
         stops = np.searchsorted(own[order], np.arange(parts), side="right")
+        ordered = self.table.take(order)  # once: each `take` goes through the whole table
         for start, stop in itertools.pairwise([0, *stops.tolist()]):
             places: dict[str, str] = {}
-            for row in self.table.take(order[start:stop]).to_pylist():
+            for row in ordered.slice(start, stop - start).to_pylist():
                 places.setdefault(row["sha256"], row["image"])
             yield tuple(places.items())
 

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.request import url2pathname
 
 from bustle.archive.arrival import MOST_SILENT_SECONDS, Arrival, within_limits
 from bustle.core.errors import InputError
+from bustle.core.extras import missing_package, naming_the_extra
 from bustle.core.files import check_regular, write_error
 from bustle.core.printable import printable
 
@@ -23,6 +25,35 @@ if TYPE_CHECKING:
 
 DICOMWEB = "dicomweb+"
 """Before the address of an instance: `dicomweb+https://server/dicom-web/studies/1.2/series/1.3/instances/1.4`."""
+
+
+def check_packages(places: Iterable[str | None]) -> None:
+    """Raises `InputError` where a package is missing that fetches from one of these places, and all others like it.
+
+    It is asked before anything is fetched, and again where a part is done, which may be on another machine.
+    """
+    links = (link for place in places if place and "://" in place for link in place.split("::"))  # fsspec's chains
+    for scheme in sorted({link.partition("://")[0] for link in links}):
+        with naming_the_extra():
+            if scheme.lower().startswith(DICOMWEB):
+                import_module("dicomweb_client")
+            else:
+                _check_package(scheme)
+
+
+def _check_package(scheme: str) -> None:
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ValueError:
+        return  # a mistake of one row
+    except ImportError as error:
+        cause = error.__cause__
+        told = missing_package(cause) if isinstance(cause, ModuleNotFoundError) else None
+        raise told or InputError(
+            f"files at {scheme}: need another package ({printable(str(error))})", remedy="install it"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -83,10 +114,6 @@ def _fetch_file(place: str, path: Path, arrival: Arrival) -> None:
             raise IsADirectoryError
     except InputError:
         raise
-    except ImportError as error:
-        raise InputError(
-            f"files at {scheme}: need another package ({printable(str(error))})", remedy="install it"
-        ) from None
     except ValueError as error:
         raise InputError(
             f"nothing here reads {scheme}: ({printable(str(error))})", remedy="correct the manifest"

@@ -12,6 +12,7 @@ from bustle.archive.answers import AnsweredPart, AnswersOfPart, answered_content
 from bustle.archive.contents import Contents, ContentsOfPart, is_digested, remove_contents_from
 from bustle.archive.layout import ARCHIVE, ArchiveLayout
 from bustle.archive.listed import ROWS_PER_PART, listed_parts
+from bustle.archive.places import check_packages
 from bustle.archive.tables import read_rows
 from bustle.core.claimed_output import claim_folder
 from bustle.core.config import from_mapping, to_mapping
@@ -22,8 +23,9 @@ from bustle.experiments.engines.engine import Engine, Shown
 from bustle.inference.predictor import Predictor
 
 CONTENTS_PER_PART = 64
-"""Of a small archive: what is lost with a process that dies is at most the work on so many."""
-MOST_PARTS = 4096
+MOST_CONTENTS_PER_PART = 400
+"""What is lost with a process that dies: a minute's work of the reference model on one processor."""
+MANY_PARTS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +67,18 @@ def predict_archive(
     """Answer the files of a manifest into `out`, which every machine of the engine sees under this path.
 
     With `resume` what the same model has answered there stays, also where the manifest has grown since. Raises
-    `InputError` for a manifest that is none, a folder of somebody else, the answers of another model, and a model of
-    volumes.
+    `InputError` for a manifest that is none, places that a missing package reads, a folder of somebody else, the
+    answers of another model, and a model of volumes.
     """
     manifest, out = manifest.absolute(), out.absolute()
     layout = ArchiveLayout(out)
     with claim_folder(out, ARCHIVE) as claim:
         claim.refuse_inputs([manifest])
         claim.refuse_foreign()
-        rows = sum(len(part.places) for part in listed_parts(manifest))
+        rows = 0
+        for part in listed_parts(manifest):
+            check_packages(part.places)
+            rows += len(part.places)
         if not rows:
             raise InputError("has no rows", remedy="list at least one file", path=manifest)
         predictor = open_predictor()
@@ -97,8 +102,7 @@ def predict_archive(
         remove_contents_from(layout, part=content_parts)
         contents = Contents.read(layout, parts=content_parts)
         if before is None:
-            parts = max(1, min(MOST_PARTS, math.ceil(contents.table.num_rows / CONTENTS_PER_PART)))
-            before = ArchiveSettings(parts=parts, provenance=predictor.provenance)
+            before = ArchiveSettings(parts=parts_for(contents.table.num_rows), provenance=predictor.provenance)
             write_json(layout.settings, to_mapping(before))
         engine.run(
             AnswersOfPart(out, manifest.parent, predictor),
@@ -108,6 +112,15 @@ def predict_archive(
         summary = _summary(layout, contents, rows=rows, parts=before.parts, title=predictor.title)
         write_json(layout.summary, to_mapping(summary))
     return summary
+
+
+def parts_for(contents: int) -> int:
+    """How many parts so many contents are divided into.
+
+    Small ones give many processes work; where there are many, larger ones keep the number of files down.
+    """
+    small, large = (math.ceil(contents / size) for size in (CONTENTS_PER_PART, MOST_CONTENTS_PER_PART))
+    return max(1, min(small, MANY_PARTS), large)
 
 
 def _settings(layout: ArchiveLayout, predictor: Predictor) -> ArchiveSettings | None:

@@ -55,7 +55,8 @@ EXTRAS: Mapping[str, Extra] = {
     ),
     "dicom": Extra("DICOM files need", _DICOM),
     "node": Extra(
-        "the node needs", {"dbos": "DBOS", "pynetdicom": "pynetdicom", "dicomweb_client": "dicomweb-client"}
+        "the node and DICOMweb need",
+        {"dbos": "DBOS", "pynetdicom": "pynetdicom", "dicomweb_client": "dicomweb-client"},
     ),
     "app": Extra(
         "the page needs",
@@ -71,7 +72,7 @@ EXTRAS: Mapping[str, Extra] = {
             **_DICOM,
         },
     ),
-    "s3": Extra("other storage needs", {"fsspec": "fsspec", "s3fs": "s3fs"}),
+    "s3": Extra("files beyond this machine need", {"fsspec": "fsspec", "s3fs": "s3fs"}),
     "sso": Extra(
         "signing in with a provider needs", {"authlib": "Authlib", "joserfc": "joserfc", "requests": "Requests"}
     ),
@@ -86,11 +87,19 @@ def naming_the_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        for name, extra in EXTRAS.items():
-            if missing in extra.packages:
-                raise InputError(
-                    f"{extra.purpose} {extra.packages[missing]}, which is not installed",
-                    remedy=f"pip install 'bustle[{name}]'",
-                ) from error
-        raise
+        told = missing_package(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def missing_package(error: ModuleNotFoundError) -> InputError | None:
+    """How to install what is absent; None where no extra does."""
+    missing = (error.name or "").partition(".")[0]
+    for name, extra in EXTRAS.items():
+        if missing in extra.packages:
+            return InputError(
+                f"{extra.purpose} {extra.packages[missing]}, which is not installed",
+                remedy=f"pip install 'bustle[{name}]'",
+            )
+    return None
