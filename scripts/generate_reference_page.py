@@ -123,6 +123,16 @@ def _sources() -> str:
     return _table(["data set", "cases (malignant)", *PARTS.values()], rows)
 
 
+def _painted_marks() -> str:
+    rows = []
+    for row in read_json(REFERENCE / "painted_marks.json")["rows"]:
+        changes = [row.get(name) for name in ("malignant_change", "dice_change", "auc_change")]
+        cells = ["–" if each is None else _interval(each["value"], each["ci95"], sign="+") for each in changes]
+        changed = row["decisions_changed"]
+        rows.append([f"{row['cases']} ({row['n']})", *cells, _interval(changed["value"], changed["ci95"])])
+    return _table(["cases", "P(malignant)", "Dice", "AUC", "another decision"], rows)
+
+
 def _descriptors() -> str:
     rows = []
     for words, name in (("own sources", ""), ("unseen BUS-BRA", "_without_busbra")):
@@ -189,6 +199,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "sources": _sources,
     "own_parts": lambda: _parts("subgroups_cross_validated.json"),
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
+    "painted_marks": _painted_marks,
     "descriptors": _descriptors,
     "local_cases": _local_cases,
     "neighbours": _neighbours,
