@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -16,21 +19,26 @@ from bustle.cli.main import main
 from bustle.cli.reproduce import duration
 from bustle.core.errors import InputError, TrainingInterruptedError
 from bustle.core.recipe import Recipe, save_recipe
+from bustle.core.run_layout import RunLayout
 from bustle.core.types import Case, Collection
-from bustle.experiments.engines.engine import LocalEngine
+from bustle.experiments.engines.engine import LocalEngine, Shown
 from bustle.experiments.reproduction.begun import Begun, begun_runs, write_begun
 from bustle.experiments.reproduction.catalogue import sections
 from bustle.experiments.reproduction.estimate import planned_runs
 from bustle.experiments.reproduction.given_data import GivenData, RowData
 from bustle.experiments.reproduction.items import find_items
+from bustle.experiments.reproduction.parts import Done, Part, do_part
 from bustle.experiments.reproduction.printed_metrics import own_metric
 from bustle.experiments.reproduction.printed_rows import rows_of
 from bustle.experiments.reproduction.record import reproduction_of
-from bustle.experiments.reproduction.reproduce import _Part, _Work, reproduce
+from bustle.experiments.reproduction.reproduce import _Work, reproduce
 from bustle.experiments.reproduction.runs import Settings, all_runs, open_folds
 from bustle.experiments.reproduction.smoke import fewer_cases, small_recipe, smoke_form
 from bustle.io.raster import write_png
 from bustle.report.reproduction_text import reproduction_text
+
+if TYPE_CHECKING:
+    from bustle.experiments.train import Folds
 
 
 @pytest.fixture
@@ -228,18 +236,47 @@ def images(tmp_path: Path) -> str:
     return f"folder:{tmp_path / 'own'}"
 
 
+@dataclass
+class MadeFolds:
+    """What `opened_run` gives, without trainings: a fold that is asked for becomes that of a made-up run."""
+
+    recipe: Recipe
+    out: Path
+    splits: object = None
+
+    failing: ClassVar[str] = ""
+    opened: ClassVar[set[Path]] = set()
+    trained: ClassVar[list[tuple[Path, int]]] = []
+
+    def __call__(self, number: int) -> None:
+        assert self.out in MadeFolds.opened
+        if MadeFolds.failing and MadeFolds.failing in self.out.as_posix():
+            raise InputError("the loss is not finite", remedy="lower it", path=self.out)
+        MadeFolds.trained.append((self.out, number))
+        metrics = RunLayout(self.out).fold(number).main.metrics
+        metrics.parent.mkdir(parents=True)
+        metrics.touch()  # it is scored
+
+    def sum_up(self) -> None:
+        write_run(self.out, folds=[range(12)])
+        save_recipe(self.recipe, RunLayout(self.out).recipe)
+
+
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
-    """The folders and folds that would have been trained; each becomes a made-up run."""
-    done: list[tuple[Path, int]] = []
+    """The folders and folds that would have been trained."""
 
-    def train(recipe: Recipe, *, out: Path, fold: int, load_data: Callable[[], Any], **_: Any) -> None:
-        done.append((out, fold))
-        write_run(out, folds=[range(12)])
-        save_recipe(recipe, out / "recipe.yaml")
+    @contextmanager
+    def opened_run(recipe: Recipe, *, out: Path, load_data: Callable[[], Any], **_: Any) -> Iterator[MadeFolds]:
+        MadeFolds.opened.add(out)
+        yield MadeFolds(recipe, out)
+        MadeFolds.opened.remove(out)
 
-    monkeypatch.setattr("bustle.experiments.train.run_training", train)
-    return done
+    monkeypatch.setattr("bustle.experiments.train.opened_run", opened_run)
+    monkeypatch.setattr(MadeFolds, "failing", "")
+    MadeFolds.opened.clear()
+    MadeFolds.trained.clear()
+    return MadeFolds.trained
 
 
 @pytest.mark.usefixtures("without_plots")
@@ -293,46 +330,78 @@ def test_runs_are_known_by_their_data_and_no_path_of_this_machine_is_told(tmp_pa
     assert "/somewhere" not in (tmp_path / "reproduction.json").read_text()
 
 
-def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+class OtherProcesses:
+    """Takes all tasks before it begins one, does copies of them in another order, and returns copies, as Ray may."""
+
+    def run(self, work: Any, tasks: Iterable[Any], *, shown: Shown, each: Any) -> None:
+        taken = [pickle.dumps(task) for task in tasks]
+        assert len(taken) == shown.total
+        for task in reversed(taken):
+            each(pickle.loads(pickle.dumps(work(pickle.loads(task)))))
+
+
+def test_a_training_that_fails_is_in_the_way_of_its_own_run_alone(
+    tmp_path: Path, trainings: list[tuple[Path, int]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(MadeFolds, "failing", "no-sam-on-phantom/published/seed-1")
+    summed_up: list[Path] = []
+    monkeypatch.setattr(MadeFolds, "sum_up", lambda folds: summed_up.append(folds.out))
+    monkeypatch.setattr(_Work, "write", lambda _: None)
     (item,) = find_items("la_net/table-8")
     given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
-    work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=True), engine=LocalEngine())
-    run = work._runs[0]
-    work._choices[run] = run.split
+    settings = Settings(smoke=True, seeds=(0, 1))
+    runs, obstacles = all_runs([item], given, settings=settings), []
+    assert len(runs) == 4 * 2 * 2  # recipes, tracks and seeds
+    for engine in (LocalEngine(), OtherProcesses()):
+        with ExitStack() as stack:
+            out = tmp_path / type(engine).__name__
+            work = _Work([item], given, out=out, settings=settings, ends=None, stack=stack)
+            engine.run(do_part, work.parts(), shown=Shown("made", "part", len(runs)), each=work.take)
+            assert len(MadeFolds.opened) == 0, "the folders of finished runs are free"
+        obstacles.append(work._obstacles)
+        in_order = [run.layout(out).path for run in runs if run not in work._obstacles]
+        assert [path for path, _ in trainings] == in_order[:: -1 if out.name == "OtherProcesses" else 1]
+        assert summed_up == [path for path, _ in trainings]
+        trainings.clear()
+        summed_up.clear()
+    assert obstacles[0] == obstacles[1]
+    ((run, problem),) = obstacles[0].items()
+    assert (run.recipe, run.track, run.seed) == ("la_net/no-sam", "published", 1)
+    assert problem == "fold 0: seed-1: the loss is not finite; lower it"
 
-    def fail(error: Exception) -> None:
-        def train(*_: Any, **__: Any) -> None:
+
+def test_what_a_part_fails_at_is_told_and_an_interruption_ends_all(busi: str):
+    (item,) = find_items("la_net/table-8")
+    run = all_runs([item], GivenData.of([busi], stand_in=[]), settings=Settings())[0]
+
+    def done(error: BaseException, *, ends: float | None = None) -> Done:
+        def fail(_: int) -> None:
             raise error
 
-        monkeypatch.setattr("bustle.experiments.train.run_training", train)
-        work.do(_Part(run, 0))
+        return do_part(Part(run=run, fold=1, folds=cast("Folds", fail), title="part 1 of 1", ends=ends))
 
-    fail(InputError("the loss is not finite", remedy="lower it", path=tmp_path / "run"))
-    assert work._obstacles == {run: "run: the loss is not finite; lower it"}
-    fail(MemoryError())
-    assert "does not fit into the memory" in work._obstacles[run]
+    assert done(MemoryError()).problem is not None
     with pytest.raises(TrainingInterruptedError):
-        fail(TrainingInterruptedError("training was interrupted", remedy="go on"))
+        done(TrainingInterruptedError("training was interrupted", remedy="go on"))
+    assert done(AssertionError("begun"), ends=time.time()) == Done(run, 1)
 
 
-class SideBySide(LocalEngine):
-    is_parallel = True
-
-
-def test_folds_that_are_trained_side_by_side_are_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("trainings")
+def test_all_folds_of_all_runs_are_parts_at_once(tmp_path: Path):
     (item,) = find_items("la_net/table-8")
-    given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])
-    told = []
-    monkeypatch.setattr("bustle.experiments.train.run_training", lambda *_, **asked: told.append(asked["fold"]))
-    for engine, smoke in [(LocalEngine(), False), (SideBySide(), False), (SideBySide(), True)]:
-        work = _Work([item], given, out=tmp_path / "out", settings=Settings(smoke=smoke), engine=engine)
-        run = work._runs[0]
-        work._choices[run] = run.split
-        work.do(_Part(run, 0))
-    assert told == [0, None, 0]  # a smoke has one fold
+    given, settings = GivenData.of([], stand_in=["phantom:?cases=3&size=64"]), Settings()
+    with ExitStack() as stack:
+        work = _Work([item], given, out=tmp_path / "out", settings=settings, ends=None, stack=stack)
+        parts = list(work.parts())
+        assert len(MadeFolds.opened) == 8
+    assert not MadeFolds.opened
+    runs = all_runs([item], given, settings=settings)
+    assert [(part.run, part.fold) for part in parts] == [
+        (run, fold) for run in runs for fold in range(run.protocol.folds)
+    ]
 
 
-@pytest.mark.usefixtures("without_plots", "trainings")
+@pytest.mark.usefixtures("without_plots")
 def test_data_that_a_row_cannot_be_trained_on_is_its_reason(tmp_path: Path):
     (item,) = find_items("la_net/table-8")
     given = GivenData.of([], stand_in=["phantom:?cases=3&size=64"])

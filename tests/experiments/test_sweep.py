@@ -159,8 +159,6 @@ def test_no_values_are_trained_twice(
 class SideBySide(LocalEngine):
     """Two trials at a time."""
 
-    is_parallel = True
-
     def run(self, work: Callable[[Any], None], tasks: Iterable[Any], *, shown: Shown) -> None:
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(work, tasks))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
@@ -60,14 +61,50 @@ def run_training(
     and every image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a
     full disk and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
-    from bustle.training.checks import check_devices, check_init, check_recipe, choose_device
     from bustle.training.determinism import keeping_random_state
+
+    opening = opened_run(
+        recipe,
+        load_data=load_data,
+        out=out,
+        split=split,
+        fold=fold,
+        resume=resume,
+        refit=refit,
+        device=device,
+        init=init,
+        devices=devices,
+    )
+    with keeping_random_state(), opening as folds:
+        engine.run(folds, folds.numbers, shown=Shown("folds", "fold", len(folds.numbers), have_bars=True))
+        return folds.sum_up()
+
+
+@contextlib.contextmanager
+def opened_run(
+    recipe: Recipe,
+    *,
+    load_data: Callable[[], Collection],
+    out: Path,
+    split: SplitChoice,
+    fold: int | None = None,
+    resume: bool = False,
+    refit: bool = False,
+    device: str = "auto",
+    init: Path | None = None,
+    devices: int = 1,
+) -> Iterator[Folds]:
+    """See `run_training`: everything is checked and the run begun, nothing trained.
+
+    For the block the folder is this process's alone, and that of the processes that it gives a fold each.
+    """
+    from bustle.training.checks import check_devices, check_init, check_recipe, choose_device
 
     check_recipe(recipe)
     choose_device(device, precision=recipe.training.precision)
     check_devices(recipe, device=device, devices=devices)
     rules = both_tracks(split.track, published=split.published_protocol or recipe.protocol)
-    with keeping_random_state(), claim_folder(out, RUN) as claim:
+    with claim_folder(out, RUN) as claim:
         reopening = check_run_folder(claim, resume=resume)
         starting_model, init = init, None if init is None else weights_of(init)
         if init is not None:
@@ -87,21 +124,8 @@ def run_training(
         else:
             run = _created(claim, planned, init=init, untrained=untrained, device=device)
         run.begin_session()
-        work = _Folds(
-            planned,
-            out=out,
-            device=device,
-            init=init,
-            form=run.form,
-            resume=reopening,
-            refit=refit,
-            devices=devices,
-        )
-        engine.run(work, planned.numbers, shown=Shown("folds", "fold", len(planned.numbers), have_bars=True))
-        write_rule_of_mean(RunLayout(out))
-        result = write_run_summary(out, recipe=recipe, rules=rules, cases=work.by_id)
+        yield Folds(planned, out=out, device=device, init=init, form=run.form, refit=refit, devices=devices)
         run.end_session()
-    return result
 
 
 def _with_overlap(planned: PlannedRun, *, init: Path | None) -> PlannedRun:
@@ -191,8 +215,12 @@ def write_rule_of_mean(run: RunLayout) -> None:
         write_decision_rule(run.decision, fit_rule(cases), folds=folds)
 
 
-class _Folds:
-    """The folds of one run, each done as far as it is not done yet. Fold k trains with the recipe's seed + k."""
+class Folds:
+    """The folds of an opened run, the `numbers` of which are asked for; each call does one as far as it is not done.
+
+    Fold k trains with the recipe's seed + k. It can be pickled and called in other processes, which see data and
+    `out` by the same paths.
+    """
 
     def __init__(
         self,
@@ -202,21 +230,20 @@ class _Folds:
         device: str,
         init: Path | None,
         form: MeasuredForm,
-        resume: bool,
         refit: bool,
         devices: int,
     ):
+        self.numbers = planned.numbers
         self.recipe = planned.recipe
         self.form = form
         self.cases = planned.cases
         self.by_id = {case.case_id: case for case in planned.cases}
         self.splits = planned.splits
-        self.out = out
+        self.out = out.absolute()
         self.rules = planned.rules
         self.device = device
         self.init = init
         self.warnings = planned.warnings
-        self.resume = resume
         self.refit = refit
         self.devices = devices
 
@@ -229,7 +256,7 @@ class _Folds:
             remove_file(folder.decision)
             self._finish(folder, fold)
             return
-        if self.resume and folder.is_finished and not folder.has_epoch:
+        if folder.is_finished and not folder.has_epoch:
             return  # its checkpoint was taken away, which only a training needs that goes on
         seed = self.recipe.training.seed + number
         training = dataclasses.replace(self.form.decide(self.recipe.training), seed=seed)
@@ -240,13 +267,18 @@ class _Folds:
             out=folder.path,
             protocol=self.rules.main.protocol,
             device=self.device,
-            resume=self.resume,
+            resume=True,  # also where a process died and another does its fold again
             init=self.init,
             title=f"fold {number}",
             devices=self.devices,
         )
         if not folder.is_scored:
             self._finish(folder, fold)
+
+    def sum_up(self) -> RunResult:
+        """What the run amounts to with the folds that are finished; only in the process that opened it."""
+        write_rule_of_mean(RunLayout(self.out))
+        return write_run_summary(self.out, recipe=self.recipe, rules=self.rules, cases=self.by_id)
 
     def _finish(self, folder: FoldLayout, fold: Fold) -> None:
         predictor = self._deciding(folder, [self.by_id[case_id] for case_id in fold.val])

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from bustle.core.progress import progress
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 class Shown(NamedTuple):
@@ -20,15 +21,18 @@ class Shown(NamedTuple):
 
 
 class Engine(Protocol):
-    @property
-    def is_parallel(self) -> bool:
-        """Whether several tasks are done at a time."""
-        ...
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        shown: Shown,
+        each: Callable[[Result], None] | None = None,
+    ) -> None:
+        """Do `work` once for each task, in any order; `work`, tasks and what it returns can be pickled.
 
-    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
-        """Do `work` once for each task, in any order; `work` and tasks can be pickled.
-
-        A task may be begun again where its process dies. Raises the `InputError` of the first that fails.
+        `each` is called in this process with what `work` returned, as soon as a task is done. A task may be begun
+        again where its process dies. Raises the `InputError` of the first that fails.
         """
         ...
 
@@ -36,10 +40,17 @@ class Engine(Protocol):
 class LocalEngine:
     """One task after another, in this process."""
 
-    is_parallel = False
-
-    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        shown: Shown,
+        each: Callable[[Result], None] | None = None,
+    ) -> None:
         if not shown.have_bars:
             tasks = progress(tasks, description=shown.description, total=shown.total, unit=shown.unit)
         for task in tasks:
-            work(task)
+            result = work(task)
+            if each is not None:
+                each(result)

@@ -18,6 +18,7 @@ from bustle.core.provenance import installed_version
 from bustle.experiments.engines.engine import Shown
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 TASKS_AT_ONCE = 1024
 """So many are handed to Ray together: those of a whole archive would fill the memory of its driver."""
@@ -29,8 +30,6 @@ class RayEngine:
     `workers` processes work at a time, with a processor each, and with `on_gpus` a GPU each where the cluster has
     any; None: as many as it has of them.
     """
-
-    is_parallel = True
 
     def __init__(self, *, address: str | None = None, workers: int | None = None, on_gpus: bool = True):
         self._address = address
@@ -64,13 +63,21 @@ class RayEngine:
 
         ray.shutdown()
 
-    def run(self, work: Callable[[Task], None], tasks: Iterable[Task], *, shown: Shown) -> None:
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        shown: Shown,
+        each: Callable[[Result], None] | None = None,
+    ) -> None:
         """See `Engine.run`. A task whose process or machine dies is done again elsewhere."""
         done = self._done(work, iter(tasks))
-        for _ in progress(done, description=shown.description, total=shown.total, unit=shown.unit):
-            pass
+        for result in progress(done, description=shown.description, total=shown.total, unit=shown.unit):
+            if each is not None:
+                each(pickle.loads(result))  # of this command's own, through Ray
 
-    def _done(self, work: Callable[[Task], None], tasks: Iterator[Task]) -> Iterator[Any]:
+    def _done(self, work: Callable[[Task], Result], tasks: Iterator[Task]) -> Iterator[bytes]:
         import ray
         from ray.data import ActorPoolStrategy, DataContext
         from ray.exceptions import RayError
@@ -95,7 +102,9 @@ class RayEngine:
                 ),
             )
             try:
-                yield from pipeline.iter_rows()
+                # One that is fetched ahead would be told only when the next is done, which may take hours.
+                for batch in pipeline.iter_batches(batch_size=None, prefetch_batches=0):
+                    yield from batch["result"]
             except RayError as error:
                 raise _told(error) from None
 
@@ -160,12 +169,10 @@ class _Worker:
     """A process that holds the model; made once, used for many tasks."""
 
     def __init__(self, work: bytes):
-        self._work: Callable[[Any], None] = pickle.loads(work)  # of this command's own, through Ray
+        self._work: Callable[[Any], Any] = pickle.loads(work)  # of this command's own, through Ray
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bool]]:
-        for task in batch["task"]:
-            self._work(pickle.loads(task))
-        return {"done": [True] * len(batch["task"])}
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
+        return {"result": [pickle.dumps(self._work(pickle.loads(task))) for task in batch["task"]]}
 
 
 def _told(error: BaseException) -> BaseException:

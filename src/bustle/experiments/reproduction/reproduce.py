@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.config import to_mapping
-from bustle.core.errors import InputError, TrainingInterruptedError
+from bustle.core.errors import InputError
 from bustle.core.files import write_json
 from bustle.core.progress import announce
-from bustle.core.tracks import both_tracks
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Splits
 from bustle.evaluation.reproduction import Reproduction
-from bustle.experiments.engines.engine import Engine, LocalEngine
+from bustle.experiments.engines.engine import Engine, LocalEngine, Shown
 from bustle.experiments.own_outputs import REPRODUCTION
-from bustle.experiments.planned_run import SplitChoice, plan_run
 from bustle.experiments.reproduction.begun import begun_runs, write_begun
 from bustle.experiments.reproduction.given_data import GivenData
 from bustle.experiments.reproduction.items import Item
+from bustle.experiments.reproduction.parts import Done, Part, do_part, is_over
 from bustle.experiments.reproduction.record import reproduction_of
 from bustle.experiments.reproduction.roc_rows import rows_of_curves
 from bustle.experiments.reproduction.runs import RowRun, Settings, all_runs, open_folds, runs_of, work_of
 from bustle.experiments.reproduction.smoke import fewer_cases, smoke_form
 from bustle.report.reproduction_page import write_reproduction_page
 from bustle.report.reproduction_text import write_reproduction_text
+
+if TYPE_CHECKING:
+    from bustle.experiments.train import Folds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,28 +55,26 @@ def reproduce(
 ) -> Outcome:
     """Train and score what the items' rows lack and write `PAPER-ITEM.json`, `.html` and `.md` of each into `out`.
 
-    A part is one fold of one run, or all folds of a run where the `engine` trains several side by side; finished ones
-    are kept. The items are written anew after each part. After the part in which `seconds` are reached it stops.
-    Raises `InputError` for a folder with an earlier reproduction without `resume`, and where its runs are of other
-    settings or data.
+    A part is one fold of one run. All open ones go to the `engine` as one list, in the order of the rows; what one
+    fails at is in the way of its run alone. The items are written anew after each part. Once `seconds` are over no
+    other part begins, except the first. Raises `InputError` for a folder with an earlier reproduction without
+    `resume`, and where its runs are of other settings or data.
     """
-    ends = None if seconds is None else time.monotonic() + seconds
-    with claim_folder(out, REPRODUCTION) as claim:
+    from bustle.training.determinism import keeping_random_state
+
+    ends = None if seconds is None else time.time() + seconds
+    with keeping_random_state(), claim_folder(out, REPRODUCTION) as claim, ExitStack() as stack:
         claim.refuse_foreign()
         if not claim.is_empty and not resume:
             remedy = "go on with it with --resume, or choose another --out"
             raise InputError("holds an earlier reproduction", remedy=remedy, path=out)
-        work = _Work(items, given, out=out, settings=settings, engine=engine)
+        work = _Work(items, given, out=out, settings=settings, ends=ends, stack=stack)
         work.begin(claim)
         work.write()
-        part, stopped = work.next_part(), False
-        while part is not None and not stopped:
-            work.do(part)
-            work.write()
-            part = work.next_part()
-            stopped = part is not None and ends is not None and time.monotonic() >= ends
+        shown = Shown("reproduce", "training", work.left(), have_bars=True)
+        engine.run(do_part, work.parts(), shown=shown, each=work.take)
         written = work.write()  # also tells what is in the way of the last parts
-    return Outcome(items=tuple(written), stopped=stopped)
+    return Outcome(items=tuple(written), stopped=is_over(ends) and work.left() > 0)
 
 
 def opened(runs: Sequence[RowRun]) -> dict[tuple[str, ...], Collection]:
@@ -84,27 +86,41 @@ def opened(runs: Sequence[RowRun]) -> dict[tuple[str, ...], Collection]:
     return found
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One fold of one run."""
+@dataclass
+class _Opened:
+    """A run whose folder is ours until `stack` is closed, which it is when all folds `waiting` have come back."""
 
-    run: RowRun
-    fold: int
+    folds: Folds
+    stack: ExitStack
+    waiting: set[int]
 
 
 class _Work:
-    """The parts of all items: which are open, why some cannot be done, and the files that tell of them."""
+    """The parts of all items: which are open, why some cannot be done, and the files that tell of them.
 
-    def __init__(self, items: Sequence[Item], given: GivenData, *, out: Path, settings: Settings, engine: Engine):
-        self._engine = engine
+    Folders of runs that are worked in are claimed until they are done, or `stack` is left.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        given: GivenData,
+        *,
+        out: Path,
+        settings: Settings,
+        ends: float | None,
+        stack: ExitStack,
+    ):
         self._items = items
         self._given = given
         self._out = out
         self._settings = settings
+        self._ends = ends
+        self._stack = stack
         self._runs = all_runs(items, given, settings=settings)
         self._collections = opened(self._runs)
         self._splits: dict[tuple[object, ...], Splits] = {}
-        self._choices: dict[RowRun, SplitChoice] = {}
+        self._opened: dict[RowRun, _Opened] = {}
         self._obstacles: dict[RowRun, str] = {}
         self._finished: set[RowRun] = set()
 
@@ -117,13 +133,21 @@ class _Work:
         claim.begin(clear=False)
         write_begun(self._out, begun)
 
-    def next_part(self) -> _Part | None:
-        """The first one that is open, in the order of the rows."""
+    def parts(self) -> Iterator[Part]:
+        """Those that are open. No other begins of a run that has failed, nor when the time is up."""
+        total = sum(map(self._settings.folds, self._runs))
+        number, ends = total - self.left(), None
         for run in self._runs:
-            for fold in self._open_folds(run):
-                if self._can_be_done(run):
-                    return _Part(run, fold)
-        return None
+            waiting = self._open_folds(run)
+            if not waiting or is_over(ends) or not self._open(run, waiting):
+                continue
+            for fold in waiting:
+                if run in self._obstacles or is_over(ends):
+                    break
+                number += 1
+                title = f"part {number} of {total}: {run.recipe}, {run.track}, seed {run.seed}, fold {fold}"
+                yield Part(run=run, fold=fold, folds=self._opened[run].folds, title=title, ends=ends)
+                ends = self._ends
 
     def _open_folds(self, run: RowRun) -> list[int]:
         if run in self._obstacles or run in self._finished:
@@ -133,24 +157,29 @@ class _Work:
             self._finished.add(run)
         return found
 
-    def _can_be_done(self, run: RowRun) -> bool:
-        """Splits the data, once for all runs with the same rules; what is in the way becomes the rows' reason."""
-        if run in self._choices:
-            return True
-        recipe = self._settings.recipe(run.recipe)
-        rules = both_tracks(run.track, published=run.published_protocol)
-        key = (run.specs, run.track, rules.main.protocol.id, recipe.data.classes, recipe.data.multi_mask)
-        choice = SplitChoice(track=run.track, published_protocol=run.published_protocol, made=self._splits.get(key))
-        try:
-            fold = 0 if self._settings.smoke else None
-            planned = plan_run(recipe, self._collection(run), rules=rules, choice=choice, fold=fold)
-        except InputError as error:
-            self._cannot_go_on(run, error)
-            return False
-        self._splits[key] = planned.splits
-        self._choices[run] = SplitChoice(
-            track=run.track, published_protocol=run.published_protocol, made=planned.splits
+    def _open(self, run: RowRun, waiting: Sequence[int]) -> bool:
+        """Claim and begin it, on the split that all runs with its rules share; what is in the way is told."""
+        from bustle.experiments.train import opened_run
+
+        layout, recipe = run.layout(self._out), self._settings.seeded_recipe(run)
+        rules = (run.specs, run.track, run.protocol.id, recipe.data.classes, recipe.data.multi_mask)
+        opening = opened_run(
+            recipe,
+            load_data=lambda: self._collection(run),
+            out=layout.path,
+            split=replace(run.split, made=self._splits.get(rules)),
+            fold=0 if self._settings.smoke else None,
+            resume=layout.recipe.exists(),
+            device=self._settings.device,
         )
+        stack = self._stack.enter_context(ExitStack())
+        try:
+            folds = stack.enter_context(opening)
+        except InputError as error:
+            self._cannot_go_on(run, error.in_results())
+            return False
+        self._splits[rules] = folds.splits
+        self._opened[run] = _Opened(folds, stack, set(waiting))
         return True
 
     def _collection(self, run: RowRun) -> Collection:
@@ -163,44 +192,28 @@ class _Work:
         limit = smoke_form().training(recipe).cases
         return fewer_cases(Collection(tuple(told), whole.findings), limit=limit)
 
-    def do(self, part: _Part) -> None:
-        """Train and score it; what it fails at is in the way of its run."""
-        from torch import OutOfMemoryError
-
-        from bustle.experiments.train import run_training
-
-        run, layout = part.run, part.run.layout(self._out)
-        recipe = self._settings.seeded_recipe(run)
-        total, left = self._counted()
-        together = self._engine.is_parallel and not self._settings.smoke
-        which = "all open folds" if together else f"fold {part.fold}"
-        announce(f"bustle: part {total - left + 1} of {total}: {run.recipe}, {run.track}, {which}")
+    def take(self, done: Done) -> None:
+        """Sum up its run with it, and write the items."""
+        own, fold = self._opened[done.run], done.run.layout(self._out).fold(done.fold)
+        own.waiting.remove(done.fold)
         try:
-            run_training(
-                recipe,
-                load_data=lambda: self._collection(run),
-                out=layout.path,
-                split=self._choices[run],
-                fold=None if together else part.fold,
-                resume=layout.recipe.exists(),
-                device=self._settings.device,
-                engine=self._engine,
-            )
-        except TrainingInterruptedError:
-            raise
+            if done.problem is not None:
+                self._cannot_go_on(done.run, f"fold {done.fold}: {done.problem}")
+            elif fold.is_scored:
+                own.folds.sum_up()
+            if not own.waiting:
+                own.stack.close()
         except InputError as error:
-            self._cannot_go_on(run, error)
-        except (OutOfMemoryError, MemoryError):
-            problem, remedy = "its training does not fit into the memory", "--set training.batch_size=N with fewer"
-            self._cannot_go_on(run, InputError(problem, remedy=remedy))
+            self._cannot_go_on(done.run, error.in_results())
+        self.write()
 
-    def _cannot_go_on(self, run: RowRun, error: InputError) -> None:
+    def _cannot_go_on(self, run: RowRun, problem: str) -> None:
         """The other runs do: one training that fails leaves its rows without figures, not the table."""
-        self._obstacles[run] = error.in_results()
-        announce(f"bustle: {run.recipe}: {error}")
+        self._obstacles.setdefault(run, problem)
+        announce(f"bustle: {run.recipe}, {run.track}: {problem}")
 
-    def _counted(self) -> tuple[int, int]:
-        return sum(map(self._settings.folds, self._runs)), sum(len(self._open_folds(run)) for run in self._runs)
+    def left(self) -> int:
+        return sum(len(self._open_folds(run)) for run in self._runs)
 
     def write(self) -> list[Reproduction]:
         """All items as far as they are finished."""
