@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -170,6 +172,35 @@ def test_trials_of_a_sweep_run_side_by_side_and_the_best_is_trained_again(cluste
     assert losses(run / "fold-0" / "metrics.csv") == losses(
         SweepLayout(tmp_path / "local").training(best.number, seed=0).history
     )
+
+
+def test_runs_of_a_table_are_trained_side_by_side_to_the_same_figures(cluster: Cluster, tmp_path: Path):
+    words = ["reproduce", "ctg_net/table-5", "--smoke", "--stand-in", "phantom:?cases=24&size=64", "--device", "cpu"]
+    words += ["--set", "training.epochs=1"]
+    assert main([*words, "--out", str(tmp_path / "local")]) == 0
+    assert main([*words, "--out", str(tmp_path / "ray"), "--engine", "ray"]) == 0
+    local, on_ray = (sorted((tmp_path / name).glob("runs/*/*/*/fold-0")) for name in ("local", "ray"))
+    assert len(local) == len(on_ray) == 4  # two recipes, two tracks
+    for one, other in zip(local, on_ray, strict=True):
+        assert one.relative_to(tmp_path / "local") == other.relative_to(tmp_path / "ray")
+        assert losses(other / "metrics.csv") == pytest.approx(losses(one / "metrics.csv"), rel=1e-3)
+    record = json.loads((tmp_path / "ray" / "ctg_net-table-5.json").read_text())
+    assert record["open_parts"] == 0
+    assert all(figure["as_published"] and figure["strict"] for row in record["rows"] for figure in dice(row))
+    assert not overlapping(local)
+    assert overlapping(on_ray)
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def dice(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [figure for figure in row["figures"] if figure["metric"] == "DSC"]
+
+
+def overlapping(folders: list[Path]) -> bool:
+    """Whether two of the folders were written into at the same time."""
+    written = [[file.stat().st_mtime for file in folder.rglob("*") if file.is_file()] for folder in folders]
+    spans = sorted((min(times), max(times)) for times in written)
+    return any(begins < ended for (_, ended), (begins, _) in itertools.pairwise(spans))
 
 
 def losses(history: Path) -> list[float]:
