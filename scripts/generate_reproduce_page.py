@@ -50,8 +50,10 @@ that the paper quotes stand there with the reason. `--smoke` is a small form in 
 one fold, smaller networks, random weights: `configs/smoke.yaml`) that shows that all rows run and says nothing about
 their figures; every cell of a trained figure says so, and none is marked. `--seeds 0 1 2` repeats every training: the
 mean is over folds and repeats, the interval over the repeats, and once all are complete a one-sided t test tells
-whether the paper's own method is better. `--engine ray` trains the folds of a run side by side. Networks start from
-ImageNet's weights, which are fetched; `--set model.encoder_weights=null` leaves them out.
+whether the paper's own method is better. With `--engine ray` all trainings, of every row, track, seed and fold, are
+shared by [the processes of one machine or many](../how-to/archive.md#on-many-machines); those that run when the time
+of `--time-budget` is up are finished. Networks start from ImageNet's weights, which are fetched; `--set
+model.encoder_weights=null` leaves them out.
 
 With one thread on a machine of two cores that others used too, the smoke of `cms_vnet_iter/table-3` took 3 min 44 s
 (96 s of a processor), on BUSI that of `ctg_net/table-3` 3 min 4 s (72 s), of `rmtl_net/table-7` 4 min 5 s (211 s) and

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.files import remove_file
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
 from bustle.core.run_layout import FoldLayout, RunLayout
@@ -93,10 +94,12 @@ def opened_run(
     device: str = "auto",
     init: Path | None = None,
     devices: int = 1,
+    sketches: Mapping[str, ImageSketch] | None = None,
 ) -> Iterator[Folds]:
     """See `run_training`: everything is checked and the run begun, nothing trained.
 
-    For the block the folder is this process's alone, and that of the processes that it gives a fold each.
+    For the block the folder is this process's alone, and that of the processes that it gives a fold each. `sketches`
+    are those that are known of the cases' images.
     """
     from bustle.training.checks import check_devices, check_init, check_recipe, choose_device
 
@@ -122,7 +125,7 @@ def opened_run(
         if reopening:
             run = _reopened(claim, planned, init=init, refit=refit)
         else:
-            run = _created(claim, planned, init=init, untrained=untrained, device=device)
+            run = _created(claim, planned, init=init, untrained=untrained, sketches=sketches or {}, device=device)
         run.begin_session()
         yield Folds(planned, out=out, device=device, init=init, form=run.form, refit=refit, devices=devices)
         run.end_session()
@@ -139,14 +142,20 @@ def _with_overlap(planned: PlannedRun, *, init: Path | None) -> PlannedRun:
 
 
 def _created(
-    claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, untrained: Sequence[UntrainedHead], device: str
+    claim: ClaimedFolder,
+    planned: PlannedRun,
+    *,
+    init: Path | None,
+    untrained: Sequence[UntrainedHead],
+    sketches: Mapping[str, ImageSketch],
+    device: str,
 ) -> RunFolder:
     """A new run's folder; what an earlier one left there goes only when all is known to be right."""
     from bustle.training.fastest_form import fastest_form
 
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
     claim.refuse_inputs(_starting_files(recipe, init=init))
-    images = sketches_of(planned.cases)
+    images = _sketches(planned.cases, known=sketches)
     form = fastest_form(recipe, device=device)
     claim.begin(clear=True)
     return RunFolder.create(
@@ -160,6 +169,11 @@ def _created(
         taught=taught_cases(planned),
         form=form,
     )
+
+
+def _sketches(cases: Sequence[Case], *, known: Mapping[str, ImageSketch]) -> dict[str, ImageSketch]:
+    found = {**known, **sketches_of([case for case in cases if case.case_id not in known])}
+    return {case.case_id: found[case.case_id] for case in cases if case.case_id in found}
 
 
 def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, refit: bool) -> RunFolder:

@@ -13,12 +13,14 @@ from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import write_json
+from bustle.core.image_sketch import ImageSketch
 from bustle.core.progress import announce
 from bustle.core.types import Collection
 from bustle.data.sources import open_sources
 from bustle.data.splits.splits import Splits
 from bustle.evaluation.reproduction import Reproduction
 from bustle.experiments.engines.engine import Engine, LocalEngine, Shown
+from bustle.experiments.known_images import read_known_images
 from bustle.experiments.own_outputs import REPRODUCTION
 from bustle.experiments.reproduction.begun import begun_runs, write_begun
 from bustle.experiments.reproduction.given_data import GivenData
@@ -120,6 +122,7 @@ class _Work:
         self._runs = all_runs(items, given, settings=settings)
         self._collections = opened(self._runs)
         self._splits: dict[tuple[object, ...], Splits] = {}
+        self._sketches: dict[tuple[str, ...], dict[str, ImageSketch]] = {specs: {} for specs in self._collections}
         self._opened: dict[RowRun, _Opened] = {}
         self._obstacles: dict[RowRun, str] = {}
         self._finished: set[RowRun] = set()
@@ -171,10 +174,12 @@ class _Work:
             fold=0 if self._settings.smoke else None,
             resume=layout.recipe.exists(),
             device=self._settings.device,
+            sketches=self._sketches[run.specs],
         )
         stack = self._stack.enter_context(ExitStack())
         try:
             folds = stack.enter_context(opening)
+            self._sketches[run.specs].update(read_known_images(layout.images) or {})
         except InputError as error:
             self._cannot_go_on(run, error.in_results())
             return False
