@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,12 @@ def run(size: Size) -> list[Row]:
                 further.append(Spent(*(max(value, 1e-6) for value in each)))
     waited = {"--help": helps, "first answer": first, "further image": further}
     rows = [
-        Row(goal=f"{what}, {limit:g} s of {kind} time", peer="the limit", ratio=within(limit, waited[what], kind))
+        Row(
+            goal=f"{what}, {limit:g} s of {kind} time",
+            peer="the limit",
+            ratio=within(limit, waited[what], kind),
+            each={"seconds": statistics.median(getattr(spent, kind) for spent in waited[what])},
+        )
         for what, limit in LIMITS.items()
         for kind in Spent._fields
     ]
