@@ -20,8 +20,10 @@ from pyarrow import parquet
 from tests.inference.hand_made_package import scene, write_package
 from tests.io.made_videos import write_video
 
+from bustle.archive import division
 from bustle.archive.answers import AnsweredPart, AnswersOfPart
 from bustle.archive.contents import ContentsOfPart
+from bustle.archive.layout import part_of
 from bustle.archive.listed import ListedPart
 from bustle.archive.predict_archive import ArchiveSummary, parts_for, predict_archive
 from bustle.cli.main import main
@@ -74,8 +76,8 @@ def answer(predictor: Predictor, manifest: Path, *, resume: bool = False) -> tup
     return predict_archive(lambda: predictor, manifest, out, engine=engine, resume=resume), engine.contents
 
 
-def rows_of(folder: Path, kind: str = "answers") -> list[dict[str, Any]]:
-    files = sorted((folder / "out" / kind).glob("part-*.parquet"))
+def rows_of(folder: Path, kind: str = "answers", part: str = "part-*") -> list[dict[str, Any]]:
+    files = sorted((folder / "out" / kind).glob(f"{part}.parquet"))
     return [row for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
 
 
@@ -162,6 +164,46 @@ def test_a_kill_between_parts_costs_only_the_part(
     assert summary.contents == 8
     assert contents == 8 - len(done)
     assert len(rows_of(tmp_path)) == 8
+
+
+def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 2)
+    names = write_images(tmp_path, range(64, 76))
+    answer(predictor, write_manifest(tmp_path, names[:4]))
+    before = {row["sha256"]: row for row in rows_of(tmp_path)}
+    assert parts_of(tmp_path) == 2
+    grown = write_manifest(tmp_path, names)
+    for name in names[:4]:
+        (tmp_path / name).unlink()
+    whole = division.write_table
+
+    def write_table(path: Path, table: Any) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        whole(path, table)
+
+    monkeypatch.setattr(division, "write_table", write_table)
+    for writes in range(3):  # each resume dies later, with what the one before has left
+        left = iter(range(writes))
+        with pytest.raises(KeyboardInterrupt):
+            answer(predictor, grown, resume=True)
+    monkeypatch.setattr(division, "write_table", whole)
+    summary, _ = answer(predictor, grown, resume=True)
+    assert (summary.contents, summary.failed) == (12, 0), "what was answered is not asked again"
+    assert parts_of(tmp_path) == 4
+    for kind in ("answers", "masks"):
+        stored = [
+            (row["sha256"], number) for number in range(4) for row in rows_of(tmp_path, kind, f"part-{number:06d}")
+        ]
+        assert len({sha256 for sha256, _ in stored}) == len(stored) == 12
+        assert all(part_of(sha256, 4) == number for sha256, number in stored)
+    assert before.items() <= {row["sha256"]: row for row in rows_of(tmp_path)}.items()
+
+
+def parts_of(folder: Path) -> int:
+    return json.loads((folder / "out" / "archive.json").read_text())["parts"]
 
 
 def test_answers_of_another_model_are_not_mixed(predictor: Predictor, tmp_path: Path):

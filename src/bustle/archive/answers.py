@@ -21,7 +21,7 @@ from bustle.archive.rows import (
     row_of_problem,
     rows_of_picture,
 )
-from bustle.archive.tables import read_rows, write_table
+from bustle.archive.tables import read_rows, write_columns
 from bustle.core.errors import InputError
 from bustle.core.files import sha256_of_file
 from bustle.core.progress import heard_by
@@ -81,7 +81,7 @@ def answered_contents(path: Path) -> set[str]:
 
 def _write(path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
     ordered = sorted(rows, key=lambda row: row["sha256"])
-    write_table(path, {name: [row.get(name) for row in ordered] for name in schema.names}, schema)
+    write_columns(path, {name: [row.get(name) for row in ordered] for name in schema.names}, schema)
 
 
 class _Asked(NamedTuple):

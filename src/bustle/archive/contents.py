@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bustle.archive.layout import ArchiveLayout
+from bustle.archive.layout import ArchiveLayout, part_of
 from bustle.archive.listed import ListedPart
 from bustle.archive.places import check_packages, local_copy, unexpected
-from bustle.archive.tables import read_rows, read_table, write_table
+from bustle.archive.tables import read_rows, read_table, write_columns
 from bustle.core.errors import InputError
 from bustle.core.files import remove_file, sha256_of_file
 
@@ -32,7 +32,7 @@ class ContentsOfPart:
         known = _known(path, part.places)
         rows = [known.get(place) or self._row(place) for place in part.places]
         schema = contents_schema()
-        write_table(path, {name: [row[name] for row in rows] for name in schema.names}, schema)
+        write_columns(path, {name: [row[name] for row in rows] for name in schema.names}, schema)
 
     def _row(self, place: str | None) -> dict[str, Any]:
         sha256 = problem = None
@@ -72,11 +72,11 @@ class Contents:
         return cls(read.cast(large), all_rows.num_rows - read.num_rows)
 
     def divided(self, parts: int) -> Iterator[tuple[tuple[str, str], ...]]:
-        """Digest and first place of every different content, part by part; a content's part depends on it alone."""
+        """Digest and first place of every different content, part by part."""
         import numpy as np
 
         digests = self.table["sha256"].to_numpy()
-        own = np.fromiter((int(digest[:8], 16) % parts for digest in digests), dtype=np.int64, count=len(digests))
+        own = np.fromiter((part_of(digest, parts) for digest in digests), dtype=np.int64, count=len(digests))
         order = np.argsort(own, kind="stable")
         stops = np.searchsorted(own[order], np.arange(parts), side="right")
         ordered = self.table.take(order)  # once: each `take` goes through the whole table

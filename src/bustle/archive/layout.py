@@ -51,5 +51,10 @@ class ArchiveLayout:
         return self.path / MASKS / _name(part)
 
 
+def part_of(sha256: str, parts: int) -> int:
+    """Where the answers about a content stand, which depends on it alone."""
+    return int(sha256[:8], 16) % parts
+
+
 def _name(part: int) -> str:
     return f"part-{part:06d}.parquet"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bustle.archive.answers import AnsweredPart, AnswersOfPart, answered_contents
 from bustle.archive.contents import Contents, ContentsOfPart, is_digested, remove_contents_from
+from bustle.archive.division import PartDivision
 from bustle.archive.layout import ARCHIVE, ArchiveLayout
 from bustle.archive.listed import ROWS_PER_PART, listed_parts
 from bustle.archive.places import check_packages
@@ -30,9 +31,13 @@ MANY_PARTS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSettings:
-    """The content of `archive.json`: what does not change while an archive grows."""
+    """The content of `archive.json`: the model, and into how many parts its answers are divided.
+
+    Of an archive that has grown, the first `undivided` parts may still hold what belongs to later ones.
+    """
 
     parts: int
+    undivided: int | None = None
     provenance: ModelProvenance
 
 
@@ -87,7 +92,7 @@ def predict_archive(
                 "answers of archives are about images and clips, this model takes volumes",
                 remedy="name volumes to `bustle predict` itself",
             )
-        before = _settings(layout, predictor) if resume else None
+        settings = _settings(layout, predictor) if resume else None
         claim.begin(clear=not resume)
         remove_file(layout.summary)
         missing = {
@@ -101,15 +106,17 @@ def predict_archive(
         content_parts = math.ceil(rows / ROWS_PER_PART)
         remove_contents_from(layout, part=content_parts)
         contents = Contents.read(layout, parts=content_parts)
-        if before is None:
-            before = ArchiveSettings(parts=parts_for(contents.table.num_rows), provenance=predictor.provenance)
-            write_json(layout.settings, to_mapping(before))
+        wanted = parts_for(contents.table.num_rows)
+        if settings is None:
+            settings = ArchiveSettings(parts=wanted, provenance=predictor.provenance)
+            write_json(layout.settings, to_mapping(settings))
+        parts = _divided(layout, settings, wanted=wanted, engine=engine)
         engine.run(
             AnswersOfPart(out, manifest.parent, predictor),
-            _unanswered(layout, contents, parts=before.parts),
-            shown=Shown("answer", "part", before.parts),
+            _unanswered(layout, contents, parts=parts),
+            shown=Shown("answer", "part", parts),
         )
-        summary = _summary(layout, contents, rows=rows, parts=before.parts, title=predictor.title)
+        summary = _summary(layout, contents, rows=rows, parts=parts, title=predictor.title)
         write_json(layout.summary, to_mapping(summary))
     return summary
 
@@ -135,6 +142,25 @@ def _settings(layout: ArchiveLayout, predictor: Predictor) -> ArchiveSettings | 
             path=layout.path,
         )
     return settings
+
+
+def _divided(layout: ArchiveLayout, settings: ArchiveSettings, *, wanted: int, engine: Engine) -> int:
+    """The number of parts, which doubles where an archive has, so that answers move seldom; see `PartDivision`."""
+    if settings.undivided is None:
+        times = 1 << (max(1, wanted // settings.parts).bit_length() - 1)
+        if times == 1:
+            return settings.parts
+        settings = replace(settings, parts=settings.parts * times, undivided=settings.parts)
+        write_json(layout.settings, to_mapping(settings))
+    assert settings.undivided is not None
+    engine.run(
+        PartDivision(layout.path, settings.parts),
+        range(settings.undivided),
+        shown=Shown("divide", "part", settings.undivided),
+    )
+    settings = replace(settings, undivided=None)
+    write_json(layout.settings, to_mapping(settings))
+    return _divided(layout, settings, wanted=wanted, engine=engine)  # it may have grown since the division began
 
 
 def _unanswered(layout: ArchiveLayout, contents: Contents, *, parts: int) -> Iterator[AnsweredPart]:

@@ -10,12 +10,17 @@ from bustle.core.errors import InputError
 from bustle.core.files import atomic_path
 
 
-def write_table(path: Path, columns: Mapping[str, Sequence[Any]], schema: Any) -> None:
-    """Raises `InputError` where it cannot be written."""
+def write_columns(path: Path, columns: Mapping[str, Sequence[Any]], schema: Any) -> None:
+    """As `write_table`."""
     import pyarrow as pa
+
+    write_table(path, pa.table(dict(columns), schema=schema))
+
+
+def write_table(path: Path, table: Any) -> None:
+    """Raises `InputError` where it cannot be written."""
     from pyarrow import parquet
 
-    table = pa.table(dict(columns), schema=schema)
     with atomic_path(path) as temporary:
         parquet.write_table(table, temporary, compression="zstd")
 
