@@ -68,7 +68,9 @@ def test_a_suspected_lesion_has_a_dashed_contour():
     image = np.full((1, 400, 500), 90, np.uint8)
     mask = box_mask((400, 500), y=slice(100, 300), x=slice(100, 400))
     firm = prediction_of(mask, None)
-    answer = Answer(decision="lesion possible", probabilities={"benign": 1.0}, possible=("benign",))
+    answer = Answer(
+        decision="lesion possible", probabilities={"benign": 0.5, "normal": 0.5}, possible=("benign", "normal")
+    )
     suspected = dataclasses.replace(firm, answer=answer)
     count = [int((draw_overlay(image, said)[0, 100, 100:400] == PREDICTED[0]).sum()) for said in (firm, suspected)]
     assert count[0] == 300
