@@ -174,6 +174,16 @@ def _agreement() -> str:
     return _table(["of the five nearest have the network's class", "cases", "the network is wrong in"], rows)
 
 
+def _cut_off() -> str:
+    counts = read_json(REFERENCE / "cut_off_lesions.json")["counts"]
+    kinds = [name for name in counts if ": " not in name]
+    rows = []
+    for name in kinds:
+        missed = counts.get(f"{name}: not said, and the outline misses the lesion", "–")
+        rows.append([name, str(counts[name]), str(counts[f"{name}: said"]), str(missed)])
+    return _table(["images", "cases", "said", "not said, and the outline misses the lesion"], rows)
+
+
 def _ranged(figure: Mapping[str, Any]) -> str:
     """A mean over draws, and the range of 90 % of them."""
     if figure["range90"] is None:
@@ -204,6 +214,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "local_cases": _local_cases,
     "neighbours": _neighbours,
     "agreement": _agreement,
+    "cut_off": _cut_off,
 }
 
 if __name__ == "__main__":

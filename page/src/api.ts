@@ -132,7 +132,9 @@ export type FlagKind =
   | "two_frames"
   | "inverted"
   | "few_pixels"
+  | "colour"
   | "cut_off"
+  | "seems_cut_off"
   | "marks"
   | "no_spacing";
 

@@ -145,7 +145,10 @@ const english = {
     two_frames: "The picture seems to hold two frames side by side: drop each by itself.",
     inverted: "The picture seems to be dark on white: invert it.",
     few_pixels: "The picture has few pixels: its outlines and measurements are coarse.",
+    colour: "The picture holds colour, as of colour Doppler: the model knows grey pictures, drop one without colour.",
     cut_off: "A lesion is cut off by the edge: its shape and size are those of a part.",
+    seems_cut_off:
+      "A lesion seems to go on beyond the edge: outline, class and sizes may be those of a part, or of something else.",
     marks: "Text, calipers or a scale seem to be burned into the picture: they may mislead the model, or name a patient.",
     no_spacing: "The file does not say how large a pixel is: sizes are in pixels.",
   },

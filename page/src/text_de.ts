@@ -155,7 +155,11 @@ export const german: Catalogue = {
     two_frames: "Das Bild scheint zwei Aufnahmen nebeneinander zu zeigen: jede einzeln ablegen.",
     inverted: "Das Bild scheint dunkel auf weiß zu sein: umkehren.",
     few_pixels: "Das Bild hat wenige Pixel: Umrisse und Maße sind grob.",
+    colour:
+      "Das Bild enthält Farbe, etwa vom Farbdoppler: das Modell kennt graue Bilder, eines ohne Farbe ablegen.",
     cut_off: "Ein Herd ist am Rand abgeschnitten: Form und Größe sind die eines Teils.",
+    seems_cut_off:
+      "Ein Herd scheint über den Rand hinauszugehen: Umriss, Klasse und Maße sind vielleicht die eines Teils oder von etwas anderem.",
     marks:
       "Text, Messkreuze oder eine Skala scheinen ins Bild gebrannt: sie können das Modell irreführen oder jemanden nennen.",
     no_spacing: "Die Datei sagt nicht, wie groß ein Bildpunkt ist: Größen sind in Bildpunkten.",

@@ -11,12 +11,15 @@ import pytest
 import bustle
 from bustle.cli.main import main
 from bustle.core.errors import InputError
+from bustle.core.types import Geometry
 from bustle.data.phantom.cases import phantom_case
 from bustle.inference.known_cases import SEEN
 from bustle.inference.package import Package
+from bustle.inference.picture_remarks import SEEMS_CUT_OFF
+from bustle.inference.pipeline import Item
 from bustle.inference.predictor import Predictor
 from bustle.inference.shipped import REFERENCE, named_model, shipped_names
-from bustle.io.raster import write_png
+from bustle.io.raster import read_image, write_png
 
 MOST_BYTES = 12_000_000
 OTHER_PICTURES = ("astronaut", "camera", "page", "text", "clock", "brick", "checkerboard", "moon", "cat")
@@ -93,6 +96,15 @@ def test_other_pictures_get_no_answer(name: str, reference: Predictor):
     assert prediction.decision == "no breast ultrasound"
     assert prediction.segmentation is not None
     assert not prediction.segmentation.mask.any()
+
+
+def test_a_lesion_that_the_edge_of_a_real_image_cuts_off_is_told(reference: Predictor):
+    folder = Path(__file__).parents[2] / "src" / "bustle" / "webapp" / "demo" / "images"
+    whole = read_image(folder / "case043.png")
+    parts = [whole, whole[:, :, :259], whole[:, :, 259:]]
+    items = [Item("a", np.ascontiguousarray(part), Geometry(part.shape[1:])) for part in parts]
+    said = [SEEMS_CUT_OFF in prediction.remarks for prediction in reference.predict_many(items)]
+    assert said == [False, True, True]
 
 
 def test_real_images_get_answers_without_a_contradiction(reference: Predictor, real_data: Path):

@@ -13,7 +13,7 @@ from bustle.experiments.own_outputs import ANSWERS_PAGE
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
 from bustle.inference.known_cases import COPY, SEEN
-from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
+from bustle.inference.picture_remarks import COLOUR, CUT_OFF, FEW_PIXELS, INVERTED, SEEMS_CUT_OFF, TWO_FRAMES
 from bustle.inference.prediction_files import OVERLAY, RECORD, explanation_names, prediction_folder
 from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
 from bustle.inference.predictor import Predictor
@@ -27,8 +27,11 @@ SHOWN_VALUES = ("depth_width_ratio", "circularity", "echo_contrast", "posterior_
 SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
 TOLD = {
     CUT_OFF: "A lesion is cut off by the edge of the picture: it is measured as far as it is seen.",
+    SEEMS_CUT_OFF: "A lesion seems to go on beyond the edge of the picture: outline, class and sizes may be those of "
+    "a part, or of something else.",
     TWO_FRAMES: "The picture seems to hold two frames side by side: predict each by itself.",
     INVERTED: "The picture seems to be dark on white: invert it.",
+    COLOUR: "The picture holds colour, as of colour Doppler: the model knows grey pictures, take one without colour.",
     FEW_PIXELS: "The picture has few pixels: its outlines and measurements are coarse.",
     SEEN: "The model was trained or chosen on this very image: its answer proves nothing.",
     COPY: "The model was trained or chosen on an image that looks like a copy of this one: its answer "

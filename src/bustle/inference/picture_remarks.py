@@ -1,7 +1,7 @@
-"""What a reader must know of a picture before its answer: two frames in one, dark on white, few pixels, cut off.
+"""What a reader must know of a picture before its answer: two frames, dark on white, few pixels, colour, cut off.
 
-The rules look at grey values only and are made to keep silent: on 260 images each of BUSI and BUS-BRA and BrEaST's 40
-they find two frames in none and dark on white in one.
+The rules look at pixels only and are made to keep silent: on 260 images each of BUSI and BUS-BRA and BrEaST's 40
+they find two frames in none and dark on white in one; on all 1,947 of them colour in the five that show flow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from bustle.inference.descriptors.tissue import picture_frame
 TWO_FRAMES = "two frames?"
 INVERTED = "dark on white?"
 FEW_PIXELS = "few pixels"
+COLOUR = "colour in the picture"
 CUT_OFF = "cut off by the edge"
+SEEMS_CUT_OFF = "cut off by the edge?"
 
 SMALLEST_SIDE = 96
 """Pixels; the smallest image of BUSI has 190."""
@@ -42,13 +44,25 @@ LIGHT = 0.25
 98 % to 100 % of inverted images are found.
 """
 
+FLOW = 40
+"""Grey levels by which red or blue exceeds green in a pixel of flow; calipers and text are yellow, green or white."""
 
-def picture_remarks(image: NDArray[np.uint8], *, lesions: Sequence[Lesion] = ()) -> tuple[str, ...]:
-    """The remarks on an image `C H W` and on the lesions that are drawn in it; most images have none."""
-    return tuple(_remarks(to_grey(image), lesions))
+LEAST_FLOW = 0.0015
+"""From this share of the pixels on there is colour; the images of BUSI that show flow have 0.0028 to 0.005 of it."""
 
 
-def _remarks(grey: NDArray[np.uint8], lesions: Sequence[Lesion]) -> Iterator[str]:
+def picture_remarks(
+    image: NDArray[np.uint8], *, lesions: Sequence[Lesion] = (), seems_cut_off: bool = False
+) -> tuple[str, ...]:
+    """The remarks on an image `C H W` and on the lesions that are drawn in it; most images have none.
+
+    `seems_cut_off` is what a `mirrored_look` found.
+    """
+    return tuple(_remarks(image, lesions, seems_cut_off=seems_cut_off))
+
+
+def _remarks(image: NDArray[np.uint8], lesions: Sequence[Lesion], *, seems_cut_off: bool) -> Iterator[str]:
+    grey = to_grey(image)
     height, width = grey.shape
     size = (WIDTH, max(1, round(height * WIDTH / width)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -58,8 +72,12 @@ def _remarks(grey: NDArray[np.uint8], lesions: Sequence[Lesion]) -> Iterator[str
         yield TWO_FRAMES
     if is_dark_on_white(small):
         yield INVERTED
+    if shows_flow(image):
+        yield COLOUR
     if lesions and any(_reaches(lesion.box, picture_frame(grey)) for lesion in lesions):
         yield CUT_OFF
+    elif seems_cut_off:
+        yield SEEMS_CUT_OFF
 
 
 def _reaches(box: tuple[int, int, int, int], frame: tuple[slice, ...]) -> bool:
@@ -78,6 +96,14 @@ def has_seam(grey: NDArray[np.float32]) -> bool:
     stepping = (np.minimum(across, beyond) > JUMP) | (np.maximum(across, beyond) < -JUMP)
     share = stepping.mean(axis=0)
     return bool(share.max() - np.median(share) > SEAM)
+
+
+def shows_flow(image: NDArray[np.uint8]) -> bool:
+    """Whether an image `C H W` has the red and blue of colour Doppler; a tint of the whole picture is none."""
+    if len(image) == 1:
+        return False
+    red, green, blue = image
+    return float((cv2.subtract(cv2.max(red, blue), green) > FLOW).mean()) > LEAST_FLOW
 
 
 def is_dark_on_white(grey: NDArray[np.float32]) -> bool:

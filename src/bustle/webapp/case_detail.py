@@ -22,7 +22,7 @@ from bustle.inference.decision import most_probable
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
 from bustle.inference.known_cases import COPY, SEEN
-from bustle.inference.picture_remarks import CUT_OFF, FEW_PIXELS, INVERTED, TWO_FRAMES
+from bustle.inference.picture_remarks import COLOUR, CUT_OFF, FEW_PIXELS, INVERTED, SEEMS_CUT_OFF, TWO_FRAMES
 from bustle.inference.prediction_files import RECORD, prediction_folder
 from bustle.inference.prediction_record import (
     DescriptorsRecord,
@@ -68,7 +68,9 @@ FLAG_OF_REMARK: Mapping[str, FlagKind] = {
     TWO_FRAMES: "two_frames",
     INVERTED: "inverted",
     FEW_PIXELS: "few_pixels",
+    COLOUR: "colour",
     CUT_OFF: "cut_off",
+    SEEMS_CUT_OFF: "seems_cut_off",
 }
 """The page says them in its own language."""
 

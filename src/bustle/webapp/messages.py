@@ -27,7 +27,9 @@ FlagKind = Literal[
     "two_frames",
     "inverted",
     "few_pixels",
+    "colour",
     "cut_off",
+    "seems_cut_off",
     "marks",
     "no_spacing",
 ]
