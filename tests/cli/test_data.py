@@ -107,7 +107,7 @@ def test_a_path_that_is_missing_or_in_the_way_is_told(
 
 
 def test_every_help_answers_without_torch() -> None:
-    for words in (["data"], ["data", "audit"], ["data", "split"], ["data", "phantom"]):
+    for words in (["data"], ["data", "audit"], ["data", "split"], ["data", "shrink"], ["data", "phantom"]):
         code = (
             "import sys\nfrom bustle.cli.main import main\n"
             f"try: main({[*words, '--help']!r})\nexcept SystemExit: pass\n"

@@ -224,6 +224,22 @@ def test_resume_does_only_what_is_missing(run: Path, capsys: pytest.CaptureFixtu
     assert positive.split()[2:] == ["malignant", "benign"]  # the strict track's, and the paper's
 
 
+def test_a_run_stops_when_its_time_is_up_and_goes_on_elsewhere_without_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
+) -> None:
+    out = tmp_path / "run"
+    assert main(words(out, "--folds", "2", "--time-budget", "0s")) == 0
+    assert "the time is up; 1 fold is left, go on with the same command and --resume" in capsys.readouterr().err
+    assert [path.name for path in out.glob("fold-*")] == ["fold-0"]
+    shutil.rmtree(out / "fold-0" / "checkpoints")  # of finished folds the figures alone may travel
+    (out / "fold-0" / "best.safetensors").unlink()
+    scored = (out / "fold-0" / "metrics.json").stat().st_mtime_ns
+    assert main(words(out, "--folds", "2", "--time-budget", "0s", "--resume")) == 0
+    assert "time is up" not in capsys.readouterr().err
+    assert (out / "fold-0" / "metrics.json").stat().st_mtime_ns == scored
+    assert [fold["fold"] for fold in read(out / "summary.json")["folds"]] == [0, 1]
+
+
 def test_one_fold_of_a_split_file(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Words
 ) -> None:
@@ -252,6 +268,8 @@ def test_one_fold_of_a_split_file(
         (["--data", "folder:nowhere"], "nowhere: does not exist"),
         (["--init", "nowhere.safetensors"], "nowhere.safetensors: no such weights file"),
         (["--holdout", "1.5"], "between 0 and 1"),
+        (["--time-budget", "9"], "'9' is no time; give --time-budget 90s, 9m or 1.5h"),
+        (["--time-budget", "9m", "--engine", "ray"], "leave out --engine"),
     ],
 )
 def test_wrong_words_are_told_in_one_line(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bustle.cli.engine_options import add_engine_arguments, chosen_engine
 from bustle.cli.study_options import refuse_file
+from bustle.cli.time_budget import add_time_budget, seconds_of
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bustle.experiments.reproduction.runs import Settings
 
 HELP = "Run a table or figure of a paper again, by its own protocol and strictly, beside what is printed."
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=given_path, required=True, metavar="DIR", help="where runs and pages go")
     parser.add_argument("--smoke", action="store_true", help="a small form of every row: minutes on a processor")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, and about how long it takes")
-    parser.add_argument(
-        "--time-budget", metavar="TIME", help="stop after the training that reaches it: 90s, 9m, 1.5h"
-    )
+    add_time_budget(parser, of="training")
     parser.add_argument("--resume", action="store_true", help="go on with the reproduction that --out holds")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one repeat each (default: 0)"
@@ -63,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_file(arguments.out)
     if min(arguments.seeds) < 0:
         raise InputError(f"{min(arguments.seeds)} is no seed", remedy="give --seeds whole numbers from 0")
-    budget = None if arguments.time_budget is None else _seconds(arguments.time_budget)
+    budget = seconds_of(arguments.time_budget)
     from bustle.experiments.reproduction.given_data import GivenData
     from bustle.experiments.reproduction.items import find_items
     from bustle.experiments.reproduction.runs import Settings
@@ -109,14 +106,6 @@ def run(arguments: argparse.Namespace) -> int:
     if outcome.stopped:
         print(f"stopped: the time is up; {left} trainings are left, go on with the same command and --resume")
     return 0
-
-
-def _seconds(text: str) -> float:
-    """Raises `InputError` for anything but a number with s, m or h."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None:
-        raise InputError(f"'{text}' is no time", remedy="give --time-budget 90s, 9m or 1.5h")
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _plan(items: Sequence[Item], given: GivenData, *, arguments: argparse.Namespace, settings: Settings) -> int:

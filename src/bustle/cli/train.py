@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 
 from bustle.cli.engine_options import add_engine_arguments, chosen_engine, count
+from bustle.cli.time_budget import add_time_budget, seconds_of
 from bustle.cli.training_options import add_training_arguments, split_choice, telling_of_resume
 from bustle.core.errors import InputError
 from bustle.core.paths import given_path
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that share every batch of a fold, with a GPU each where there are GPUs (default: 1)",
     )
+    add_time_budget(parser, of="fold")
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")
     parser.add_argument(
         "--refit",
@@ -58,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--refit is for a run that is there", remedy="add --resume")
     if arguments.devices > 1 and arguments.engine != "local":
         raise InputError("--devices shares a fold on this machine alone", remedy="leave out --engine")
+    seconds = seconds_of(arguments.time_budget)
+    if seconds is not None and arguments.engine != "local":
+        raise InputError("--time-budget is for folds one after another", remedy="leave out --engine")
     out = arguments.out
     recipe = load_recipe(arguments.recipe, overrides=arguments.overrides)
     check_specs(arguments.data)  # before the imports that take seconds
@@ -77,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             init=arguments.init,
             engine=chosen_engine(arguments, stack),
             devices=arguments.devices,
+            seconds=seconds,
         )
     print_run(summary, out)
     return 0
@@ -94,6 +100,7 @@ def _train_descriptors(arguments: argparse.Namespace) -> int:
         "--init": arguments.init is not None,
         "--engine": arguments.engine != "local",
         "--devices": arguments.devices > 1,
+        "--time-budget": arguments.time_budget is not None,
     }
     unwanted = next((option for option, given in of_networks.items() if given), None)
     if unwanted is not None:

@@ -52,11 +52,11 @@ def check_run_folder(claim: ClaimedFolder, *, resume: bool) -> bool:
             "is not empty", remedy="go on with the run in it with --resume, or choose another --out", path=out
         )
     for fold in run.folds():
-        if not fold.is_begun and not fold.is_finished and fold.history.exists() and len(_epochs(fold.history)) > 1:
+        if not fold.is_begun and not fold.is_scored and fold.history.exists() and len(_epochs(fold.history)) > 1:
             problem = f"holds {fold.name}, trained for several epochs, without its checkpoint or its results"
             raise InputError(problem, remedy="restore them, or move that folder away", path=out)
     # Without a finished epoch nothing is lost by beginning anew, with other data or settings if need be.
-    return run.provenance.exists() and any(fold.is_begun or fold.is_finished for fold in run.folds())
+    return run.provenance.exists() and any(fold.is_begun or fold.is_scored for fold in run.folds())
 
 
 def _epochs(history: Path) -> LearningCurve:

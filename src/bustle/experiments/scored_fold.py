@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from bustle.core.errors import InputError
 from bustle.core.learning_curve import LearningCurve, read_earlier_curves, read_learning_curve
-from bustle.core.run_layout import FoldLayout, TrackFiles
+from bustle.core.run_layout import FoldLayout, RunLayout, TrackFiles
 from bustle.evaluation.case_table import CaseRow, read_cases
 from bustle.evaluation.detection import DetectedCase
-from bustle.evaluation.result_files import read_track
+from bustle.evaluation.result_files import read_run, read_track
 from bustle.evaluation.results import TrackResult
 from bustle.experiments.scored_track import read_detected
 
@@ -49,10 +49,18 @@ def read_scored(files: TrackFiles) -> ScoredResults:
 
 
 def read_training(fold: FoldLayout) -> FoldTraining:
-    """Raises `InputError` for a file that is missing or damaged, and for weights of no epoch of the table."""
+    """Raises `InputError` for a file that is missing or damaged, and for weights of no epoch of the table.
+
+    Of weights that were taken away the run's summary knows the epoch, once the fold was summed up.
+    """
     from bustle.models.weight_file import read_metadata
 
     curve, earlier = read_learning_curve(fold.history), read_earlier_curves(fold)
+    summary = RunLayout(fold.path.parent).summary
+    if not fold.weights.exists() and summary.exists():
+        for known in read_run(summary).folds:
+            if known.fold == fold.number and known.best_epoch <= len(curve):
+                return FoldTraining(best_epoch=known.best_epoch, curve=curve, earlier_stages=earlier)
     epoch = read_metadata(fold.weights).get("epoch", "")
     if not epoch.isdecimal() or not 1 <= int(epoch) <= len(curve):
         problem = f"says that it is of epoch '{epoch}', {fold.history.name} has {len(curve)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -52,18 +53,21 @@ def run_training(
     init: Path | None = None,
     engine: Engine = LocalEngine(),  # noqa: B008  (it holds nothing)
     devices: int = 1,
+    seconds: float | None = None,
 ) -> RunResult:
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
     their answers and are scored by it; the recipe's views may then be others, if all finished folds get them. An
     `engine` of several processes trains as many folds side by side; its machines see data and `out` by these paths.
-    `devices` processes share every batch of a fold. Everything in the recipe is checked before `load_data` is called,
+    `devices` processes share every batch of a fold. After the fold in which `seconds` are reached it stops, which
+    an `engine` that takes all folds at once cannot. Everything in the recipe is checked before `load_data` is called,
     and every image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a
     full disk and a folder that another command is writing into; `resume` then goes on after the last finished epoch.
     """
     from bustle.training.determinism import keeping_random_state
 
+    ends = None if seconds is None else time.monotonic() + seconds
     opening = opened_run(
         recipe,
         load_data=load_data,
@@ -77,8 +81,24 @@ def run_training(
         devices=devices,
     )
     with keeping_random_state(), opening as folds:
-        engine.run(folds, folds.numbers, shown=Shown("folds", "fold", len(folds.numbers), have_bars=True))
+        numbers = _until(ends, folds.numbers, run=RunLayout(out))
+        engine.run(folds, numbers, shown=Shown("folds", "fold", len(folds.numbers), have_bars=True))
         return folds.sum_up()
+
+
+def _until(ends: float | None, numbers: Sequence[int], *, run: RunLayout) -> Iterator[int]:
+    """The finished folds, and of the open ones the first and those for which there is time when their turn comes."""
+    trained, left = False, 0
+    for number in numbers:
+        is_open = not run.fold(number).is_scored
+        if is_open and trained and ends is not None and time.monotonic() >= ends:
+            left += 1
+            continue
+        trained = trained or is_open
+        yield number
+    if left:
+        which = "1 fold is" if left == 1 else f"{left} folds are"
+        announce(f"bustle: stopped: the time is up; {which} left, go on with the same command and --resume")
 
 
 @contextlib.contextmanager
@@ -270,8 +290,8 @@ class Folds:
             remove_file(folder.decision)
             self._finish(folder, fold)
             return
-        if folder.is_finished and not folder.has_epoch:
-            return  # its checkpoint was taken away, which only a training needs that goes on
+        if folder.is_scored and not folder.has_epoch:
+            return  # what was taken away, its checkpoint or its weights too, only a training needs that goes on
         seed = self.recipe.training.seed + number
         training = dataclasses.replace(self.form.decide(self.recipe.training), seed=seed)
         train_fold(
