@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--json FILE] [--tiny]`: run this folder's scripts, each against its named peers.
+"""Run this folder's scripts, each against its named peers: `python -m benchmarks [NAME ...] [--json FILE] [--tiny]`.
 
 A script offers `run(size) -> Iterable[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is
 how many times faster bustle is, measured side by side in one run. FILE has at any time the rows that are done.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks._row import Row
@@ -27,15 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "names", nargs="*", metavar="NAME", help=f"scripts to run (default: all): {', '.join(names())}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows and what they were made with")
+    parser.add_argument("--recipe", metavar="RECIPE", help="of `training`: another network than its own")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="of `training`: changes of that network's recipe"
+    )
     parser.add_argument("--tiny", action="store_true", help="only show that all of it runs: the figures mean nothing")
     chosen = parser.parse_args(arguments)
     unknown = sorted(set(chosen.names) - set(names()))
     if unknown:
         parser.error(f"unknown benchmark {unknown[0]}; known: {', '.join(names())}")
+    if (chosen.recipe is not None and chosen.names != ["training"]) or (chosen.set and chosen.recipe is None):
+        parser.error("--recipe, and with it --set, belongs to `training` alone")
     rows: list[Row] = []
     for name in chosen.names or names():
         script = importlib.import_module(f"benchmarks.{name}")
-        for row in script.run(script.TINY if chosen.tiny else script.FULL):
+        size = script.TINY if chosen.tiny else script.FULL
+        if chosen.recipe is not None:
+            size = replace(size, recipe=chosen.recipe, changes=tuple(chosen.set))
+        for row in script.run(size):
             print(f"{name}: {row.line()}", flush=True)
             rows.append(row)
             if chosen.json:

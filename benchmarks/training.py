@@ -1,12 +1,12 @@
-"""Training a U-Net over ResNet-18 on the device that there is: images per second, and what waiting for data takes.
+"""Training a network on the device that there is: images per second, and what waiting for data takes.
 
-Both sides train the network of the recipe `smp_segmenter` (segmentation-models-pytorch's) in the precision that is
-faster here, in alternating processes. bustle's is its own loop over batches from the prepared cache; the peer is a
-plain loop over PyTorch's DataLoader, which reads PNG files with PIL and augments them there, beside a GPU in workers.
-The changes are those of `cached_augmentation`. A step is the same loop over one batch that is there already, so that
-what the loop takes longer is the data's. On a processor one thread works and its time counts; on a GPU it is the
-clock's, and nothing waits for the device but the ends of what is timed. The roofline is the rate of a large matrix
-product in bustle's process.
+Both sides teach the network of a recipe (by default a U-Net over ResNet-18, segmentation-models-pytorch's) the mask
+of the lesion, in the precision that is faster here, in alternating processes. bustle's is its own loop over batches
+from the prepared cache; the peer is a plain loop over PyTorch's DataLoader, which reads PNG files with PIL and
+augments them there, beside a GPU in workers. The changes are those of `cached_augmentation`. A step is the same loop
+over one batch that is there already, so that what the loop takes longer is the data's. On a processor one thread
+works and its time counts; on a GPU it is the clock's, and nothing waits for the device but the ends of what is timed.
+The roofline is the rate of a large matrix product in bustle's process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ MEAN, DEVIATION = 0.33, 0.204
 
 @dataclass(frozen=True)
 class Size:
-    """`edge` of the square images, `product_edge` of the square matrices of the roofline."""
+    """`edge` of the square images, `product_edge` of the roofline's square matrices; `changes` of the `recipe`."""
 
     pairs: int
     cases: int
@@ -46,6 +46,8 @@ class Size:
     edge: int
     product_edge: int
     own_process: bool = True
+    recipe: str = "smp_segmenter"
+    changes: tuple[str, ...] = ()
 
 
 FULL = Size(pairs=3, cases=16, cases_on_gpu=2048, batch=8, edge=256, product_edge=2048)
@@ -58,7 +60,7 @@ def run(size: Size) -> list[Row]:
     from bustle.training.fastest_form import fastest_form
 
     device = find_device("auto").type
-    recipe = _recipe(size.edge, size.batch, "auto")
+    recipe = _recipe(size, "auto")
     precision = fastest_form(recipe, device=device).decide(recipe.training).precision
     cases = size.cases if device == "cpu" else size.cases_on_gpu
     peers, owns = [], []
@@ -70,11 +72,9 @@ def run(size: Size) -> list[Row]:
                     measured(
                         measure,
                         own_process=size.own_process,
+                        size=asdict(size),
                         folder=folder,
                         cases=cases,
-                        batch=size.batch,
-                        edge=size.edge,
-                        product_edge=size.product_edge,
                         precision=precision,
                         device=device,
                     )
@@ -85,7 +85,7 @@ def run(size: Size) -> list[Row]:
         print(f"{name} trains {rate:.3g} images per second, {100 * for_data:.1f} % of the time for the data")
     return [
         Row(
-            goal=f"U-Net over ResNet-18 in {precision} on {device}: {goal}",
+            goal=f"{' '.join([recipe.title, *size.changes])} in {precision} on {device}: {goal}",
             peer=peer,
             ratio=Ratio.over([theirs[timed] / ours[timed] for theirs, ours in zip(peers, owns, strict=True)]),
             roofline_fraction=statistics.median(each["flops"] / each[timed] / each["rate"] for each in owns),
@@ -101,9 +101,7 @@ def run(size: Size) -> list[Row]:
     ]
 
 
-def own_loop(
-    folder: str, cases: int, batch: int, edge: int, product_edge: int, precision: str, device: str
-) -> dict[str, float]:
+def own_loop(size: dict[str, Any], folder: str, cases: int, precision: str, device: str) -> dict[str, float]:
     """Seconds of an epoch (`loop`) and of as many `steps`, the operations of those, and what a product reaches."""
     import cv2
     import torch
@@ -120,7 +118,8 @@ def own_loop(
     cv2.setNumThreads(1)
     if device == "cpu":
         keep_freed_memory()
-    recipe = _recipe(edge, batch, precision)
+    given = Size(**size)
+    recipe = _recipe(given, precision)
     cache = CaseCache.open(made_cases(cases), section=recipe.data, directory=Path(folder))
     learner = build_learner(
         recipe,
@@ -147,20 +146,18 @@ def own_loop(
     with repeatable(learner.device):
         epoch(again(1))
         loop = _timed(lambda: epoch(real), device)
-        steps = _timed(lambda: epoch(again(cases // batch)), device)
+        steps = _timed(lambda: epoch(again(cases // given.batch)), device)
     with FlopCounterMode(display=False) as counter:
         learner.learning(ready.image).mask_logits.mean().backward()
     return {
         "loop": loop,
         "steps": steps,
-        "flops": counter.get_total_flops() * cases / batch,
-        "rate": _product_rate(product_edge, precision, device),
+        "flops": counter.get_total_flops() * cases / given.batch,
+        "rate": _product_rate(given.product_edge, precision, device),
     }
 
 
-def plain_loop(
-    folder: str, cases: int, batch: int, edge: int, product_edge: int, precision: str, device: str
-) -> dict[str, float]:
+def plain_loop(size: dict[str, Any], folder: str, cases: int, precision: str, device: str) -> dict[str, float]:
     """The peer's seconds of an epoch (`loop`) and of as many `steps`."""
     import torch
     from torch.nn import functional
@@ -171,13 +168,14 @@ def plain_loop(
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = zoo.resolve(_recipe(edge, batch, precision)).build().to(device)
+    given = Size(**size)
+    network = zoo.resolve(_recipe(given, precision)).build().to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     on_gpu = device != "cpu"
     workers = min(WORKERS, os.cpu_count() or 1) if on_gpu else 0
     loader: Any = DataLoader(
-        _Pngs(Path(folder), cases, edge),  # pyright: ignore[reportArgumentType]
-        batch_size=batch,
+        _Pngs(Path(folder), cases, given.edge),  # pyright: ignore[reportArgumentType]
+        batch_size=given.batch,
         shuffle=True,
         num_workers=workers,
         pin_memory=on_gpu,
@@ -190,7 +188,7 @@ def plain_loop(
             images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(device, dtype=half, enabled=half is not None):
-                logits = network(images).mask_logits
+                logits = network(images).mask_logits[:, :1]
             functional.binary_cross_entropy_with_logits(logits.float(), masks).backward()
             optimizer.step()
 
@@ -200,7 +198,7 @@ def plain_loop(
     epoch([ready])
     return {
         "loop": _timed(lambda: epoch(loader), device),
-        "steps": _timed(lambda: epoch([ready] * (cases // batch)), device),
+        "steps": _timed(lambda: epoch([ready] * (cases // given.batch)), device),
     }
 
 
@@ -234,16 +232,20 @@ class _Pngs:
         return normalised[None], (torch.from_numpy(mask) > 0).float()[None]
 
 
-def _recipe(edge: int, batch: int, precision: str) -> Recipe:
+def _recipe(size: Size, precision: str) -> Recipe:
     from dataclasses import replace
 
     from benchmarks.cached_augmentation import COMPONENTS
     from bustle.core.recipe import load_recipe
 
-    settings = ["model.encoder_weights=null", "losses=[{name: mask_cross_entropy}]", f"training.batch_size={batch}"]
-    settings += [f"training.precision={precision}", f"data.size=[{edge}, {edge}]", "data.channels=1"]
+    settings = [
+        "model.encoder_weights=null",
+        "losses=[{name: mask_cross_entropy}]",
+        f"training.batch_size={size.batch}",
+    ]
+    settings += [f"training.precision={precision}", f"data.size=[{size.edge}, {size.edge}]", "data.channels=1"]
     settings += [f"data.mean=[{MEAN}]", f"data.std=[{DEVIATION}]"]
-    return replace(load_recipe("smp_segmenter", overrides=settings), augmentation=COMPONENTS)
+    return replace(load_recipe(size.recipe, overrides=[*settings, *size.changes]), augmentation=COMPONENTS)
 
 
 def _product_rate(edge: int, precision: str, device: str) -> float:

@@ -41,6 +41,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones(capsys: pytest.CaptureFi
     assert ", bootstrap, " in said
 
 
+def test_a_recipe_is_for_the_training_alone(capsys: pytest.CaptureFixture[str]):
+    for words in (["bootstrap", "--recipe", "rmtl_net"], ["training", "--set", "model.config.backbone=resnet18"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--tiny"])
+        assert "--recipe, and with it --set, belongs to `training` alone" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells a process's peak memory")
 def test_a_process_of_its_own_does_not_inherit_our_peak_memory():
     held = bytearray(2**28)

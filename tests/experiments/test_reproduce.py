@@ -101,6 +101,10 @@ def test_a_row_without_its_data_says_why(busi: str):
     images = told("rmtl_net/table-7", some)["RMTL-Net", "BUSI"]
     assert isinstance(images, RowData)
     assert images.specs == (busi,)
+    copy = f"folder:{busi.removeprefix('busi:')}?name=busi"
+    copied = told("rmtl_net/table-7", GivenData.of([copy], stand_in=[]))["RMTL-Net", "BUSI"]
+    assert isinstance(copied, RowData)
+    assert (copied.specs, copied.source) == ((copy,), "busi")
 
 
 def test_a_pooled_training_without_one_of_its_data_sets_is_told(busi: str):

@@ -28,6 +28,7 @@ class RowData:
 class GivenData:
     """`by_reader` are the papers' public data sets, `stand_in` takes the place of private ones.
 
+    A set in another layout than its publishers' is known by the source's name, which is then the reader of theirs.
     `names` are those of the sources, by spec.
     """
 
@@ -41,12 +42,15 @@ class GivenData:
         by_reader: dict[str, str] = {}
         names: dict[str, str] = {}
         for spec, text in zip(check_specs(data), data, strict=True):
-            if spec.reader not in READERS.values():
-                remedy = "give what stands for private data to --stand-in"
+            data_set = spec.reader if spec.reader in READERS.values() else spec.name
+            if data_set not in READERS.values():
+                remedy = (
+                    "give what stands for private data to --stand-in; a copy of a public set is known by its ?name="
+                )
                 raise InputError(f"no paper's results are on data read by {spec.reader}", remedy=remedy)
-            if spec.reader in by_reader:
-                raise InputError(f"{spec.reader} is given twice", remedy="give every data set once")
-            by_reader[spec.reader] = text
+            if data_set in by_reader:
+                raise InputError(f"{data_set} is given twice", remedy="give every data set once")
+            by_reader[data_set] = text
             names[text] = spec.name
         names |= {text: spec.name for spec, text in zip(check_specs(stand_in), stand_in, strict=True)}
         return cls(by_reader=by_reader, stand_in=tuple(stand_in), names=names)
