@@ -7,8 +7,9 @@ The entry's commands run one after the other, each with `--resume` and what is l
 to its end, so that N lies below the machine's own limit by the length of one. Everything goes to RUNS/ENTRY (default:
 `runs/queue`). `--archive` packs what came of this call into `ENTRY.tar.gz.0`, … of at most 16 MiB in FOLDER: figures,
 tables, masks and logs, but neither checkpoints nor pictures, and of weights only those of a run that is called
-`final`. `cat ENTRY.tar.gz.* | tar xz -C RUNS` unpacks it, and another call goes on from there, on any machine.
-`--tiny` runs one small training of each command on a processor, which only shows that all of them run.
+`final`. `cat ENTRY.tar.gz.* | tar xz -C RUNS` unpacks it, and another call goes on from there, on any machine; only
+what begins with the weights of the run `start`, which stays where it was trained, has to be finished there or begun
+anew. `--tiny` runs one small training of each command on a processor, which only shows that all of them run.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ from typing import NamedTuple
 from bustle.core.config import from_mapping
 from bustle.core.files import write_bytes
 from bustle.core.recipe import load_recipe, read_yaml, save_recipe
-from bustle.core.run_layout import TrainingFolder
+from bustle.core.run_layout import RunLayout, TrainingFolder
+from bustle.data.splits.split_file import read_splits
 from bustle.experiments.reproduction.smoke import small_recipe, smoke_form
 from bustle.inference.prediction_files import OVERLAY
 
 ROOT = Path(__file__).resolve().parents[1]
 QUEUE = ROOT / "results" / "queue.yaml"
 PART_BYTES = 16 * 2**20
-LEFT_BEHIND = {"checkpoints", "tensorboard", OVERLAY, "report.html"}
+LEFT_BEHIND = {"start", "checkpoints", "tensorboard", OVERLAY, "report.html"}
 BENCHMARK = ["python", "-m", "benchmarks"]
 
 
@@ -76,20 +78,34 @@ def run(
     """Run what the entry lacks; a command that fails is not in the way of the others."""
     ends, failed = time.monotonic() + seconds, []
     out.mkdir(parents=True, exist_ok=True)
-    for number, words in enumerate(entry.words(data=data, out=out)):
+    commands, log = entry.words(data=data, out=out), out / f"log-{time.time():.0f}.txt"
+    for number, words in enumerate(commands):
         left = ends - time.monotonic()
         if left <= 0:
             return Outcome(failed, stopped=True)
+        if is_done(words, beside=commands):
+            continue
         words = small_form(words, recipe=out / f"tiny-{number}.yaml") if tiny else words
-        if words[:3] == BENCHMARK:
-            if Path(option(words, "--json")).exists():
-                continue
-        else:
+        if words[:3] != BENCHMARK:
             words = ["python", "-m", *words, "--resume", "--time-budget", f"{0 if tiny else left:.0f}s"]
-        if _told([sys.executable, *words[1:]], log=out / "log.txt") != 0:
+        if _told([sys.executable, *words[1:]], log=log) != 0:
             failed.append(shlex.join(words))
         after_each()
     return Outcome(failed, stopped=time.monotonic() >= ends)
+
+
+def is_done(words: Sequence[str], *, beside: Sequence[Sequence[str]]) -> bool:
+    """Whether a command has all its files, or all that begin with what it trains have theirs."""
+    if words[:3] == BENCHMARK:
+        return Path(option(words, "--json")).exists()
+    run = RunLayout(Path(option(words, "--out")))
+    heirs = [other for other in beside if any(word.startswith(f"{run.path}/") for word in other)]
+    if heirs:
+        return all(is_done(heir, beside=()) for heir in heirs)
+    if words[1] != "train" or not run.summary.exists():
+        return False  # what a reproduction lacks it knows itself
+    folds = [int(option(words, "--fold"))] if "--fold" in words else range(len(read_splits(run.splits).folds))
+    return all(run.fold(number).is_scored for number in folds)
 
 
 def option(words: Sequence[str], name: str) -> str:

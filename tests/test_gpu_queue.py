@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.__main__ import names
+from tests.experiments.made_run import write_run
 from tests.scripts import script
 
 from bustle.cli.main import build_parser, main
@@ -74,10 +75,33 @@ def test_only_what_the_time_allows_is_begun_and_failures_are_told(
     assert (len(ran), stopped) == (1, False)
 
 
+def test_what_is_finished_is_left_out_and_what_others_begin_with_is_done_for_them(tmp_path: Path) -> None:
+    start, heir = entry_words = queue.Entry(
+        title="",
+        commands=(
+            "bustle train a --out {out}/start",
+            "bustle train a --init {out}/start/fold-0/best.safetensors --out {out}/b",
+        ),
+    ).words(data=tmp_path, out=tmp_path)
+    write_run(tmp_path / "start")
+    assert not queue.is_done(start, beside=entry_words), "its weights may be elsewhere"
+    write_run(tmp_path / "b")
+    assert queue.is_done(heir, beside=entry_words)
+    assert queue.is_done(start, beside=entry_words)
+    (tmp_path / "b" / "fold-1" / "metrics.json").unlink()
+    assert not queue.is_done(heir, beside=entry_words)
+    assert queue.is_done([*heir, "--fold", "0"], beside=entry_words)
+
+
 def test_figures_and_masks_come_back_and_weights_of_the_final_run_alone(tmp_path: Path) -> None:
     fold, out = "fold-0/predictions/busi/a", tmp_path / "runs" / "6"
-    kept = ["log.txt", "run/metrics.json", f"run/{fold}/mask.png", "final/fold-0/best.safetensors"]
-    left = [f"run/{fold}/overlay.png", "run/fold-0/best.safetensors", "final/fold-0/checkpoints/last.ckpt"]
+    kept = ["log-1.txt", "run/metrics.json", f"run/{fold}/mask.png", "final/fold-0/best.safetensors"]
+    left = [
+        f"run/{fold}/overlay.png",
+        "run/fold-0/best.safetensors",
+        "final/fold-0/checkpoints/last.ckpt",
+        "start/recipe.yaml",
+    ]
     for name in (*kept, *left):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(b"x" * 99)
