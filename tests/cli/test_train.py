@@ -235,6 +235,8 @@ def test_a_run_stops_when_its_time_is_up_and_goes_on_elsewhere_without_weights(
     for left in (out / "fold-0" / "best.safetensors", *out.rglob("overlay.png"), *out.rglob("report.html")):
         left.unlink()
     scored = (out / "fold-0" / "metrics.json").stat().st_mtime_ns
+    refit = words(out, "--folds", "2", "--resume", "--refit")
+    assert "best.safetensors: is gone, which a new rule needs" in error_of(capsys, refit)
     assert main(words(out, "--folds", "2", "--time-budget", "0s", "--resume")) == 0
     assert "time is up" not in capsys.readouterr().err
     assert (out / "fold-0" / "metrics.json").stat().st_mtime_ns == scored

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
+from bustle.core.errors import InputError
 from bustle.core.files import remove_file
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.progress import announce
@@ -210,6 +211,9 @@ def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, r
         other_views=refit and all_folds,
     )
     _check_begun(claim.path, recipe=recipe, numbers=planned.numbers)
+    for fold in layout.scored_folds() if refit else ():
+        if not fold.weights.exists():
+            raise InputError("is gone, which a new rule needs", remedy="restore it", path=fold.weights)
     claim.begin(clear=False)
     if load_recipe(str(layout.recipe)) != recipe:
         for rule in (layout.decision, *(fold.decision for fold in layout.folds())):
