@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,13 +170,13 @@ def test_a_kill_between_parts_costs_only_the_part(
 def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 2)
-    names = write_images(tmp_path, range(64, 76))
-    answer(predictor, write_manifest(tmp_path, names[:4]))
+    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 1)
+    names = write_images(tmp_path, range(64, 70))
+    answer(predictor, write_manifest(tmp_path, names[:3]))
     before = {row["sha256"]: row for row in rows_of(tmp_path)}
-    assert parts_of(tmp_path) == 2
+    assert parts_of(tmp_path) == 3
     grown = write_manifest(tmp_path, names)
-    for name in names[:4]:
+    for name in names[:3]:
         (tmp_path / name).unlink()
     whole = division.write_table
 
@@ -185,20 +186,20 @@ def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
         whole(path, table)
 
     monkeypatch.setattr(division, "write_table", write_table)
-    for writes in range(3):  # each resume dies later, with what the one before has left
+    for writes in (1, 2):  # each resume dies later, with what the one before has left
         left = iter(range(writes))
         with pytest.raises(KeyboardInterrupt):
             answer(predictor, grown, resume=True)
     monkeypatch.setattr(division, "write_table", whole)
     summary, _ = answer(predictor, grown, resume=True)
-    assert (summary.contents, summary.failed) == (12, 0), "what was answered is not asked again"
-    assert parts_of(tmp_path) == 4
+    assert (summary.contents, summary.failed) == (6, 0), "what was answered is not asked again"
+    assert parts_of(tmp_path) == 6
     for kind in ("answers", "masks"):
         stored = [
-            (row["sha256"], number) for number in range(4) for row in rows_of(tmp_path, kind, f"part-{number:06d}")
+            (row["sha256"], number) for number in range(6) for row in rows_of(tmp_path, kind, f"part-{number:06d}")
         ]
-        assert len({sha256 for sha256, _ in stored}) == len(stored) == 12
-        assert all(part_of(sha256, 4) == number for sha256, number in stored)
+        assert len({sha256 for sha256, _ in stored}) == len(stored) == 6
+        assert all(part_of(sha256, 6) == number for sha256, number in stored)
     assert before.items() <= {row["sha256"]: row for row in rows_of(tmp_path)}.items()
 
 
@@ -270,12 +271,24 @@ def test_a_missing_package_is_told_before_anything_is_fetched(
     (line,) = capsys.readouterr().err.splitlines()
     assert remedy in line
     assert not (tmp_path / "out").exists()
-    for work, part in (
-        (ContentsOfPart(tmp_path / "out", tmp_path), ListedPart(0, (place,))),
-        (AnswersOfPart(tmp_path / "out", tmp_path, predictor), AnsweredPart(0, (("0" * 64, place),))),
+    folders = (tmp_path / "out", tmp_path)
+    for work_of_another_machine in (
+        partial(ContentsOfPart(*folders), ListedPart(0, (place,))),
+        partial(AnswersOfPart(*folders, predictor), AnsweredPart(0, (("0" * 64, place),))),
     ):
-        with pytest.raises(InputError, match=re.escape(remedy)):  # on another machine of a cluster
-            work(part)
+        with pytest.raises(InputError, match=re.escape(remedy)):
+            work_of_another_machine()
+
+
+def test_a_missing_package_that_a_kind_of_file_needs_is_told_once(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def pick(inputs: Sequence[str]) -> None:
+        raise ModuleNotFoundError("No module named 'pydicom'", name="pydicom")
+
+    monkeypatch.setattr("bustle.archive.answers.pick", pick)
+    with pytest.raises(InputError, match=re.escape("pip install 'bustle[dicom]'")):
+        answer(predictor, write_manifest(tmp_path, write_images(tmp_path, [64])))
 
 
 @pytest.mark.parametrize(

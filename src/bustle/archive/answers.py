@@ -23,6 +23,7 @@ from bustle.archive.rows import (
 )
 from bustle.archive.tables import read_rows, write_columns
 from bustle.core.errors import InputError
+from bustle.core.extras import naming_the_extra
 from bustle.core.files import sha256_of_file
 from bustle.core.progress import heard_by
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
@@ -52,13 +53,15 @@ class AnsweredPart:
 class AnswersOfPart:
     """Predicts the contents of a part that have no answer yet; runs on any machine that sees files and model.
 
-    `base` is the manifest's folder. A task that is run twice writes the same file.
+    `base` is the manifest's folder. A task that is run twice writes the same file. Raises `InputError` where a
+    package is missing that files of some kind need.
     """
 
     out: Path
     base: Path
     predictor: Predictor
 
+    @naming_the_extra()
     def __call__(self, part: AnsweredPart) -> None:
         check_packages(place for _, place in part.contents)
         layout = ArchiveLayout(self.out)
@@ -133,6 +136,8 @@ class _Work:
                     yield from self._pictures(sha256, path)
             except InputError as error:
                 self._fail(sha256, f"{error.problem}; {error.remedy}")
+            except ModuleNotFoundError:
+                raise  # all files of this kind need it
             except Exception as error:  # of one file, which must not cost the others their answers
                 self._fail(sha256, unexpected(error))
 

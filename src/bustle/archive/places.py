@@ -128,7 +128,7 @@ def _fetch_file(place: str, path: Path, arrival: Arrival) -> None:
         status = getattr(error, "status", None)
         told = type(error).__name__ if status is None else f"the server answers {status}"
         raise InputError(
-            f"the file cannot be fetched ({told})", remedy="check the server and run with --resume"
+            f"the file cannot be fetched ({told})", remedy="check the server and the account, and run with --resume"
         ) from None
 
 
