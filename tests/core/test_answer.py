@@ -33,7 +33,37 @@ SOUND: list[tuple[Decision, Probabilities, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("decision", "probabilities", "possible"), SOUND)
 def test_a_sound_answer_is_read_as_it_was_written(decision: Decision, probabilities: Probabilities, possible):
     answer = Answer(decision=decision, probabilities=probabilities, possible=possible)
-    assert from_mapping(Answer, to_mapping(answer), where="answer") == answer
+    written = to_mapping(answer)
+    assert written["suspected"] is (decision == "lesion possible")
+    assert from_mapping(Answer, written, where="answer") == answer
+    del written["suspected"]  # as older files have it
+    assert from_mapping(Answer, written, where="answer") == answer
+
+
+def test_a_flag_that_contradicts_the_decision_is_refused():
+    for decision, probabilities, possible in SOUND:
+        with pytest.raises(ValueError, match="suspected is"):
+            Answer(
+                decision=decision,
+                probabilities=probabilities,
+                possible=possible,
+                suspected=decision != "lesion possible",
+            )
+
+
+def test_what_is_left_open_is_said():
+    said = [Answer(decision=word, probabilities=values, possible=left).left_open for word, values, left in SOUND]
+    assert said == [
+        "",
+        "",
+        "could be benign or malignant",
+        "could be benign or malignant",
+        "could be benign or normal",
+        "could be malignant or normal",
+        "could be benign, malignant or normal",
+        "",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

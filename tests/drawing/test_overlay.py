@@ -61,7 +61,11 @@ def test_an_answer_that_names_no_class_is_said_before_its_probabilities():
         decision="refer", probabilities={"benign": 0.4, "malignant": 0.6}, possible=("benign", "malignant")
     )
     said = dataclasses.replace(prediction_of(None), answer=answer, decision="refer")
-    assert captions(said) == ("refer: malignant 0.60, benign 0.40", "refer")
+    assert captions(said) == (
+        "refer, could be benign or malignant: malignant 0.60, benign 0.40",
+        "refer: malignant 0.60, benign 0.40",
+        "refer",
+    )
 
 
 def test_a_suspected_lesion_has_a_dashed_contour():

@@ -7,13 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from tests.made_model import MADE_MODEL
 
+from bustle.core.answer import Answer
 from bustle.core.data_section import ImageData
 from bustle.core.errors import InputError
 from bustle.core.types import Explanation, Geometry, ImageSegmentation, Prediction
 from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.lesion_measures import measure_lesions
+from bustle.inference.finding import finding
 from bustle.inference.prediction_files import check_pictures, prediction_folder, read_prediction, write_prediction
 from bustle.inference.stored_prediction import StoredImageMask
 from bustle.io.raster import write_png
@@ -64,6 +67,9 @@ def test_a_prediction_comes_back_from_its_files(prediction: Prediction, tmp_path
     assert probability.dtype == np.uint8
     assert np.array_equal(probability, np.where(drawn.mask, 230, 51))  # 0.9 x 255 = 229.5, 0.2 x 255
     assert cv2.imread(str(tmp_path / "p" / "overlay.png")).shape == (*SIZE, 3)
+    with Image.open(tmp_path / "p" / "overlay.png") as overlay:
+        assert overlay.info == {"Software": f"bustle, {MADE_MODEL.title}"}
+        overlay.verify()  # the text's checksum, too
 
 
 def test_the_record(prediction: Prediction, tmp_path: Path):
@@ -189,3 +195,14 @@ def test_pictures_that_are_missing_or_cut_are_told(tmp_path: Path):
         with pytest.raises(InputError):
             check_pictures(tmp_path, probability=True)
         (tmp_path / name).write_bytes(whole)
+
+
+def test_an_open_case_is_printed_with_what_it_could_be(prediction: Prediction):
+    assert finding(prediction) == "malignant 0.75, 1 lesion"
+    answer = Answer(
+        decision="lesion possible",
+        probabilities={"benign": 0.5, "malignant": 0.1, "normal": 0.4},
+        possible=("benign", "normal"),
+    )
+    said = finding(replace(prediction, answer=answer, decision=answer.decision))
+    assert said == "lesion possible (benign 0.50, normal 0.40, malignant 0.10), could be benign or normal, 1 lesion"

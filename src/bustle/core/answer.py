@@ -46,7 +46,8 @@ class Answer:
     `probabilities` by class are calibrated and sum to 1. `possible` are the classes that cannot be excluded at the
     rule's stated coverage: one for a decided class, several where the case is to be referred. Both are empty for
     "no breast ultrasound", of which nothing can be said. `moved_by` are the descriptors that move the probability of
-    malignant most, the greatest change first, where the rule looks at descriptors.
+    malignant most, the greatest change first, where the rule looks at descriptors. `suspected`: what is drawn may be
+    no lesion at all; it follows from the decision, and older files leave it out.
 
     Raises `ValueError` where they contradict each other, such as "benign" where malignant is more probable.
     """
@@ -55,6 +56,7 @@ class Answer:
     probabilities: Mapping[str, float]
     possible: tuple[str, ...]
     moved_by: tuple[MovedBy, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
+    suspected: bool | None = None
 
     def __post_init__(self) -> None:
         if not set(self.possible) <= set(self.probabilities):
@@ -65,6 +67,10 @@ class Answer:
             raise ValueError(
                 f"{self.decision!r} is decided, and possible is: {', '.join(self.possible) or 'nothing'}"
             )
+        suspected = self.decision == "lesion possible"
+        if self.suspected not in (None, suspected):
+            raise ValueError(f"suspected is {self.suspected}, and the decision {self.decision!r}")
+        object.__setattr__(self, "suspected", suspected)
         if self.probabilities and not self.possible:
             raise ValueError("a picture that is no breast ultrasound has no probabilities")
         if len(self.possible) == 1 and self._more_probable():
@@ -85,6 +91,7 @@ class Answer:
         return self.decision in ("no lesion", "no breast ultrasound")
 
     @property
-    def is_suspected(self) -> bool:
-        """Whether what is drawn may be no lesion at all."""
-        return self.decision == "lesion possible"
+    def left_open(self) -> str:
+        """Of several possible classes, what it could be: `could be benign or normal`. Empty for a decided case."""
+        *most, last = self.possible or ("",)
+        return f"could be {', '.join(most)} or {last}" if most else ""

@@ -43,8 +43,8 @@ def draw_marks(
         draw_outline(canvas, truth, colour=TRUTH, thickness=thickness, smooth=False)
     mask = None if prediction.segmentation is None else prediction.segmentation.mask
     if mask is not None:
-        suspected = prediction.answer is not None and prediction.answer.is_suspected
-        dash = DASH * thickness if suspected else None
+        answer = prediction.answer
+        dash = DASH * thickness if answer is not None and answer.suspected else None
         draw_outline(canvas, mask, colour=PREDICTED, thickness=thickness, smooth=False, dash=dash)
     write_caption(canvas, texts, avoid=mask)
 
@@ -52,7 +52,8 @@ def draw_marks(
 def captions(prediction: Prediction) -> tuple[str, ...]:
     """What may be written, the fullest first: `malignant 0.87, benign 0.13`; `malignant 0.87`; `M 0.87`.
 
-    Of an answer its decision stands before the calibrated probabilities where that names no class.
+    Of an answer its decision stands before the calibrated probabilities where that names no class, with what the case
+    could be.
     """
     answer = prediction.answer
     probabilities = prediction.class_probabilities if answer is None else answer.probabilities
@@ -61,7 +62,8 @@ def captions(prediction: Prediction) -> tuple[str, ...]:
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     full = ", ".join(f"{label} {value:.2f}" for label, value in ranked)
     if answer is not None and answer.decision not in probabilities:
-        return (f"{answer.decision}: {full}", answer.decision)
+        shorter = (f"{answer.decision}: {full}", answer.decision)
+        return (f"{answer.decision}, {answer.left_open}: {full}", *shorter) if answer.left_open else shorter
     name = prediction.decision or ranked[0][0]
     return (full, f"{name} {probabilities[name]:.2f}", f"{name[0].upper()} {probabilities[name]:.2f}")
 

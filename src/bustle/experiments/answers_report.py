@@ -111,7 +111,7 @@ def _pictures(record: ImageRecord | VolumeRecord, folder: Path) -> Iterator[tupl
 
 
 def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:
-    if record.answer is not None and record.answer.is_suspected:
+    if record.answer is not None and record.answer.suspected:
         yield SUSPECTED
     yield from (TOLD.get(remark, remark) for remark in record.remarks)
 

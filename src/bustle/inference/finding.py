@@ -7,8 +7,9 @@ from bustle.inference.stored_prediction import StoredPrediction
 
 
 def finding(said: Prediction | StoredPrediction) -> str:
-    """What a model says, such as `malignant 0.87, 1 lesion` or `refer (malignant 0.55, benign 0.40), 1 lesion`.
+    """What a model says, such as `malignant 0.87, 1 lesion`.
 
+    Of an open case also what it could be: `refer (malignant 0.6, benign 0.4), could be benign or malignant`.
     The probabilities are calibrated where the decision is an answer's; remarks follow, such as `; two frames?`. Empty
     for a model that says nothing.
     """
@@ -21,6 +22,8 @@ def finding(said: Prediction | StoredPrediction) -> str:
         ranked = sorted(probabilities.items(), key=lambda item: -item[1])
         told = ", ".join(f"{name} {value:.2f}" for name, value in ranked)
         words.append(f"{said.decision} ({told})" if told else said.decision)
+    if answer is not None and answer.left_open:
+        words.append(answer.left_open)
     count = None if said.segmentation is None else said.segmentation.lesion_count
     if count is not None and not (answer is not None and answer.draws_nothing):
         words.append("1 lesion" if count == 1 else f"{count} lesions")

@@ -85,7 +85,8 @@ def write_prediction(
 ) -> None:
     """Write one prediction's files into `folder`; `overlay` is a picture `C h w` for people.
 
-    `explanation_pictures` are such of the prediction's explanations, in their order.
+    `explanation_pictures` are such of the prediction's explanations, in their order. A text chunk of each names the
+    model.
 
     `input_sha256` goes into the record, so that a later run can tell what was predicted, and so do the `descriptors`
     of an image's lesions in their order.
@@ -95,8 +96,9 @@ def write_prediction(
     """
     remove_prediction(folder)
     grid = mapped_grid(prediction.geometry, prediction.mapping)
+    made_by = f"bustle, {prediction.provenance.title}"
     if overlay is not None:
-        write_png(folder / OVERLAY, overlay)
+        write_png(folder / OVERLAY, overlay, software=made_by)
     drawn = prediction.segmentation
     if drawn is not None:
         on_image = isinstance(drawn, ImageSegmentation)
@@ -110,7 +112,7 @@ def write_prediction(
     maps = []
     for found, picture in zip(prediction.explanations, explanation_pictures, strict=True):
         names = explanation_names(found.method, channel=found.channel)
-        write_png(folder / names.picture, picture)
+        write_png(folder / names.picture, picture, software=made_by)
         path = _write_map(folder / names.map, _in_16_bits(found), place=grid.geometry)
         maps.append(path.name)
     record = record_of(prediction, input_sha256=input_sha256, descriptors=descriptors, explanation_files=maps)

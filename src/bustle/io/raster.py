@@ -8,7 +8,9 @@ that names the file.
 from __future__ import annotations
 
 import contextlib
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,9 @@ MAX_PIXELS = 64_000_000
 """Larger declared images are refused: no ultrasound frame comes near, and decoding one could exhaust the memory."""
 
 MIN_SIDE = 8
+PNG_HEADER = 33
+"""Bytes of a PNG before what may follow its header: the signature and the header's chunk."""
+
 _ROWS_COMPARED = 32
 
 MOST_PACKED = 4000
@@ -196,13 +201,26 @@ def read_colours(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
 
 
-def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) -> None:
-    """Write `H W`, `1 H W`, `3 H W` (RGB) or `4 H W` (RGBA) as a PNG of its own depth; bool becomes 0 and 255."""
-    write_bytes(Path(path), as_png(image))
+def write_png(
+    path: Path, image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16], *, software: str | None = None
+) -> None:
+    """Write `H W`, `1 H W`, `3 H W` (RGB) or `4 H W` (RGBA) as a PNG of its own depth; bool becomes 0 and 255.
+
+    `software` is what made the picture; it stands in a text chunk of that name.
+    """
+    content = as_png(image)
+    write_bytes(Path(path), content if software is None else _with_text(content, "Software", software))
+
+
+def _with_text(png: bytes, keyword: str, text: str) -> bytes:
+    """A PNG with an international text chunk, uncompressed and of no language, after its header."""
+    chunk = b"iTXt" + keyword.encode("latin-1") + bytes(5) + text.encode()
+    length, check = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))
+    return png[:PNG_HEADER] + length + chunk + check + png[PNG_HEADER:]
 
 
 def as_png(image: NDArray[np.uint8] | NDArray[np.bool_] | NDArray[np.uint16]) -> bytes:
-    """The content of the file that `write_png` writes."""
+    """The PNG of what `write_png` takes."""
     if image.dtype not in (np.uint8, np.bool_, np.uint16):
         raise TypeError(f"a PNG is written from uint8, uint16 or bool, not {image.dtype}")
     pixels: Any = image.astype(np.uint8) * np.uint8(255) if image.dtype == np.bool_ else image

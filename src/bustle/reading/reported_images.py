@@ -88,7 +88,7 @@ def _lesions(picture: PredictedPicture, *, size: tuple[int, int]) -> Iterator[tu
                 masks={picture.frame: parts == number},
                 measured_frame=picture.frame,
                 certainty=lesion.probability,
-                suspected=record.answer is not None and record.answer.is_suspected,
+                suspected=record.answer is not None and bool(record.answer.suspected),
                 touches_edge=None if described is None else described.touches_edge,
                 unit=record.unit or "px",
                 measured=measured if described is None else described.values,

@@ -108,7 +108,7 @@ def _lesions(
             masks=SliceMasks(parts, number, {places.frames[at]: int(at) for at in np.flatnonzero(areas)}),
             measured_frame=places.frames[int(areas.argmax())],
             certainty=found.score,
-            suspected=record.answer is not None and record.answer.is_suspected,
+            suspected=record.answer is not None and bool(record.answer.suspected),
             touches_edge=measured.touches_edge,
             unit=measured.unit,
             measured=measured.values(),
