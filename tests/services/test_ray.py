@@ -21,6 +21,7 @@ from tests.conftest import network_uses
 from tests.inference.hand_made_package import scene, write_package
 
 from bustle.cli.main import main
+from bustle.core.run_layout import RunLayout
 from bustle.experiments.sweep.trials import SweepLayout
 from bustle.io.raster import write_png
 
@@ -150,6 +151,20 @@ def test_folds_train_side_by_side_to_the_same_figures(cluster: Cluster, tmp_path
         local, on_ray = (losses(tmp_path / name / f"fold-{fold}" / "metrics.csv") for name in ("local", "ray"))
         assert len(local) == 3
         assert on_ray == pytest.approx(local, rel=1e-3)  # the number of threads orders sums
+
+
+def test_a_fold_whose_process_dies_goes_on_after_its_last_epoch(cluster: Cluster, tmp_path: Path):
+    words = ["train", str(TINY), "--data", "phantom:?cases=12&seed=0&size=64", "--holdout", "0.3"]
+    words += ["--set", "training.epochs=60", "--out", str(tmp_path / "run"), "--engine", "ray"]
+    driver = subprocess.Popen([sys.executable, "-m", "bustle", *words], stderr=subprocess.PIPE, text=True)
+    fold = RunLayout(tmp_path / "run").fold(0)
+    while not fold.has_epoch:
+        assert driver.poll() is None, "it ended too early"
+        time.sleep(0.02)
+    kill_a_worker()
+    _, told = driver.communicate()
+    assert driver.returncode == 0, told
+    assert len(losses(fold.history)) == 60
 
 
 def test_trials_of_a_sweep_run_side_by_side_and_the_best_is_trained_again(cluster: Cluster, tmp_path: Path):

@@ -193,7 +193,8 @@ def _created(
 
 
 def _sketches(cases: Sequence[Case], *, known: Mapping[str, ImageSketch]) -> dict[str, ImageSketch]:
-    found = {**known, **sketches_of([case for case in cases if case.case_id not in known])}
+    unknown = [case for case in cases if case.case_id not in known]
+    found = {**known, **sketches_of(unknown)} if unknown else known
     return {case.case_id: found[case.case_id] for case in cases if case.case_id in found}
 
 
