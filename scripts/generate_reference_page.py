@@ -184,6 +184,18 @@ def _cut_off() -> str:
     return _table(["images", "cases", "said", "not said, and the outline misses the lesion"], rows)
 
 
+def _other_pictures() -> str:
+    answers = read_json(REFERENCE / "other_pictures.json")["answers"]
+    rows = []
+    for kind in dict.fromkeys(answer["kind"] for answer in answers):
+        own = [answer for answer in answers if answer["kind"] == kind]
+        answered = [answer for answer in own if answer["decision"] != "no breast ultrasound"]
+        unflagged = [f"{answer['name']} ({answer['decision']})" for answer in answered if not answer["remarks"]]
+        counts = (len(own), len(own) - len(answered), len(answered) - len(unflagged))
+        rows.append([kind, *map(str, counts), ", ".join(unflagged) or "–"])
+    return _table(["pictures", "number", "refused", "answered with a remark", "answered without one"], rows)
+
+
 def _ranged(figure: Mapping[str, Any]) -> str:
     """A mean over draws, and the range of 90 % of them."""
     if figure["range90"] is None:
@@ -215,6 +227,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "neighbours": _neighbours,
     "agreement": _agreement,
     "cut_off": _cut_off,
+    "other_pictures": _other_pictures,
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.scripts import script
 
 import bustle
 from bustle.cli.main import main
@@ -22,7 +23,9 @@ from bustle.inference.shipped import REFERENCE, named_model, shipped_names
 from bustle.io.raster import read_image, write_png
 
 MOST_BYTES = 12_000_000
-OTHER_PICTURES = ("astronaut", "camera", "page", "text", "clock", "brick", "checkerboard", "moon", "cat")
+PHOTOS_AND_PAGES = ("astronaut", "camera", "cat", "page")
+DICOM_FILES = ("CT_small.dcm", "examples_ybr_color.dcm")
+MADE = ("generated page", "vessel (sector)", "white", "uniform noise")
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +90,20 @@ def test_predict_needs_no_model(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert record["decision"] == record["answer"]["decision"]
 
 
-@pytest.mark.parametrize("name", OTHER_PICTURES)
-def test_other_pictures_get_no_answer(name: str, reference: Predictor):
-    data = pytest.importorskip("skimage.data")
-    image = np.asarray(getattr(data, name)())
-    channels = image[None] if image.ndim == 2 else image[..., :3].transpose(2, 0, 1)
-    prediction = reference.predict(np.ascontiguousarray(channels, np.uint8), case_id=name)
+@pytest.fixture(scope="module")
+def other_pictures() -> dict[str, np.ndarray]:
+    """Of each kind that `scripts/other_pictures.py` asks about."""
+    for needed in ("skimage.data", "pydicom"):
+        pytest.importorskip(needed)
+    made = script("other_pictures")
+    pictures = {"generated page": next(made.generated_pages()), **dict(made.organ_phantoms())}
+    pictures |= {name: made.of_skimage(name) for name in PHOTOS_AND_PAGES} | dict(made.empty_pictures())
+    return pictures | {name: made.of_pydicom(name) for name in DICOM_FILES}
+
+
+@pytest.mark.parametrize("name", [*PHOTOS_AND_PAGES, *DICOM_FILES, *MADE])
+def test_other_pictures_get_no_answer(name: str, reference: Predictor, other_pictures: dict[str, np.ndarray]):
+    prediction = reference.predict(np.ascontiguousarray(other_pictures[name]), case_id="a")
     assert prediction.decision == "no breast ultrasound"
     assert prediction.segmentation is not None
     assert not prediction.segmentation.mask.any()
