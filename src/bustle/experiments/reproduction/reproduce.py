@@ -148,7 +148,7 @@ class _Work:
                 if run in self._obstacles or is_over(ends):
                     break
                 number += 1
-                title = f"part {number} of {total}: {run.recipe}, {run.track}, seed {run.seed}, fold {fold}"
+                title = f"part {number} of {total}: {run.title}, fold {fold}"
                 yield Part(run=run, fold=fold, folds=self._opened[run].folds, title=title, ends=ends)
                 ends = self._ends
 
@@ -215,7 +215,7 @@ class _Work:
     def _cannot_go_on(self, run: RowRun, problem: str) -> None:
         """The other runs do: one training that fails leaves its rows without figures, not the table."""
         self._obstacles.setdefault(run, problem)
-        announce(f"bustle: {run.recipe}, {run.track}: {problem}")
+        announce(f"bustle: {run.title}: {problem}")
 
     def left(self) -> int:
         return sum(len(self._open_folds(run)) for run in self._runs)

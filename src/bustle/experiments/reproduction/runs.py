@@ -60,6 +60,10 @@ class RowRun:
         name = self.recipe.replace("/", "-").replace("@", "-")
         return Path("runs") / f"{name}-on-{sources}" / self.track / f"seed-{self.seed}"
 
+    @property
+    def title(self) -> str:
+        return f"{self.recipe}, {self.track}, seed {self.seed}"
+
     def layout(self, out: Path) -> RunLayout:
         return RunLayout(out / self.folder)
 
