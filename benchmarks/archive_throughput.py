@@ -87,7 +87,9 @@ class Run:
 def answer_all(manifest: str, workers: int) -> dict[str, float]:
     """A `Run` as a mapping; this process answers where there are no workers."""
     with tempfile.TemporaryDirectory() as out, ExitStack() as stack:
-        engine: Engine = LocalEngine() if not workers else stack.enter_context(RayEngine(workers=workers))
+        engine: Engine = (
+            LocalEngine() if not workers else stack.enter_context(RayEngine(out=Path(out), workers=workers))
+        )
         seen = stack.enter_context(descendants())
         start, spent = time.perf_counter(), time.process_time()
         predict_archive(lambda: Predictor.open(default_model()), Path(manifest), Path(out), engine=engine)

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,19 @@ def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
 
 def parts_of(folder: Path) -> int:
     return json.loads((folder / "out" / "archive.json").read_text())["parts"]
+
+
+@pytest.mark.parametrize("stage", ["list", "answer"])
+def test_a_folder_that_not_all_machines_see_is_told(predictor: Predictor, tmp_path: Path, stage: str):
+    class Elsewhere(LocalEngine):
+        def run(self, work: Any, tasks: Iterable[Any], *, shown: Shown) -> None:
+            super().run(replace(work, out=tmp_path) if shown.description == stage else work, tasks, shown=shown)
+
+    manifest = write_manifest(tmp_path, write_images(tmp_path, [64]))
+    with pytest.raises(InputError, match="not all machines") as raised:
+        predict_archive(lambda: predictor, manifest, tmp_path / "out", engine=Elsewhere())
+    assert raised.value.path == tmp_path / "out"
+    assert "--out on a disk that they share" in raised.value.remedy
 
 
 def test_answers_of_another_model_are_not_mixed(predictor: Predictor, tmp_path: Path):

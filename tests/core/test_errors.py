@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
-from bustle.core.errors import BustleError, InputError, unknown_name
+from bustle.core.errors import BustleError, InputError, TrainingInterruptedError, unknown_name
 
 
 def test_message_is_one_line_that_names_file_problem_and_remedy():
@@ -13,6 +14,13 @@ def test_message_is_one_line_that_names_file_problem_and_remedy():
 
 def test_message_without_a_file():
     assert str(InputError("nothing to do", remedy="give a file")) == "nothing to do; give a file"
+
+
+def test_another_process_gets_the_same_error():
+    error = TrainingInterruptedError("interrupted", remedy="go on", path=Path("a/b"))
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is TrainingInterruptedError
+    assert (found.problem, found.remedy, found.path) == (error.problem, error.remedy, error.path)
 
 
 def test_unknown_name_lists_the_nearest_first_and_all_known():

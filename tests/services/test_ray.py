@@ -1,4 +1,7 @@
-"""A real Ray cluster of two nodes: the same answers as one process, also when a worker or a node dies."""
+"""A real Ray cluster of two nodes: the same answers as one process, also when a worker or a node dies.
+
+A node with other versions is refused, whenever it joins.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from pyarrow import parquet
 from ray.cluster_utils import Cluster
 from tests.conftest import network_uses
 from tests.inference.hand_made_package import scene, write_package
 
 from bustle.cli.main import main
+from bustle.core.errors import InputError
 from bustle.core.run_layout import RunLayout
+from bustle.experiments.engines.engine import Shown
+from bustle.experiments.engines.ray_engine import RayEngine
 from bustle.experiments.sweep.trials import SweepLayout
 from bustle.io.raster import write_png
 
@@ -88,9 +96,9 @@ def expected(archive: Path) -> dict[str, list[dict[str, Any]]]:
     return answers(archive / "local")
 
 
-def begun(archive: Path, out: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "bustle", *command(archive, out, "--engine", "ray")]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def begun(archive: Path, out: Path, *more: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "bustle", *command(archive, out, "--engine", "ray", *more)]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
 def wait_for_parts(out: Path, count: int, *, of: subprocess.Popen[bytes]) -> None:
@@ -132,6 +140,65 @@ def test_a_driver_that_is_killed_is_taken_up_again(
     assert answers(out) == expected
     kept = [file for file, modified in before.items() if file.stat().st_mtime_ns == modified]
     assert kept  # what was done was not done again
+
+
+def test_a_node_with_another_version_is_named_when_it_joins_and_when_it_is_there(
+    cluster: Cluster, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    planted = tmp_path / "planted" / "onnxruntime-0.0.1.dist-info"
+    planted.mkdir(parents=True)
+    (planted / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 0.0.1\n")
+    path = os.pathsep.join([str(planted.parent), os.environ.get("PYTHONPATH", "")])
+    out = tmp_path / "out"
+    driver = begun(archive, out, "--workers", "3", stderr=subprocess.PIPE)  # the third waits for a processor
+    wait_for_parts(out, 1, of=driver)
+    node = cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": path})
+    try:
+        _, told = driver.communicate()
+        assert driver.returncode == 2
+        assert "of the cluster has onnxruntime 0.0.1 instead of" in told.decode()
+        assert answers(out)  # what is done stays
+        assert main(command(archive, tmp_path / "another", "--engine", "ray")) == 2
+        assert "of the cluster has onnxruntime 0.0.1 instead of" in capsys.readouterr().err
+        assert not (tmp_path / "another").exists()
+    finally:
+        cluster.remove_node(node)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Two tasks that wait for each other, and one that has nothing to wait for; they tell where they are."""
+
+    out: Path
+
+    def __call__(self, task: int) -> Path:
+        if task == 2:
+            raise InputError("comes too late", remedy="begin with two", path=self.out)
+        (self.out / str(task)).touch()
+        until = time.monotonic() + 60
+        while not (self.out / str(1 - task)).exists():
+            assert time.monotonic() < until, "the other task is not done at the same time"
+            time.sleep(0.05)
+        return Path.cwd()
+
+
+def test_two_tasks_share_one_gpu_and_a_failure_keeps_its_words(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Ray counts GPUs by what it is told."""
+    folders: list[Path] = []
+    node = cluster.add_node(num_cpus=2, num_gpus=1)
+    try:
+        with RayEngine(out=tmp_path, workers=2) as engine:
+            monkeypatch.chdir(tmp_path)  # another folder than that of the cluster
+            engine.run(Meeting(tmp_path), [0, 1], shown=Shown("meet", "task", 2), each=folders.append)
+            assert folders == [tmp_path] * 2
+            with pytest.raises(InputError, match="comes too late; begin with two"):
+                engine.run(Meeting(tmp_path), [2, 2, 2], shown=Shown("meet", "task", 3))
+        time.sleep(1)  # for whatever would connect again
+        assert not ray.is_initialized()
+    finally:
+        cluster.remove_node(node)
 
 
 def test_a_cluster_that_is_not_there(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

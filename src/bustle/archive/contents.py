@@ -17,6 +17,7 @@ from bustle.archive.places import check_packages, local_copy, unexpected
 from bustle.archive.tables import read_rows, read_table, write_columns
 from bustle.core.errors import InputError
 from bustle.core.files import remove_file, sha256_of_file
+from bustle.experiments.engines.engine import unseen
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,13 @@ class Contents:
     unread: int
 
     @classmethod
-    def read(cls, layout: ArchiveLayout, *, parts: int) -> Contents:
+    def read(cls, layout: ArchiveLayout, *, rows: int) -> Contents:
+        """Those of a manifest of so many rows. Raises `InputError` where other machines have written elsewhere."""
         import pyarrow as pa
 
-        all_rows = pa.concat_tables(read_table(layout.contents(part)) for part in range(parts))
+        all_rows = pa.concat_tables([contents_schema().empty_table(), *map(read_table, layout.content_files())])
+        if all_rows.num_rows < rows:
+            raise unseen(layout.path)
         read = all_rows.filter(all_rows["sha256"].is_valid()).select(["sha256", "image"])
         large = pa.schema([(name, pa.large_string()) for name in read.column_names])  # millions exceed 2 GB
         return cls(read.cast(large), all_rows.num_rows - read.num_rows)
@@ -95,7 +99,7 @@ def is_digested(path: Path, part: ListedPart) -> bool:
 
 def remove_contents_from(layout: ArchiveLayout, *, part: int) -> None:
     """Remove the parts from this number on, of a manifest that was longer."""
-    for path in sorted(layout.contents(part).parent.glob("part-*.parquet")):
+    for path in layout.content_files():
         if path >= layout.contents(part):
             remove_file(path)
 

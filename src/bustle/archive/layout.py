@@ -16,7 +16,8 @@ from bustle.core.run_layout import SUMMARY
 
 SETTINGS = "archive.json"
 CONTENTS, ANSWERS, MASKS = "contents", "answers", "masks"
-_PARTS = OwnNames(files=("part-*.parquet",))
+_FILES = "part-*.parquet"
+_PARTS = OwnNames(files=(_FILES,))
 
 ARCHIVE = OutputKind(
     "predict manifest:",
@@ -43,9 +44,20 @@ class ArchiveLayout:
         """Rows of the manifest and the digests of their files, by the rows' order."""
         return self.path / CONTENTS / _name(part)
 
+    def content_files(self) -> list[Path]:
+        """All that are there, by number.
+
+        A list is right at once, while a network disk may go on for a while to say of a name that nothing is there.
+        """
+        return sorted((self.path / CONTENTS).glob(_FILES))
+
     def answers(self, part: int) -> Path:
         """What was said of the contents whose digests belong to this part; written after their masks."""
         return self.path / ANSWERS / _name(part)
+
+    def answer_files(self) -> list[Path]:
+        """As `content_files`."""
+        return sorted((self.path / ANSWERS).glob(_FILES))
 
     def masks(self, part: int) -> Path:
         return self.path / MASKS / _name(part)

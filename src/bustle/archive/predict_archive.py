@@ -20,7 +20,7 @@ from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, remove_file, write_json
 from bustle.core.model_provenance import ModelProvenance
-from bustle.experiments.engines.engine import Engine, Shown
+from bustle.experiments.engines.engine import Engine, Shown, unseen
 from bustle.inference.predictor import Predictor
 
 CONTENTS_PER_PART = 64
@@ -103,9 +103,8 @@ def predict_archive(
             (part for part in listed_parts(manifest) if part.number in missing),
             shown=Shown("list", "part", len(missing)),
         )
-        content_parts = math.ceil(rows / ROWS_PER_PART)
-        remove_contents_from(layout, part=content_parts)
-        contents = Contents.read(layout, parts=content_parts)
+        remove_contents_from(layout, part=math.ceil(rows / ROWS_PER_PART))
+        contents = Contents.read(layout, rows=rows)
         wanted = parts_for(contents.table.num_rows)
         if settings is None:
             settings = ArchiveSettings(parts=wanted, provenance=predictor.provenance)
@@ -170,10 +169,16 @@ def _unanswered(layout: ArchiveLayout, contents: Contents, *, parts: int) -> Ite
 
 
 def _summary(layout: ArchiveLayout, contents: Contents, *, rows: int, parts: int, title: str) -> ArchiveSummary:
-    """Counts what is listed now: answers of what a manifest has lost stay and do not count."""
+    """Counts what is listed now: answers of what a manifest has lost stay and do not count.
+
+    Raises `InputError` where other machines have written elsewhere.
+    """
+    written = set(layout.answer_files())
     different = failed = frames = unread_frames = lesions = 0
     decisions: Counter[str] = Counter()
     for number, found in enumerate(contents.divided(parts)):
+        if found and layout.answers(number) not in written:
+            raise unseen(layout.path)
         listed = {sha256 for sha256, _ in found}
         different += len(listed)
         failed += len(listed - answered_contents(layout.answers(number)))

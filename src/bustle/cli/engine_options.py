@@ -24,7 +24,10 @@ def add_engine_arguments(parser: argparse.ArgumentParser, *, of: str) -> None:
         "--address", metavar="HOST:PORT", help="of --engine ray: the cluster (default: RAY_ADDRESS, or this machine)"
     )
     parser.add_argument(
-        "--workers", type=count, metavar="N", help="of --engine ray: how many processes (default: one a processor)"
+        "--workers",
+        type=count,
+        metavar="N",
+        help="of --engine ray: how many processes, which may share GPUs (default: one a GPU, or else a processor)",
     )
 
 
@@ -34,7 +37,12 @@ def chosen_engine(arguments: argparse.Namespace, stack: ExitStack) -> Engine:
     if arguments.engine == "ray":
         from bustle.experiments.engines.ray_engine import RayEngine
 
-        engine = RayEngine(address=arguments.address, workers=arguments.workers, on_gpus=arguments.device != "cpu")
+        engine = RayEngine(
+            out=arguments.out,
+            address=arguments.address,
+            workers=arguments.workers,
+            on_gpus=arguments.device != "cpu",
+        )
         return stack.enter_context(engine)
     from bustle.experiments.engines.engine import LocalEngine
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=1,
         metavar="N",
-        help="processes that share every batch of a fold, with a GPU each where there are GPUs (default: 1)",
+        help="processes of this machine that share every batch of a fold, with a GPU each if it has any (default: 1)",
     )
     add_time_budget(parser, of="fold")
     parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of such a run")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bustle.core.printable import printable
 
@@ -34,6 +36,10 @@ class InputError(BustleError):
         self.remedy = remedy
         self.path = None if path is None else Path(path)
         super().__init__(problem, remedy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes raise it, too."""
+        return partial(type(self), self.problem, remedy=self.remedy, path=self.path), ()
 
     def in_results(self) -> str:
         """The same line with the file's name alone, for what is written: it may be given to others."""

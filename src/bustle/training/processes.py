@@ -84,8 +84,7 @@ def in_processes(work: Callable[[Share], None], *, count: int) -> None:
             start_processes(_begin, args=arguments, nprocs=count, daemon=True, start_method="spawn")
         except (ProcessExitedException, ProcessRaisedException):
             for told in sorted(Path(folder).glob("failed-*")):
-                problem, remedy, path = pickle.loads(told.read_bytes())  # written by `_begin` just now
-                raise InputError(problem, remedy=remedy, path=path) from None
+                raise pickle.loads(told.read_bytes()) from None  # written by `_begin` just now
             raise
 
 
@@ -105,7 +104,6 @@ def _begin(number: int, count: int, folder: str, work: bytes) -> None:
     try:
         pickle.loads(work)(Share(number, count))
     except InputError as error:
-        content = pickle.dumps((error.problem, error.remedy, error.path))
-        (Path(folder) / f"failed-{number}").write_bytes(content)
+        (Path(folder) / f"failed-{number}").write_bytes(pickle.dumps(error))
         sys.exit(2)
     distributed.destroy_process_group()

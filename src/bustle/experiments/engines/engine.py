@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from bustle.core.errors import InputError
 from bustle.core.progress import progress
 
 Task = TypeVar("Task")
@@ -54,3 +56,13 @@ class LocalEngine:
             result = work(task)
             if each is not None:
                 each(result)
+
+
+def unseen(out: Path, *, machine: str | None = None) -> InputError:
+    """For a folder on a disk that not all machines share; `machine` is one that lacks it, where it is known."""
+    lacking = "" if machine is None else f" ({machine} does not)"
+    return InputError(
+        f"not all machines of the cluster see this folder{lacking}",
+        remedy="choose an --out on a disk that they share, which has the same path on all of them",
+        path=out,
+    )

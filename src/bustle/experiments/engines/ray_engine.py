@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import math
 import os
 import pickle
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bustle.core.errors import InputError
 from bustle.core.progress import progress
-from bustle.core.provenance import installed_version
 from bustle.experiments.engines.engine import Shown
+from bustle.experiments.engines.ray_errors import not_started, told
+from bustle.experiments.engines.ray_worker import Worker, WorkerGiven
+from bustle.experiments.engines.same_versions import check_versions, own_versions
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -28,32 +32,35 @@ class RayEngine:
     """Within the block, a connection to a cluster; without an `address`, to one of this machine for its length.
 
     `workers` processes work at a time, with a processor each, and with `on_gpus` a GPU each where the cluster has
-    any; None: as many as it has of them.
+    any, or a share of one where it has fewer; None: as many as it has of GPUs, or else of processors. All machines
+    must see `out`, into which they write.
     """
 
-    def __init__(self, *, address: str | None = None, workers: int | None = None, on_gpus: bool = True):
+    def __init__(self, *, out: Path, address: str | None = None, workers: int | None = None, on_gpus: bool = True):
+        self._out = out.absolute()
         self._address = address
         self._workers = workers
         self._on_gpus = on_gpus
+        self._versions: Mapping[str, str] = {}
 
     def __enter__(self) -> RayEngine:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported: it would report its use
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # so too: a thread of it would connect again after the end
         import ray
 
-        given = self._address or os.environ.get("RAY_ADDRESS")
-        try:
-            if given is not None:
-                _knock(given)
-            with _no_dashboard():
-                ray.init(address=given or "local", log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
-            told = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"no Ray cluster answers at {given or 'this machine'} ({told})",
-                remedy="start it with `ray start`, with the versions of Python and Ray that are here, or leave "
-                "out --address",
-            ) from None
-        self._check_versions()
+        with contextlib.ExitStack() as stack:
+            stack.callback(ray.shutdown)
+            given = self._address or os.environ.get("RAY_ADDRESS")
+            try:
+                if given is not None:
+                    _knock(given)
+                with _no_dashboard():
+                    ray.init(address=given or "local", log_to_driver=False, logging_level=logging.ERROR)
+            except Exception as error:  # Ray raises many kinds, `Exception` itself among them
+                raise not_started(error, address=given) from error
+            self._versions = own_versions()
+            self._check_machines()
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -72,74 +79,84 @@ class RayEngine:
         each: Callable[[Result], None] | None = None,
     ) -> None:
         """See `Engine.run`. A task whose process or machine dies is done again elsewhere."""
-        done = self._done(work, iter(tasks))
-        for result in progress(done, description=shown.description, total=shown.total, unit=shown.unit):
-            if each is not None:
-                each(pickle.loads(result))  # of this command's own, through Ray
+        from ray.exceptions import RayError
 
-    def _done(self, work: Callable[[Task], Result], tasks: Iterator[Task]) -> Iterator[bytes]:
+        try:
+            with contextlib.closing(self._rows(work, iter(tasks))) as rows:  # ends Ray's own thread at a failure
+                for failed, result in progress(
+                    rows, description=shown.description, total=shown.total, unit=shown.unit
+                ):
+                    if failed:
+                        raise told(pickle.loads(failed))  # from this command's own processes, as results
+                    if each is not None:
+                        each(pickle.loads(result))
+        except RayError as error:
+            raise told(error) from error
+
+    def _rows(self, work: Callable[[Task], Result], tasks: Iterator[Task]) -> Generator[tuple[bytes, bytes]]:
+        """Of each task that is done, as soon as it is, what it failed at (or nothing) and its result."""
         import ray
         from ray.data import ActorPoolStrategy, DataContext
-        from ray.exceptions import RayError
 
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        pickled = pickle.dumps(work)
+        given = WorkerGiven(work=pickle.dumps(work), out=self._out, versions=self._versions, folder=str(Path.cwd()))
         while wave := [{"task": pickle.dumps(task)} for task in itertools.islice(tasks, TASKS_AT_ONCE)]:
             resources = ray.cluster_resources()
             gpus = int(resources.get("GPU", 0)) if self._on_gpus else 0
             size = min(len(wave), self._workers or gpus or int(resources.get("CPU", 1)))
             pipeline = ray.data.from_items(wave, override_num_blocks=len(wave)).map_batches(
-                _Worker,
-                fn_constructor_args=(pickled,),
+                Worker,
+                fn_constructor_args=(given,),
                 batch_size=1,
                 num_cpus=1,
-                num_gpus=1 if gpus else 0,
+                num_gpus=share_of_gpu(size, gpus=gpus),
                 compute=ActorPoolStrategy(
                     min_size=1, max_size=size, initial_size=size, max_tasks_in_flight_per_actor=1
                 ),
             )
-            try:
-                # One that is fetched ahead would be told only when the next is done, which may take hours.
-                for batch in pipeline.iter_batches(batch_size=None, prefetch_batches=0):
-                    yield from batch["result"]
-            except RayError as error:
-                raise _told(error) from None
+            # One that is fetched ahead would be told only when the next is done, which may take hours.
+            for batch in pipeline.iter_batches(batch_size=None, prefetch_batches=0):
+                yield from zip(batch["failed"], batch["result"], strict=True)
 
-    def _check_versions(self) -> None:
-        """Raises `InputError` where a machine of the cluster has another bustle than this one."""
+    def _check_machines(self) -> None:
+        """Raises `InputError` where a machine of the cluster has other versions than this one."""
         import ray
         from ray.exceptions import RayError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         @ray.remote(num_cpus=0)
-        def version() -> str | None:
-            return installed_version()
+        def found() -> dict[str, str]:
+            return own_versions()
 
-        own = installed_version()
         for node in ray.nodes():
             if not node["Alive"]:
                 continue
-            placed = version.options(
+            machine = node["NodeManagerHostname"]
+            placed = found.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote()
             try:
-                found = ray.get(placed)
+                check_versions(ray.get(placed), own=self._versions, machine=machine)
             except RayError as error:
                 if any(each["NodeID"] == node["NodeID"] and not each["Alive"] for each in ray.nodes()):
                     continue  # it has died meanwhile
                 raise InputError(
-                    f"the machine {node['NodeManagerHostname']} of the cluster cannot run bustle "
-                    f"({type(error).__name__})",
+                    f"the machine {machine} of the cluster cannot run bustle ({type(error).__name__})",
                     remedy="install the same bustle on all its machines",
-                ) from None
-            if found != own:
-                raise InputError(
-                    f"the machine {node['NodeManagerHostname']} of the cluster has bustle {found}, this one {own}",
-                    remedy="install the same version on all",
-                )
+                ) from error
+
+
+def share_of_gpu(workers: int, *, gpus: int) -> float:
+    """What each of the workers takes of one GPU, of which they have so many together.
+
+    Ray rounds to ten-thousandths, and a share never comes from two of them: it is rounded down for all to find room.
+    """
+    if not gpus:
+        return 0
+    return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
 
 
 @contextlib.contextmanager
@@ -163,23 +180,3 @@ def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=10).close()
-
-
-class _Worker:
-    """A process that holds the model; made once, used for many tasks."""
-
-    def __init__(self, work: bytes):
-        self._work: Callable[[Any], Any] = pickle.loads(work)  # of this command's own, through Ray
-
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
-        return {"result": [pickle.dumps(self._work(pickle.loads(task))) for task in batch["task"]]}
-
-
-def _told(error: BaseException) -> BaseException:
-    """The `InputError` that Ray carries from another process, or else what Ray says."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, InputError):
-            return InputError(seen.problem, remedy=seen.remedy, path=seen.path)
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return error
