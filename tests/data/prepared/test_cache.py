@@ -351,9 +351,6 @@ def test_volumes_of_several_sizes_lie_one_after_the_other(tmp_path):
     assert decoded_while_opening(make_volumes(), tmp_path, VOLUMES) == 0
     larger_patches = dataclasses.replace(VOLUMES, size=(64, 32, 64))
     assert decoded_while_opening(make_volumes(), tmp_path, larger_patches) == 0
-    cache.save(tmp_path / "travel")
-    copy = CaseCache.load(tmp_path / "travel", section=VOLUMES)
-    assert all(np.array_equal(one, other) for one, other in zip(copy.images, cache.images, strict=True))
 
 
 def test_no_cases_and_wrong_dimensions_are_refused(tmp_path):
@@ -376,31 +373,6 @@ def test_processes_that_build_the_same_cache_at_once_do_not_disturb_each_other(t
     assert len(set(sums)) == 1
     assert decoded_while_opening(cases, tmp_path) == 0
     assert not list((tmp_path / "cache").glob(".preparing-*"))
-
-
-@pytest.mark.parametrize("colour", [(), (1,), (0, 1, 2)])
-def test_a_saved_copy_opens_without_the_original_files(tmp_path, colour):
-    cases = make_cases(tmp_path / "data", ("plain", "gland", "boxed"), colour=colour)
-    original = open_cache(cases, tmp_path)
-    original.save(tmp_path / "travel")
-    for case in cases:
-        case.files[0].unlink()
-    copy = CaseCache.load(tmp_path / "travel", section=SECTION)
-    assert np.array_equal(copy.images, original.images)
-    assert np.array_equal(copy.lesion_masks, original.lesion_masks)
-    assert np.array_equal(copy.gland_masks, original.gland_masks)
-    assert copy.cases == original.cases
-    assert copy.labels.tolist() == original.labels.tolist()
-    copy.save(tmp_path / "again")
-    assert len(CaseCache.load(tmp_path / "again", section=SECTION)) == 3
-    with pytest.raises(InputError, match="was prepared with"):
-        CaseCache.load(tmp_path / "travel", section=dataclasses.replace(SECTION, size=(64, 64)))
-    archive = tmp_path / "travel" / "arrays.npz"
-    archive.write_bytes(archive.read_bytes()[:-200])
-    with pytest.raises(InputError, match="cannot be read"):
-        CaseCache.load(tmp_path / "travel", section=SECTION)
-    with pytest.raises(InputError, match="index"):
-        CaseCache.load(tmp_path / "nowhere", section=SECTION)
 
 
 def test_a_table_of_many_cases_is_read_once(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bustle.core.cache_folder import cache_directory
 from bustle.core.data_section import ImageData, PatchData
 from bustle.core.errors import InputError
-from bustle.core.files import atomic_path, write_error
+from bustle.core.files import write_error
 from bustle.core.types import Box, Case
 from bustle.data.content_hashes import content_hashes
 from bustle.data.prepared.building_folder import building_folder, put_in_place
@@ -97,45 +97,6 @@ class CaseCache:
         folder = root / f"prepared-{key[:24]}"
         opened = _open_mapped(folder, key=key, section=section)
         return opened if opened is not None else _build(folder, cases, key=key, section=section)
-
-    def save(self, directory: Path) -> None:
-        """Write a compressed copy that `load` opens anywhere, without the original files."""
-        arrays: dict[str, Any] = {name: self._arrays[name] for name in self._index.shapes}
-        images = arrays["images"]
-        if images.ndim > 1:
-            coloured = np.array([bool((image != image[:1]).any()) for image in images])
-            del arrays["images"]
-            arrays |= {"first_channel": images[:, 0], "coloured": coloured, "coloured_images": images[coloured]}
-        with atomic_path(directory / "arrays.npz") as temporary:
-            np.savez_compressed(temporary, **arrays)
-        write_index(directory, self._index)
-
-    @classmethod
-    def load(cls, directory: Path, *, section: ImageData | PatchData) -> CaseCache:
-        """Open what `save` wrote; raises `InputError` if it is damaged or was prepared for another section."""
-        path = directory / "index.json"
-        index = read_index(path)
-        if index is None:
-            raise InputError("is not a readable index of prepared cases", remedy="save them again", path=path)
-        if index.prepared_for != section.preparation():
-            raise InputError(
-                f"was prepared with {dict(index.prepared_for)}, the recipe asks for {section.preparation()}",
-                remedy="save it again with this recipe's data section",
-                path=path,
-            )
-        path = directory / "arrays.npz"
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in index.shapes if name in stored}
-                if "images" not in stored:
-                    images = np.repeat(stored["first_channel"][:, None], index.shapes["images"][1], axis=1)
-                    images[stored["coloured"]] = stored["coloured_images"]
-                    arrays["images"] = images
-        except Exception as error:  # zipfile, zlib, KeyError, ValueError, OSError: all mean a damaged archive
-            raise InputError(f"cannot be read ({error})", remedy="copy it again", path=path) from None
-        if set(arrays) != set(index.shapes) or not intact(index, arrays):
-            raise InputError("does not match its index", remedy="copy it again", path=path)
-        return cls(index, _with_gland(index, arrays), classes=section.classes)
 
 
 def _case_by_case(array: NDArray[np.uint8], index: CacheIndex, *, channels: bool = False) -> Any:
