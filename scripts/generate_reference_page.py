@@ -215,6 +215,15 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _explanations() -> str:
+    told = ("deletion_less_random", "insertion_less_random", "likeness_to_shuffled")
+    rows = []
+    for method, found in read_json(REFERENCE / "explanation_without_busi.json")["methods"].items():
+        figures = [found["estimates"][name] for name in told]
+        rows.append([f"`{method}`", *(_interval(figure["mean"], figure["ci95"]) for figure in figures)])
+    return _table(["map", "deletion", "insertion", "likeness to a shuffled network's"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "command": training_command,
     "figures": _figures,
@@ -228,6 +237,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "agreement": _agreement,
     "cut_off": _cut_off,
     "other_pictures": _other_pictures,
+    "explanations": _explanations,
 }
 
 if __name__ == "__main__":
