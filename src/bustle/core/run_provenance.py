@@ -113,14 +113,17 @@ class MeasuredForm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunProvenance(MeasuredForm):
+class RunProvenance:
     """`data` by source, `sessions` in their order; `untrained` are heads whose answers mean nothing.
 
-    `taught` is empty in runs from before it was counted.
+    `taught` is empty in runs from before it was counted. `precision` and `memory_format` are there where the recipe
+    left the choice to the machine.
     """
 
     data: Mapping[str, Fingerprint]
     init: StartingWeights | None
+    precision: MeasuredPrecision | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
+    memory_format: MeasuredMemoryFormat | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     untrained: tuple[UntrainedHead, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     taught: tuple[TaughtCases, ...] = field(default=(), metadata=LEFT_OUT_AT_DEFAULT)
     sessions: tuple[Session, ...]

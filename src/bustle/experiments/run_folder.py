@@ -115,7 +115,7 @@ class RunFolder:
     @property
     def form(self) -> MeasuredForm:
         """What `auto` stands for in this run."""
-        return self._earlier
+        return MeasuredForm(precision=self._earlier.precision, memory_format=self._earlier.memory_format)
 
     @classmethod
     def reopen(
