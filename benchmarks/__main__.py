@@ -1,7 +1,8 @@
 """Run this folder's scripts, each against its named peers: `python -m benchmarks [NAME ...] [--json FILE] [--tiny]`.
 
 A script offers `run(size) -> Iterable[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is
-how many times faster bustle is, measured side by side in one run. FILE has at any time the rows that are done.
+how many times faster bustle is, measured side by side in one run. What is done
+before the last row is kept in FILE.part.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (chosen.recipe is not None and chosen.names != ["training"]) or (chosen.set and chosen.recipe is None):
         parser.error("--recipe, and with it --set, belongs to `training` alone")
     rows: list[Row] = []
+    part = chosen.json and chosen.json.with_name(f"{chosen.json.name}.part")
     for name in chosen.names or names():
         script = importlib.import_module(f"benchmarks.{name}")
         size = script.TINY if chosen.tiny else script.FULL
@@ -48,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for row in script.run(size):
             print(f"{name}: {row.line()}", flush=True)
             rows.append(row)
-            if chosen.json:
-                write_json(chosen.json, to_mapping({"tiny": chosen.tiny, "rows": rows, "provenance": provenance()}))
+            if part:
+                write_json(part, to_mapping({"tiny": chosen.tiny, "rows": rows, "provenance": provenance()}))
+    if part:
+        part.replace(chosen.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from generate_reference_page import ANSWERS, REFERENCE, RESULTS, recorded, tested, training_command
+from generate_reference_page import REFERENCE, RESULTS, promises, recorded, tested, training_command
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
@@ -135,7 +135,7 @@ def _calibration(record: PackageRecord, answers: Mapping[str, AnswerFigures]) ->
         f"({rule.malignancy.cases_yes} malignant) and {rule.presence.cases_no} without one. Shares in brackets are "
         "what it states."
     )
-    promised = {words: [scored.estimates[name] for scored in answers.values()] for words, name in ANSWERS}
+    promised = {words: [scored.estimates[name] for scored in answers.values()] for words, name in promises()}
     return f"{fitted}\n\n{_table(_rows(CALIBRATION, answers) | promised, answers)}".rstrip()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ from bustle.evaluation.result_files import read_track
 from bustle.evaluation.results import TrackScores
 from bustle.experiments.run_record import RunRecord
 from bustle.experiments.run_record_file import read_record
+from bustle.inference.package import Package
+from bustle.inference.picture_remarks import COLOUR, INVERTED, TWO_FRAMES
+from bustle.inference.shipped import REFERENCE as NAME
+from bustle.inference.shipped import named_model
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -33,13 +37,8 @@ NETWORK_AND_ANSWERS = (
     ("AUC, malignant", "classification", "auc"),
     ("ECE, 10 bins of equal mass", "classification", "ece_equal_mass_10"),
 )
-ANSWERS = (
-    ("Left open", "left_open"),
-    ("Decided wrongly", "decided_wrongly"),
-    ("Lesions in which one stays possible (98 % stated)", "coverage_lesions"),
-    ("Normals in which none stays possible (90 %)", "coverage_normals"),
-    ("Lesions whose class stays possible (90 %)", "coverage_classes"),
-)
+FLAGS = {COLOUR, INVERTED, TWO_FRAMES}
+"""The remarks that say that a picture is of another kind."""
 PARTS = {"dice": "Dice", "missed_lesions": "lesions missed", "auc": "AUC"}
 WHO_IS_RIGHT = {
     "accuracy": "right",
@@ -68,6 +67,22 @@ def tested() -> Mapping[str, TrackScores]:
     }
 
 
+def promises() -> Sequence[tuple[str, str]]:
+    """Words and names of the figures of what answers promise, with what the shipped model's rule states."""
+    rule = Package(named_model(Path(NAME))).record.decision
+    assert rule is not None
+    assert rule.presence is not None
+    lesions, normals = (f"{100 * share:.0f} %" for share in (rule.presence.coverage_yes, rule.presence.coverage_no))
+    classes = f"{100 * rule.malignancy.coverage_yes:.0f} %"
+    return (
+        ("Left open", "left_open"),
+        ("Decided wrongly", "decided_wrongly"),
+        (f"Lesions in which one stays possible ({lesions} stated)", "coverage_lesions"),
+        (f"Normals in which none stays possible ({normals})", "coverage_normals"),
+        (f"Lesions whose class stays possible ({classes})", "coverage_classes"),
+    )
+
+
 def training_command() -> str:
     """The command that began the training, as it is recorded, and what the later ones added to it."""
     first, *later = (session.command for session in recorded("reference").provenance.sessions)
@@ -86,7 +101,7 @@ def _figures() -> str:
             assert scores.answers is not None
             cells += [_estimate(_of(scores, part, metric)), _estimate(_of(scores.answers, part, metric))]
         rows.append([words, *cells])
-    for words, promise in ANSWERS:
+    for words, promise in promises():
         cells = []
         for scores in scored.values():
             assert scores.answers is not None
@@ -190,7 +205,9 @@ def _other_pictures() -> str:
     for kind in dict.fromkeys(answer["kind"] for answer in answers):
         own = [answer for answer in answers if answer["kind"] == kind]
         answered = [answer for answer in own if answer["decision"] != "no breast ultrasound"]
-        unflagged = [f"{answer['name']} ({answer['decision']})" for answer in answered if not answer["remarks"]]
+        unflagged = [
+            f"{answer['name']} ({answer['decision']})" for answer in answered if not FLAGS & set(answer["remarks"])
+        ]
         counts = (len(own), len(own) - len(answered), len(answered) - len(unflagged))
         rows.append([kind, *map(str, counts), ", ".join(unflagged) or "–"])
     return _table(["pictures", "number", "refused", "answered with a remark", "answered without one"], rows)

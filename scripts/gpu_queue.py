@@ -5,11 +5,13 @@ Usage: `python scripts/gpu_queue.py ENTRY --data FOLDER --seconds N [--out RUNS]
 The entry's commands run one after the other, each with `--resume` and what is left of the time as its
 `--time-budget`: what is finished is skipped, and no fold begins once the time is over. The fold that runs then comes
 to its end, so that N lies below the machine's own limit by the length of one. Everything goes to RUNS/ENTRY (default:
-`runs/queue`). `--archive` packs what came of this call into `ENTRY.tar.gz.0`, … of at most 16 MiB in FOLDER: figures,
-tables, masks and logs, but neither checkpoints nor pictures, and of weights only those of a run that is called
-`final`. `cat ENTRY.tar.gz.* | tar xz -C RUNS` unpacks it, and another call goes on from there, on any machine; only
+`runs/queue`). `--archive` packs what came of this call into `ENTRY-CALL.tar.gz.000`, … of at most 16 MiB in FOLDER,
+CALL being when it began: figures, tables, masks and logs, but neither checkpoints nor pictures, and of weights only
+those of a run that is called `final`. `cat ENTRY-CALL.tar.gz.* | tar xz -C RUNS` unpacks a call, the earlier ones
+first, and another call goes on from there, on any machine; only
 what begins with the weights of the run `start`, which stays where it was trained, has to be finished there or begun
-anew. `--tiny` runs one small training of each command on a processor, which only shows that all of them run.
+anew. `--tiny` runs one small training of each command on a processor in RUNS/ENTRY-tiny: that all of them run is all
+it shows.
 """
 
 from __future__ import annotations
@@ -166,7 +168,9 @@ def archive(out: Path, folder: Path, *, since: float) -> None:
             if path.is_file() and path.stat().st_mtime >= since and comes_back(path.relative_to(out)):
                 packed.add(path, arcname=str(path.relative_to(out.parent)))
     for number, start in enumerate(range(0, content.tell(), PART_BYTES)):
-        write_bytes(folder / f"{out.name}.tar.gz.{number}", content.getvalue()[start : start + PART_BYTES])
+        write_bytes(
+            folder / f"{out.name}-{since:.0f}.tar.gz.{number:03d}", content.getvalue()[start : start + PART_BYTES]
+        )
 
 
 def comes_back(path: Path) -> bool:
@@ -186,7 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--archive", type=Path, metavar="FOLDER")
     parser.add_argument("--tiny", action="store_true")
     chosen = parser.parse_args(arguments)
-    out, begun = (chosen.out / chosen.entry).resolve(), time.time()
+    out = (chosen.out / (f"{chosen.entry}-tiny" if chosen.tiny else chosen.entry)).resolve()
+    begun = time.time()
 
     def keep() -> None:
         if chosen.archive is not None:

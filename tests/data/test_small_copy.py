@@ -64,6 +64,15 @@ def test_a_copy_is_the_same_case_on_fewer_pixels(sample: Sample, tmp_path: Path)
     assert (other.has_mask, other.has_gland) == (False, False)
 
 
+def test_a_video_without_a_patient_stays_together_and_folds_of_publishers_are_told_of(
+    sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [replace(sample, case_id=f"clinic/{number}", patient_id=None) for number in range(2)]
+    write_small_copies([case(frame, video="v7", official_fold=1) for frame in frames], tmp_path, longest_side=20)
+    assert [each.patient_id for each in open_sources([f"folder:{tmp_path / 'clinic'}"]).cases] == ["v7", "v7"]
+    assert "the publishers' folds are not kept" in capsys.readouterr().err
+
+
 def test_nothing_is_enlarged_and_one_lesion_stays_one(sample: Sample, tmp_path: Path) -> None:
     assert sample.lesion_mask is not None
     one = replace(sample, lesion_mask=(sample.lesion_mask == 2).astype(np.uint8))
@@ -84,8 +93,10 @@ def test_what_a_copy_cannot_hold_is_refused(sample: Sample, tmp_path: Path) -> N
         "is a volume": volume,
     }
     for told, one in refused.items():
+        good = replace(sample, case_id="other/a")
         with pytest.raises(InputError, match=told):
-            write_small_copies([case(one)], tmp_path / told[:4], longest_side=20)
+            write_small_copies([case(good), case(one)], tmp_path / told[:4], longest_side=20)
+        assert not list(tmp_path.rglob("*.png")), "half a data set"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     with pytest.raises(InputError, match="is not empty"):

@@ -384,7 +384,7 @@ def test_what_a_part_fails_at_is_told_and_an_interruption_ends_all(busi: str):
 
         return do_part(Part(run=run, fold=1, folds=cast("Folds", fail), title="part 1 of 1", ends=ends))
 
-    assert done(MemoryError()).problem is not None
+    assert done(InputError("the loss is not finite", remedy="lower it")).problem is not None
     with pytest.raises(TrainingInterruptedError):
         done(TrainingInterruptedError("training was interrupted", remedy="go on"))
     assert done(AssertionError("begun"), ends=time.time()) == Done(run, 1)

@@ -291,6 +291,7 @@ def test_no_trial_is_hopeless_before_enough_have_finished_and_a_third_of_it_is_d
         ("optimizer.rate=log(1e-4,1e-2)", "rate"),
         ("training.batch_size=choice(4,1)", "value 1: training.batch_size is 1"),
         ("training.monitor=choice(dice,auc)", "what trials are compared by"),
+        ("training.channels_last=choice(true,auto)", "takes no auto"),
     ],
 )
 def test_what_cannot_be_tried_is_refused_before_data_is_read(

@@ -59,6 +59,10 @@ def test_a_lesion_of_few_frames_is_only_possible():
     answer = clip(frame(1, 0.9, lesion()), frame(2, 0.9, lesion()), *empty)
     assert word(answer) == "lesion possible"
     assert answer.verdict.possible == ("malignant", "normal")
+    ruleless = Opinion(frame=1, decision="benign", probabilities={"benign": 0.9, "malignant": 0.1}, possible=())
+    verdict = verdict_of([ruleless], seen=1, clip_frames=9)
+    assert verdict is not None
+    assert (verdict.decision, verdict.possible) == ("lesion possible", ())
     still = clip(frame(1, 0.9, lesion()))
     assert word(still) == "malignant"
 
@@ -146,7 +150,9 @@ def test_no_answer_contradicts_itself():
         ({"decision": "malignant"}, "benign possible"),
         ({"malignant_median": 0.05}, "frame that speaks"),
         ({"malignant_maximum": 0.05}, "between 0 and the maximum"),
-        ({"decision": "refer"}, "both classes"),
+        ({"decision": "refer"}, "refer is decided, and benign possible"),
+        ({"decision": "lesion possible"}, "benign possible"),
+        ({"decision": "bening"}, "benign possible"),
         ({"decision": "no breast ultrasound"}, "nothing can be said"),
     ],
 )

@@ -182,6 +182,18 @@ def test_ctrl_c_names_resume_and_loses_nothing(
     assert_same(vars(read_checkpoint(straight.folder / name)), vars(read_checkpoint(tmp_path / name)))
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_too_little_memory_is_one_line(
+    error: Exception, recipe: Recipe, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Learner, "train_batch", fail)
+    with pytest.raises(InputError, match=r"does not fit into the memory; use --set training\.batch_size=N"):
+        train(recipe, tmp_path)
+
+
 def test_full_disk_while_writing_a_checkpoint_keeps_the_older_one(
     recipe: Recipe, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

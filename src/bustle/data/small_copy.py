@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from bustle.core.claimed_output import OutputKind, claim_folder
 from bustle.core.errors import InputError
 from bustle.core.files import write_text
 from bustle.core.own_names import OwnNames
+from bustle.core.progress import announce
 from bustle.core.types import Case, ImageMapping, Sample
 from bustle.data.case_pass import each_sample
 from bustle.data.prepared.image_grid import ImageGrid
@@ -37,8 +39,9 @@ class CopiedSource:
 def write_small_copies(cases: Sequence[Case], out: Path, *, longest_side: int) -> list[CopiedSource]:
     """Write images of at most `longest_side` pixels a side, and their masks, below `out/<source>`.
 
-    The table beside them keeps class, patient, pixel size and what the data set says besides; stems are those of the
-    case ids, so that a split of the original fits the copy. Raises `InputError` for a folder that is not empty, a
+    The table beside them keeps class, patient, pixel size and what the data set says besides; a video without a
+    patient stands for one. Stems are those of the case ids, so that a split of the original fits the copy. Nothing is
+    left behind where a case cannot be copied. Raises `InputError` for a folder that is not empty, a
     volume, a case with boxes alone, a file that cannot be read, and a lesion that has no pixel left.
     """
     if longest_side < MIN_SIDE:
@@ -47,14 +50,26 @@ def write_small_copies(cases: Sequence[Case], out: Path, *, longest_side: int) -
         if not claim.is_empty:
             raise InputError("is not empty", remedy="choose a new or empty folder", path=out)
         claim.begin(clear=False)
-        return [
-            _write_source(out / source, [case for case in cases if case.source == source], longest_side=longest_side)
-            for source in dict.fromkeys(case.source for case in cases)
-        ]
+        if any(case.official_fold is not None for case in cases):
+            announce(
+                "bustle: the publishers' folds are not kept: `bustle data split` the original, its file fits the copy"
+            )
+        with tempfile.TemporaryDirectory(prefix=".shrinking-", dir=out) as building:
+            written = [
+                _write_source(
+                    Path(building) / source,
+                    [case for case in cases if case.source == source],
+                    longest_side=longest_side,
+                )
+                for source in dict.fromkeys(case.source for case in cases)
+            ]
+            for source in written:
+                (Path(building) / source.name).rename(out / source.name)
+        return written
 
 
 def _write_source(folder: Path, cases: Sequence[Case], *, longest_side: int) -> CopiedSource:
-    spacings = []
+    spacings, problems = [], []
     for case, found in zip(
         cases,
         each_sample(
@@ -63,8 +78,13 @@ def _write_source(folder: Path, cases: Sequence[Case], *, longest_side: int) -> 
         strict=True,
     ):
         if isinstance(found, InputError):
-            raise found
-        spacings.append(_spacing(case, found))
+            problems.append(found)
+        else:
+            spacings.append(_spacing(case, found))
+    if len(problems) > 1:
+        announce(f"bustle: {len(problems)} cases of {folder.name} cannot be copied; of the first:")
+    if problems:
+        raise problems[0]
     write_text(folder / TABLE, _table(cases, spacings))
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return CopiedSource(folder.name, len(cases), size)
@@ -113,7 +133,7 @@ def _table(cases: Sequence[Case], spacings: Sequence[str]) -> str:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([*COLUMNS, *besides])
     for case, spacing in zip(cases, spacings, strict=True):
-        known = (_stem(case.case_id), case.label, case.patient_id, spacing)
+        known = (_stem(case.case_id), case.label, case.patient_id or case.video, spacing)
         writer.writerow([*map(_cell, known), *(_cell(case.metadata.get(key)) for key in besides)])
     return table.getvalue()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +55,17 @@ class ImagePipeline:
             prepared = [grid.prepare(item.image) for item, grid in zip(batch, grids, strict=True)]
             images = np.stack([normalise(image, section=self.data) for image in prepared])
             masks, classes, embeddings = self.backend.run(images)
-            own = [None if masks is None else self._drawn(masks[i], grid) for i, grid in enumerate(grids)]
-            cut_off = self._cut_off(batch, own)
             for i, (item, grid) in enumerate(zip(batch, grids, strict=True)):
                 class_probabilities = named(None if classes is None else classes[i], classes=self.data.classes)
-                drawn, answer = own[i], None
+                drawn = None if masks is None else self._drawn(masks[i], grid)
+                answer, seems_cut_off = None, False
                 if self.rule is not None and drawn is not None and class_probabilities is not None:
+                    own = drawn.mask
                     drawn, answer = self._answered(self.rule, item, grid, drawn, class_probabilities)
+                    seems_cut_off = bool(answer.possible) and self._seems_cut_off(item.image, own)
                 is_other_picture = answer is not None and not answer.possible
                 remarks = picture_remarks(
-                    item.image,
-                    lesions=() if drawn is None else drawn.lesions,
-                    seems_cut_off=cut_off[i] and not is_other_picture,
+                    item.image, lesions=() if drawn is None else drawn.lesions, seems_cut_off=seems_cut_off
                 )
                 yield Prediction(
                     case_id=item.case_id,
@@ -103,29 +102,19 @@ class ImagePipeline:
         lesions = grid.measure(mask, drawn.probability)
         return dataclasses.replace(drawn, mask=mask, raw_mask=drawn.mask, lesions=lesions), answer
 
-    def _cut_off(self, batch: Sequence[Item], own: Sequence[ImageSegmentation | None]) -> list[bool]:
-        """Whether a second look at each image, of what the network drew, finds a lesion that its edge cuts off.
-
-        Only models with a rule take it.
-        """
-        frames = [picture_frame(to_grey(item.image)) for item in batch]
-        first = [None if drawn is None or self.rule is None else drawn.mask for drawn in own]
-        looked = [i for i, mask in enumerate(first) if mask is not None and is_worth_it(mask, frame=frames[i])]
-        result = [False] * len(batch)
-        if not looked:
-            return result
-        images = [continued(batch[i].image, frame=frames[i]) for i in looked]
-        grids = [ImageGrid.of(Geometry(image.shape[1:]), section=self.data) for image in images]
-        prepared = [grid.prepare(image) for image, grid in zip(images, grids, strict=True)]
-        masks = self.backend.run(np.stack([normalise(image, section=self.data) for image in prepared])).mask_channels
+    def _seems_cut_off(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bool:
+        """Whether a second look, where the network's own `mask` asks for it, finds a lesion that an edge cuts off."""
+        frame = picture_frame(to_grey(image))
         meaning = self.backend.mask_meaning
-        if masks is None or meaning is None:
-            return result
-        for i, channels, grid in zip(looked, masks, grids, strict=True):
-            outlined = meaning.lesion_mask(channels_on_original_grid(channels, grid=grid))
-            mask = first[i]
-            result[i] = mask is not None and is_cut_off(outlined, mask, frame=frames[i])
-        return result
+        if meaning is None or not is_worth_it(mask, frame=frame):
+            return False
+        larger = continued(image, frame=frame)
+        grid = ImageGrid.of(Geometry(larger.shape[1:]), section=self.data)
+        masks = self.backend.run(normalise(grid.prepare(larger), section=self.data)[None]).mask_channels
+        if masks is None:
+            return False
+        outlined = meaning.lesion_mask(channels_on_original_grid(masks[0], grid=grid))
+        return is_cut_off(outlined, mask, frame=frame)
 
     def _drawn(self, channels: NDArray[np.float32], grid: ImageGrid) -> ImageSegmentation | None:
         """What the mask channels `K h w` mean; None where their meaning is not known."""

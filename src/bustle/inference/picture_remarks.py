@@ -1,7 +1,7 @@
 """What a reader must know of a picture before its answer: two frames, dark on white, few pixels, colour, cut off.
 
-The rules look at pixels only and are made to keep silent: on 260 images each of BUSI and BUS-BRA and BrEaST's 40
-they find two frames in none and dark on white in one; on all 1,947 of them colour in the five that show flow.
+The rules look at pixels only and are made to keep silent; `scripts/picture_remarks.py` counts what they say of real
+pictures.
 """
 
 from __future__ import annotations
@@ -33,16 +33,10 @@ JUMP = 12
 """Grey levels of a step between two columns, and between what lies on each side of them."""
 
 SEAM = 1 / 3
-"""A seam is where this share of the rows steps more than steps between most columns.
-
-Of pairs of random images of a data set beside each other, with or without a gap, 90 % to 100 % are found.
-"""
+"""A seam is where this share of the rows steps more than steps between most columns."""
 
 LIGHT = 0.25
-"""A picture is dark on white where (median - 127.5) / 60 - skewness - (near field - far field, in SD) is above it.
-
-98 % to 100 % of inverted images are found.
-"""
+"""A picture is dark on white where (median - 127.5) / 60 - skewness - (near field - far field, in SD) is above it."""
 
 FLOW = 40
 """Grey levels by which red or blue exceeds green in a pixel of flow; calipers and text are yellow, green or white."""

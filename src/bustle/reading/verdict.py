@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bustle.core.answer import LEFT_POSSIBLE
 from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL
 from bustle.reading.frame_record import FrameRecord
 
@@ -58,11 +59,9 @@ class Verdict:
             raise ValueError("the median probability must lie between 0 and the maximum, which is at most 1")
         if self.probabilities.get(MALIGNANT) != median:
             raise ValueError("the median must be the probability of the frame that speaks")
-        only = {BENIGN: {BENIGN}, MALIGNANT: {MALIGNANT}, "no lesion": {NORMAL}}
-        if self.possible and self.decision in only and set(self.possible) != only[self.decision]:
+        left_possible = {str(decision): sets for decision, sets in LEFT_POSSIBLE.items()}
+        if self.possible and set(self.possible) not in left_possible.get(self.decision, ()):
             raise ValueError(f"{self.decision} is decided, and {', '.join(self.possible)} possible")
-        if self.decision == "refer" and not {BENIGN, MALIGNANT} <= set(self.possible):
-            raise ValueError("a case is referred where both classes are possible")
 
     @property
     def urgency(self) -> tuple[float, float]:
@@ -129,7 +128,8 @@ def verdict_of(opinions: Sequence[Opinion], *, seen: int | None = None, clip_fra
     if decision not in (MALIGNANT, "refer") and share >= MALIGNANT_SHARE:
         decision, possible, changed_by = "refer", {BENIGN, MALIGNANT}, "malignant frames"
     if seen is not None and seen < FEWEST_SEEN and clip_frames >= FROM_FRAMES and decision != "lesion possible":
-        decision, possible, changed_by = "lesion possible", possible | {NORMAL}, "few frames"
+        decision, changed_by = "lesion possible", "few frames"
+        possible = possible | {NORMAL} if possible else possible  # without a rule no frame says what is possible
     return Verdict(
         decision=decision,
         probabilities=dict(speaking.probabilities),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,7 @@ def train_fold(
     goes on after the last finished epoch of the stage that it stopped in. `give_up` is asked after each epoch of the
     last stage, with that stage's rows so far, whether to end there. `devices` processes share the work
     (`training.processes`) and give nothing up. Raises `InputError` when the loss is not finite, on Ctrl-C and when
-    the disk is full; the checkpoint of the last finished epoch is there in all cases.
+    memory or disk is full; the checkpoint of the last finished epoch is there in all cases.
     """
     check_recipe(recipe)
     training = partial(
@@ -89,6 +90,18 @@ def _refuse_begun(recipe: Recipe, out: Path) -> None:
         raise InputError("has a checkpoint already", remedy="continue it with --resume, or choose another", path=out)
 
 
+@contextlib.contextmanager
+def _telling_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InputError(
+            "the training does not fit into the memory",
+            remedy="use --set training.batch_size=N with fewer, or a smaller network",
+        ) from error
+
+
+@_telling_of_memory()
 def _train(
     recipe: Recipe,
     cases: Sequence[Case],

@@ -41,8 +41,6 @@ def is_over(ends: float | None) -> bool:
 
 def do_part(part: Part) -> Done:
     """Train and score it, unless the time is up."""
-    from torch import OutOfMemoryError
-
     done = Done(part.run, part.fold)
     if is_over(part.ends):
         return done
@@ -53,7 +51,4 @@ def do_part(part: Part) -> Done:
         raise
     except InputError as error:
         return replace(done, problem=error.in_results())
-    except (OutOfMemoryError, MemoryError):
-        problem = "its training does not fit into the memory; --set training.batch_size=N with fewer"
-        return replace(done, problem=problem)
     return done

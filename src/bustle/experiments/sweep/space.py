@@ -85,6 +85,11 @@ def check_space(recipe: Recipe, space: Sequence[Dimension]) -> None:
                 + (", or choose --set training.monitor=score" if recipe.training.monitor == "loss" else ""),
             )
     for dimension in space:
+        if dimension.key in ("training.precision", "training.channels_last") and "auto" in dimension.values:
+            raise InputError(
+                f"--over {dimension.key} takes no auto, which is decided for all trials together",
+                remedy=f"name its values, or choose --set {dimension.key}=auto",
+            )
         for value in dimension.values:
             try:
                 check_recipe(with_values(recipe, {dimension.key: value}))

@@ -47,8 +47,6 @@ class TrialTraining:
     pruned: bool
 
     def __call__(self, number: int) -> None:
-        from torch import OutOfMemoryError
-
         layout = SweepLayout(self.out)
         trial = layout.trial(number) or self._begun(layout, number)
         started = time.monotonic()
@@ -58,8 +56,6 @@ class TrialTraining:
             raise
         except InputError as error:  # as of a rate at which the loss grows without end
             done = replace(trial, state="failed", problem=error.in_results())
-        except (OutOfMemoryError, MemoryError):
-            done = replace(trial, state="failed", problem="its training does not fit into the memory")
         layout.write(replace(done, seconds=round((trial.seconds or 0.0) + time.monotonic() - started, 1)))
         if done.problem is not None:
             announce(f"bustle: trial {number}: {done.problem}")
