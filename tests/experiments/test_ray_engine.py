@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import threading
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -170,3 +172,22 @@ def test_a_run_ends_with_what_failed(
     with pytest.raises(InputError, match=problem):
         RayEngine(out=tmp_path).run(str, [], shown=Shown("answer", "part", 2), each=came.append)
     assert came == ["first"]
+
+
+def test_a_run_that_fails_waits_for_the_threads_of_its_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One that still reads a row when the connection is closed would end the process."""
+    read: list[str] = []
+
+    def read_slowly() -> None:
+        time.sleep(0.3)
+        read.append("the next row")
+
+    def rows(*given: Any) -> Generator[tuple[bytes, bytes]]:
+        threading.Thread(target=read_slowly).start()
+        threading.Thread(target=threading.Event().wait, name="Prefetcher", daemon=True).start()  # for ever
+        yield pickle.dumps(InputError("no space left", remedy="free some")), b""
+
+    monkeypatch.setattr(RayEngine, "_rows", rows)
+    with pytest.raises(InputError, match="no space left"):
+        RayEngine(out=tmp_path).run(str, [], shown=Shown("answer", "part", 1))
+    assert read == ["the next row"]

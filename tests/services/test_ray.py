@@ -55,6 +55,7 @@ def cluster() -> Iterator[Cluster]:
     """A head that does no work, and two nodes of one processor each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setattr("ray._private.auto_init_hook.enable_auto_connect", False)  # as where the engine imports Ray
         patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9")  # it reports also that it does not report
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         for _ in range(2):

@@ -9,6 +9,8 @@ import math
 import os
 import pickle
 import socket
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +28,12 @@ Result = TypeVar("Result")
 
 TASKS_AT_ONCE = 1024
 """So many are handed to Ray together: those of a whole archive would fill the memory of its driver."""
+
+THREADS_END_WITHIN = 30.0
+"""Seconds for the threads of a pipeline to end after its last row; they need milliseconds, seconds under load."""
+
+FOR_EVER = ("Prefetcher", "tqdm_monitor")
+"""Threads that nothing ends and that ask Ray for nothing any more: one of Ray, asleep, and that of progress bars."""
 
 
 class RayEngine:
@@ -82,7 +90,7 @@ class RayEngine:
         from ray.exceptions import RayError
 
         try:
-            with contextlib.closing(self._rows(work, iter(tasks))) as rows:  # ends Ray's own thread at a failure
+            with _no_thread_left(), contextlib.closing(self._rows(work, iter(tasks))) as rows:
                 for failed, result in progress(
                     rows, description=shown.description, total=shown.total, unit=shown.unit
                 ):
@@ -157,6 +165,23 @@ def share_of_gpu(workers: int, *, gpus: int) -> float:
     if not gpus:
         return 0
     return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
+
+
+@contextlib.contextmanager
+def _no_thread_left() -> Iterator[None]:
+    """Waits at the end of the block for the threads that began in it.
+
+    A pipeline that is closed only tells its threads to end, and one that asks Ray for a row after the connection is
+    closed ends the whole process, without a word.
+    """
+    before = set(threading.enumerate())
+    try:
+        yield
+    finally:
+        until = time.monotonic() + THREADS_END_WITHIN
+        for thread in set(threading.enumerate()) - before:
+            if thread.name not in FOR_EVER:
+                thread.join(max(0.0, until - time.monotonic()))
 
 
 @contextlib.contextmanager
