@@ -3,7 +3,9 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
+import pytest
 
+from bustle.data.relations import frame_candidates
 from bustle.data.relations.frame_candidates import Candidate, candidate_pairs
 from bustle.data.relations.frame_features import FrameFeatures, mirrored, unit_descriptors
 from bustle.data.relations.neighbour_index import NeighbourIndex
@@ -15,8 +17,8 @@ def noise_frame(random: np.random.Generator, *, points: int) -> FrameFeatures:
     sparse = random.random((points, 128)) * (random.random((points, 128)) < 0.15)
     descriptors = np.clip(sparse / np.linalg.norm(sparse, axis=1, keepdims=True) * 512, 0, 255).astype(np.uint8)
     return FrameFeatures(
-        grey=np.zeros((8, 8), np.uint8),
-        tissue=np.ones((8, 8), np.bool_),
+        grey=random.integers(1, 255, (64, 80), np.uint8),
+        tissue=np.ones((64, 80), np.bool_),
         points=np.zeros((points, 2), np.float32),
         descriptors=descriptors,
         thumbnail=thumbnail / np.linalg.norm(thumbnail),
@@ -36,8 +38,32 @@ def test_frames_without_features_are_candidates_by_their_pictures():
     random = np.random.default_rng(0)
     frames = [noise_frame(random, points=0) for _ in range(12)]
     frames[4].thumbnail[:] = frames[8].thumbnail
+    frames[4].grey[:] = frames[8].grey // 2
     frames[5].thumbnail[:] = mirrored(frames[6]).thumbnail
+    frames[5].grey[:] = mirrored(frames[6]).grey
     assert candidate_pairs(frames) == [Candidate(4, 8, mirror=False), Candidate(5, 6, mirror=True)]
+
+
+def test_pictures_that_agree_in_what_is_large_alone_are_no_candidates():
+    """Lesions of one shape, over other tissue; what differs outside the tissue, as writing does, does not count."""
+    random = np.random.default_rng(0)
+    frames = [noise_frame(random, points=0) for _ in range(4)]
+    for frame in frames[1:]:
+        frame.thumbnail[:] = frames[0].thumbnail
+    frames[3].grey[:] = frames[2].grey
+    frames[3].grey[:20] = 255 - frames[2].grey[:20]
+    frames[3].tissue[:20] = False
+    assert candidate_pairs(frames) == [Candidate(2, 3, mirror=False)]
+
+
+def test_of_very_many_frames_fewer_features_answer(monkeypatch: pytest.MonkeyPatch):
+    random = np.random.default_rng(0)
+    frames = [noise_frame(random, points=200) for _ in range(12)]
+    frames[3].descriptors[:20] = frames[9].descriptors[50:70]
+    monkeypatch.setattr(frame_candidates, "_ANSWERING", 12 * 20)
+    assert candidate_pairs(frames) == [Candidate(3, 9, mirror=False)]  # the first 20 of frame 3 answer those of 9
+    monkeypatch.setattr(frame_candidates, "_ANSWERING", 12 * 5)
+    assert candidate_pairs(frames) == []
 
 
 def test_what_is_in_every_frame_makes_candidates_of_some_pairs_and_not_of_all():

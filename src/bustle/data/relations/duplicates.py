@@ -41,7 +41,7 @@ RELATED: tuple[Relation, ...] = (*COPIES, "same-scene")
 FRAMES_PER_VIDEO = 16
 """Frames of one video that are compared with other pictures; the neighbours of each show the same scene."""
 
-_VERSION = 5
+_VERSION = 6
 """Part of the key of remembered results; to be raised with every change of what is found."""
 
 
