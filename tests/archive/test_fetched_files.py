@@ -140,6 +140,13 @@ def test_a_file_of_the_web_is_fetched_between_two_that_do_not_come(server: str, 
     assert read_rows(ArchiveLayout(tmp_path).contents(0))[1]["sha256"] == sha256_of_file(tmp_path / "good")
 
 
+def test_a_name_with_a_colon_is_a_file_and_a_broken_address_the_problem_of_its_row(tmp_path: Path):
+    (tmp_path / "left:1.png").write_bytes(GOOD)
+    found, broken, of_web = problems(["left:1.png", "http://[planted/a.png", "dicomweb+http://[planted/x"], tmp_path)
+    assert found is None
+    assert broken == of_web == "this is no address that can be read; correct the manifest"
+
+
 def test_an_instance_from_dicomweb_is_the_file_that_the_server_holds(
     server: str, instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -64,14 +64,17 @@ def local_copy(place: str, *, base: Path) -> Iterator[Path]:
     `InputError`, which does not repeat the place (it may be named after a patient), where there is no such file, it
     may not be read, or does not come.
     """
-    scheme = urlsplit(place).scheme.lower()
-    if len(scheme) <= 1:  # none, or the letter of a drive
+    if not place.lower().startswith("file:") and "://" not in place:  # a file's name may have a colon in it
         yield _on_this_machine(base / place)
         return
+    try:
+        scheme, _, path_there, *_ = urlsplit(place)
+    except ValueError:  # whose message repeats the place
+        raise InputError("this is no address that can be read", remedy="correct the manifest") from None
     if scheme == "file":
-        yield _on_this_machine(Path(url2pathname(urlsplit(place).path)))
+        yield _on_this_machine(Path(url2pathname(path_there)))
         return
-    suffix = ".dcm" if place.lower().startswith(DICOMWEB) else PurePosixPath(urlsplit(place).path).suffix
+    suffix = ".dcm" if place.lower().startswith(DICOMWEB) else PurePosixPath(path_there).suffix
     with tempfile.TemporaryDirectory(prefix="bustle-archive-") as folder:
         path = Path(folder) / f"fetched{suffix}"
         fetch = _fetch_instance if place.lower().startswith(DICOMWEB) else _fetch_file
