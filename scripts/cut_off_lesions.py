@@ -1,8 +1,8 @@
 """In how many images whose edge cuts a lesion an answer says so, and in how many others it says so wrongly.
 
-Images of lesions are cut through the lesion, at its side and below, and answered by the reference model; uncut images
-are asked, too. Usage: `.venv/bin/python scripts/cut_off_lesions.py --data busi:… bus-bra:… --json
-results/reference/cut_off_lesions.json`.
+Usage: `.venv/bin/python scripts/cut_off_lesions.py --data SPEC... --split SPLIT.json --json FILE`. The test cases of
+the split's only fold are sought in the data, cut through their lesion, at its side and below, and answered by the
+reference model; uncut images are asked, too.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.files import write_json
+from bustle.core.progress import progress
 from bustle.core.types import Sample
 from bustle.data.relations.frame_features import to_grey
 from bustle.data.sources import open_sources
+from bustle.data.splits.split_file import read_splits
 from bustle.inference.descriptors.tissue import picture_frame
 from bustle.inference.picture_remarks import CUT_OFF, SEEMS_CUT_OFF
 from bustle.inference.predictor import Predictor
@@ -53,36 +55,33 @@ def cut_images(sample: Sample, mask: NDArray[np.bool_], *, at: float) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", required=True, metavar="SPEC")
-    parser.add_argument("--cases", type=int, default=80, help="lesions of each data set, and as many normals")
+    parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=77)
     parser.add_argument("--json", type=Path, required=True, help="where the counts are written")
     arguments = parser.parse_args()
     predictor = Predictor.open(Path(REFERENCE), device="cpu")
+    (fold,) = read_splits(arguments.split).folds
     rng = np.random.default_rng(arguments.seed)
     counts: Counter[str] = Counter()
-    for spec in arguments.data:
-        cases = open_sources([spec]).cases
-        drawn = [cases[number] for number in rng.permutation(len(cases))]
-        lesions = [case for case in drawn if case.label != "normal"][: arguments.cases]
-        for case in (*lesions, *[case for case in drawn if case.label == "normal"][: arguments.cases]):
-            sample = case.load()
-            mask = np.zeros(sample.image.shape[1:], bool) if sample.lesion_mask is None else sample.lesion_mask > 0
-            pictures = {"normal": (slice(None), slice(None))}
+    cases = [case for case in open_sources(arguments.data).cases if case.case_id in set(fold.test)]
+    for case in progress(cases, description="test cases", total=len(cases), unit="case"):
+        sample = case.load()
+        mask = np.zeros(sample.image.shape[1:], bool) if sample.lesion_mask is None else sample.lesion_mask > 0
+        pictures = {"normal": (slice(None), slice(None))}
+        if mask.any():
+            whole = "lesion near the edge" if is_near(sample, mask) else "lesion inside"
+            pictures = {whole: (slice(None), slice(None)), **cut_images(sample, mask, at=rng.uniform(0.3, 0.7))}
+        for kind, part in pictures.items():
+            image = np.ascontiguousarray(sample.image[(slice(None), *part)])
+            answered = predictor.predict(image, case_id="a")
+            said = bool({CUT_OFF, SEEMS_CUT_OFF} & set(answered.remarks))
+            segmentation = answered.segmentation
+            met = segmentation is not None and bool((segmentation.mask & mask[part]).any())
+            name = f"{sample.source}, {kind}"
+            counts[name] += 1
+            counts[f"{name}: said"] += said
             if mask.any():
-                whole = "lesion near the edge" if is_near(sample, mask) else "lesion inside"
-                pictures = {whole: (slice(None), slice(None)), **cut_images(sample, mask, at=rng.uniform(0.3, 0.7))}
-            for kind, part in pictures.items():
-                image = np.ascontiguousarray(sample.image[(slice(None), *part)])
-                answered = predictor.predict(image, case_id="a")
-                said = bool({CUT_OFF, SEEMS_CUT_OFF} & set(answered.remarks))
-                segmentation = answered.segmentation
-                met = segmentation is not None and bool((segmentation.mask & mask[part]).any())
-                name = f"{sample.source}, {kind}"
-                counts[name] += 1
-                counts[f"{name}: said"] += said
-                if mask.any():
-                    counts[f"{name}: not said, and the outline misses the lesion"] += not said and not met
-        print({name: count for name, count in counts.items() if name.startswith(spec.split(":")[0])}, flush=True)
+                counts[f"{name}: not said, and the outline misses the lesion"] += not said and not met
     write_json(
         arguments.json, {"model": predictor.provenance.package, "seed": arguments.seed, "counts": dict(counts)}
     )
