@@ -1,137 +1,39 @@
-"""What ten and fifty times as many cases cost: auditing, splitting, caching, scoring with its report.
-
-Small generated images (64 x 80 pixels, each different) in the `folder` layout; every command in a process of its own
-with one thread. Time is the processor's, which other work on the machine changes little. The peer is the same command
-on the smallest size, as if time grew like n log n: 1 means that it does, less that it grows faster. `bytes` is the
-most memory that the command held.
-"""
+"""What ten and fifty times as many cases cost: preparing them for a training, scoring them with the report."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-import math
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks._process import measured, peak_bytes
-from benchmarks._row import Ratio, Row
+from benchmarks._growth import FULL as FULL
+from benchmarks._growth import TINY as TINY
+from benchmarks._growth import Size, rows, spec, spent
+from benchmarks._row import Row
 from bustle.cli.main import main
 from bustle.core.data_section import ImageData
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.sources import open_sources
-from bustle.io.raster import write_png
-
-SHAPE = (64, 80)
-
-
-@dataclass(frozen=True)
-class Size:
-    cases: tuple[int, ...]
-    own_process: bool
-
-
-FULL = Size(cases=(1_000, 10_000, 50_000), own_process=True)
-TINY = Size(cases=(24, 48), own_process=False)
 
 
 def run(size: Size) -> Iterator[Row]:
-    """The quick commands first, for an hour's audit of the largest data to come last."""
-    for names in (QUICK, AUDIT_AND_SPLIT):
-        first: dict[str, tuple[int, float]] = {}
-        for count in size.cases:
-            with tempfile.TemporaryDirectory() as folder:
-                write_cases(Path(folder), count)
-                for name in names:
-                    seconds, held = measured(spend, own_process=size.own_process, name=name, folder=folder)
-                    smallest, least = first.setdefault(name, (count, seconds))
-                    expected = least * (count * math.log(count)) / (smallest * math.log(smallest))
-                    yield Row(
-                        goal=f"{name}: {count} cases",
-                        peer=f"n log n from {smallest} cases",
-                        ratio=Ratio.over([expected / seconds]),
-                        bytes={"peak": held},
-                        each={"processor_seconds": seconds / count},
-                    )
+    return rows(COMMANDS, spend, size)
 
 
 def spend(name: str, folder: str) -> tuple[float, int]:
-    """Processor seconds and peak bytes of one command."""
-    start = _processor_seconds()
-    with contextlib.redirect_stdout(io.StringIO()):
-        COMMANDS[name](Path(folder))
-    return _processor_seconds() - start, peak_bytes()
-
-
-def _processor_seconds() -> float:
-    """Those of processes that have been waited for, too."""
-    return sum(os.times()[:4])
-
-
-def _audit(folder: Path) -> None:
-    assert main(["data", "audit", _spec(folder), "--out", str(folder / "audit")]) == 0
-
-
-def _split(folder: Path) -> None:
-    assert main(["data", "split", _spec(folder), "--out", str(folder / "splits.json")]) == 0
+    return spent(COMMANDS[name], folder)
 
 
 def _cache(folder: Path) -> None:
-    cases = open_sources([_spec(folder)]).cases
+    cases = open_sources([spec(folder)]).cases
     CaseCache.open(cases, section=ImageData(size=(64, 64)), directory=folder / "cache")
 
 
 def _evaluate(folder: Path) -> None:
-    words = [
-        "--predictions",
-        str(folder / "data" / "masks"),
-        "--data",
-        _spec(folder),
-        "--out",
-        str(folder / "scores"),
-    ]
-    assert main(["evaluate", *words]) == 0
+    masks, out = (str(folder / part) for part in ("data/masks", "scores"))
+    assert main(["evaluate", "--predictions", masks, "--data", spec(folder), "--out", out]) == 0
 
 
-QUICK: Mapping[str, Callable[[Path], None]] = {
+COMMANDS: Mapping[str, Callable[[Path], None]] = {
     "the prepared cases of a training": _cache,
     "bustle evaluate with its report": _evaluate,
 }
-AUDIT_AND_SPLIT: Mapping[str, Callable[[Path], None]] = {
-    "bustle data audit": _audit,
-    "bustle data split": _split,
-}
-COMMANDS = {**QUICK, **AUDIT_AND_SPLIT}
-
-
-def _spec(folder: Path) -> str:
-    return f"folder:{folder / 'data'}"
-
-
-def write_cases(folder: Path, count: int) -> None:
-    """Noise over a bright ellipse, whose mask stands beside it; four images a patient."""
-    random = np.random.default_rng(0)
-    for kind in ("images", "masks"):
-        (folder / "data" / kind).mkdir(parents=True)
-    with (folder / "data" / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(("case_id", "label", "patient_id"))
-        for number in range(count):
-            mask = _ellipse(random)
-            image = np.where(mask, 60, 140) + random.normal(0, 25, SHAPE)
-            write_png(folder / "data" / "images" / f"{number}.png", np.clip(image, 0, 255).astype(np.uint8))
-            write_png(folder / "data" / "masks" / f"{number}.png", mask)
-            table.writerow((number, ("benign", "malignant")[number // 4 % 2], number // 4))
-
-
-def _ellipse(random: np.random.Generator) -> NDArray[np.bool_]:
-    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
-    centre, radii = random.uniform((24, 30), (40, 50)), random.uniform(6, 18, 2)
-    return ((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 <= 1
