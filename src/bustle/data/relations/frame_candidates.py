@@ -28,10 +28,10 @@ from bustle.data.relations.neighbour_index import NeighbourIndex
 from bustle.data.relations.shelved_frames import Frames
 
 _ASKING = 250
-"""Features of a frame that ask for neighbours, the strongest."""
+"""Features of a frame that ask for neighbours."""
 
 _ANSWERING = 4_000_000
-"""Features of all frames together that answer, in 1.3 GB: all of 8,000 frames, the 80 strongest of each of 50,000."""
+"""Features of all frames together that answer, in 1.3 GB: all of 8,000 frames, 80 of each of 50,000."""
 
 _MIRRORED_ASKING = 200
 _NEIGHBOURS = 8
@@ -156,15 +156,12 @@ class _Pictures:
         asked, found = self._index.nearest(
             asking, at_most=_PICTURE_NEIGHBOURS, leaves=_PICTURE_LEAVES, within=2 * (1 - SAME_FRAMING)
         )
-        agree = np.einsum("nd,nd->n", asking[asked], self._pictures[found]) > SAME_FRAMING
         low, high = np.minimum(asked, found), np.maximum(asked, found)
-        return {
-            (i, j)
-            for i, j in _as_pairs((low * len(asking) + high)[agree & (low < high)], count=len(asking))
-            if self._agree_in_detail(i, j, mirror=mirror)
-        }
+        near = _as_pairs((low * len(asking) + high)[low < high], count=len(asking))
+        alike = {(i, j) for i, j in near if asking[i] @ self._pictures[j] > SAME_FRAMING}
+        return {(i, j) for i, j in alike if self._same_detail(i, j, mirror=mirror)}
 
-    def _agree_in_detail(self, first: int, second: int, *, mirror: bool) -> bool:
+    def _same_detail(self, first: int, second: int, *, mirror: bool) -> bool:
         one, other = self._details[[first, second]].astype(np.float32)
         return float(np.vdot(one, other[:, ::-1] if mirror else other)) > _SAME_DETAIL
 
