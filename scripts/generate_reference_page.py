@@ -64,6 +64,7 @@ def tested() -> Mapping[str, TrackScores]:
         "own sources": recorded("reference").folds[0].main.scores,
         "unseen BUS-BRA": read_track(REFERENCE / "without_busbra_on_busbra.json"),
         "unseen BUSI": read_track(REFERENCE / "without_busi_on_busi.json"),
+        "unseen BrEaST": read_track(REFERENCE / "without_breast_on_breast.json"),
     }
 
 
