@@ -78,9 +78,8 @@ measure of speed.
 |---|---|---|---|---|
 {growth}
 
-**The audit grows faster than n log n**, and at 10,000 cases holds more than the 2 GB that were aimed at: its search
-leaves pairs of images to be compared one by one, and of images that are all one ellipse over noise these are nearly
-60 times as many for ten times the cases. How it is with as many real images has not been measured.
+Of 10,000 cases the audit takes a fifth more than n log n. That of 50,000 has been begun and not finished: it takes more
+than an hour. The index of its search has at most four million features, 1.3 GB, at any number of cases.
 """
 
 
