@@ -57,8 +57,8 @@ Of answers as `bustle predict` gives them; brackets hold 95 % intervals over pat
   rest: what to expect in these hospitals.
 - **Own sources**: the model itself, on the tenth of its cases that it was not trained on.
 - **Unseen**: a sister each that was trained without BUS-BRA, without BUSI or without BrEaST, and tested on all of it:
-  what to expect elsewhere. The one without BUSI had four normal images, too few for a rule that asks whether there is a
-  lesion. Of BrEaST only 40 cases are at hand, so that its intervals are wide.
+  what to expect elsewhere. The one without BUSI had four normal images, too few for a rule that asks whether there is
+  a lesion. Of BrEaST only 40 cases are at hand, so that its intervals are wide.
 """
 
 CHOSEN = (

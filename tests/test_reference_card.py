@@ -49,13 +49,19 @@ def test_a_physicist_finds_what_a_card_must_tell(card: str):
     ]
     assert titles[-1] == "Licence"
     assert "not a medical device" in card
-    assert "No sister was trained without BrEaST" in card
     assert len(card.splitlines()) <= 140, "three screens"
     for article in ("Dataset of breast ultrasound images", "BUS-BRA: A breast", "Curated benchmark dataset"):
         assert article in card
 
 
-@pytest.mark.parametrize(("column", "name"), [(2, "without_busbra_on_busbra.json"), (3, "without_busi_on_busi.json")])
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        (2, "without_busbra_on_busbra.json"),
+        (3, "without_busi_on_busi.json"),
+        (4, "without_breast_on_breast.json"),
+    ],
+)
 def test_figures_of_unseen_hospitals_are_those_of_their_files(column: int, name: str, card: str):
     answers = read_json(RESULTS / "reference" / name)["answers"]
     for words, figure in (
