@@ -1,8 +1,8 @@
 """Run this folder's scripts, each against its named peers: `python -m benchmarks [NAME ...] [--json FILE] [--tiny]`.
 
 A script offers `run(size) -> Iterable[Row]` with one row per peer, and its two sizes, `FULL` and `TINY`. The ratio is
-how many times faster bustle is, measured side by side in one run. What is done
-before the last row is kept in FILE.part.
+how many times faster bustle is, measured side by side in one run. What is done before the last row is kept in
+FILE.part.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ measure of speed.
 {growth}
 
 Of 10,000 cases the audit takes a fifth more than n log n. That of 50,000 has been begun and not finished: it takes
-more than an hour. The index of its search has at most four million features, 1.3 GB, at any number of cases.
+more than an hour. The index of its search has at most four million features at any number of cases.
 """
 
 

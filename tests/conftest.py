@@ -20,7 +20,7 @@ REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported meanwhile stays; to look through it for garbage again and again took a fifth of the time."""
+    """What is imported meanwhile stays: no test looks through it for garbage, which takes long."""
     gc.disable()
     try:
         return (yield)

@@ -17,7 +17,7 @@ from torch import OutOfMemoryError
 
 from bustle.core.errors import InputError
 from bustle.experiments.engines.engine import Shown
-from bustle.experiments.engines.ray_engine import RayEngine, share_of_gpu
+from bustle.experiments.engines.ray_engine import THREADS_END_WITHIN, RayEngine, share_of_gpu
 from bustle.experiments.engines.ray_errors import not_started, told
 from bustle.experiments.engines.ray_worker import Worker, WorkerGiven
 from bustle.experiments.engines.same_versions import SOURCE, check_versions, own_versions
@@ -188,6 +188,8 @@ def test_a_run_that_fails_waits_for_the_threads_of_its_pipeline(tmp_path: Path, 
         yield pickle.dumps(InputError("no space left", remedy="free some")), b""
 
     monkeypatch.setattr(RayEngine, "_rows", rows)
+    started = time.monotonic()
     with pytest.raises(InputError, match="no space left"):
         RayEngine(out=tmp_path).run(str, [], shown=Shown("answer", "part", 1))
     assert read == ["the next row"]
+    assert time.monotonic() - started < THREADS_END_WITHIN / 2, "it waited for what never ends"

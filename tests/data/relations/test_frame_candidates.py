@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bustle.data.relations import frame_candidates
 from bustle.data.relations.frame_candidates import Candidate, candidate_pairs
-from bustle.data.relations.frame_features import FrameFeatures, mirrored, unit_descriptors
+from bustle.data.relations.frame_features import (
+    SAME_FRAMING,
+    FrameFeatures,
+    frame_features,
+    mirrored,
+    unit_descriptors,
+)
 from bustle.data.relations.neighbour_index import NeighbourIndex
 
 
@@ -54,6 +63,26 @@ def test_pictures_that_agree_in_what_is_large_alone_are_no_candidates():
     frames[3].grey[:20] = 255 - frames[2].grey[:20]
     frames[3].tissue[:20] = False
     assert candidate_pairs(frames) == [Candidate(2, 3, mirror=False)]
+
+
+def test_copies_agree_in_detail_and_other_speckle_over_the_same_lesion_does_not():
+    random = np.random.default_rng(0)
+    y, x = np.ogrid[:240, :320]
+    brightness = 1.3 - np.exp(-(((y - 100) / 50) ** 2) - ((x - 110) / 60) ** 2)  # a lesion without a sharp edge
+
+    def image() -> NDArray[np.uint8]:
+        speckle = cv2.GaussianBlur(random.rayleigh(60, brightness.shape), (0, 0), 2)
+        return np.clip(brightness * speckle, 0, 255).astype(np.uint8)
+
+    one, other = image(), image()
+    smaller = cv2.resize(one, (160, 120), interpolation=cv2.INTER_AREA)
+    _, packed = cv2.imencode(".jpg", cv2.convertScaleAbs(smaller, alpha=1.2, beta=10), [cv2.IMWRITE_JPEG_QUALITY, 30])
+    copy = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+    seen = [
+        replace(frame_features(each[None]), descriptors=np.zeros((0, 128), np.uint8)) for each in (one, other, copy)
+    ]
+    assert seen[0].thumbnail @ seen[1].thumbnail > SAME_FRAMING
+    assert candidate_pairs(seen) == [Candidate(0, 2, mirror=False)]
 
 
 def test_of_very_many_frames_fewer_features_answer(monkeypatch: pytest.MonkeyPatch):

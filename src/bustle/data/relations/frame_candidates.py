@@ -5,7 +5,7 @@ same point is a vote for its pair of frames. A feature has a fixed number of vot
 number of frames and not with its square: what a scanner draws into each of its frames votes for a few of them and
 not for all (as a text search passes over the words of every page; Sivic & Zisserman, ICCV 2003). Frames whose small
 pictures agree, and the detail in them too, are candidates as well, for frames with few features; each has a fixed
-number of these. What the search holds in memory is bounded: of very many frames, fewer features of each answer.
+number of these. The index is bounded: of very many frames, fewer features of each answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ASKING = 250
 """Features of a frame that ask for neighbours."""
 
 _ANSWERING = 4_000_000
-"""Features of all frames together that answer, in 1.3 GB: all of 8,000 frames, 80 of each of 50,000."""
+"""Features of all frames together that answer: all of 8,000 frames, 80 of each of 50,000."""
 
 _MIRRORED_ASKING = 200
 _NEIGHBOURS = 8
@@ -46,10 +46,10 @@ _PICTURE_LEAVES = 512
 _DETAIL = 64
 _DETAIL_SIGMA = 1.5
 _TISSUE = 0.9
+"""Share of tissue from which a pixel of the detail says something."""
+
 _SAME_DETAIL = 0.2
-"""Correlation of the detail of two frames whose small pictures agree. Real frames that turned out as copies or as the
-same scene, and had too few features in common to be candidates by these, have 0.29 or more; frames of noise over the
-same shape up to 0.13."""
+"""Correlation of the detail of two frames whose small pictures agree, from which they may be copies or one scene."""
 
 Votes = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -86,8 +86,10 @@ class _Features:
         self._owner = np.repeat(np.arange(len(counts)), counts)
         self._first = np.cumsum([0, *counts])
         limit = _ANSWERING // len(counts)
-        self._numbers = np.flatnonzero(np.arange(len(self._owner)) - self._first[self._owner] < limit)
         answering = [min(count, limit) for count in counts]
+        self._numbers = np.concatenate(
+            [first + np.arange(n) for first, n in zip(self._first, answering, strict=False)]
+        )
         self._index = NeighbourIndex(_Descriptors(frames, limit=limit), counts=answering) if any(answering) else None
 
     def pairs(self, *, mirror: bool) -> set[tuple[int, int]]:
@@ -146,8 +148,12 @@ class _Pictures:
     """The small pictures of all frames, and the detail in them."""
 
     def __init__(self, frames: Frames) -> None:
-        looked = [(frame.thumbnail, _detail(frame)) for frame in frames]
-        self._pictures, self._details = (np.stack(vectors) for vectors in zip(*looked, strict=True))
+        self._details = np.empty((len(frames), _DETAIL, _DETAIL), np.float16)
+        pictures = []
+        for detail, frame in zip(self._details, frames, strict=True):
+            detail[:] = _detail(frame)
+            pictures.append(frame.thumbnail)
+        self._pictures = np.stack(pictures)
         self._index = NeighbourIndex([self._pictures], counts=[len(self._pictures)])
 
     def pairs(self, *, mirror: bool) -> set[tuple[int, int]]:
@@ -167,7 +173,7 @@ class _Pictures:
 
 
 def _detail(frame: FrameFeatures) -> NDArray[np.float16]:
-    """What is smaller than a twentieth of the frame, as a square picture of unit norm; 0 where there is no tissue."""
+    """What is finer than a twentieth of the frame, as a square picture of unit norm; 0 where there is no tissue."""
     if not frame.grey.size:
         return np.zeros((_DETAIL, _DETAIL), np.float16)
     grey, tissue = (
