@@ -69,6 +69,8 @@ def altered(tmp_path, change):
         (lambda found: found["segmentation"].update(kappa=found["segmentation"]["dice"]), "has an unknown key kappa"),
         (lambda found: found["segmentation"]["dice"].update(n="many"), "segmentation.dice.n is 'many'"),
         (lambda found: found["segmentation"]["dice"].pop("unit"), "segmentation.dice lacks unit"),
+        (lambda found: found["by_size"]["strata"].update(small=[""]), "is a damaged result"),
+        (lambda found: found.update(segmentation=["dice"]), "is a damaged result"),
     ],
 )
 def test_what_is_no_result_is_refused_in_one_line(tmp_path, change, said):

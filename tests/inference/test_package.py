@@ -347,6 +347,8 @@ CONTRADICTIONS = {
         {"files": {"model.onnx": "a", "weights.safetensors": "b", "../../etc/passwd": "c"}},
         "files must name",
     ),
+    "figures that are none": ({"metrics": [{"segmentation": ["dice"]}]}, "holds damaged figures"),
+    "answers that are none": ({"metrics": [{"answers": [""]}]}, "holds damaged figures"),
 }
 
 

@@ -16,6 +16,8 @@ Result = TypeVar("Result", TrackResult, RunResult)
 Upgrade = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 EVALUATE_AGAIN = "evaluate the predictions again"
+NOT_FIGURES = (AttributeError, KeyError, TypeError, ValueError)
+"""What completing raises of anything else than figures."""
 
 
 def write_result(path: Path, result: TrackResult | RunResult) -> None:
@@ -41,9 +43,7 @@ def _read(path: Path, result_type: type[Result], *, from_version_1: Upgrade, com
     try:
         known = completed(from_version_1(content) if version == 1 else content)
         return from_mapping(result_type, known, where=path.name)
-    except (AttributeError, KeyError, TypeError) as error:  # something else than figures where they are completed
-        raise InputError(f"is a damaged result ({error})", remedy=EVALUATE_AGAIN, path=path) from None
-    except InputError as error:
+    except (InputError, *NOT_FIGURES) as error:
         raise InputError(f"is a damaged result ({error})", remedy=EVALUATE_AGAIN, path=path) from None
 
 
@@ -88,7 +88,10 @@ def _completed(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def completed_figures(part: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a set of cases, and of their answers, with an entry for every metric that was scored."""
+    """The figures of a set of cases, and of their answers, with an entry for every metric that was scored.
+
+    Raises one of `NOT_FIGURES` for anything else than figures.
+    """
     completed = _with_every_metric(dict(part), nothing={"mean": None, "sd": None, "ci95": None, "n": 0})
     if completed.get("answers"):
         completed["answers"] = _completed(completed["answers"])

@@ -26,7 +26,7 @@ from bustle.core.network import MaskMeaning
 from bustle.core.run_provenance import Fingerprint, StartingWeights, TaughtCases
 from bustle.core.views import Views
 from bustle.evaluation.figures import ShortFigure, Subgroup
-from bustle.evaluation.result_files import completed_figures
+from bustle.evaluation.result_files import NOT_FIGURES, completed_figures
 from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
 from bustle.inference.training_cases import TrainingCases
@@ -330,6 +330,8 @@ class Package:
             return from_mapping(PackageRecord, _with_every_metric(mapping), where=RECORD)
         except InputError as error:
             raise InputError(error.problem, remedy=COPY_AGAIN, path=self.path) from None
+        except NOT_FIGURES as error:
+            raise InputError(f"{RECORD} holds damaged figures ({error})", remedy=COPY_AGAIN, path=self.path) from None
 
     def _content(self, name: str) -> bytes:
         try:
