@@ -160,10 +160,9 @@ def _descriptors() -> str:
     return _table(["tested on (lesions)", "probability", "AUC", "gain", "log loss", "ECE"], rows)
 
 
-def _local_cases() -> str:
-    found = read_json(REFERENCE / "local_cases.json")["rows"]
+def _local_cases(file: str) -> str:
     rows = []
-    for row in found:
+    for row in read_json(REFERENCE / file)["rows"]:
         figures = [_ranged(row[name]) for name in ("sensitivity", "specificity", "brier", "ece")]
         if row["fitted"] == "at home":
             rows.append(["–", f"at home ({row['cases']} test lesions)", *figures, ""])
@@ -250,7 +249,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "unseen_parts": lambda: _parts("subgroups_without_busbra.json"),
     "painted_marks": _painted_marks,
     "descriptors": _descriptors,
-    "local_cases": _local_cases,
+    "local_cases": lambda: _local_cases("local_cases.json"),
+    "local_cases_without_busi": lambda: _local_cases("local_cases_without_busi.json"),
     "neighbours": _neighbours,
     "agreement": _agreement,
     "cut_off": _cut_off,
