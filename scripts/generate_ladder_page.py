@@ -38,7 +38,9 @@ python scripts/reference_ladder.py data --weights tf_efficientnet_lite0_imagenet
 
 The first row holds figures, the others differences from it, with 95 % intervals over patients and files. One training
 each: another seed moves such figures too, by an amount that this table does not show. Not all candidates of
-`scripts/reference_ladder.yaml` have been run.
+`scripts/reference_ladder.yaml` have been run. Nor was it tried to copy lesions onto normals, to supervise deeper
+stages of the decoder, to learn from a region map, a teacher or with the other papers' modules, or to add phantoms to
+the data.
 """
 
 FULL_SIZE = """

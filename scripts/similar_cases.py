@@ -1,10 +1,10 @@
 """How much the most similar training cases of a package tell about the class of cases that it has not seen.
 
-Usage: `.venv/bin/python scripts/similar_cases.py PACKAGE --data SPEC... --split SPLIT.json --json FILE`. The test
-cases of the split's only fold are sought in the data. Of each the majority class of the five nearest training cases
-(of equals that of the nearest) is compared with the truth, beside the network's own most probable class; once among
-all training cases and once among those of other data sets. `scripts/generate_reference_page.py` makes the tables of
-docs/reference/reference-model.md of the JSON.
+Usage: `.venv/bin/python scripts/similar_cases.py PACKAGE --data SPEC... [--split SPLIT.json] --json FILE`. The test
+cases of the split's only fold are sought in the data; without a split the package must have seen none of the data. Of
+each case the majority class of the five nearest training cases (of equals that of the nearest) is compared with the
+truth, beside the network's own most probable class; once among all training cases and once among those of other data
+sets. `scripts/generate_reference_page.py` makes the tables of docs/reference/reference-model.md of the JSON.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bustle.data.prepared.image_grid import ImageGrid
 from bustle.data.prepared.intensities import normalise
 from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import read_splits
+from bustle.experiments.resampling_groups import resampling_groups
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.training_cases import NEIGHBOURS, TrainingCases
@@ -51,19 +52,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", type=Path)
     parser.add_argument("--data", nargs="+", required=True, metavar="SPEC")
-    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--split", type=Path)
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
-    package, splits = Package(arguments.package), read_splits(arguments.split)
+    package = Package(arguments.package)
     kept = package.record.training_cases
     assert kept is not None, "the package keeps no training cases"
     backend = OnnxBackend(package, device="cpu")
-    (fold,) = splits.folds
-    cases = [case for case in open_sources(arguments.data).cases if case.case_id in set(fold.test)]
+    cases, groups = unseen_cases(arguments.data, split=arguments.split)
     shown = progress(cases, description="test cases", total=len(cases), unit="case")
     asked = [ask(backend, package, case, kept=kept) for case in shown]
-    weights = group_weights([splits.groups[case.case_id] for case in cases])
+    weights = group_weights(groups)
     write_json(arguments.json, {"training_cases": kept.count, **compared(asked, weights=weights)})
+
+
+def unseen_cases(data: Sequence[str], *, split: Path | None) -> tuple[list[Case], list[str]]:
+    """The cases to ask about, and the group that each belongs to."""
+    cases = open_sources(data).cases
+    if split is None:
+        group_of = resampling_groups(cases).group_of
+        return list(cases), [group_of[case.case_id] for case in cases]
+    splits = read_splits(split)
+    (fold,) = splits.folds
+    tested = [case for case in cases if case.case_id in set(fold.test)]
+    return tested, [splits.groups[case.case_id] for case in tested]
 
 
 def ask(backend: OnnxBackend, package: Package, case: Case, *, kept: TrainingCases) -> Asked:
