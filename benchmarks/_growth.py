@@ -1,9 +1,9 @@
 """What ten and fifty times as many cases cost a command: the time as n log n would have it, and the most memory.
 
-Small generated images (64 x 80 pixels, each different) in the `folder` layout; every command in a process of its own
-with one thread. Time is the processor's, which other work on the machine changes little. The peer is the same command
-on the smallest size, as if time grew like n log n: 1 means that it does, less that it grows faster. `bytes` is the
-most memory that the command held.
+Small generated images (64 x 80 pixels, each different) in the `folder` layout, and what a poor model might say of
+them; every command in a process of its own with one thread. Time is the processor's, which other work on the machine
+changes little. The peer is the same command on the smallest size, as if time grew like n log n: 1 means that it does,
+less that it grows faster. `bytes` is the most memory that the command held.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 
 from benchmarks._process import measured, peak_bytes
 from benchmarks._row import Ratio, Row
-from bustle.io.raster import write_png
+from bustle.io.raster import as_png, read_mask
 
 SHAPE = (64, 80)
+CLASSES = ("benign", "malignant")
+MISSED = 0.05
+"""The share of the lesions that the predictions do not outline."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,12 @@ def spec(folder: Path) -> str:
     return f"folder:{folder / 'data'}"
 
 
+def predictions(folder: Path) -> Path:
+    return folder / "predictions"
+
+
 def write_cases(folder: Path, count: int) -> None:
-    """Noise over a bright ellipse, whose mask stands beside it; four images a patient."""
+    """Noise over an ellipse, whose mask stands beside it; four images a patient. What is predicted is imperfect."""
     random = np.random.default_rng(0)
     for kind in ("images", "masks"):
         (folder / "data" / kind).mkdir(parents=True)
@@ -85,9 +92,29 @@ def write_cases(folder: Path, count: int) -> None:
         for number in range(count):
             mask = _ellipse(random)
             image = np.where(mask, 60, 140) + random.normal(0, 25, SHAPE)
-            write_png(folder / "data" / "images" / f"{number}.png", np.clip(image, 0, 255).astype(np.uint8))
-            write_png(folder / "data" / "masks" / f"{number}.png", mask)
-            table.writerow((number, ("benign", "malignant")[number // 4 % 2], number // 4))
+            _write(folder / "data" / "images" / f"{number}.png", np.clip(image, 0, 255).astype(np.uint8))
+            _write(folder / "data" / "masks" / f"{number}.png", mask)
+            table.writerow((number, CLASSES[number // 4 % 2], number // 4))
+    _write_predictions(folder, count)
+
+
+def _write_predictions(folder: Path, count: int) -> None:
+    """Each outline lies a few pixels off, or is missing; the true class has more than one half for most."""
+    random = np.random.default_rng(1)
+    predictions(folder).mkdir()
+    with (predictions(folder) / "probabilities.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("case_id", *CLASSES))
+        for number in range(count):
+            mask = read_mask(folder / "data" / "masks" / f"{number}.png")
+            mask = np.roll(mask, random.integers(-5, 6, 2), axis=(0, 1)) & (random.random() >= MISSED)
+            _write(predictions(folder) / f"{number}.png", mask)
+            malignant = round(1 / (1 + math.exp(-random.normal(number // 4 % 2 - 0.5))), 6)
+            table.writerow((number, 1 - malignant, malignant))
+
+
+def _write(path: Path, image: NDArray[np.uint8] | NDArray[np.bool_]) -> None:
+    path.write_bytes(as_png(image))  # `write_png` waits for the disk with each
 
 
 def _ellipse(random: np.random.Generator) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks._growth import FULL as FULL
 from benchmarks._growth import TINY as TINY
-from benchmarks._growth import Size, rows, spec, spent
+from benchmarks._growth import Size, predictions, rows, spec, spent
 from benchmarks._row import Row
 from bustle.cli.main import main
 from bustle.core.data_section import ImageData
@@ -29,8 +29,8 @@ def _cache(folder: Path) -> None:
 
 
 def _evaluate(folder: Path) -> None:
-    masks, out = (str(folder / part) for part in ("data/masks", "scores"))
-    assert main(["evaluate", "--predictions", masks, "--data", spec(folder), "--out", out]) == 0
+    told, out = str(predictions(folder)), str(folder / "scores")
+    assert main(["evaluate", "--predictions", told, "--data", spec(folder), "--out", out]) == 0
 
 
 COMMANDS: Mapping[str, Callable[[Path], None]] = {

@@ -25,7 +25,7 @@ from tests.io.made_videos import write_video
 from bustle.archive import division
 from bustle.archive.answers import AnsweredPart, AnswersOfPart
 from bustle.archive.contents import ContentsOfPart
-from bustle.archive.layout import part_of
+from bustle.archive.layout import digests_of, parts_of
 from bustle.archive.listed import ListedPart
 from bustle.archive.predict_archive import ArchiveSummary, parts_for, predict_archive
 from bustle.cli.main import main
@@ -175,7 +175,7 @@ def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
     names = write_images(tmp_path, range(64, 70))
     answer(predictor, write_manifest(tmp_path, names[:3]))
     before = {row["sha256"]: row for row in rows_of(tmp_path)}
-    assert parts_of(tmp_path) == 3
+    assert stored_settings(tmp_path)["parts"] == 3
     grown = write_manifest(tmp_path, names)
     for name in names[:3]:
         (tmp_path / name).unlink()
@@ -194,18 +194,19 @@ def test_the_answers_of_an_archive_that_grows_are_divided_into_more_parts(
     monkeypatch.setattr(division, "write_table", whole)
     summary, _ = answer(predictor, grown, resume=True)
     assert (summary.contents, summary.failed) == (6, 0), "what was answered is not asked again"
-    assert parts_of(tmp_path) == 6
+    assert stored_settings(tmp_path)["parts"] == 6
     for kind in ("answers", "masks"):
         stored = [
             (row["sha256"], number) for number in range(6) for row in rows_of(tmp_path, kind, f"part-{number:06d}")
         ]
-        assert len({sha256 for sha256, _ in stored}) == len(stored) == 6
-        assert all(part_of(sha256, 6) == number for sha256, number in stored)
+        sha256, numbers = zip(*stored, strict=True)
+        assert len(set(sha256)) == len(sha256) == 6
+        assert tuple(parts_of(digests_of(sha256), 6)) == numbers
     assert before.items() <= {row["sha256"]: row for row in rows_of(tmp_path)}.items()
 
 
-def parts_of(folder: Path) -> int:
-    return json.loads((folder / "out" / "archive.json").read_text())["parts"]
+def stored_settings(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "out" / "archive.json").read_text())
 
 
 @pytest.mark.parametrize("stage", ["list", "answer"])
@@ -219,6 +220,27 @@ def test_a_folder_that_not_all_machines_see_is_told(predictor: Predictor, tmp_pa
         predict_archive(lambda: predictor, manifest, tmp_path / "out", engine=Elsewhere())
     assert raised.value.path == tmp_path / "out"
     assert "--out on a disk that they share" in raised.value.remedy
+
+
+def test_every_table_of_answers_names_the_model_and_those_that_do_not_yet_are_kept(
+    predictor: Predictor, tmp_path: Path
+):
+    names = write_images(tmp_path, [64, 70])
+    answer(predictor, write_manifest(tmp_path, names[:1]))
+    files = [tmp_path / "out" / kind / "part-000000.parquet" for kind in ("answers", "masks")]
+    provenance = stored_settings(tmp_path)["provenance"]
+    assert [model_of(file) for file in files] == [provenance, provenance]
+    before = rows_of(tmp_path)
+    for file in files:  # as they were before they named the model
+        parquet.write_table(parquet.read_table(file).replace_schema_metadata(), file)
+    (tmp_path / names[0]).unlink()
+    answer(predictor, write_manifest(tmp_path, names), resume=True)
+    assert all(row in rows_of(tmp_path) for row in before)
+    assert [model_of(file) for file in files] == [provenance, provenance]
+
+
+def model_of(file: Path) -> dict[str, Any]:
+    return json.loads(parquet.read_schema(file).metadata[b"provenance"])
 
 
 def test_answers_of_another_model_are_not_mixed(predictor: Predictor, tmp_path: Path):

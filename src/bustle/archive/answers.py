@@ -71,8 +71,13 @@ class AnswersOfPart:
         work = _Work(self.predictor, self.base, [each for each in part.contents if each[0] not in done])
         with heard_by(lambda text: None):  # what is said of a file names it
             work.run()
-        _write(masks, pictures + work.masks, masks_schema())
-        _write(answers, rows + work.rows, answers_schema(self.predictor.data.classes))
+        self._write(masks, pictures + work.masks, masks_schema())
+        self._write(answers, rows + work.rows, answers_schema(self.predictor.data.classes))
+
+    def _write(self, path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
+        ordered = sorted(rows, key=lambda row: row["sha256"])
+        columns = {name: [row.get(name) for row in ordered] for name in schema.names}
+        write_columns(path, columns, schema, made_by=self.predictor.provenance)
 
 
 def answered_contents(path: Path) -> set[str]:
@@ -80,11 +85,6 @@ def answered_contents(path: Path) -> set[str]:
     rows = read_rows(path, ["sha256", "frame", "problem"])
     failed = {row["sha256"] for row in rows if row["problem"] is not None and row["frame"] is None}
     return {row["sha256"] for row in rows} - failed
-
-
-def _write(path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
-    ordered = sorted(rows, key=lambda row: row["sha256"])
-    write_columns(path, {name: [row.get(name) for row in ordered] for name in schema.names}, schema)
 
 
 class _Asked(NamedTuple):

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bustle.archive.layout import ArchiveLayout, part_of
+import numpy as np
+from numpy.typing import NDArray
+
+from bustle.archive.layout import ArchiveLayout, digests_of, parts_of
 from bustle.archive.listed import ListedPart
 from bustle.archive.places import check_packages, local_copy, unexpected
 from bustle.archive.tables import read_rows, read_table, write_columns
@@ -58,9 +61,13 @@ def contents_schema() -> Any:
 
 @dataclass(frozen=True)
 class Contents:
-    """The rows of a manifest whose files could be had, as a table: lists of millions would take many times more."""
+    """The rows of a manifest whose files could be had: `digests` `n 32` and an Arrow array of their `places`.
 
-    table: Any
+    Of millions, lists of text would take many times more.
+    """
+
+    digests: NDArray[np.uint8]
+    places: Any
     unread: int
 
     @classmethod
@@ -68,27 +75,29 @@ class Contents:
         """Those of a manifest of so many rows. Raises `InputError` where other machines have written elsewhere."""
         import pyarrow as pa
 
-        all_rows = pa.concat_tables([contents_schema().empty_table(), *map(read_table, layout.content_files())])
-        if all_rows.num_rows < rows:
+        found, read, places = 0, bytearray(), []
+        for path in layout.content_files():
+            table = read_table(path)
+            found += table.num_rows
+            table = table.filter(table["sha256"].is_valid())
+            read += digests_of(table["sha256"].to_pylist()).data
+            places += table["image"].cast(pa.large_string()).chunks  # millions exceed 2 GB
+        if found < rows:
             raise unseen(layout.path)
-        read = all_rows.filter(all_rows["sha256"].is_valid()).select(["sha256", "image"])
-        large = pa.schema([(name, pa.large_string()) for name in read.column_names])  # millions exceed 2 GB
-        return cls(read.cast(large), all_rows.num_rows - read.num_rows)
+        digests = np.frombuffer(read, dtype=np.uint8).reshape(-1, 32)
+        return cls(digests, pa.chunked_array(places, pa.large_string()).combine_chunks(), found - len(digests))
 
     def divided(self, parts: int) -> Iterator[tuple[tuple[str, str], ...]]:
         """Digest and first place of every different content, part by part."""
-        import numpy as np
-
-        digests = self.table["sha256"].to_numpy()
-        own = np.fromiter((part_of(digest, parts) for digest in digests), dtype=np.int64, count=len(digests))
+        own = parts_of(self.digests, parts)
         order = np.argsort(own, kind="stable")
-        stops = np.searchsorted(own[order], np.arange(parts), side="right")
-        ordered = self.table.take(order)  # once: each `take` goes through the whole table
+        stops = np.searchsorted(own, np.arange(parts), side="right", sorter=order)
         for start, stop in itertools.pairwise([0, *stops.tolist()]):
-            places: dict[str, str] = {}
-            for row in ordered.slice(start, stop - start).to_pylist():
-                places.setdefault(row["sha256"], row["image"])
-            yield tuple(places.items())
+            rows = order[start:stop]
+            first: dict[str, str] = {}
+            for digest, place in zip(self.digests[rows], self.places.take(rows).to_pylist(), strict=True):
+                first.setdefault(digest.tobytes().hex(), place)
+            yield tuple(first.items())
 
 
 def is_digested(path: Path, part: ListedPart) -> bool:

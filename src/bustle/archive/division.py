@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from bustle.archive.layout import ArchiveLayout, part_of
+from bustle.archive.layout import ArchiveLayout, digests_of, parts_of
 from bustle.archive.tables import read_table, write_table
 
 
@@ -31,7 +29,7 @@ class PartDivision:
 
     def _divide(self, place: Callable[[int], Path], number: int) -> None:
         table = read_table(place(number))
-        parts = np.array([part_of(sha256, self.parts) for sha256 in table["sha256"].to_pylist()])
+        parts = parts_of(digests_of(table["sha256"].to_pylist()), self.parts)
         others = set(parts.tolist()) - {number}
         for part in (*sorted(others), number) if others else ():
             write_table(place(part), table.filter(parts == part))

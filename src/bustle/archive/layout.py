@@ -7,8 +7,13 @@ the outlined pictures. `summary.json` is written last.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bustle.core.claimed_output import OutputKind
 from bustle.core.own_names import OwnNames
@@ -63,9 +68,14 @@ class ArchiveLayout:
         return self.path / MASKS / _name(part)
 
 
-def part_of(sha256: str, parts: int) -> int:
-    """Where the answers about a content stand, which depends on it alone."""
-    return int(sha256[:8], 16) % parts
+def digests_of(sha256: Iterable[str]) -> NDArray[np.uint8]:
+    """The bytes `n 32` of digests in hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex("".join(sha256)), dtype=np.uint8).reshape(-1, 32)
+
+
+def parts_of(digests: NDArray[np.uint8], parts: int) -> NDArray[np.integer[Any]]:
+    """Where the answers about contents with the digests `n 32` stand, which depends on each alone."""
+    return np.ascontiguousarray(digests[:, :4]).view(">u4")[:, 0] % np.uint32(parts)
 
 
 def _name(part: int) -> str:

@@ -105,7 +105,7 @@ def predict_archive(
         )
         remove_contents_from(layout, part=math.ceil(rows / ROWS_PER_PART))
         contents = Contents.read(layout, rows=rows)
-        wanted = parts_for(contents.table.num_rows)
+        wanted = parts_for(len(contents.places))
         if settings is None:
             settings = ArchiveSettings(parts=wanted, provenance=predictor.provenance)
             write_json(layout.settings, to_mapping(settings))
@@ -197,7 +197,7 @@ def _summary(layout: ArchiveLayout, contents: Contents, *, rows: int, parts: int
         model=title,
         rows=rows,
         unread=contents.unread,
-        copies=contents.table.num_rows - different,
+        copies=len(contents.places) - different,
         contents=different,
         failed=failed,
         frames=frames,

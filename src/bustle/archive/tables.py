@@ -1,19 +1,30 @@
-"""Parquet files, each written at once and read as rows."""
+"""Parquet files, each written at once and read as rows.
+
+The schema of what a model has said names it: under `provenance`, as JSON, stands what `archive.json` says of it.
+Tables from before that name none.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bustle.core.config import to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import atomic_path
+from bustle.core.model_provenance import ModelProvenance
 
 
-def write_columns(path: Path, columns: Mapping[str, Sequence[Any]], schema: Any) -> None:
-    """As `write_table`."""
+def write_columns(
+    path: Path, columns: Mapping[str, Sequence[Any]], schema: Any, *, made_by: ModelProvenance | None = None
+) -> None:
+    """As `write_table`; `made_by` is the model that has said what the columns hold."""
     import pyarrow as pa
 
+    if made_by is not None:
+        schema = schema.with_metadata({"provenance": json.dumps(to_mapping(made_by))})
     write_table(path, pa.table(dict(columns), schema=schema))
 
 
