@@ -44,6 +44,11 @@ print(described.shape.longest_diameter, described.words.shape, described.words.e
 
 d is the equivalent diameter. The contrast of two mean grey values a and b is (a - b) / (a + b): from -1 to 1, and
 nearly free of the gain. In a volume the same formulas hold with voxels for pixels, and 13 for 4 directions.
+
+A lesion of a volume that has with its surroundings more than 8 million voxels is measured on fewer: neighbours are
+joined along their shortest side, often the beam's, which bounds time and memory. Lengths may change by a joined voxel
+at either end; speckle is averaged, which changes `echo_sd`, entropy and texture. `volume` and `equivalent_diameter`
+count the voxels of the file.
 """
 
 AGREEMENT = """## How far radiologists agree

@@ -106,7 +106,14 @@ export interface MeasuredValue {
   unit: string;
 }
 
-export interface Lesion {
+/** What was measured of a lesion; empty where nothing was. */
+export interface Described {
+  touches_edge: boolean | null;
+  words: Record<string, string>;
+  values: MeasuredValue[];
+}
+
+export interface Lesion extends Described {
   number: number;
   outline: Outline;
   area: number;
@@ -114,9 +121,6 @@ export interface Lesion {
   short_axis: number;
   unit: string;
   probability: number;
-  touches_edge: boolean | null;
-  words: Record<string, string>;
-  values: MeasuredValue[];
 }
 
 export interface Measured {
@@ -270,7 +274,7 @@ export interface Clip {
 }
 
 /** A place in a volume where a lesion may be: slice, row and column. */
-export interface Candidate {
+export interface Candidate extends Described {
   number: number;
   centre: [number, number, number];
   score: number;

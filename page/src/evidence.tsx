@@ -1,6 +1,6 @@
 /** What the model says and what it rests on. */
 import type { ComponentChildren } from "preact";
-import type { About, Answer, CaseDetail, Lesion, Measured, Moved, SimilarCase } from "./api";
+import type { About, Answer, CaseDetail, Described, Lesion, Measured, Moved, SimilarCase } from "./api";
 import { formatted, number, share } from "./numbers";
 import { OpenCase } from "./open_case";
 import { fill, language, text } from "./text";
@@ -146,7 +146,6 @@ function SimilarCases({ cases }: { cases: SimilarCase[] }) {
 }
 
 function LesionFacts({ lesion }: { lesion: Lesion }) {
-  const first = FIRST.flatMap((name) => lesion.values.filter((value) => value.name === name));
   return (
     <div class="lesion">
       <h3>{fill(text.lesion, { number: lesion.number })}</h3>
@@ -160,6 +159,16 @@ function LesionFacts({ lesion }: { lesion: Lesion }) {
         </strong>{" "}
         <span class="hint">{fill(text.area, { area: number(lesion.area), unit: lesion.unit })}</span>
       </p>
+      <Measurements lesion={lesion} first={FIRST} />
+    </div>
+  );
+}
+
+/** Words and values, of which those named `first` are seen at once. */
+export function Measurements({ lesion, first: names }: { lesion: Described; first: string[] }) {
+  const first = names.flatMap((name) => lesion.values.filter((value) => value.name === name));
+  return (
+    <>
       <table>
         <tbody>
           {Object.entries(lesion.words).map(([name, word]) => (
@@ -195,6 +204,6 @@ function LesionFacts({ lesion }: { lesion: Lesion }) {
           </table>
         </details>
       )}
-    </div>
+    </>
   );
 }

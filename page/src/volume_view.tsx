@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type About, type Verdict, type Volume } from "./api";
 import { Decide } from "./decide";
-import { Evidence } from "./evidence";
+import { Evidence, Measurements } from "./evidence";
 import { useKeys } from "./keys";
 import { number, share } from "./numbers";
 import { told } from "./sign_in";
@@ -26,6 +26,16 @@ const STEPS: Record<string, [number, number]> = {
   PageDown: [2, 1],
 };
 const FAST = 10;
+
+const FIRST = [
+  "longest_diameter",
+  "middle_diameter",
+  "shortest_diameter",
+  "depth_width_ratio",
+  "sphericity",
+  "echo_contrast",
+  "posterior_contrast",
+];
 
 export function VolumeView(props: Props) {
   const { detail, isSecond, about, remove } = props;
@@ -86,6 +96,7 @@ export function VolumeView(props: Props) {
   const keep = (verdict: Verdict, reader: string | null) => reading.keep(verdict, reader, null);
 
   const candidates = volume?.candidates ?? [];
+  const measured = candidates.find((one) => one.number === chosen && one.values.length > 0);
   useKeys((event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !volume || !cuts.current) return;
     const step = STEPS[event.key];
@@ -187,6 +198,13 @@ export function VolumeView(props: Props) {
                   </li>
                 ))}
               </ol>
+              {measured && (
+                <div class="lesion">
+                  <h3>{fill(text.lesion, { number: measured.number })}</h3>
+                  {measured.touches_edge && <p class="flag">{text.flag.cut_off}</p>}
+                  <Measurements lesion={measured} first={FIRST} />
+                </div>
+              )}
             </>
           )}
         </Evidence>

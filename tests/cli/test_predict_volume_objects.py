@@ -37,7 +37,7 @@ def predict(folder: Path, out: Path, *words: str) -> Path:
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return predict(folder, folder / "out", "--format", "seg,sr,key")
+    return predict(folder, folder / "out", "--format", "seg,sr,key", "--report")
 
 
 def segmentation(out: Path, folder: Path, name: str) -> tuple[highdicom.seg.Segmentation, np.ndarray]:
@@ -45,15 +45,20 @@ def segmentation(out: Path, folder: Path, name: str) -> tuple[highdicom.seg.Segm
     uid = pydicom.dcmread(folder / "study" / f"{name}.dcm", stop_before_pixels=True).SOPInstanceUID
     for path in (out / "dicom-objects").glob("seg-*.dcm"):
         read = highdicom.seg.segread(path)
-        if read.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == uid:
+        if uid_of(read) == uid:
             return read, read_instance_volume(out / uid / "mask.nrrd")
     raise AssertionError(f"no Segmentation of {name}")
+
+
+def uid_of(read: highdicom.seg.Segmentation) -> str:
+    """That of the file which it tells of."""
+    return read.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
 
 
 @pytest.mark.parametrize(("name", "slices"), [("plain", np.arange(SIZE[0])), ("placed", np.argsort(ORDER))])
 def test_the_masks_stand_on_the_frames_of_the_volume(folder: Path, out: Path, name: str, slices: np.ndarray):
     read, mask = segmentation(out, folder, name)
-    uid = read.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+    uid = uid_of(read)
     pixels = read.get_pixels_by_source_frame(
         uid, EVERY_FRAME, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
     )
@@ -99,6 +104,8 @@ def test_the_report_tells_of_the_whole_lesion(folder: Path, out: Path):
             measured = {each.name.meaning: (each.value, each.unit.value) for each in group.get_measurements()}
             assert measured["Volume"] == (pytest.approx((mask == number).sum() * np.prod(SPACING)), "mm3")
             extent = np.ptp(np.flatnonzero((mask == number).any(axis=(1, 2)))) + 1
+            record = read_json(out / uid_of(read) / "prediction.json")["candidates"][number - 1]["descriptors"]
+            assert measured["Depth"] == (pytest.approx(record["values"]["depth"]), "mm")
             assert measured["Length"] == (pytest.approx(extent * SPACING[0]), "mm")
             images = [each.ReferencedSOPSequence[0] for each in group[0].ContentSequence if each.ValueType == "IMAGE"]
             named, frames = images
@@ -112,6 +119,12 @@ def test_a_volume_of_other_voxels_than_its_file_says_has_no_place(folder: Path, 
     read, _ = segmentation(out, folder, "placed")
     assert read.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices == 1.5
     assert "PlanePositionSequence" not in read.PerFrameFunctionalGroupsSequence[0]
+
+
+def test_the_page_shows_what_was_measured(folder: Path, out: Path):
+    cards = (out / "answers.html").read_text(encoding="utf-8").split('<article class="answer"')[1:]
+    assert len(cards) == 2
+    assert all(card.count("<dt>echo pattern</dt>") == card.count("<dt>sphericity</dt>") == 2 for card in cards)
 
 
 def test_a_study_of_volumes_has_an_answer(out: Path):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from bustle.data.phantom.volume_cases import phantom_volume
+from bustle.inference.descriptors import describe
 from bustle.inference.descriptors.crofton import boundary_measure
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.descriptors.describe import describe_lesions
@@ -101,3 +103,52 @@ def test_parts_that_touch_at_a_corner_are_one_lesion():
     mask[40, 40, 40] = True
     found = describe_lesions(np.full(SIZE, 90, np.uint8), mask, spacing=None)
     assert [lesion.shape.volume for lesion in found] == [128, 1]
+
+
+def test_a_phantoms_lesion_has_the_volume_that_it_was_made_with():
+    made = phantom_volume(2, seed=0, coarse=6)
+    assert made.lesion_mask is not None
+    assert made.geometry.spacing is not None
+    (found,) = describe_lesions(made.image[0], made.lesion_mask, spacing=made.geometry.spacing)
+    assert isinstance(found.shape, VolumeShape)
+    assert found.shape.volume == pytest.approx(made.provenance["volume_mm3"], rel=0.02)
+    assert found.words.echo_pattern == "hypoechoic"
+    assert (found.unit, found.touches_edge) == ("mm", False)
+    (in_voxels,) = describe_lesions(made.image[0], made.lesion_mask, spacing=None)
+    assert in_voxels.values()["volume"] == (made.lesion_mask > 0).sum()
+    assert in_voxels.unit == "px"
+
+
+def test_a_large_lesion_is_measured_on_joined_voxels(monkeypatch: pytest.MonkeyPatch):
+    """Half as many: those of 0.25 mm along the beam become 0.5 mm, by which lengths may differ."""
+    lesion = ellipsoid((10.4, 5.2, 7.7), spacing=(1, 0.25, 0.5))
+    grey = np.where(lesion, 60, 120).astype(np.uint8)
+    grey[10:35, 48:, 12:38] = 50
+    whole = described(lesion, grey=grey, spacing=(1, 0.25, 0.5))
+    monkeypatch.setattr(describe, "MOST_VOXELS", 60_000)
+    joined = described(lesion, grey=grey, spacing=(1, 0.25, 0.5))
+    assert (joined.start, joined.stop) == (whole.start, whole.stop)
+    assert joined.words == whole.words
+    values, expected = joined.values(), whole.values()
+    assert values["volume"] == expected["volume"]
+    for name in ("longest_diameter", "middle_diameter", "shortest_diameter", "depth", "width", "length"):
+        assert values[name] == pytest.approx(expected[name], abs=0.5)
+    for name in ("solidity", "sphericity", "axis_ratio", "echo_contrast", "posterior_contrast"):
+        assert values[name] == pytest.approx(expected[name], abs=0.05)
+    assert values["edge_direction"] != expected["edge_direction"], "voxels were joined"
+
+
+def test_a_sheet_does_not_vanish_where_voxels_are_joined(monkeypatch: pytest.MonkeyPatch):
+    lesion = np.zeros(SIZE, bool)
+    lesion[5:40, 63, 5:45] = True
+    monkeypatch.setattr(describe, "MOST_VOXELS", 2_000)
+    found = described(lesion, spacing=(0.5, 0.07, 0.2))
+    assert found.shape.volume == pytest.approx(35 * 40 * 0.007)
+    assert found.touches_edge
+
+
+def test_the_numbers_of_an_instance_map_are_kept():
+    numbers = np.zeros(SIZE, np.uint8)
+    numbers[5:8, 5:8, 5:8], numbers[20:30, 20:30, 20:30], numbers[40, 40, 40] = 7, 2, 5
+    found = describe_lesions(np.full(SIZE, 90, np.uint8), numbers, spacing=None, at_most=2)
+    assert [(lesion.number, lesion.shape.volume) for lesion in found] == [(2, 1000), (7, 27)]

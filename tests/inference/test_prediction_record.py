@@ -17,6 +17,7 @@ from bustle.core.types import Geometry, ImageSegmentation, LesionCandidate, Pred
 from bustle.data.prepared.grid import grid_for
 from bustle.data.prepared.lesion_measures import measure_lesions
 from bustle.inference.prediction_files import read_prediction, write_prediction
+from bustle.inference.prediction_record import VolumeRecord, read_record
 from bustle.inference.stored_prediction import StoredVolumeMask
 from bustle.io.raster import write_png
 
@@ -121,6 +122,7 @@ WRONG: dict[str, list[Any]] = {
     "volume candidates.0.centre": [[3.0, 5.0], "middle", 7, [3.0, 5.0, None]],
     "volume candidates.0.voxels": [-30, 30.5, "30"],
     "volume candidates.0.class_probabilities": [[0.5], {"benign": 2.0}, 7],
+    "volume candidates.0.descriptors": [7, "large", []],
     "volume centre": [[3.0], "middle", 7, [3.0, 5.0, float("inf")]],
     "volume mask_volume": ["4", -4.0],
 }
@@ -157,6 +159,17 @@ def test_a_volume_comes_back_with_its_candidates(written: dict[str, Path]):
     assert stored.segmentation.candidates == made.segmentation.candidates
     assert np.array_equal(stored.segmentation.parts, made.segmentation.parts)
     assert stored.centre == made.centre
+
+
+def test_a_volume_from_before_lesions_were_measured_is_read(written: dict[str, Path], tmp_path: Path):
+    content = json.loads((written["volume"] / "prediction.json").read_text())
+    del content["candidates"][0]["descriptors"]
+    (tmp_path / "prediction.json").write_text(json.dumps(content))
+    record = read_record(tmp_path / "prediction.json")
+    assert isinstance(record, VolumeRecord)
+    (candidate,) = record.drawn.candidates
+    assert candidate.descriptors is None
+    assert candidate.found.voxels == 30
 
 
 def test_a_record_of_another_tool_may_leave_out_what_is_not_scored(written: dict[str, Path], tmp_path: Path):

@@ -17,7 +17,7 @@ from bustle.reading.predict_inputs import predict_inputs
 from bustle.webapp import shown_volume
 from bustle.webapp.data_folder import CaseFolder
 from bustle.webapp.read_drop import VOLUME_REQUEST
-from bustle.webapp.shown_volume import averaged, slice_picture, steps_to, volume_info, write_outlined, write_shown
+from bustle.webapp.shown_volume import slice_picture, volume_info, write_outlined, write_shown
 
 SPACING = (0.5, 0.25, 1.0)
 
@@ -47,17 +47,6 @@ def test_a_volume_keeps_its_grid_and_becomes_coarser_towards_cubes(tmp_path: Pat
     }
 
 
-def test_blocks_become_their_mean_and_what_is_left_over_is_cut_off():
-    blocks = np.repeat(np.repeat(np.arange(8, dtype=np.uint8).reshape(2, 2, 2) * 10, 3, axis=1), 2, axis=2)
-    noisy = np.concatenate([blocks - (blocks > 0), blocks + 1], axis=0)[[0, 2, 1, 3]]
-    np.testing.assert_array_equal(averaged(noisy, steps=(2, 3, 2))[:, 0, 0], [0, 40])
-    assert averaged(noisy[:3], steps=(2, 4, 3)).shape == (1, 1, 1)
-
-
-def test_no_axis_is_given_up_for_the_others():
-    assert steps_to(10, shape=(1, 1000, 1), spacing=np.ones(3)) == [1, 91, 1]
-
-
 def test_candidates_and_mask_of_a_model_for_volumes_are_told(tmp_path: Path):
     voxels = np.full((40, 40, 40), 20, np.uint8)
     voxels[10:20, 12:24, 14:30] = 235
@@ -70,6 +59,11 @@ def test_candidates_and_mask_of_a_model_for_volumes_are_told(tmp_path: Path):
     write_outlined(folder, "scan")
     told = volume_info(folder, "scan")
     assert (told.is_read, told.has_mask) == (True, True)
-    assert told.candidates[0].centre == pytest.approx((14.5, 17.5, 21.5), abs=1.0)
+    (lesion,) = told.candidates
+    assert lesion.centre == pytest.approx((14.5, 17.5, 21.5), abs=1.0)
+    measured = {one.name: (one.value, one.unit) for one in lesion.values}
+    assert measured["volume"] == (pytest.approx(10 * 12 * 16), "mm³")
+    assert measured["width"] == (16, "mm")
+    assert (lesion.words["echo_pattern"], lesion.touches_edge) == ("hyperechoic", False)
     outlined = read_numbers_volume(folder.volume("mask"))
     np.testing.assert_array_equal(outlined > 127, voxels > 100)

@@ -8,21 +8,37 @@ from urllib.parse import quote
 
 from bustle.core.errors import InputError
 from bustle.core.explanation import MEANINGS
-from bustle.core.types import LesionCandidate
 from bustle.experiments.own_outputs import ANSWERS_PAGE
 from bustle.inference.descriptors.definitions import DEFINITIONS
 from bustle.inference.inputs import InputImage
 from bustle.inference.known_cases import COPY, SEEN
 from bustle.inference.picture_remarks import COLOUR, CUT_OFF, FEW_PIXELS, INVERTED, SEEMS_CUT_OFF, TWO_FRAMES
 from bustle.inference.prediction_files import OVERLAY, RECORD, explanation_names, prediction_folder
-from bustle.inference.prediction_record import DescriptorsRecord, ImageRecord, LesionRecord, VolumeRecord, read_record
+from bustle.inference.prediction_record import (
+    CandidateRecord,
+    DescriptorsRecord,
+    ImageRecord,
+    LesionRecord,
+    VolumeRecord,
+    read_record,
+)
 from bustle.inference.predictor import Predictor
 from bustle.io.dicom.recognition import is_dicom
 from bustle.report.answers_page import AnsweringModel, ShownAnswer, ShownLesion, ShownPicture, write_answers_page
 from bustle.report.wording import number
 
-SHOWN_VALUES = ("depth_width_ratio", "circularity", "echo_contrast", "posterior_contrast", "margin_roughness")
+SHOWN_VALUES = (
+    "depth_width_ratio",
+    "circularity",
+    "sphericity",
+    "echo_contrast",
+    "posterior_contrast",
+    "margin_roughness",
+)
 """Of all descriptors, those that a reader can check with the eye; the others are in the record."""
+
+DIAMETERS = ("longest_diameter", "middle_diameter", "shortest_diameter")
+"""Of a volume's lesion, each at right angles to those before."""
 
 SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
 TOLD = {
@@ -118,7 +134,8 @@ def _remarks(record: ImageRecord | VolumeRecord) -> Iterator[str]:
 
 def _lesions(record: ImageRecord | VolumeRecord) -> list[ShownLesion]:
     if isinstance(record, VolumeRecord):
-        return [_candidate(candidate) for candidate in record.drawn.candidates if candidate.voxels]
+        unit = record.unit or "px"
+        return [_candidate(candidate, unit=unit) for candidate in record.drawn.candidates if candidate.found.voxels]
     return [_lesion(lesion, unit=record.unit or "px") for lesion in record.drawn.lesions or ()]
 
 
@@ -126,8 +143,12 @@ def _lesion(lesion: LesionRecord, *, unit: str) -> ShownLesion:
     size = f"{number(lesion.long_axis, unit)} x {number(lesion.short_axis, unit)} {unit}"
     measured = {"area": f"{number(lesion.area, unit)} {unit}²"}
     if lesion.descriptors is not None:
-        measured |= _words(lesion.descriptors) | _values(lesion.descriptors)
+        measured |= _described(lesion.descriptors)
     return ShownLesion(size=size, measured=measured)
+
+
+def _described(descriptors: DescriptorsRecord) -> dict[str, str]:
+    return _words(descriptors) | _values(descriptors)
 
 
 def _words(descriptors: DescriptorsRecord) -> dict[str, str]:
@@ -147,10 +168,22 @@ def _values(descriptors: DescriptorsRecord) -> dict[str, str]:
     return {DEFINITIONS[name].title: f"{value:.2f}" for name, value in found if value is not None}
 
 
-def _candidate(candidate: LesionCandidate) -> ShownLesion:
-    centre = ", ".join(f"{at:.0f}" for at in candidate.centre)
-    size = f"{candidate.voxels:,} voxels, {candidate.volume_mm3:,.0f} mm³"
-    return ShownLesion(size=size, measured={"score": f"{candidate.score:.2f}", "centre in voxels": centre})
+def _candidate(candidate: CandidateRecord, *, unit: str) -> ShownLesion:
+    found, described = candidate.found, candidate.descriptors
+    size = f"{found.volume_mm3:,.0f} mm³"
+    measured = {
+        "voxels": f"{found.voxels:,}",
+        "score": f"{found.score:.2f}",
+        "centre in voxels": ", ".join(f"{at:.0f}" for at in found.centre),
+    }
+    if described is not None:
+        diameters = (described.values.get(name) for name in DIAMETERS)
+        sizes = " x ".join(number(diameter, unit) for diameter in diameters if diameter is not None)
+        size = f"{sizes} {unit}, {size}"
+        measured |= _described(described)
+        if described.touches_edge:
+            measured["cut off"] = "by the volume's edge: shape and size are those of a part"
+    return ShownLesion(size=size, measured=measured)
 
 
 def _told(images: Sequence[InputImage], failures: Mapping[str, InputError]) -> list[str]:

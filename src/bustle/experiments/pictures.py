@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bustle.core.errors import ArrayError, InputError
 from bustle.core.types import Geometry, ImageSegmentation, Prediction
 from bustle.data.blank_pictures import nothing_in
+from bustle.data.prepared.orientation import Orientation
 from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.heat import draw_explanation
 from bustle.drawing.prediction_picture import draw_prediction
@@ -25,7 +26,7 @@ from bustle.io.raster import image_of_pixels, read_image
 from bustle.io.volume import is_volume, read_volume
 
 DESCRIBED_LESIONS = 10
-"""Of the lesions of one image, the largest first: a map of noise has hundreds of parts."""
+"""Of the lesions of one image or volume, the largest first: a map of noise has hundreds of parts."""
 
 
 class Picture(NamedTuple):
@@ -160,10 +161,16 @@ def write_files(
 
 
 def _descriptors(prediction: Prediction, picture: Picture) -> tuple[LesionDescriptors, ...]:
-    """Of the largest lesions that are drawn on an image, none of a volume."""
-    drawn = prediction.segmentation
-    if not isinstance(drawn, ImageSegmentation):
+    """Of the largest lesions that are drawn; a volume is measured along the axes of the convention."""
+    drawn, spacing = prediction.segmentation, prediction.geometry.spacing
+    if drawn is None:
         return ()
+    if isinstance(drawn, ImageSegmentation):
+        return describe_lesions(to_grey(picture.image), drawn.mask, spacing=spacing, at_most=DESCRIBED_LESIONS)
+    axes = Orientation.of(prediction.geometry)
     return describe_lesions(
-        to_grey(picture.image), drawn.mask, spacing=prediction.geometry.spacing, at_most=DESCRIBED_LESIONS
+        axes.from_stored(picture.image[0]),
+        axes.from_stored(drawn.parts),
+        spacing=None if spacing is None else axes.reordered(spacing),
+        at_most=DESCRIBED_LESIONS,
     )

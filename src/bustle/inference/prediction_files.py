@@ -89,7 +89,7 @@ def write_prediction(
     model.
 
     `input_sha256` goes into the record, so that a later run can tell what was predicted, and so do the `descriptors`
-    of an image's lesions in their order.
+    of lesions by their numbers.
 
     `prediction.json` is written last: where it stands, the other files are complete. Raises `InputError` where the
     folder cannot be written to.
@@ -254,7 +254,7 @@ def _own_mask(file: Path, record: ImageRecord | VolumeRecord, *, folder: Path) -
     if isinstance(record, VolumeRecord):
         return StoredVolumeMask(
             read_numbers_volume(file),
-            candidates=record.drawn.candidates,
+            candidates=tuple(candidate.found for candidate in record.drawn.candidates),
             network=network,
             raw=None if raw is None else read_numbers_volume(raw),
         )

@@ -5,7 +5,6 @@ Its form is that of the first prediction that was written; it is read strictly, 
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -73,7 +72,7 @@ class LesionRecord:
     descriptors: DescriptorsRecord | None = None
 
     @classmethod
-    def of(cls, lesion: Lesion, *, descriptors: LesionDescriptors | None = None) -> LesionRecord:
+    def of(cls, lesion: Lesion, *, descriptors: DescriptorsRecord | None) -> LesionRecord:
         return cls(
             area=lesion.area,
             long_axis=lesion.long_axis,
@@ -81,12 +80,20 @@ class LesionRecord:
             probability=lesion.probability,
             box=BoxRecord(*lesion.box),
             contour=lesion.contour,
-            descriptors=None if descriptors is None else DescriptorsRecord.of(descriptors),
+            descriptors=descriptors,
         )
 
     def __post_init__(self) -> None:
         _check_not_negative(area=self.area, long_axis=self.long_axis, short_axis=self.short_axis)
         _check_probability("probability", self.probability)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRecord:
+    """See `LesionCandidate`. `descriptors` are None where nothing is drawn, and for all but the largest lesions."""
+
+    found: LesionCandidate = field(metadata=INLINE)
+    descriptors: DescriptorsRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +143,7 @@ class DrawnInVolume:
     """`mask_volume` is in the cube of the record's unit; `centre` is where the model was told to look."""
 
     mask_volume: float | None = None
-    candidates: tuple[LesionCandidate, ...] = ()
+    candidates: tuple[CandidateRecord, ...] = ()
     centre: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -144,12 +151,12 @@ class DrawnInVolume:
         if len(self.candidates) > MOST_CANDIDATES:
             raise ValueError(f"there are {len(self.candidates)} candidates, at most {MOST_CANDIDATES} have a number")
         for number, candidate in enumerate(self.candidates):
-            _check_candidate(candidate, place=f"candidates.{number}")
+            _check_candidate(candidate.found, place=f"candidates.{number}")
 
     @property
     def lesion_count(self) -> int:
         """At how many of the candidates something is drawn."""
-        return sum(candidate.voxels > 0 for candidate in self.candidates)
+        return sum(candidate.found.voxels > 0 for candidate in self.candidates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +227,7 @@ def record_of(
     descriptors: Sequence[LesionDescriptors] = (),
     explanation_files: Sequence[str] = (),
 ) -> ImageRecord | VolumeRecord:
-    """The record of a prediction; `descriptors` are those of an image's lesions, in their order.
+    """The record of a prediction; `descriptors` bear the numbers (from 1) of its lesions or candidates.
 
     `explanation_files` are the names of the files that hold its explanations.
     """
@@ -245,13 +252,19 @@ def record_of(
     }
     drawn = prediction.segmentation
     size = None if drawn is None else float(drawn.mask.sum()) * math.prod(geometry.step)
+    described = {found.number: DescriptorsRecord.of(found) for found in descriptors}
     if isinstance(prediction.mapping, VolumeMapping):
-        candidates = drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
+        places = drawn.candidates if isinstance(drawn, VolumeSegmentation) else ()
+        candidates = tuple(
+            CandidateRecord(found=found, descriptors=described.get(number))
+            for number, found in enumerate(places, start=1)
+        )
         in_volume = DrawnInVolume(mask_volume=size, candidates=candidates, centre=_place(prediction.centre))
         return VolumeRecord(**shared, drawn=in_volume)
     lesions = drawn.lesions if isinstance(drawn, ImageSegmentation) else ()
-    paired = itertools.zip_longest(lesions, descriptors[: len(lesions)])
-    records = tuple(LesionRecord.of(lesion, descriptors=found) for lesion, found in paired)
+    records = tuple(
+        LesionRecord.of(lesion, descriptors=described.get(number)) for number, lesion in enumerate(lesions, start=1)
+    )
     on_image = DrawnOnImage(mask_area=size, lesions=records)
     return ImageRecord(**shared, drawn=on_image)
 

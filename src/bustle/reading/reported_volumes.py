@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.data.prepared.orientation import Orientation
-from bustle.inference.descriptors.describe import describe_lesions
-from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.prediction_files import RECORD, read_prediction
 from bustle.inference.prediction_record import VolumeRecord, read_record
 from bustle.inference.stored_prediction import StoredVolumeMask
 from bustle.io.dicom.pictures import DicomPicture
 from bustle.io.dicom.result_content import ReportedAnswer, ReportedImage, ReportedLesion, SlicePlaces
 from bustle.io.dicom.source import SourceImage
-from bustle.io.dicom.volume import read_dicom_volume, slice_places
+from bustle.io.dicom.volume import slice_places
 from bustle.reading.reported_images import MOST_LESIONS, probabilities_of
 
 
@@ -66,7 +63,7 @@ def reported_volume(source: SourceImage, volume: PredictedVolume) -> ReportedIma
     """
     record, parts = volume.record(), volume.parts()
     places = _as_predicted(slice_places(volume.picture.path), record)
-    lesions = () if parts is None else tuple(_lesions(volume.picture.path, record, parts, places))
+    lesions = () if parts is None else tuple(_lesions(record, parts, places))
     middle = places.frames[len(places.frames) // 2]
     answer = record.answer
     return ReportedImage(
@@ -93,54 +90,20 @@ def _as_predicted(places: SlicePlaces, record: VolumeRecord) -> SlicePlaces:
     return SlicePlaces(places.frames, (depth, height, width))
 
 
-def _lesions(
-    path: Path, record: VolumeRecord, parts: NDArray[np.uint8], places: SlicePlaces
-) -> Iterator[ReportedLesion]:
+def _lesions(record: VolumeRecord, parts: NDArray[np.uint8], places: SlicePlaces) -> Iterator[ReportedLesion]:
     """The surest, in the order of the candidates; those of which nothing is drawn are none."""
-    drawn = [(number, found) for number, found in enumerate(record.drawn.candidates, start=1) if found.voxels]
-    kept = drawn[:MOST_LESIONS]
-    described = _described(path, parts, record, numbers=[number for number, _ in kept]) if kept else {}
-    for number, found in kept:
+    drawn = [(number, one) for number, one in enumerate(record.drawn.candidates, start=1) if one.found.voxels]
+    for number, one in drawn[:MOST_LESIONS]:
         areas = (parts == number).sum(axis=(1, 2))
-        measured = described[number]
+        described = one.descriptors
         yield ReportedLesion(
             number=number,
             masks=SliceMasks(parts, number, {places.frames[at]: int(at) for at in np.flatnonzero(areas)}),
             measured_frame=places.frames[int(areas.argmax())],
-            certainty=found.score,
+            certainty=one.found.score,
             suspected=record.answer is not None and bool(record.answer.suspected),
-            touches_edge=measured.touches_edge,
-            unit=measured.unit,
-            measured=measured.values(),
-            words=measured.words.by_name(),
+            touches_edge=None if described is None else described.touches_edge,
+            unit=record.unit or "px",
+            measured={"volume": one.found.volume_mm3} if described is None else described.values,
+            words={} if described is None else described.words.by_name(),
         )
-
-
-def _described(
-    path: Path, parts: NDArray[np.uint8], record: VolumeRecord, *, numbers: list[int]
-) -> dict[int, LesionDescriptors]:
-    """The lesions measured on the voxels, along the axes of the convention."""
-    voxels, geometry = read_dicom_volume(path)
-    orientation = Orientation.of(geometry)
-    spacing = record.geometry.spacing
-    kept = orientation.from_stored(np.where(np.isin(parts, numbers), parts, 0))
-    found = describe_lesions(
-        orientation.from_stored(voxels),
-        kept,
-        spacing=None if spacing is None else orientation.reordered(spacing),
-    )
-    return dict(zip(_largest_first(kept, numbers), found, strict=True))
-
-
-def _largest_first(parts: NDArray[np.uint8], numbers: list[int]) -> list[int]:
-    """The lesions' numbers in the order in which `describe_lesions` measures them."""
-    from scipy.ndimage import find_objects
-
-    boxes = find_objects(parts)
-
-    def size_and_place(number: int) -> tuple[int, list[int], list[int]]:
-        box = boxes[number - 1]
-        size = int((parts[box] == number).sum())
-        return -size, [side.start for side in box], [side.stop for side in box]
-
-    return sorted(numbers, key=size_and_place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +18,7 @@ from bustle.data.relations.frame_features import to_grey
 from bustle.drawing.heat import heat_layer
 from bustle.experiments.pictures import Picture
 from bustle.inference.decision import most_probable
-from bustle.inference.descriptors.definitions import DEFINITIONS
-from bustle.inference.descriptors.results import BiradsWords, LesionDescriptors
+from bustle.inference.descriptors.results import LesionDescriptors
 from bustle.inference.known_cases import COPY, SEEN
 from bustle.inference.picture_remarks import COLOUR, CUT_OFF, FEW_PIXELS, INVERTED, SEEMS_CUT_OFF, TWO_FRAMES
 from bustle.inference.prediction_files import RECORD, prediction_folder
@@ -50,7 +48,6 @@ from bustle.webapp.messages import (
     FlagKind,
     LesionInfo,
     Measured,
-    MeasuredValue,
     Message,
     Moved,
     ReadingInfo,
@@ -58,6 +55,7 @@ from bustle.webapp.messages import (
 )
 from bustle.webapp.read_drop import probabilities_of
 from bustle.webapp.tables import Base, Case, Reading
+from bustle.webapp.told_descriptors import told_descriptors
 
 UNCERTAINTY: ExplanationMethod = "uncertainty"
 NO_ULTRASOUND = "no breast ultrasound"
@@ -304,24 +302,9 @@ def _lesion(
             "short_axis": short_axis,
             "unit": unit,
             "probability": probability,
-            "touches_edge": None if described is None else described.touches_edge,
-            "words": {} if described is None else _words(described.words),
-            "values": [] if described is None else list(_values(described.values, unit=unit)),
         }
+        | told_descriptors(described, unit=unit)
     )
-
-
-def _words(words: BiradsWords) -> dict[str, str]:
-    told = ((one.name, getattr(words, one.name)) for one in fields(words))
-    return {name: word for name, word in told if word is not None}
-
-
-def _values(values: Mapping[str, float | None], *, unit: str) -> Iterable[MeasuredValue]:
-    units = {"length": unit, "area": f"{unit}²", "degrees": "°", "bits": "bits"}
-    for name, value in values.items():
-        if value is not None:
-            told = DEFINITIONS[name]
-            yield MeasuredValue(name=name, title=told.title, value=value, unit=units.get(told.quantity, ""))
 
 
 def _flags_of_answer(record: PredictionRecord) -> list[Flag]:

@@ -32,7 +32,16 @@ _LESION = {
     "words": {"shape": "irregular", "orientation": "not parallel"},
     "values": [_VALUE],
 }
-_CANDIDATE = {"number": 1, "centre": [148.5, 251.0, 430.5], "score": 0.93, "volume_mm3": 5210.4, "malignant": 0.81}
+_CANDIDATE = {
+    "number": 1,
+    "centre": [148.5, 251.0, 430.5],
+    "score": 0.93,
+    "volume_mm3": 5210.4,
+    "malignant": 0.81,
+    "touches_edge": False,
+    "words": {"shape": "irregular", "orientation": "not parallel"},
+    "values": [_VALUE],
+}
 _SUMMARY = {
     "id": _CASE,
     "drop": _DROP,

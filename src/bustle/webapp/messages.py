@@ -190,8 +190,16 @@ class MeasuredValue(Message):
     unit: str
 
 
-class LesionInfo(Message):
-    """A lesion, the largest first; lengths in `unit`. `words` are those of BI-RADS by what they describe."""
+class DescribedLesion(Message):
+    """What was measured of a lesion. `words` are those of BI-RADS by what they describe."""
+
+    touches_edge: bool | None
+    words: dict[str, str]
+    values: list[MeasuredValue]
+
+
+class LesionInfo(DescribedLesion):
+    """A lesion, the largest first; lengths in `unit`."""
 
     number: int
     outline: list[Point]
@@ -200,9 +208,6 @@ class LesionInfo(Message):
     short_axis: float
     unit: Literal["mm", "px"]
     probability: float
-    touches_edge: bool | None
-    words: dict[str, str]
-    values: list[MeasuredValue]
 
 
 class Flag(Message):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bustle.core.files import atomic_path, read_json, write_bytes, write_json
+from bustle.data.prepared.joined_voxels import averaged, steps_to
 from bustle.experiments.pictures import Picture
 from bustle.inference.prediction_files import RECORD, prediction_folder, read_prediction
-from bustle.inference.prediction_record import VolumeRecord, read_record
+from bustle.inference.prediction_record import CandidateRecord, VolumeRecord, read_record
 from bustle.webapp.data_folder import CaseFolder, VolumePart
+from bustle.webapp.told_descriptors import told_descriptors
 from bustle.webapp.volume_messages import CandidateInfo, VolumeInfo
 
 MOST_VOXELS: Mapping[VolumePart, int] = {"first": 2_000_000, "voxels": 8_000_000}
@@ -36,32 +37,6 @@ def write_shown(folder: CaseFolder, picture: Picture) -> None:
     with atomic_path(folder.all_voxels) as path, path.open("wb") as stream:
         np.save(stream, voxels)
     write_json(folder.volume_size, {"size": voxels.shape, "spacing_mm": spacing})
-
-
-def steps_to(most: int, *, shape: tuple[int, ...], spacing: NDArray[np.float64]) -> list[int]:
-    """How many voxels become one along each axis, so that at most so many are left and these are near to cubes."""
-    steps = [1] * len(shape)
-    while math.prod(_shrunk(shape, steps)) > most:
-        sizes = [
-            step * size if step < length else np.inf for step, size, length in zip(steps, spacing, shape, strict=True)
-        ]
-        steps[int(np.argmin(sizes))] += 1
-    return steps
-
-
-def averaged(voxels: NDArray[np.uint8], *, steps: Sequence[int]) -> NDArray[np.uint8]:
-    """Voxels `D H W`, whose blocks of so many became one: their mean. What is left at the end is cut off."""
-    depth, height, width = _shrunk(voxels.shape, steps)
-    result = np.empty((depth, height, width), np.uint8)
-    for place in range(depth):
-        block = voxels[place * steps[0] : (place + 1) * steps[0], : height * steps[1], : width * steps[2]]
-        flat = block.mean(axis=0, dtype=np.float32)
-        result[place] = np.rint(cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA))
-    return result
-
-
-def _shrunk(shape: Sequence[int], steps: Sequence[int]) -> tuple[int, ...]:
-    return tuple(length // step for length, step in zip(shape, steps, strict=True))
 
 
 def slice_picture(folder: CaseFolder, number: int) -> NDArray[np.uint8] | None:
@@ -99,22 +74,28 @@ def volume_info(folder: CaseFolder, name: str) -> VolumeInfo:
     shape = read_json(folder.volume_size)
     path = prediction_folder(folder.answer, name) / RECORD
     record = read_record(path) if path.exists() else None
-    found = record.drawn.candidates if isinstance(record, VolumeRecord) else ()
+    candidates = record.drawn.candidates if isinstance(record, VolumeRecord) else ()
+    unit = (record and record.unit) or "px"
     return VolumeInfo(
         size=shape["size"],
         spacing_mm=shape["spacing_mm"],
         is_read=record is not None,
         has_mask=folder.volume("mask").exists(),
-        candidates=[
-            CandidateInfo(
-                number=number,
-                centre=(one.centre[0], one.centre[1], one.centre[2]),
-                score=one.score,
-                volume_mm3=one.volume_mm3,
-                malignant=(one.class_probabilities or {}).get(MALIGNANT),
-            )
-            for number, one in enumerate(found, start=1)
-        ],
+        candidates=[_told(number, one, unit=unit) for number, one in enumerate(candidates, start=1)],
+    )
+
+
+def _told(number: int, candidate: CandidateRecord, *, unit: str) -> CandidateInfo:
+    found = candidate.found
+    return CandidateInfo.model_validate(
+        {
+            "number": number,
+            "centre": found.centre,
+            "score": found.score,
+            "volume_mm3": found.volume_mm3,
+            "malignant": (found.class_probabilities or {}).get(MALIGNANT),
+        }
+        | told_descriptors(candidate.descriptors, unit=unit)
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bustle.webapp.messages import Message
+from bustle.webapp.messages import DescribedLesion, Message
 
 
-class CandidateInfo(Message):
+class CandidateInfo(DescribedLesion):
     """A place where a lesion may be; `centre` is slice, row and column in voxels, `score` 0..1 says how surely."""
 
     number: int

@@ -88,7 +88,9 @@ class BiradsWords:
 
 @dataclass(frozen=True, kw_only=True)
 class LesionDescriptors:
-    """One lesion: `number` counts from 1, the largest first; `start` and `stop` (exclusive) are its box in pixels.
+    """One lesion: `number` is that of the instance map, of a mask it counts from 1, the largest first.
+
+    `start` and `stop` (exclusive) are its box in pixels.
 
     `touches_edge`: it is cut off by the edge of the picture, so that its shape and size are those of a part.
     `indistinct_share` is None in volumes.

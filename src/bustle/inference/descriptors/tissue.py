@@ -69,19 +69,15 @@ def picture_frame(grey: NDArray[np.uint8]) -> tuple[slice, ...]:
     return tuple(frame)
 
 
-def tissue_around(
-    grey: NDArray[np.uint8],
-    lesions: NDArray[np.integer],
-    *,
-    number: int,
+def surroundings(
     box: tuple[slice, ...],
+    *,
     frame: tuple[slice, ...],
     step: Sequence[float],
-    in_mm: bool,
     diameter: float,
     depth_axis: int,
-) -> Tissue:
-    """Cut out what lies around lesion `number` of the instance map `*S`, whose bounding box is `box`."""
+) -> tuple[slice, ...]:
+    """The window of a picture with all that a lesion in `box`, of an equivalent `diameter`, is compared with."""
     margins = [int(np.ceil((RIM_SHARE + AROUND_SHARE + 0.1) * diameter / size)) + 3 for size in step]
     ahead = list(margins)
     ahead[depth_axis] = int(np.ceil((RIM_SHARE + BELOW_SHARE) * diameter / step[depth_axis])) + 3
@@ -89,25 +85,36 @@ def tissue_around(
         slice(max(edges.start, side.start - before), min(edges.stop, side.stop + after))
         for side, edges, before, after in zip(box, frame, margins, ahead, strict=True)
     )
-    window = tuple(  # a lesion in the black margin keeps its own pixels
+    return tuple(  # a lesion in the black margin keeps its own pixels
         slice(min(seen.start, side.start), max(seen.stop, side.stop)) for seen, side in zip(window, box, strict=True)
     )
-    numbers = lesions[window]
-    lesion = numbers == number
-    free = numbers == 0
+
+
+def tissue_around(
+    grey: NDArray[np.uint8],
+    lesions: NDArray[np.integer],
+    *,
+    number: int,
+    box: tuple[slice, ...],
+    step: Sequence[float],
+    diameter: float,
+    depth_axis: int,
+    fat_level: float | None,
+) -> Tissue:
+    """What lies around lesion `number` of the instance map `*s`, all cut to its `surroundings`; `box` is there."""
+    lesion = lesions == number
+    free = lesions == 0
     # From the centre of the nearest pixel on the other side to the edge between the two is half a pixel.
     half = 0.5 * min(step)
     signed = distance_to(lesion, step=step) - half
-    sides = zip(box, window, strict=True)
-    own = tuple(slice(side.start - seen.start, side.stop - seen.start) for side, seen in sides)
-    inside = distance_to(np.pad(~lesion[own], 1, constant_values=True), step=step)[(slice(1, -1),) * lesion.ndim]
-    signed[own] = np.where(lesion[own], half - inside, signed[own])
+    inside = distance_to(np.pad(~lesion[box], 1, constant_values=True), step=step)[(slice(1, -1),) * lesion.ndim]
+    signed[box] = np.where(lesion[box], half - inside, signed[box])
     rim = max(RIM_SHARE * diameter, RIM_PIXELS * min(step))
-    rows = _rows(box[depth_axis], window[depth_axis], ndim=lesion.ndim, depth_axis=depth_axis)
+    rows = _rows(box[depth_axis], shape=lesion.shape, depth_axis=depth_axis)
     level = free & rows
     below, beside = _behind(lesion, free=free, step=step, depth_axis=depth_axis, gap=rim, reach=diameter)
     return Tissue(
-        grey=grey[window].astype(np.float64),
+        grey=grey.astype(np.float64),
         lesion=lesion,
         signed=signed,
         pixel=min(step),
@@ -117,14 +124,14 @@ def tissue_around(
         around=level & (signed > rim) & (signed <= rim + AROUND_SHARE * diameter),
         below=below,
         beside=beside,
-        fat_level=_fat_level(grey, lesions, frame=frame, step=step, in_mm=in_mm, depth_axis=depth_axis),
+        fat_level=fat_level,
     )
 
 
-def _rows(box: slice, window: slice, *, ndim: int, depth_axis: int) -> NDArray[np.bool_]:
-    rows = np.zeros(window.stop - window.start, bool)
-    rows[box.start - window.start : box.stop - window.start] = True
-    return rows.reshape([-1 if axis == depth_axis else 1 for axis in range(ndim)])
+def _rows(box: slice, *, shape: tuple[int, ...], depth_axis: int) -> NDArray[np.bool_]:
+    rows = np.zeros(shape[depth_axis], bool)
+    rows[box] = True
+    return rows.reshape([-1 if axis == depth_axis else 1 for axis in range(len(shape))])
 
 
 def _behind(
@@ -156,7 +163,7 @@ def _behind(
     return behind & np.expand_dims(core, depth_axis), columns & np.expand_dims(sideways, depth_axis)
 
 
-def _fat_level(
+def fat_level_of(
     grey: NDArray[np.uint8],
     lesions: NDArray[np.integer],
     *,
