@@ -189,6 +189,15 @@ def _agreement() -> str:
     return _table(["of the five nearest have the network's class", "cases", "the network is wrong in"], rows)
 
 
+def _eight_bits() -> str:
+    rows = []
+    for row in read_json(REFERENCE / "eight_bits.json")["rows"]:
+        changes = [row[f"{name}_difference"] for name in ("dice", "missed", "auc")]
+        figures = [_interval(change["value"], change["ci95"], sign="+") for change in changes]
+        rows.append([row["quantised"], *figures, f"{row['times_as_fast']:.2f}"])
+    return _table(["in eight bits", "Dice", "lesions missed", "AUC", "times as fast"], rows)
+
+
 def _cut_off() -> str:
     counts = read_json(REFERENCE / "cut_off_lesions.json")["counts"]
     kinds = [name for name in counts if ": " not in name]
@@ -251,6 +260,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "descriptors": _descriptors,
     "local_cases": lambda: _local_cases("local_cases.json"),
     "local_cases_without_busi": lambda: _local_cases("local_cases_without_busi.json"),
+    "eight_bits": _eight_bits,
     "neighbours": _neighbours,
     "agreement": _agreement,
     "cut_off": _cut_off,

@@ -155,7 +155,7 @@ def _of_run(run: str, result: RunResult, *, how: str) -> str:
         for title, part, name in (("Dice", "segmentation", "dice"), ("AUC", "classification", "auc"))
         if (metrics := estimates_of(own, part)) and (mean := metrics[name].mean) is not None
     ]
-    return f"[{', '.join(told)}](results.md#{run.replace('_', '-')}) ({own.n_cases} cases{how})"
+    return f"[{', '.join(told)}](results.md#{run}) ({own.n_cases} cases{how})"
 
 
 @cache

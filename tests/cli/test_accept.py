@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,13 +86,15 @@ def test_limits_are_judged_and_an_upgrade_lists_what_changed(
     assert not (site / "accepted/acceptance.html").exists()
     assert (site / "accepted/acceptance.json").exists()  # what a later model is told against
 
-    scored = read_track(site / "accepted/evaluation/metrics.json")
+    scored = replace(read_track(site / "accepted/evaluation/metrics.json"), warnings=("a case was trained on",))
     monkeypatch.setattr("bustle.experiments.accept.evaluate_model", lambda *_, **__: scored)
     kept, open_limit = "segmentation: {dice: {at_least: 0.1}}", "classification: {sensitivity: {at_least: 0.99}}"
     for text, code, verdict in ((kept, 0, "pass"), (f"{kept}\n{open_limit}", 4, "not enough cases")):
         (site / "few.yaml").write_text(text)
         assert accept(site, "model.bustle", limits="few.yaml") == code
-        assert f"\n{verdict}; written to" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert told.startswith("warning: a case was trained on\n")
+        assert f"\n{verdict}; written to" in told
 
 
 def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(

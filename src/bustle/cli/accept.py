@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         groups=arguments.groups,
     )
+    for warning in found.warnings:
+        print(f"warning: {warning}")
     for each in found.limits:
         metric, estimate = LIMITED[each.part][each.metric], each.estimate
         value = f"{number(estimate.mean, estimate.unit)} [{interval(estimate.ci95, estimate.unit)}], n = {estimate.n}"

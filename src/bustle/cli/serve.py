@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         data, database = page_place(arguments)
         folder = data.path
-        if arguments.data_dir is None and arguments.demo:
+        kept = arguments.data_dir is not None or not arguments.demo
+        if not kept:
             folder = given_path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bustle-demo-"))) / "data"
         settings = PageSettings(
             data=folder,
@@ -116,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             storage=arguments.storage,
             sign_in=arguments.sign_in,
             demo=arguments.demo,
+            kept=kept,
         )
         serve(settings, host=arguments.host, port=arguments.port, public=public)
     return 0

@@ -40,7 +40,7 @@ def serve(settings: PageSettings, *, host: str, port: int, public: str | None = 
         site = public or f"http://{name_in_address(host)}:{listener.getsockname()[1]}"
         lines = [
             f"open {site}/?token={access.token}",
-            f"what is dropped stays in {data.path}; Ctrl-C ends",
+            f"what is dropped {'stays in' if settings.kept else 'goes at the end, with'} {data.path}; Ctrl-C ends",
         ]
         if settings.sign_in is not None:
             lines.append(f"people sign in with the provider's accounts at {site}")

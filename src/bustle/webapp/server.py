@@ -32,8 +32,8 @@ class PageSettings:
 
     `volume_model` is one for volumes, without which these are shown and not read. `database` is the URL of
     PostgreSQL, None for files in `data`, `storage` that of S3-compatible storage. `sign_in` is a file with the
-    settings of an OpenID Connect provider. `demo`: it begins with example pictures. `poll` is in seconds: how often
-    the worker looks for new work.
+    settings of an OpenID Connect provider. `demo`: it begins with example pictures. `kept`: the data outlive the
+    server. `poll` is in seconds: how often the worker looks for new work.
     """
 
     data: Path
@@ -43,6 +43,7 @@ class PageSettings:
     storage: str | None = None
     sign_in: Path | None = None
     demo: bool = False
+    kept: bool = True
     most_bytes: int = MOST_BYTES
     poll: float = 0.2
 
