@@ -172,19 +172,20 @@ def _local_cases(file: str) -> str:
     return _table(header, rows)
 
 
-def _neighbours() -> str:
-    found = read_json(REFERENCE / "similar_cases.json")
+def _neighbours(file: str) -> str:
+    """Where no neighbour is of a case's own data set, those of other data sets are all of them."""
+    found = read_json(REFERENCE / file)
     rows = [
         [row["who"], *(_interval(row[name]["value"], row[name]["ci95"]) for name in WHO_IS_RIGHT)]
-        for row in found["who"]
+        for row in found["who"][: None if found["same_data_set"] else 2]
     ]
     return _table([f"the class by ({found['n']} cases)", *WHO_IS_RIGHT.values()], rows)
 
 
-def _agreement() -> str:
+def _agreement(file: str) -> str:
     rows = [
         [row["agree"], str(row["cases"]), _interval(row["network_wrong"]["value"], row["network_wrong"]["ci95"])]
-        for row in read_json(REFERENCE / "similar_cases.json")["agreement"]
+        for row in read_json(REFERENCE / file)["agreement"]
     ]
     return _table(["of the five nearest have the network's class", "cases", "the network is wrong in"], rows)
 
@@ -261,8 +262,10 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "local_cases": lambda: _local_cases("local_cases.json"),
     "local_cases_without_busi": lambda: _local_cases("local_cases_without_busi.json"),
     "eight_bits": _eight_bits,
-    "neighbours": _neighbours,
-    "agreement": _agreement,
+    "neighbours": lambda: _neighbours("similar_cases.json"),
+    "agreement": lambda: _agreement("similar_cases.json"),
+    "neighbours_without_busi": lambda: _neighbours("similar_cases_without_busi.json"),
+    "agreement_without_busi": lambda: _agreement("similar_cases_without_busi.json"),
     "cut_off": _cut_off,
     "other_pictures": _other_pictures,
     "explanations": _explanations,
