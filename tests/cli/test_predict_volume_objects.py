@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import highdicom
@@ -124,6 +125,7 @@ def test_a_volume_of_other_voxels_than_its_file_says_has_no_place(folder: Path, 
 def test_the_page_shows_what_was_measured(folder: Path, out: Path):
     cards = (out / "answers.html").read_text(encoding="utf-8").split('<article class="answer"')[1:]
     assert len(cards) == 2
+    assert all(len(re.findall(r"Lesion \d: \S+ x \S+ x \S+ mm, \S+ mm³<", card)) == 2 for card in cards)
     assert all(card.count("<dt>echo pattern</dt>") == card.count("<dt>sphericity</dt>") == 2 for card in cards)
 
 

@@ -25,7 +25,7 @@ from bustle.inference.prediction_record import (
 from bustle.inference.predictor import Predictor
 from bustle.io.dicom.recognition import is_dicom
 from bustle.report.answers_page import AnsweringModel, ShownAnswer, ShownLesion, ShownPicture, write_answers_page
-from bustle.report.wording import number
+from bustle.report.wording import diameters, number
 
 SHOWN_VALUES = (
     "depth_width_ratio",
@@ -36,9 +36,6 @@ SHOWN_VALUES = (
     "margin_roughness",
 )
 """Of all descriptors, those that a reader can check with the eye; the others are in the record."""
-
-DIAMETERS = ("longest_diameter", "middle_diameter", "shortest_diameter")
-"""Of a volume's lesion, each at right angles to those before."""
 
 SUSPECTED = "Whether there is a lesion is open; what is drawn is suspected."
 TOLD = {
@@ -140,7 +137,7 @@ def _lesions(record: ImageRecord | VolumeRecord) -> list[ShownLesion]:
 
 
 def _lesion(lesion: LesionRecord, *, unit: str) -> ShownLesion:
-    size = f"{number(lesion.long_axis, unit)} x {number(lesion.short_axis, unit)} {unit}"
+    size = diameters([lesion.long_axis, lesion.short_axis], unit)
     measured = {"area": f"{number(lesion.area, unit)} {unit}²"}
     if lesion.descriptors is not None:
         measured |= _described(lesion.descriptors)
@@ -170,20 +167,24 @@ def _values(descriptors: DescriptorsRecord) -> dict[str, str]:
 
 def _candidate(candidate: CandidateRecord, *, unit: str) -> ShownLesion:
     found, described = candidate.found, candidate.descriptors
-    size = f"{found.volume_mm3:,.0f} mm³"
     measured = {
         "voxels": f"{found.voxels:,}",
         "score": f"{found.score:.2f}",
         "centre in voxels": ", ".join(f"{at:.0f}" for at in found.centre),
     }
     if described is not None:
-        diameters = (described.values.get(name) for name in DIAMETERS)
-        sizes = " x ".join(number(diameter, unit) for diameter in diameters if diameter is not None)
-        size = f"{sizes} {unit}, {size}"
         measured |= _described(described)
         if described.touches_edge:
             measured["cut off"] = "by the volume's edge: shape and size are those of a part"
-    return ShownLesion(size=size, measured=measured)
+    return ShownLesion(size=size_of_candidate(candidate, unit=unit), measured=measured)
+
+
+def size_of_candidate(candidate: CandidateRecord, *, unit: str) -> str:
+    """Such as `13.0 x 9.67 x 8.74 mm, 308.4 mm³`; the volume alone where nothing else was measured."""
+    volume = f"{number(candidate.found.volume_mm3, 'mm³')} mm³"
+    if candidate.descriptors is None:
+        return volume
+    return f"{diameters(candidate.descriptors.volume_diameters, unit)}, {volume}"
 
 
 def _told(images: Sequence[InputImage], failures: Mapping[str, InputError]) -> list[str]:

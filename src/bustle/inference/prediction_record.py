@@ -58,6 +58,12 @@ class DescriptorsRecord:
     def of(cls, found: LesionDescriptors) -> DescriptorsRecord:
         return cls(touches_edge=found.touches_edge, words=found.words, values=found.values())
 
+    @property
+    def volume_diameters(self) -> tuple[float, ...]:
+        """Those of a volume's lesion, the longest first, each at right angles to those before."""
+        found = (self.values.get(name) for name in ("longest_diameter", "middle_diameter", "shortest_diameter"))
+        return tuple(length for length in found if length is not None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LesionRecord:

@@ -13,7 +13,7 @@ from bustle.reading.frame_log import StoredFrames
 from bustle.reading.reported_clips import ReadClip, reported_answer
 from bustle.reading.shown_frames import frames_to_show, shown_frame_folder
 from bustle.report.answers_page import ShownAnswer, ShownLesion, ShownPicture
-from bustle.report.wording import number
+from bustle.report.wording import diameters, number
 
 
 def shown_clip(read: ReadClip, *, out: Path) -> ShownAnswer:
@@ -57,4 +57,4 @@ def _lesion(lesion: ClipLesion, answer: ClipAnswer) -> ShownLesion:
     }
     if lesion.verdict is not None:
         told = {"answer": lesion.verdict.decision, **told}
-    return ShownLesion(size=f"{number(best.long_axis, unit)} x {number(best.short_axis, unit)} {unit}", measured=told)
+    return ShownLesion(size=diameters([best.long_axis, best.short_axis], unit), measured=told)

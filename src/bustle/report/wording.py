@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bustle.evaluation.figures import ShortFigure
 from bustle.evaluation.results import FoldEstimate
 from bustle.evaluation.statistics import FEWEST_GROUPS
@@ -55,6 +57,11 @@ def with_unit(value: float | None, unit: str) -> str:
     """`12.40 mm`; fractions carry no unit."""
     text = number(value, unit)
     return f"{text} {unit}" if value is not None and unit not in ("fraction", "ratio", "correlation") else text
+
+
+def diameters(lengths: Iterable[float], unit: str) -> str:
+    """`12.4 x 9.70 mm`."""
+    return f"{' x '.join(number(length, unit) for length in lengths)} {unit}"
 
 
 def mean_and_spread(entry: FoldEstimate) -> str:

@@ -19,13 +19,14 @@ from bustle.core.types import CLASS_NAMES
 from bustle.drawing.outlines import PREDICTED, as_canvas, draw_outline
 from bustle.drawing.overlay import line_width
 from bustle.drawing.overlay_planes import outline_plane
-from bustle.experiments.answers_report import SUSPECTED, TOLD
-from bustle.inference.prediction_files import OVERLAY, prediction_folder
+from bustle.experiments.answers_report import SUSPECTED, TOLD, size_of_candidate
+from bustle.inference.prediction_files import OVERLAY, RECORD, prediction_folder
+from bustle.inference.prediction_record import VolumeRecord, read_record
 from bustle.io.dicom.result_content import Algorithm
 from bustle.io.raster import as_png, read_image
 from bustle.reading.redrawn_outline import Redrawn, outlines_digest
 from bustle.report.result_sheet import SheetPicture, draw_result_sheet
-from bustle.report.wording import number
+from bustle.report.wording import diameters, number
 from bustle.webapp.case_detail import FLAG_OF_REMARK, algorithm_of_answer, answer_folder, predicted_image
 from bustle.webapp.data_folder import DataFolder
 from bustle.webapp.dropped_file import dropped_image
@@ -121,13 +122,15 @@ def _lesion_lines(case: Case, detail: CaseDetail, data: DataFolder) -> list[str]
     if _is_rejected(case):
         return []
     if case.kind == "volume":
-        candidates = volume_info(data.case(case.id), case.folder).candidates
-        drawn = [one for one in candidates if one.volume_mm3 > 0]
-        return [f"Lesion {one.number}: {number(one.volume_mm3, 'mm³')} mm³" for one in drawn[:MOST_TOLD]]
+        record = read_record(answer_folder(case, data) / RECORD)
+        assert isinstance(record, VolumeRecord)
+        drawn = [(place, one) for place, one in enumerate(record.drawn.candidates, start=1) if one.found.voxels]
+        unit = record.unit or "px"
+        return [f"Lesion {place}: {size_of_candidate(one, unit=unit)}" for place, one in drawn[:MOST_TOLD]]
     lines = []
     for lesion in (detail.lesions if detail.measured is None else detail.measured.lesions)[:MOST_TOLD]:
-        long, short = (number(value, lesion.unit) for value in (lesion.long_axis, lesion.short_axis))
-        lines.append(f"Lesion {lesion.number}: {long} x {short} {lesion.unit}")
+        size = diameters([lesion.long_axis, lesion.short_axis], lesion.unit)
+        lines.append(f"Lesion {lesion.number}: {size}")
     return lines
 
 
