@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.evaluation.row_blocks import row_blocks
+
 FloatArray = NDArray[np.float64]
 ClassAverage = Literal["binary", "macro", "macro_recall_weighted_precision"]
 
@@ -89,18 +91,26 @@ def counted_cases(
 
 def areas_under_roc(positive: NDArray[np.bool_], score: FloatArray, *, weights: FloatArray) -> FloatArray:
     """The area under the ROC curve, ties counted half (Mann-Whitney)."""
-    hits, misses = _by_rising_score(positive, score, weights)
-    below = np.cumsum(misses, axis=1) - misses / 2
-    return _divide((hits * below).sum(axis=1), hits.sum(axis=1) * misses.sum(axis=1))
+
+    def areas(weights: FloatArray) -> FloatArray:
+        hits, misses = _by_rising_score(positive, score, weights)
+        below = np.cumsum(misses, axis=1) - misses / 2
+        return _divide((hits * below).sum(axis=1), hits.sum(axis=1) * misses.sum(axis=1))
+
+    return np.concatenate([areas(block) for block in row_blocks(weights, width=len(score))])
 
 
 def average_precisions(positive: NDArray[np.bool_], score: FloatArray, *, weights: FloatArray) -> FloatArray:
     """Average precision: precision summed over the steps of recall, without interpolation."""
-    hits, misses = _by_rising_score(positive, score, weights)
-    hits_above = np.cumsum(hits[:, ::-1], axis=1)[:, ::-1]
-    drawn_above = hits_above + np.cumsum(misses[:, ::-1], axis=1)[:, ::-1]
-    precision = np.divide(hits_above, drawn_above, out=np.zeros_like(hits_above), where=drawn_above > 0)
-    return _divide((precision * hits).sum(axis=1), hits.sum(axis=1))
+
+    def means(weights: FloatArray) -> FloatArray:
+        hits, misses = _by_rising_score(positive, score, weights)
+        hits_above = np.cumsum(hits[:, ::-1], axis=1)[:, ::-1]
+        drawn_above = hits_above + np.cumsum(misses[:, ::-1], axis=1)[:, ::-1]
+        precision = np.divide(hits_above, drawn_above, out=np.zeros_like(hits_above), where=drawn_above > 0)
+        return _divide((precision * hits).sum(axis=1), hits.sum(axis=1))
+
+    return np.concatenate([means(block) for block in row_blocks(weights, width=len(score))])
 
 
 def _by_rising_score(

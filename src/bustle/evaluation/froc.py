@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from bustle.evaluation.detection import DetectedCase
 from bustle.evaluation.figures import DetectionBySize, DetectionFigures, Estimate, FrocPoints
 from bustle.evaluation.metrics import FROC_RATES, LESION_DETECTION
+from bustle.evaluation.row_blocks import row_blocks
 from bustle.evaluation.statistics import GroupResamples, group_interval, share_interval
 from bustle.evaluation.strata import VOLUME_BORDER
 
 FloatArray = NDArray[np.float64]
-BLOCK = 2**22
-"""Numbers held at once for the resamples, 32 MiB."""
 
 
 class FrocCurve(NamedTuple):
@@ -144,9 +143,8 @@ def detection_values(cases: Sequence[DetectedCase], *, weights: FloatArray, thre
     A candidate counts from a score of `threshold` on. NaN where no lesion counts.
     """
     events = _events(cases)
-    rows = max(1, BLOCK // max(1, len(events.score)))
-    blocks = [_values(events, weights[start : start + rows], threshold) for start in range(0, len(weights), rows)]
-    return np.concatenate(blocks)
+    blocks = row_blocks(weights, width=len(events.score))
+    return np.concatenate([_values(events, block, threshold) for block in blocks])
 
 
 def _events(cases: Sequence[DetectedCase]) -> _Events:

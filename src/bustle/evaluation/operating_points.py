@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bustle.evaluation.row_blocks import row_blocks
+
 FloatArray = NDArray[np.float64]
 
 
@@ -26,9 +28,18 @@ def at_sensitivity(
 ) -> OperatingPoints:
     """Cases at or above the threshold are called positive; `weights` are `R x cases`."""
     order = np.argsort(-probability, kind="stable")
-    score, truth, drawn = probability[order], positive[order], weights[:, order]
+    score, truth = probability[order], positive[order]
+    blocks = row_blocks(weights, width=len(score))
+    each = [_at_sensitivity(truth, score, target=target, weights=block[:, order]) for block in blocks]
+    return OperatingPoints(*map(np.concatenate, zip(*each, strict=True)))
+
+
+def _at_sensitivity(
+    truth: NDArray[np.bool_], score: FloatArray, *, target: float, weights: FloatArray
+) -> OperatingPoints:
+    """As `at_sensitivity`, of falling scores."""
     last = np.append(score[1:] != score[:-1], True)  # of equal probabilities all are called, or none
-    hits, alarms = np.cumsum(drawn * truth, axis=1), np.cumsum(drawn * ~truth, axis=1)
+    hits, alarms = np.cumsum(weights * truth, axis=1), np.cumsum(weights * ~truth, axis=1)
     reached = (hits >= target * hits[:, -1:] - 1e-9) & last
     place = reached.argmax(axis=1)
     rows = np.arange(len(weights))

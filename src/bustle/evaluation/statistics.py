@@ -43,11 +43,14 @@ class GroupResamples:
         drawn = np.random.default_rng(seed).integers(count, size=(resamples, count))
         offsets = np.arange(resamples)[:, None] * count
         times = np.bincount((drawn + offsets).ravel(), minlength=resamples * count).reshape(resamples, count)
-        return cls(groups, times[:, groups].astype(np.float64))
+        return cls(groups, times.astype(np.float64)[:, groups])
 
     def of(self, cases: NDArray[np.int64] | NDArray[np.bool_] | Sequence[int]) -> GroupResamples:
         """The same resamples of some of the cases, by their numbers or as a mask."""
-        chosen = np.asarray(cases)
+        everything = np.arange(len(self.groups))
+        chosen = everything[np.asarray(cases)]
+        if np.array_equal(chosen, everything):
+            return self  # a copy takes as much memory as all else together
         return GroupResamples(self.groups[chosen], self.weights[:, chosen])
 
 
