@@ -96,7 +96,7 @@ def test_intervals_resample_whole_patients():
 
 def test_blocks_of_resamples_make_no_difference(monkeypatch):
     whole = summarise_detection(made_up(8, seed=1), least_iou=0.1, threshold=0.4, resamples=40)
-    monkeypatch.setattr("bustle.evaluation.froc.BLOCK", 1)
+    monkeypatch.setattr("bustle.evaluation.row_blocks.NUMBERS", 1)
     assert summarise_detection(made_up(8, seed=1), least_iou=0.1, threshold=0.4, resamples=40) == whole
 
 
