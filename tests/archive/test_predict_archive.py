@@ -405,7 +405,12 @@ def test_a_column_that_holds_no_text_names_no_files(predictor: Predictor, tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("path\na.png\n", "has no column 'image'"), ("image\n", "has no rows"), ("", "is no table"), (None, "does not")],
+    [
+        ("path\na.png\n", "has no column 'image'"),
+        ("image\n", "has no rows"),
+        ("", "is no table"),
+        (None, "no such file"),
+    ],
 )
 def test_a_manifest_that_is_none(predictor: Predictor, tmp_path: Path, content: str | None, words: str):
     manifest = tmp_path / "manifest.csv"

@@ -116,4 +116,5 @@ def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(
         assert accept(site, "model.bustle", limits="wrong.yaml", out="refused") == 2
         assert problem in capsys.readouterr().err
     assert accept(site, "model.bustle", limits="absent.yaml", out="refused") == 2
+    assert "absent.yaml: no such file; check the path" in capsys.readouterr().err
     assert not (site / "refused").exists()

@@ -138,6 +138,16 @@ def test_wrong_inputs_end_before_any_work(run_folder: Path, scans: Path, tmp_pat
     one_line(capsys, "no image matches")
     assert predict(scans, "--model", tmp_path, "--out", out) == 2
     one_line(capsys, "is not a run folder (no recipe.yaml)")
+    for options, said in (
+        (("--explain", "a.png"), "'a.png' is not of cam, gradcam, integrated_gradients, uncertainty; inputs stand"),
+        (
+            ("--spacing", "0.08", "a.png"),
+            "'a.png' is no size in mm; give numbers above 0; inputs stand before --spacing",
+        ),
+    ):
+        with pytest.raises(SystemExit):
+            predict(*options, "--out", out)
+        assert said in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -270,6 +270,7 @@ def test_one_fold_of_a_split_file(
         (["--protocol", "rmlt", "--track", "published"], "did you mean rmtl"),
         (["--data", "folder:nowhere"], "nowhere: does not exist"),
         (["--init", "nowhere.safetensors"], "nowhere.safetensors: no such weights file"),
+        (["--init", "."], "is a folder, but no model package; give a safetensors file (of a run fold-0/best."),
         (["--holdout", "1.5"], "between 0 and 1"),
         (["--time-budget", "9"], "'9' is no time; give --time-budget 90s, 9m or 1.5h"),
         (["--time-budget", "9m", "--engine", "ray"], "leave out --engine"),

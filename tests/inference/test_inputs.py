@@ -77,7 +77,10 @@ def test_names_differ_even_for_one_stem_twice_in_a_folder_and_in_upper_case(tmp_
     [
         ("absent.png", "absent.png: does not exist"),
         ("scans/*.gif", r"no image matches 'scans/\*\.gif'"),
-        ("empty", "empty: holds no images"),
+        (
+            "empty",
+            r"empty: holds no images; .* directly inside, or a pattern for those below, as 'empty/\*\*/\*\.png'$",
+        ),
     ],
 )
 def test_an_input_without_images(scans: Path, text: str, said: str):

@@ -55,8 +55,6 @@ def _batches(manifest: Path) -> Iterator[list[str | None]]:
             raise _without_column(manifest) from None
         told = str(error).splitlines()[0]
         raise InputError(f"is no table ({told})", remedy="give a CSV or Parquet file", path=manifest) from None
-    except FileNotFoundError:
-        raise InputError("does not exist", remedy="check the path", path=manifest) from None
     except OSError as error:
         raise read_error(manifest, error) from None
 

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         nargs="*",
-        choices=METHODS,
+        type=_method,
         metavar="METHOD",
         help="also write explanation_METHOD.png, which shows where the answer comes from, and its map in 16 bits: "
         f"{', '.join(METHODS)} (default: the best one that the model offers)",
@@ -97,8 +97,16 @@ def _millimetres(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size in mm; give a number above 0")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no size in mm; give numbers above 0; inputs stand before --spacing"
+        )
     return value
+
+
+def _method(text: str) -> str:
+    if text not in METHODS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of {', '.join(METHODS)}; inputs stand before --explain")
+    return text
 
 
 def _formats(text: str) -> tuple[ObjectFormat, ...]:

@@ -87,7 +87,9 @@ def write_error(path: Path, error: OSError) -> InputError:
 
 
 def read_error(path: Path, error: OSError) -> InputError:
-    """The `InputError` for a file that is there and cannot be read: what is in it may be good."""
+    """The `InputError` for a file that is absent, or there and cannot be read: what is in it may be good."""
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such file", remedy="check the path", path=path)
     return InputError(
         f"cannot be read ({error.strerror or error})", remedy="allow reading it, or restore it", path=path
     )
@@ -131,8 +133,6 @@ def read_json(path: Path) -> Any:
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # half of a pair is no character and cannot be written
         return value
-    except FileNotFoundError:
-        raise InputError("no such file", remedy="check the path", path=path) from None
     except OSError as error:
         raise read_error(path, error) from None
     except (ValueError, RecursionError) as error:  # no text, no JSON, or beyond all limits

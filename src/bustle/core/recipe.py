@@ -17,7 +17,7 @@ from typing import Any, Literal
 from bustle.core.config import LEFT_OUT_AT_DEFAULT, Component, apply_overrides, assignment, from_mapping, to_mapping
 from bustle.core.data_section import ImageData, PatchData, check_views, upgraded_data
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.files import check_regular, write_text
+from bustle.core.files import check_regular, read_error, write_text
 from bustle.core.paths import given_path
 from bustle.core.views import Views
 
@@ -324,10 +324,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         check_regular(path)
         value = load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("no such file", remedy="check the path", path=path) from None
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", path=path) from None
+        raise read_error(path, error) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"is not readable YAML ({error})", remedy="mend the file", path=path) from None
     if not isinstance(value, dict):

@@ -6,17 +6,24 @@ from pathlib import Path
 
 from bustle.core.errors import InputError
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
-from bustle.inference.shipped import named_model
+from bustle.inference.shipped import REFERENCE, named_model
 
 
 def weights_of(init: Path) -> Path:
     """The file that a training starts from, of a package its graph, which holds the network's weights by name.
 
-    Raises `InputError` for a package that is damaged, or of several networks.
+    Raises `InputError` for a package that is damaged, or of several networks, and for another folder.
     """
     init = named_model(init)
-    if not init.is_dir() or not is_package(init):
+    if not init.is_dir():
         return init
+    if not is_package(init):
+        raise InputError(
+            "is a folder, but no model package",
+            remedy="give a safetensors file (of a run fold-0/best.safetensors), a package of `bustle export`, or "
+            f"`{REFERENCE}`",
+            path=init,
+        )
     package = Package(init)
     if WEIGHTS in package.record.files:
         found = package.checked(WEIGHTS)

@@ -20,8 +20,8 @@ from bustle.core.progress import announce
 from bustle.data.archives import is_archive, remove_abandoned_studies, unpacked
 from bustle.io.dicom.recognition import DICOMDIR, dicom_files, is_meant_as_dicom
 from bustle.io.raster import RASTER_SUFFIXES
-from bustle.io.video import VIDEO_SUFFIXES, is_video
-from bustle.io.volume import VOLUME_SUFFIXES, is_volume, volume_stem
+from bustle.io.video import is_video
+from bustle.io.volume import is_volume, volume_stem
 
 if TYPE_CHECKING:
     from bustle.io.dicom.pictures import DicomPicture
@@ -121,12 +121,11 @@ def _found_in(given: Path, folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         _tell_passed_over(folder, found)
     if not found:
-        known = RASTER_SUFFIXES | VOLUME_SUFFIXES | VIDEO_SUFFIXES
-        raise InputError(
-            "holds no images",
-            remedy=f"give a folder with {', '.join(sorted(known))} directly inside, or with DICOM files",
-            path=given,
-        )
+        remedy = "give an archive of images, volumes, videos or DICOM files"
+        if given.is_dir():
+            below = f"'{glob.escape(str(given))}/**/*.png'"
+            remedy = f"give a folder with images directly inside, or a pattern for those below, as {below}"
+        raise InputError("holds no images", remedy=remedy, path=given)
     return found
 
 

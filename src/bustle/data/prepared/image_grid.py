@@ -45,7 +45,10 @@ class ImageGrid:
         """
         original = geometry.original_size
         if geometry.dims != 2:
-            raise InputError("is a volume, the model takes images", remedy="choose a model for volumes (dims 3)")
+            raise InputError(
+                "is a volume, the model takes images",
+                remedy="train a model for volumes (dims 3), or give one with --model: none comes with bustle",
+            )
         resized: tuple[int, ...] = section.size
         if section.resize == "letterbox":
             scale = min(new / old for new, old in zip(section.size, original, strict=True))
