@@ -27,7 +27,7 @@ export function Evidence({ detail, about, measured, isMeasuring, children }: Pro
       {answer?.decision ? (
         <>
           <Verdict decision={answer.decision} malignant={null} isLarge />
-          <p class="hint">{text.decisionMeaning[answer.decision]}</p>
+          {answer.calibrated && <p class="hint">{text.decisionMeaning[answer.decision]}</p>}
         </>
       ) : (
         <Verdict {...detail} isLarge />
