@@ -7,11 +7,12 @@ or dashes for underscores, cells that say NA or nan are blank, and all text is i
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ class Table:
     lines: tuple[int, ...]
     missing: Mapping[str, int] = field(default_factory=dict)
     doubt: str = ""
+
+    @contextlib.contextmanager
+    def telling_line_of(self, row: Row) -> Iterator[None]:
+        """Name the line of one of the `rows` in every `InputError` of the block that is about this table."""
+        try:
+            yield
+        except InputError as error:
+            if error.path != self.path:
+                raise
+            line = next(line for own, line in zip(self.rows, self.lines, strict=True) if own is row)
+            raise InputError(f"line {line}: {error.problem}", remedy=error.remedy, path=self.path) from None
 
 
 @dataclass(frozen=True)

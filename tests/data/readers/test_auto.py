@@ -125,7 +125,7 @@ def test_classes_in_numbers_must_be_told(tmp_path: Path, put):
     put("images/a.png")
     put("images/b.png")
     (tmp_path / "labels.csv").write_text("case_id,label\na,0\nb,1\n")
-    with pytest.raises(InputError, match=r"'0' is no class that is known .* \?labels=0:benign"):
+    with pytest.raises(InputError, match=r"labels\.csv: line 2: '0' is no class that is known .* \?labels=0:benign"):
         open_sources([str(tmp_path)])
     found = labels(open_sources([f"{tmp_path}?labels=0:benign,1:malignant"]))
     assert found == {"auto/a": "benign", "auto/b": "malignant"}

@@ -142,11 +142,11 @@ def test_byte_order_mark_and_semicolons(tmp_path: Path, put):
         ("", r"labels\.csv: has no column 'case_id'; .* found are: none"),
         (
             "case_id,label\na,bening\n",
-            r"labels\.csv: unknown class name 'bening'; did you mean benign\? Known: benign, mal",
+            r"labels\.csv: line 2: unknown class name 'bening'; did you mean benign\? Known: benign, mal",
         ),
         ("case_id,label\na,benign\na,benign\n", r"labels\.csv: case_id 'a' occurs twice"),
-        ("case_id,label,spacing_mm\na,benign,wide\n", r"labels\.csv: 'wide' is not a pixel spacing"),
-        ("case_id,label,spacing_mm\na,benign,0\n", r"labels\.csv: '0' is not a pixel spacing"),
+        ("case_id,label,spacing_mm\na,benign,wide\n", r"labels\.csv: line 2: 'wide' is not a pixel spacing"),
+        ("case_id,label,spacing_mm\na,benign,0\n", r"labels\.csv: line 2: '0' is not a pixel spacing"),
     ],
 )
 def test_broken_labels(tmp_path: Path, put, text: str, said: str):

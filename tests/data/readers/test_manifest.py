@@ -114,7 +114,7 @@ def test_volumes_beside_images(tmp_path: Path, put):
     assert sample.lesion_labels == ("benign",)
     np.testing.assert_array_equal(sample.lesion_mask, lesion)
     with pytest.raises(
-        InputError, match=r"m\.csv: 'scan\.1' is a volume with a box; boxes are for images, give a mask"
+        InputError, match=r"m\.csv: line 2: 'scan\.1' is a volume with a box; boxes are for images, give a mask"
     ):
         open_sources([write(tmp_path, "image,box\nscan.1.nii.gz,1 2 3 4\n")])
 
@@ -140,12 +140,15 @@ def test_files_that_do_not_exist_are_findings(tmp_path: Path, put):
             "image\nb.png\nc.png\n",
             r"m\.csv: none of its images exist \(b\.png and 1 more\); write paths that are relative",
         ),
-        ("image,label\n,benign\n", r"m\.csv: a row has an empty image"),
-        ("image,label\na.png,tumour\n", r"m\.csv: unknown class name 'tumour'; .*nown: benign, malignant, normal"),
-        ("image,box\na.png,1 2 3\n", r"m\.csv: '1 2 3' is not a box; write y0 x0 y1 x1"),
-        ("image,box\na.png,9 2 3 4\n", r"m\.csv: the box '9 2 3 4' is empty or negative"),
+        ("image,label\n,benign\n", r"m\.csv: line 2: has no image"),
+        (
+            "image,label\na.png,\na.png,tumour\n",
+            r"m\.csv: line 3: unknown class name 'tumour'; .*nown: benign, malignant",
+        ),
+        ("image,box\na.png,1 2 3\n", r"m\.csv: line 2: '1 2 3' is not a box; write y0 x0 y1 x1"),
+        ("image,box\na.png,9 2 3 4\n", r"m\.csv: line 2: the box '9 2 3 4' is empty or negative"),
         ("image,box\na.png,1 2 3.5 4\n", r"is not a box"),
-        ("image,spacing_mm\na.png,-0.1\n", r"'-0\.1' is not a pixel spacing"),
+        ("image,spacing_mm\na.png,-0.1\n", r"line 2: '-0\.1' is not a pixel spacing"),
         ("image,spacing_mm\na.png,inf\n", r"'inf' is not a pixel spacing"),
         ("image,case_id\na.png,x\na.png,x\n", r"a\.png: case id 'manifest/x' occurs twice; give every case a name"),
         ("image,case_id\na.png,../x\n", r"'manifest/\.\./x' cannot be a case id"),

@@ -279,7 +279,10 @@ def _add_items(
         row = rows.get(_stem(item), {})
         item = _with_class(item, table, row, words=words)
         lesions = _lesions(item)
-        spacing = "" if table is None or not row else table.cell(row, "spacing_mm")
+        spacing = None
+        if table is not None and row and not is_volume(item.image):
+            with table.table.telling_line_of(row):
+                spacing = parse_spacing(table.cell(row, "spacing_mm"), path=table.table.path)
         if lesions is None:
             without_mask.append(stem)
         builder.add(
@@ -295,7 +298,7 @@ def _add_items(
                 metadata={"part": item.part} if item.part else {},
                 tables=tuple(file for file in (item.annotation, table and table.table.path) if file is not None),
             ),
-            spacing=None if is_volume(item.image) else parse_spacing(spacing, path=table and table.table.path),
+            spacing=spacing,
         )
     if len(without_mask) < len(items):
         builder.note_cases("image-without-mask", "images have no mask", without_mask)
@@ -320,13 +323,14 @@ def _rows(table: ItemTable, items: Sequence[Item]) -> dict[str, Row]:
 def _with_class(item: Item, table: ItemTable | None, row: Row, *, words: ClassWords) -> Item:
     if table is None or not row:
         return item
-    label = words.parse(table.cell(row, "label"), path=table.table.path)
-    if label is not None and item.label is not None and label != item.label:
-        raise InputError(
-            f"says {label} of {item.image.name}, which its place says to be {item.label}",
-            remedy="correct one of the two",
-            path=table.table.path,
-        )
+    with table.table.telling_line_of(row):
+        label = words.parse(table.cell(row, "label"), path=table.table.path)
+        if label is not None and item.label is not None and label != item.label:
+            raise InputError(
+                f"says {label} of {item.image.name}, which its place says to be {item.label}",
+                remedy="correct one of the two",
+                path=table.table.path,
+            )
     return replace(item, label=label or item.label)
 
 
@@ -353,7 +357,8 @@ def _of_table(table: ItemTable, *, name: str, words: ClassWords, other_size: Oth
         mask = _named_file(table, row, "mask", files, index)
         if mask is None and table.cell(row, "mask"):
             absent.append(Path(table.cell(row, "mask")))
-        label = words.parse(table.cell(row, "label"), path=table.table.path)
+        with table.table.telling_line_of(row):
+            label = words.parse(table.cell(row, "label"), path=table.table.path)
         items.append(Item(image, () if mask is None else (mask,), label))
     if not items:
         raise InputError(

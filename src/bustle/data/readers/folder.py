@@ -57,7 +57,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     masks, glands = _optional(root / "masks"), _optional(root / "gland")
     table = table_named(root, LABELS)
     builder = CollectionBuilder(name, other_size=other_size_of(options))
-    rows, surplus = {}, []
+    content, rows, surplus = None, {}, []
     if table is not None:
         content = read_table(table, required=("case_id", "label"), optional=("patient_id", "spacing_mm"))
         rows, surplus = rows_of_stems(content, column="case_id", stems=images)
@@ -66,7 +66,11 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     for stem, image in images.items():
         row = rows.get(stem)
         mask = masks.pop(stem, None)
-        label = None if row is None else parse_label(row["label"], path=table)
+        label, spacing = None, None
+        if content is not None and row is not None:
+            with content.telling_line_of(row):
+                label = parse_label(row["label"], path=table)
+                spacing = None if is_volume(image) else parse_spacing(row.get("spacing_mm", ""), path=table)
         lesions = lesions_of_file(mask, label)
         if lesions is None:
             without_mask.append(stem)
@@ -82,7 +86,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
                 metadata={key: value for key, value in cells.items() if key not in _KNOWN_COLUMNS},
                 tables=() if table is None else (table,),
             ),
-            spacing=None if is_volume(image) else parse_spacing(cells.get("spacing_mm", ""), path=table),
+            spacing=spacing,
         )
     if unfinished is not None:
         builder.note("unfinished-set", unfinished)

@@ -20,7 +20,7 @@ from bustle.data.sources import ReaderDescription
 from bustle.data.video_sizes import video_sizes
 from bustle.io.names import file_below
 from bustle.io.raster import image_size, read_image
-from bustle.io.tables import Table, read_table
+from bustle.io.tables import Row, Table, read_table
 from bustle.io.video import VIDEO_SUFFIXES, VideoSize, is_video, read_video_frame
 
 DESCRIPTION = ReaderDescription(
@@ -52,7 +52,16 @@ boxes.csv or boxes.parquet, optional, one row per lesion box; frames without a r
 _OPTIONAL = ("video_id", "label", "patient_id", "spacing_mm")
 _CORNERS = ("y_start", "x_start", "y_stop", "x_stop")
 
-Boxes = Mapping[int, Sequence[Box]]
+
+@dataclass(frozen=True)
+class _BoxRow:
+    """A box and its line in the table."""
+
+    box: Box
+    line: int
+
+
+Boxes = Mapping[int, Sequence[_BoxRow]]
 """The boxes of a video by frame number."""
 
 
@@ -126,7 +135,7 @@ def _add_frames(
             annotations=Annotations(
                 lesions=UnitedMasks((), video.label) if video.label == "normal" else None,
                 label=video.label,
-                boxes=tuple(boxes[number]) if number in boxes else None,
+                boxes=tuple(row.box for row in boxes[number]) if number in boxes else None,
             ),
             origin=Origin(
                 patient_id=video.patient_id,
@@ -143,21 +152,25 @@ def _add_frames(
 def _check_boxes(
     video: _Video, boxes: Boxes, files: Mapping[int, Path], *, size: VideoSize | None, table: Path
 ) -> None:
-    if video.label == "normal":
-        raise InputError(f"the video '{video.name}' is normal, yet has a box", remedy="correct a table", path=table)
     for number, found in boxes.items():
+        line = f"line {found[0].line}"
+        if video.label == "normal":
+            raise InputError(
+                f"{line}: the video '{video.name}' is normal, yet has a box", remedy="correct a table", path=table
+            )
         if number not in files:
             raise InputError(
-                f"video '{video.name}' has no frame {number}, its frames are {min(files)} to {max(files)}",
+                f"{line}: video '{video.name}' has no frame {number}, its frames are {min(files)} to {max(files)}",
                 remedy="correct the column frame" + ("" if size is None else "; a video's first frame is 0"),
                 path=table,
             )
         height, width = _frame_size(files[number]) if size is None else (size.height, size.width)
-        for box in found:
+        for row in found:
+            box = row.box
             if box.y_stop > height or box.x_stop > width:
                 raise InputError(
-                    f"a box of frame {number} of video '{video.name}' ends at row {box.y_stop}, column {box.x_stop}, "
-                    f"yet the frame has {height} rows and {width} columns",
+                    f"line {row.line}: a box of frame {number} of video '{video.name}' ends at row {box.y_stop}, "
+                    f"column {box.x_stop}, yet the frame has {height} rows and {width} columns",
                     remedy="correct the box; stops are exclusive",
                     path=table,
                 )
@@ -195,53 +208,62 @@ def _read_videos(content: Table) -> list[_Video]:
     table = content.path
     videos: dict[str, _Video] = {}
     for row in content.rows:
-        cell = str(row["video"])
-        if not cell:
-            raise InputError("a row has an empty video", remedy="fill in its path or remove the row", path=table)
-        place = file_below(table.parent, cell)
-        if not place.exists():
-            raise InputError(
-                "no such video", remedy=f"correct {table.name}, whose paths are relative to its folder", path=place
-            )
-        if not place.is_dir() and place.suffix.lower() not in VIDEO_SUFFIXES:
-            raise InputError(
-                "is neither a folder of frames nor a video by its ending",
-                remedy=f"give a folder or one of: {', '.join(sorted(VIDEO_SUFFIXES))}",
-                path=place,
-            )
-        name = parse_id(row.get("video_id", "")) or (place.name if place.is_dir() else place.stem)
-        if name in videos:
-            raise InputError(
-                f"two videos have the name '{name}'", remedy="name them apart in a column video_id", path=table
-            )
-        videos[name] = _Video(
-            name=name,
-            place=place,
-            label=parse_label(row.get("label", ""), path=table),
-            patient_id=parse_id(row.get("patient_id", "")),
-            spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
-            metadata={key: value for key, value in row.items() if key not in ("video", *_OPTIONAL)},
-        )
+        with content.telling_line_of(row):
+            video = _read_video(row, table=table)
+            if video.name in videos:
+                raise InputError(
+                    f"two videos have the name '{video.name}'",
+                    remedy="name them apart in a column video_id",
+                    path=table,
+                )
+        videos[video.name] = video
     if not videos:
         raise InputError("has no rows", remedy="write one row per video", path=table)
     return list(videos.values())
 
 
-def _read_boxes(path: Path, videos: Sequence[_Video], *, table: Path) -> dict[str, dict[int, list[Box]]]:
+def _read_video(row: Row, *, table: Path) -> _Video:
+    cell = str(row["video"])
+    if not cell:
+        raise InputError("has no video", remedy="fill in its path or remove the row", path=table)
+    place = file_below(table.parent, cell)
+    if not place.exists():
+        raise InputError(
+            f"there is no '{cell}'", remedy="correct the path, which is relative to the table's folder", path=table
+        )
+    if not place.is_dir() and place.suffix.lower() not in VIDEO_SUFFIXES:
+        raise InputError(
+            f"'{cell}' is neither a folder of frames nor a video by its ending",
+            remedy=f"give a folder or one of: {', '.join(sorted(VIDEO_SUFFIXES))}",
+            path=table,
+        )
+    return _Video(
+        name=parse_id(row.get("video_id", "")) or (place.name if place.is_dir() else place.stem),
+        place=place,
+        label=parse_label(row.get("label", ""), path=table),
+        patient_id=parse_id(row.get("patient_id", "")),
+        spacing=parse_spacing(row.get("spacing_mm", ""), path=table),
+        metadata={key: value for key, value in row.items() if key not in ("video", *_OPTIONAL)},
+    )
+
+
+def _read_boxes(path: Path, videos: Sequence[_Video], *, table: Path) -> dict[str, dict[int, list[_BoxRow]]]:
     """Boxes by video name and frame number."""
     name_of = {video.place: video.name for video in videos}
     known = {video.name for video in videos}
-    boxes: dict[str, dict[int, list[Box]]] = {}
-    for row in read_table(path, required=("video", "frame", *_CORNERS), blank_missing=False).rows:
-        cell = parse_id(row["video"]) or ""
-        name = cell if cell in known else name_of.get(file_below(table.parent, cell))
-        if name is None:
-            raise unknown_name("video", cell, known, path=path)
-        corners = " ".join(str(row[corner]) for corner in _CORNERS)
-        found = parse_boxes(corners, path=path)
-        if found is None:
-            raise InputError(f"a row of video '{name}' has no box", remedy="fill it in or remove the row", path=path)
-        boxes.setdefault(name, {}).setdefault(_frame_number(row["frame"], path=path), []).extend(found)
+    boxes: dict[str, dict[int, list[_BoxRow]]] = {}
+    content = read_table(path, required=("video", "frame", *_CORNERS), blank_missing=False)
+    for row, line in zip(content.rows, content.lines, strict=True):
+        with content.telling_line_of(row):
+            cell = parse_id(row["video"]) or ""
+            name = cell if cell in known else name_of.get(file_below(table.parent, cell))
+            if name is None:
+                raise unknown_name("video", cell, known, path=path)
+            found = parse_boxes(" ".join(str(row[corner]) for corner in _CORNERS), path=path)
+            if found is None:
+                raise InputError("has no box", remedy="fill it in or remove the row", path=path)
+            number = _frame_number(row["frame"], path=path)
+        boxes.setdefault(name, {}).setdefault(number, []).extend(_BoxRow(box, line) for box in found)
     return boxes
 
 

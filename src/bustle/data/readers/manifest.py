@@ -50,9 +50,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     absent_images: list[Path] = []
     absent_masks: list[str] = []
     for row in table.rows:
-        image = _file(row, "image", table)
-        if image is None:
-            raise InputError("a row has an empty image", remedy="fill in its path or remove the row", path=table.path)
+        with table.telling_line_of(row):
+            image = _image(row, table)
         if not is_file(image):
             absent_images.append(Path(str(row["image"])))
             continue
@@ -60,7 +59,8 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
         mask, gland = _file(row, "mask", table), _file(row, "gland", table)
         if any(file is not None and not is_file(file) for file in (mask, gland)):
             absent_masks.append(stem)
-        _add(builder, stem, image, row, table=table.path, mask=_existing(mask), gland=_existing(gland))
+        with table.telling_line_of(row):
+            _add(builder, stem, image, row, table=table.path, mask=_existing(mask), gland=_existing(gland))
     builder.note_files("row-without-image", "images in the manifest do not exist", absent_images)
     builder.note_cases("image-without-mask", "masks in the manifest do not exist, of the cases", absent_masks)
     collection = builder.collection()
@@ -115,6 +115,13 @@ def _manifest_file(path: Path | None) -> Path:
     if path.is_dir():
         raise InputError("is a folder", remedy="give the manifest file itself, a .csv or .parquet", path=path)
     return path
+
+
+def _image(row: Row, table: Table) -> Path:
+    image = _file(row, "image", table)
+    if image is None:
+        raise InputError("has no image", remedy="fill in its path or remove the row", path=table.path)
+    return image
 
 
 def _file(row: Row, column: str, table: Table) -> Path | None:
