@@ -59,7 +59,11 @@ def test_strict_split_leaves_the_conflict_out(
     assert [row["case_id"] for row in made["excluded"]] == ["folder/case00", "folder/case11"]
     tested = [name for fold in made["folds"] for name in fold["test"]]
     assert sorted(tested) == [f"folder/case{number:02}" for number in range(1, 11)]
-    assert "copies of one frame carry different classes" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "copies of one frame carry different classes" in printed.out
+    assert not all(fold["val"] for fold in made["folds"])
+    for number, fold in enumerate(made["folds"]):
+        assert (f"warning: fold {number} has no validation part" in printed.err) == (not fold["val"])
 
 
 def test_published_split_takes_a_protocol_and_a_seed(data_set: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bustle.core.errors import InputError
+from bustle.core.progress import announce
 from bustle.core.recipe import Track
 from bustle.core.types import Case, Collection
 from bustle.data.splits.split_file import claim_splits, write_splits
+from bustle.data.splits.split_warnings import split_warnings
 from bustle.data.splits.splits import Splits, make_splits, protocol_of_split
 from bustle.experiments.reader_findings import tell_findings
 
@@ -36,6 +38,7 @@ def draw_split(
 ) -> DrawnSplit:
     """Draw a split as `make_splits` does, by a track's protocol, into the file `out` if there is one.
 
+    What a reader of figures of a fold must know, such as that it has no validation part, is told on standard error.
     `load_data` is called once the words are known to be right. Raises `InputError` for wrong ones, for what
     `make_splits` refuses, and for an `out` that is anything but an earlier split.
     """
@@ -55,6 +58,9 @@ def draw_split(
             classes=classes,
             multi_mask=multi_mask,
         )
+        for warnings in split_warnings(splits, cases=collection.cases, protocol=chosen):
+            for warning in warnings:
+                announce(f"bustle: warning: {warning}")
         if out is not None:
             write_splits(out, splits)
     return DrawnSplit(splits, collection.cases)

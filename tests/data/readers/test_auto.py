@@ -183,8 +183,19 @@ def test_what_could_be_meant_in_two_ways_is_refused(tmp_path: Path, put):
         open_sources([str(tmp_path)])
 
 
+def test_folders_of_unknown_meaning_can_be_told_as_the_message_says(tmp_path: Path, put):
+    for name in "01":
+        put(f"{name}/a{name}.png")
+    with pytest.raises(
+        InputError, match=r"say what its folders mean, as in \?labels=0:benign,1:malignant;"
+    ) as caught:
+        open_sources([str(tmp_path)])
+    option = caught.value.remedy.split("as in ")[1].split(";")[0]
+    assert labels(open_sources([f"{tmp_path}{option}"])) == {"auto/a0": "benign", "auto/a1": "malignant"}
+
+
 def test_what_is_no_data_set(tmp_path: Path):
-    with pytest.raises(InputError, match="is no data set whose form is known"):
+    with pytest.raises(InputError, match=r"is no data set whose form is known; give manifest:TABLE\.csv"):
         open_sources([str(tmp_path)])
     (tmp_path / "a.tar").write_bytes(b"a")
     with pytest.raises(InputError, match=r"a\.tar: is an archive; unpack it"):

@@ -29,7 +29,9 @@ def subfolder(root: Path, name: str, *, reader: str) -> Path:
     folder = root / name
     if not folder.is_dir():
         raise InputError(
-            f"has no folder {name}/", remedy=f"the layout of {reader} is in docs/reference/readers.md", path=root
+            f"has no folder {name}/",
+            remedy=f"give what {reader}: reads as it was unpacked, or leave '{reader}:' out for another layout",
+            path=root,
         )
     return folder
 

@@ -86,11 +86,7 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
             return _told(path, "DICOM files", _read_dicom(path, name=name))
         if unread and not tables:
             raise unread[0]
-        raise InputError(
-            "is no data set whose form is known",
-            remedy="its layouts are in docs/reference/readers.md; folder: and manifest: read any data",
-            path=path,
-        )
+        raise _unknown_form(path, root)
     builder = CollectionBuilder(name, other_size=other_size)
     table = _fitting(tables, layout.items, path=path)
     what = layout.what if table is None else f"{layout.what}, with {table.table.path.name}"
@@ -101,6 +97,18 @@ def read(path: Path | None, *, name: str, options: Mapping[str, str]) -> Collect
     used = {part.name for item in layout.items for file in (item.image, *item.masks) for part in file.parents}
     builder.note_unread(folders_with_images(root, besides=used))
     return _told(path, what, builder.collection())
+
+
+def _unknown_form(path: Path, root: Path) -> InputError:
+    """The folders of images in `root`, the data set's folder in `path`, may be classes by names of their own."""
+    remedy = (
+        "give manifest:TABLE.csv, a table with a row for each image and the columns image, mask, label, patient_id"
+    )
+    folders = [folder.name for folder in folders_with_images(root, besides=())]
+    if len(folders) > 1:
+        meant = ",".join(f"{name}:{label}" for name, label in zip(folders, CLASS_NAMES, strict=False))
+        remedy = f"say what its folders mean, as in ?labels={meant}; where they are no classes, {remedy}"
+    return InputError("is no data set whose form is known", remedy=remedy, path=path)
 
 
 def _read_file(path: Path, *, name: str, words: ClassWords, other_size: OtherSize) -> Collection:
