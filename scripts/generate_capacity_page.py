@@ -1,20 +1,21 @@
 """Writes docs/reference/capacity.md from the figures of benchmarks; run it after a change.
 
-All arithmetic of the plan is done here, with the measured figures of results/benchmarks/archive_throughput.json; the
-table of growth is that of results/benchmarks/growth.json and audit_growth.json.
+All arithmetic of the plan is done here, with the measured figures of results/benchmarks/archive_throughput.json and
+archive_memory.json; the table of growth is that of results/benchmarks/growth.json and audit_growth.json.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bustle.core.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-ARCHIVE = ROOT / "results" / "benchmarks" / "archive_throughput.json"
-GROWTH = [ROOT / "results" / "benchmarks" / name for name in ("growth.json", "audit_growth.json")]
+MEASURED = ROOT / "results" / "benchmarks"
+ARCHIVE, MEMORY = (MEASURED / name for name in ("archive_throughput.json", "archive_memory.json"))
+GROWTH = [MEASURED / name for name in ("growth.json", "audit_growth.json")]
 PAGE = ROOT / "docs" / "reference" / "capacity.md"
 FRAMES = 10_000_000
 NODES = (1, 2, 4, 8, 16, 32)
@@ -33,8 +34,8 @@ How many machines [an archive](../how-to/archive.md) needs, for how long, and wi
 
 `python -m benchmarks archive_throughput` answers phantom images of 256 x 256 pixels with the reference model, with
 one and with two processes of Ray, each on one thread. The machine had {processors} processors. The plan
-counts processor time and not the clock, which in so short a run holds the start of Ray, too; its ratios stand in
-`results/benchmarks/archive_throughput.json`.
+counts processor time and not the clock, which in so short a run holds the start of the processes, too; its ratios
+stand in `results/benchmarks/archive_throughput.json`.
 
 | | one process | two processes |
 |---|---|---|
@@ -55,24 +56,32 @@ hours = {frames:,} x {seconds:.3f} s / ({node} x nodes) / 3600
 - **Memory** of a node: {node} processes x {worker:.0f} MB + {rest:.0f} MB of Ray and the command =
   **{memory:.1f} GB**. Ray may use 30 % of the machine's memory for its object store besides (`ray start
   --object-store-memory`); bustle hardly needs it.
+- **Memory of the command** for its rows, besides, on the one machine where it is started: it holds the digest and
+  the place of each. With places of 64 characters it took {fewer_held:.0f} MB for {fewer:,} rows and
+  {more_held:.0f} MB for {more:,} (`python -m benchmarks archive_memory`), so {row:.0f} bytes a row;
+  {frames:,} x {row:.0f} bytes = **{command:.1f} GB**.
 - **Reading**: every file is fetched twice, once to know what is new, once to answer it. At {file:.1f} MB a file,
   which is an assumption, a node reads 2 x {per_node:.0f} x {file:.1f} = {reading:.0f} MB a second while it works, and
   {traffic:.0f} TB come from the archive in all.
 - **Writing**: {frames:,} x {written:.1f} kB = {tables:.0f} GB of tables.
 
-What the plan leaves out: larger images take longer to decode and to describe, clips have a row for each frame but no
-descriptors of it, another processor has another speed, processes that share a memory wait for it, and storage that
-cannot give {reading:.0f} MB a second to each node is what the archive waits for. Ray runs its processes at a low
-priority (`RAY_worker_niceness`): other work on a node goes first. Before the whole, time a thousand files of your
-own: `time bustle predict manifest:sample.csv --out sample`, with OMP_NUM_THREADS=1.
+What the plan leaves out: it takes for granted that N times as many processors answer N times as many frames. By the
+clock, one process of Ray was measured at {alone:.2f} times the speed of the command without Ray, and two at
+{pair:.2f} times that of one, which is {efficiency:.0f} % of twice, on processors that they shared with Ray and the
+command; more processes, and more machines, were not measured. Larger images take longer to decode and to describe,
+clips have a row for each frame but no descriptors of it, another processor has another speed, processes that share a
+memory wait for it, and storage that cannot give {reading:.0f} MB a second to each node is what the archive waits for.
+Ray runs its processes at a low priority (`RAY_worker_niceness`): other work on a node goes first. Before the whole,
+time a thousand files of your own: `time bustle predict manifest:sample.csv --out sample`, with OMP_NUM_THREADS=1.
 
 ## Other commands as data grows
 
 `python -m benchmarks growth`, and `audit_growth`, give each command generated images of 64 x 80 pixels, noise over an
-ellipse, in a process of its own with one thread. The times are the processor's. In the last column 1 means that the
-time grew like n log n from the smallest number of cases, more that it grew faster. A split right after an audit finds
-its features kept. Other work ran on the machine all the time: the last column shows what grows out of hand and is no
-measure of speed.
+ellipse, in a process of its own with one thread. What is evaluated are outlines that lie a few pixels off or are
+missing, and probabilities of two classes, many of them on the wrong side, so that every figure, plot and gallery of
+the report is made. The times are the processor's. In the last column 1 means that the time grew like n log n from the
+smallest number of cases, more that it grew faster. A split right after an audit finds its features kept. Other work
+ran on the machine all the time: the last column shows what grows out of hand and is no measure of speed.
 
 | command | cases | seconds | memory, MB | times n log n |
 |---|---|---|---|---|
@@ -92,6 +101,8 @@ def render() -> str:
     hours = {nodes: FRAMES * seconds / (PROCESSORS * nodes) / 3600 for nodes in NODES}
     per_node = PROCESSORS / seconds
     written = dearer["each"]["written_bytes"]
+    fewer, more = (_counted(row) for row in read_json(MEMORY)["rows"])
+    row_bytes = (more.peak - fewer.peak) / (more.cases - fewer.cases)
     return TEXT.format(
         processors=report["provenance"]["processors"],
         measured=_measured(one, two),
@@ -107,6 +118,15 @@ def render() -> str:
         worker=worker,
         rest=rest,
         memory=(PROCESSORS * worker + rest) / 1e3,
+        fewer=fewer.cases,
+        fewer_held=fewer.peak / 1e6,
+        more=more.cases,
+        more_held=more.peak / 1e6,
+        row=row_bytes,
+        command=FRAMES * row_bytes / 1e9,
+        alone=one["ratio"]["median"],
+        pair=two["ratio"]["median"],
+        efficiency=50 * two["ratio"]["median"],
         file=FILE_BYTES / 1e6,
         reading=2 * per_node * FILE_BYTES / 1e6,
         traffic=2 * FRAMES * FILE_BYTES / 1e12,
@@ -120,6 +140,10 @@ def _measured(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
     lines = {
         "processor seconds of an image": [f"{row['each']['processor_seconds']:.3f}" for row in (one, two)],
         "images a second of a processor": [f"{1 / row['each']['processor_seconds']:.1f}" for row in (one, two)],
+        "speed by the clock": [
+            f"{row['ratio']['median']:.2f} times {peer}"
+            for row, peer in ((one, "that without Ray"), (two, "that of one"))
+        ],
         "memory of an answering process, MB": [f"{row['bytes']['worker'] / 1e6:.0f}" for row in (one, two)],
         "of all else (Ray, the command), MB": [f"{row['bytes']['rest'] / 1e6:.0f}" for row in (one, two)],
         "tables of an image, kB": [f"{row['each']['written_bytes'] / 1e3:.1f}" for row in (one, two)],
@@ -127,11 +151,23 @@ def _measured(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
     return "\n".join(f"| {name} | {' | '.join(cells)} |" for name, cells in lines.items())
 
 
+class _Counted(NamedTuple):
+    """What a command took with so many cases; of an archive they are the rows of its manifest."""
+
+    command: str
+    cases: int
+    peak: int
+
+
+def _counted(row: Mapping[str, Any]) -> _Counted:
+    command, _, counted = row["goal"].partition(": ")
+    return _Counted(command, int(counted.split()[0]), row["bytes"]["peak"])
+
+
 def _grown(row: Mapping[str, Any]) -> str:
-    command, _, cases = row["goal"].partition(": ")
-    count = int(cases.removesuffix(" cases"))
-    seconds, held = row["each"]["processor_seconds"] * count, row["bytes"]["peak"] / 1e6
-    return f"| {command} | {count:,} | {seconds:.1f} | {held:.0f} | {1 / row['ratio']['median']:.2f} |"
+    command, cases, peak = _counted(row)
+    seconds = row["each"]["processor_seconds"] * cases
+    return f"| {command} | {cases:,} | {seconds:.1f} | {peak / 1e6:.0f} | {1 / row['ratio']['median']:.2f} |"
 
 
 if __name__ == "__main__":
