@@ -1,4 +1,4 @@
-"""What ten and fifty times as many cases cost to audit and then to split: the largest takes more than an hour."""
+"""What ten and fifty times as many cases cost to audit and then to split: the largest takes most of an hour."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ from reference_views import RESAMPLES, figure, group_weights
 from bustle.core.data_section import ImageData
 from bustle.core.files import write_json
 from bustle.core.progress import progress
-from bustle.core.types import Case
 from bustle.data.prepared.cache import CaseCache
 from bustle.data.prepared.intensities import normalise
 from bustle.data.sources import open_sources
@@ -70,9 +69,9 @@ def main() -> None:
     cases = {case.case_id: case for case in open_sources(arguments.data).cases}
     (fold,) = splits.folds
     ranging = np.random.default_rng(0).choice(fold.train, RANGING, replace=False)
-    tested = prepared([cases[each] for each in fold.val], section=section)
+    tested = CaseCache.open([cases[each] for each in fold.val], section=section)
     weights = group_weights([splits.groups[each] for each in fold.val])
-    images = inputs(prepared([cases[each] for each in ranging], section=section), section=section)
+    images = inputs(CaseCache.open([cases[each] for each in ranging], section=section), section=section)
     with tempfile.TemporaryDirectory() as folder:
         graph, folded = Path(folder) / "graph.onnx", Path(folder) / "folded.onnx"
         content = package.checked(MODEL)
@@ -88,10 +87,6 @@ def main() -> None:
     write_json(arguments.json, {"n": len(fold.val), "resamples": RESAMPLES, "rows": rows})
 
 
-def prepared(cases: Sequence[Case], *, section: ImageData) -> CaseCache:
-    return CaseCache.open(cases, section=section)
-
-
 def inputs(cache: CaseCache, *, section: ImageData) -> np.ndarray:
     return np.stack([normalise(image, section=section) for image in cache.images]).astype(np.float32)
 
@@ -104,12 +99,17 @@ def left_as_they_are(graph: Path) -> Mapping[str, list[str]]:
     depthwise = [
         node.name for node in convolutions if any(each.name == "group" and each.i > 1 for each in node.attribute)
     ]
-    ends = [node.name for node in convolutions if shapes[node.input[1]][0] == 1 or shapes[node.input[1]][1] == 3]
-    encoder = [node.name for node in convolutions if "encoder" in node.input[1]]
+    first = [node.name for node in convolutions if "conv_stem" in node.input[1]]
+    last = [node.name for node in convolutions if shapes[node.input[1]][0] == 1]
+    assert first, "no convolution looks at the image"
+    assert last, "no convolution gives the mask"
+    ends = [*first, *last]
+    decoder = [node.name for node in convolutions if "decoder" in node.input[1] and node.name not in last]
     return {
         "all convolutions": [],
-        "all but depthwise ones, the first and the last": [*depthwise, *ends],
-        "those of the decoder, but the last": [*encoder, *ends],
+        "all but the first and the last": ends,
+        "all but these and depthwise ones": [*ends, *depthwise],
+        "those of the decoder alone": [node.name for node in convolutions if node.name not in decoder],
     }
 
 

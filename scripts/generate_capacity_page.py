@@ -80,15 +80,14 @@ time a thousand files of your own: `time bustle predict manifest:sample.csv --ou
 ellipse, in a process of its own with one thread. What is evaluated are outlines that lie a few pixels off or are
 missing, and probabilities of two classes, many of them on the wrong side. The times are the processor's. In the last
 column 1 means that the time grew like n log n from the smallest number of cases, more that it grew faster. A split
-right after an audit finds its features kept. Other work ran on the machine all the time, most of it during the audit
-of 10,000 cases: the last column shows what grows out of hand and is no measure of speed.
+right after an audit finds its features kept. Other work ran on the machine all the time: the last column shows what
+grows out of hand and is no measure of speed.
 
 | command | cases | seconds | memory, MB | times n log n |
 |---|---|---|---|---|
 {growth}
 
-Only the audit of 10,000 cases takes longer than n log n, by a third, and that of 50,000 less again: the index of its
-search has at most four million features at any number of cases.
+The index that an audit searches has at most four million features at any number of cases.
 """
 
 

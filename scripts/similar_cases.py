@@ -28,6 +28,7 @@ from bustle.data.prepared.intensities import normalise
 from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import read_splits
 from bustle.experiments.resampling_groups import resampling_groups
+from bustle.experiments.training_overlap import cases_of_training
 from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import Package
 from bustle.inference.training_cases import NEIGHBOURS, TrainingCases
@@ -59,17 +60,18 @@ def main() -> None:
     kept = package.record.training_cases
     assert kept is not None, "the package keeps no training cases"
     backend = OnnxBackend(package, device="cpu")
-    cases, groups = unseen_cases(arguments.data, split=arguments.split)
+    cases, groups = unseen_cases(arguments.package, data=arguments.data, split=arguments.split)
     shown = progress(cases, description="test cases", total=len(cases), unit="case")
     asked = [ask(backend, package, case, kept=kept) for case in shown]
     weights = group_weights(groups)
     write_json(arguments.json, {"training_cases": kept.count, **compared(asked, weights=weights)})
 
 
-def unseen_cases(data: Sequence[str], *, split: Path | None) -> tuple[list[Case], list[str]]:
+def unseen_cases(package: Path, *, data: Sequence[str], split: Path | None) -> tuple[list[Case], list[str]]:
     """The cases to ask about, and the group that each belongs to."""
     cases = open_sources(data).cases
     if split is None:
+        assert not cases_of_training(package, cases), "the package has seen some of the data"
         group_of = resampling_groups(cases).group_of
         return list(cases), [group_of[case.case_id] for case in cases]
     splits = read_splits(split)

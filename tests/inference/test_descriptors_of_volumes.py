@@ -120,13 +120,21 @@ def test_a_phantoms_lesion_has_the_volume_that_it_was_made_with():
 
 
 def test_a_large_lesion_is_measured_on_joined_voxels(monkeypatch: pytest.MonkeyPatch):
-    """Half as many: those of 0.25 mm along the beam become 0.5 mm, by which lengths may differ."""
+    """Half as many: those of 0.25 mm along the beam become 0.5 mm, by which lengths may differ.
+
+    A smaller and darker lesion beside it belongs to neither the lesion nor its surroundings.
+    """
     lesion = ellipsoid((10.4, 5.2, 7.7), spacing=(1, 0.25, 0.5))
     grey = np.where(lesion, 60, 120).astype(np.uint8)
     grey[10:35, 48:, 12:38] = 50
-    whole = described(lesion, grey=grey, spacing=(1, 0.25, 0.5))
+    other = np.zeros_like(lesion)
+    other[18:28, 27:37, 42:48] = True
+    assert not (lesion & other).any()
+    grey[other] = 5
+    lesion |= other
+    whole, _ = describe_lesions(grey, lesion, spacing=(1, 0.25, 0.5))
     monkeypatch.setattr(describe, "MOST_VOXELS", 60_000)
-    joined = described(lesion, grey=grey, spacing=(1, 0.25, 0.5))
+    joined, _ = describe_lesions(grey, lesion, spacing=(1, 0.25, 0.5))
     assert (joined.start, joined.stop) == (whole.start, whole.stop)
     assert joined.words == whole.words
     values, expected = joined.values(), whole.values()

@@ -19,6 +19,7 @@ from bustle.core.network import MaskMeaning, ModelSpec, MultiTaskOutput
 from bustle.core.recipe import load_recipe, recipe_ids
 from bustle.core.types import Batch
 from bustle.data.phantom.cases import phantom_case
+from bustle.export.parity import TOLERANCE
 from bustle.inference.runtimes import import_onnxruntime
 from bustle.losses.build import build_loss
 from bustle.losses.setting import LossSetting
@@ -221,7 +222,7 @@ def test_every_network_exports_at_full_size(model_id: str, tmp_path: Path):
     (tmp_path / "model.onnx").unlink()  # some have half a gigabyte, and pytest keeps its folders
     wanted = [tensor for tensor in exact if tensor is not None]
     for first, second in zip(found, wanted, strict=False):  # auxiliary outputs follow
-        assert_rounded(first, second, tolerance=tolerance)
+        assert_rounded(first, second, tolerance=max(tolerance, TOLERANCE))  # its kernels approximate some functions
 
 
 @pytest.mark.full

@@ -90,9 +90,8 @@ def read_error(path: Path, error: OSError) -> InputError:
     """The `InputError` for a file that is absent, or there and cannot be read: what is in it may be good."""
     if isinstance(error, FileNotFoundError):
         return InputError("no such file", remedy="check the path", path=path)
-    return InputError(
-        f"cannot be read ({error.strerror or error})", remedy="allow reading it, or restore it", path=path
-    )
+    remedy = "give a file" if path.is_dir() else "allow reading it, or restore it"
+    return InputError(f"cannot be read ({error.strerror or error})", remedy=remedy, path=path)
 
 
 def write_text(path: Path, text: str) -> None:

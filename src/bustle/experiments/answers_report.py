@@ -174,17 +174,19 @@ def _candidate(candidate: CandidateRecord, *, unit: str) -> ShownLesion:
     }
     if described is not None:
         measured |= _described(described)
-        if described.touches_edge:
-            measured["cut off"] = "by the volume's edge: shape and size are those of a part"
     return ShownLesion(size=size_of_candidate(candidate, unit=unit), measured=measured)
 
 
 def size_of_candidate(candidate: CandidateRecord, *, unit: str) -> str:
-    """Such as `13.0 x 9.67 x 8.74 mm, 308.4 mm³`; the volume alone where nothing else was measured."""
+    """Such as `13.0 x 9.67 x 8.74 mm, 308.4 mm³`; the volume alone where nothing else was measured.
+
+    Of a lesion that the volume's edge cuts off it is said.
+    """
     volume = f"{number(candidate.found.volume_mm3, 'mm³')} mm³"
     if candidate.descriptors is None:
         return volume
-    return f"{diameters(candidate.descriptors.volume_diameters, unit)}, {volume}"
+    size = f"{diameters(candidate.descriptors.volume_diameters, unit)}, {volume}"
+    return f"{size} (of the part within the volume)" if candidate.descriptors.touches_edge else size
 
 
 def _told(images: Sequence[InputImage], failures: Mapping[str, InputError]) -> list[str]:

@@ -20,7 +20,7 @@ FATAL_ONLY = 4
 class OnnxBackend:
     """The networks of a package as one graph, which gives their mean probabilities.
 
-    On a CPU image by image, which takes less memory and no more time than a batch.
+    On a CPU image by image: a batch takes more memory.
     """
 
     def __init__(self, package: Package, *, device: str = "auto", threads: int = 0):

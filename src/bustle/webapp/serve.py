@@ -58,7 +58,8 @@ def serve(settings: PageSettings, *, host: str, port: int, public: str | None = 
                 )
                 _AnnouncedServer(config, lines).run([listener])
         except KeyboardInterrupt:
-            announce("bustle: ended; what is not read yet is read at the next start")
+            waiting = "; what is not read yet is read at the next start" if settings.kept else ""
+            announce(f"bustle: ended{waiting}")
 
 
 class _AnnouncedServer(uvicorn.Server):

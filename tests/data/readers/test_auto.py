@@ -194,6 +194,14 @@ def test_folders_of_unknown_meaning_can_be_told_as_the_message_says(tmp_path: Pa
     assert labels(open_sources([f"{tmp_path}{option}"])) == {"auto/a0": "benign", "auto/a1": "malignant"}
 
 
+@pytest.mark.parametrize("names", [("1, left", "2"), ("gr1", "gr2", "gr3", "gr4")])
+def test_folders_that_no_option_can_name_are_for_a_table(tmp_path: Path, put, names: tuple[str, ...]):
+    for name in names:
+        put(f"{name}/image of {name}.png")
+    with pytest.raises(InputError, match="is no data set whose form is known; give manifest:"):
+        open_sources([str(tmp_path)])
+
+
 def test_what_is_no_data_set(tmp_path: Path):
     with pytest.raises(InputError, match=r"is no data set whose form is known; give manifest:TABLE\.csv"):
         open_sources([str(tmp_path)])

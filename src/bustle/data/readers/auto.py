@@ -31,6 +31,9 @@ from bustle.io.raster import RASTER_SUFFIXES
 from bustle.io.tables import TABLE_SUFFIXES, Row
 from bustle.io.volume import is_volume, volume_stem
 
+HARD_TO_TYPE = frozenset(",:&%#+")
+"""In a folder's name: they mean something in a spec."""
+
 DESCRIPTION = ReaderDescription(
     title="Any of these, and common layouts, told by looking at them",
     layout="""
@@ -105,7 +108,7 @@ def _unknown_form(path: Path, root: Path) -> InputError:
         "give manifest:TABLE.csv, a table with a row for each image and the columns image, mask, label, patient_id"
     )
     folders = [folder.name for folder in folders_with_images(root, besides=())]
-    if len(folders) > 1:
+    if 1 < len(folders) <= len(CLASS_NAMES) and not HARD_TO_TYPE & set("".join(folders)):
         meant = ",".join(f"{name}:{label}" for name, label in zip(folders, CLASS_NAMES, strict=False))
         remedy = f"say what its folders mean, as in ?labels={meant}; where they are no classes, {remedy}"
     return InputError("is no data set whose form is known", remedy=remedy, path=path)
