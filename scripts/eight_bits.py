@@ -14,14 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
-from onnxruntime import quantization
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from reference_views import RESAMPLES, figure, group_weights
 
 from bustle.core.data_section import ImageData
@@ -33,6 +31,10 @@ from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.classification import areas_under_roc
 from bustle.inference.package import CLASS_PROBS, IMAGE, MASK_PROBS, MODEL, Package
+from bustle.inference.runtimes import import_onnxruntime
+
+onnxruntime = import_onnxruntime()
+quantization = import_module("onnxruntime.quantization")
 
 RANGING = 32
 """Training cases that set the ranges."""
@@ -76,7 +78,7 @@ def main() -> None:
         graph, folded = Path(folder) / "graph.onnx", Path(folder) / "folded.onnx"
         content = package.checked(MODEL)
         graph.write_bytes(content if isinstance(content, bytes) else Path(content).read_bytes())
-        quant_pre_process(str(graph), str(folded), skip_symbolic_shape=True)
+        quantization.quant_pre_process(str(graph), str(folded), skip_symbolic_shape=True)
         rows = []
         for words, left_out in left_as_they_are(folded).items():
             small = Path(folder) / "small.onnx"

@@ -154,7 +154,7 @@ def test_a_header_that_says_the_wrong_spacing(run: Path, data: Path, tmp_path: P
     with pytest.raises(SystemExit) as ended:
         main([*words, "--spacing", "0"])
     assert ended.value.code == 2
-    assert "'0' is no size in mm; give a number above 0" in capsys.readouterr().err
+    assert "'0' is no size in mm; give numbers above 0; inputs stand before --spacing" in capsys.readouterr().err
 
 
 def test_an_image_is_refused_by_a_model_for_volumes(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
