@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -130,6 +130,7 @@ def write_onnx(
         )
         assert exported is not None
         fold_constants(exported.model)
+        _drop_false_biases(exported.model)
         remove_unused_nodes(exported.model)
     for node in exported.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, which name folders of this machine
@@ -137,6 +138,15 @@ def write_onnx(
     if half:
         store_in_half(path, [name for name, _ in module.named_parameters()])
     return TensorRecord(name=IMAGE, shape=("batch", channels, *size)), outputs
+
+
+def _drop_false_biases(model: Any) -> None:
+    """A 3D convolution without a bias gets one of zeros `C 2` from onnxscript 0.7, which ONNX Runtime refuses."""
+    for node in model.graph.all_nodes():
+        bias = node.inputs[2] if node.op_type == "Conv" and len(node.inputs) > 2 else None
+        if bias is not None and bias.const_value is not None and len(bias.const_value.shape) != 1:
+            assert not bias.const_value.numpy().any()
+            node.resize_inputs(2)
 
 
 def _outputs(
