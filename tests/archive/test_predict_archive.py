@@ -2,85 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import re
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
-import pyarrow as pa
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
+from tests.archive.made_archive import answer, rows_of, write_images, write_manifest
 from tests.inference.hand_made_package import scene, write_package
 from tests.io.made_videos import write_video
 
 from bustle.archive import division
-from bustle.archive.answers import AnsweredPart, AnswersOfPart
-from bustle.archive.contents import ContentsOfPart
 from bustle.archive.layout import digests_of, parts_of
-from bustle.archive.listed import ListedPart
-from bustle.archive.predict_archive import ArchiveSummary, parts_for, predict_archive
+from bustle.archive.predict_archive import parts_for, predict_archive
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.experiments.engines.engine import LocalEngine, Shown
 from bustle.inference.predictor import Predictor
-from bustle.io.raster import as_png, read_mask, write_png
+from bustle.io.raster import read_mask, write_png
 from bustle.reading.clip import Clip
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return Predictor.open(write_package(tmp_path_factory.mktemp("model") / "hand.bustle"), device="cpu")
-
-
-class CountingEngine(LocalEngine):
-    """How many contents were sent to the model."""
-
-    def __init__(self) -> None:
-        self.contents = 0
-
-    def run(self, work: Any, tasks: Iterable[Any], *, shown: Shown) -> None:
-        def counted() -> Iterable[Any]:
-            for task in tasks:
-                if isinstance(task, AnsweredPart):
-                    self.contents += len(task.contents)
-                yield task
-
-        super().run(work, counted(), shown=shown)
-
-
-def write_images(folder: Path, sizes: Iterable[int]) -> list[str]:
-    names = []
-    for size in sizes:
-        names.append(f"{size}.png")
-        write_png(folder / names[-1], scene(size, size + 9))
-    return names
-
-
-def write_manifest(folder: Path, places: Iterable[str]) -> Path:
-    path = folder / "manifest.csv"
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("note", "image"), *(("", place) for place in places)])
-    return path
-
-
-def answer(predictor: Predictor, manifest: Path, *, resume: bool = False) -> tuple[ArchiveSummary, int]:
-    engine = CountingEngine()
-    out = manifest.parent / "out"
-    return predict_archive(lambda: predictor, manifest, out, engine=engine, resume=resume), engine.contents
-
-
-def rows_of(folder: Path, kind: str = "answers", part: str = "part-*") -> list[dict[str, Any]]:
-    files = sorted((folder / "out" / kind).glob(f"{part}.parquet"))
-    return [row for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
 
 
 def test_the_rows_hold_what_predict_writes_of_each_image(predictor: Predictor, tmp_path: Path):
@@ -251,82 +195,6 @@ def test_answers_of_another_model_are_not_mixed(predictor: Predictor, tmp_path: 
         answer(other, manifest, resume=True)
 
 
-def test_a_file_in_a_bucket_is_fetched(predictor: Predictor, tmp_path: Path):
-    with fsspec.open("memory://scans/a.png", "wb") as file:
-        file.write(as_png(scene(64, 70)))
-    summary, _ = answer(predictor, write_manifest(tmp_path, ["memory://scans/a.png", "memory://scans/b.png"]))
-    assert (summary.contents, summary.unread) == (1, 1)
-
-
-def test_a_bucket_without_permission_is_told_and_the_rest_is_answered(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    whole = MemoryFileSystem.get_file
-
-    def get_file(bucket: MemoryFileSystem, name: str, *given: Any, **named: Any) -> None:
-        if name.startswith("/closed/"):
-            raise PermissionError("Forbidden")
-        whole(bucket, name, *given, **named)
-
-    monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
-    for bucket in ("closed", "open"):
-        with fsspec.open(f"memory://{bucket}/a.png", "wb") as file:
-            file.write(as_png(scene(64, 70)))
-    manifest = write_manifest(tmp_path, ["memory://closed/a.png", "memory://open/a.png"])
-    words = ["--model", str(predictor.path), "--out", str(tmp_path / "out")]
-    assert main(["predict", f"manifest:{manifest}", *words]) == 2
-    assert "1 of 1 contents of 2 files predicted" in capsys.readouterr().out
-    problem = "the bucket does not allow reading; give this account the permission"
-    assert [row["problem"] for row in rows_of(tmp_path, "contents")] == [problem, None]
-    assert rows_of(tmp_path)[0]["decision"] is not None
-
-
-@pytest.mark.parametrize(
-    ("place", "package", "remedy"),
-    [
-        ("s3://scans/a.png", "s3fs", "pip install 'bustle[s3]'"),
-        ("zip://a.png::s3://scans/a.zip", "s3fs", "pip install 'bustle[s3]'"),
-        ("https://server/a.png", "fsspec", "pip install 'bustle[s3]'"),
-        ("dicomweb+https://server/studies/1", "dicomweb_client", "pip install 'bustle[node]'"),
-        ("gs://scans/a.png", "gcsfs", "install gcsfs"),
-    ],
-)
-def test_a_missing_package_is_told_before_anything_is_fetched(
-    predictor: Predictor,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    place: str,
-    package: str,
-    remedy: str,
-):
-    manifest = write_manifest(tmp_path, [*write_images(tmp_path, [64]), place])
-    words = ["predict", f"manifest:{manifest}", "--model", str(predictor.path), "--out", str(tmp_path / "out")]
-    monkeypatch.setitem(sys.modules, package, None)
-    assert main(words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert remedy in line
-    assert not (tmp_path / "out").exists()
-    folders = (tmp_path / "out", tmp_path)
-    for work_of_another_machine in (
-        partial(ContentsOfPart(*folders), ListedPart(0, (place,))),
-        partial(AnswersOfPart(*folders, predictor), AnsweredPart(0, (("0" * 64, place),))),
-    ):
-        with pytest.raises(InputError, match=re.escape(remedy)):
-            work_of_another_machine()
-
-
-def test_a_missing_package_that_a_kind_of_file_needs_is_told_once(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def pick(inputs: Sequence[str]) -> None:
-        raise ModuleNotFoundError("No module named 'pydicom'", name="pydicom")
-
-    monkeypatch.setattr("bustle.archive.answers.pick", pick)
-    with pytest.raises(InputError, match=re.escape("pip install 'bustle[dicom]'")):
-        answer(predictor, write_manifest(tmp_path, write_images(tmp_path, [64])))
-
-
 @pytest.mark.parametrize(
     ("contents", "parts"),
     [(0, 1), (640, 10), (200_000, 3_125), (1_000_000, 4_096), (10_000_000, 25_000), (100_000_000, 250_000)],
@@ -334,33 +202,6 @@ def test_a_missing_package_that_a_kind_of_file_needs_is_told_once(
 def test_a_part_is_at_most_a_minutes_work(contents: int, parts: int):
     assert parts_for(contents) == parts
     assert contents <= 400 * parts
-
-
-@pytest.mark.parametrize(
-    "place", ["nowhere://scans/a.png", "dicomweb+https://server/studies/1.2", "http://[abc/x.png"]
-)
-def test_a_place_that_nothing_reads_is_told(predictor: Predictor, tmp_path: Path, place: str):
-    summary, _ = answer(predictor, write_manifest(tmp_path, [place]))
-    assert summary.unread == 1
-
-
-def test_an_address_of_a_file_may_have_escapes(predictor: Predictor, tmp_path: Path):
-    write_png(tmp_path / "benign (1).png", scene(64, 64))
-    manifest = write_manifest(tmp_path, [(tmp_path / "benign (1).png").as_uri()])
-    assert answer(predictor, manifest)[0].is_complete
-
-
-def test_a_shorter_manifest_is_counted_as_it_is(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    for module in ("listed", "predict_archive"):
-        monkeypatch.setattr(f"bustle.archive.{module}.ROWS_PER_PART", 2)
-    names = write_images(tmp_path, [64, 70, 80])
-    answer(predictor, write_manifest(tmp_path, [*names, *names]))
-    summary, contents = answer(predictor, write_manifest(tmp_path, names[:1]), resume=True)
-    assert (summary.rows, summary.contents, summary.copies, contents) == (1, 1, 0, 0)
-    assert [row["image"] for row in rows_of(tmp_path, "contents")] == names[:1]
-    assert len(rows_of(tmp_path)) == 3, "answers stay"
 
 
 @pytest.mark.parametrize(
@@ -387,68 +228,6 @@ def test_frames_that_cannot_be_read_are_counted(
     assert (summary.frames, summary.unread_frames, summary.failed) == (4, len(damaged), failed)
     assert not summary.is_complete
     assert {row["kind"] for row in rows_of(tmp_path)} == kinds
-
-
-def test_a_parquet_manifest_and_a_whole_part(predictor: Predictor, tmp_path: Path):
-    name = write_images(tmp_path, [64])[0]
-    manifest = tmp_path / "manifest.parquet"
-    parquet.write_table(pa.table({"image": [name] * 1001, "patient": range(1001)}), manifest)
-    summary, contents = answer(predictor, manifest)
-    assert (summary.rows, summary.copies, contents) == (1001, 1000, 1)
-    assert len(list((tmp_path / "out" / "contents").iterdir())) == 2
-
-
-def test_a_column_that_holds_no_text_names_no_files(predictor: Predictor, tmp_path: Path):
-    parquet.write_table(pa.table({"image": [1, 2]}), tmp_path / "manifest.parquet")
-    assert answer(predictor, tmp_path / "manifest.parquet")[0].unread == 2
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("path\na.png\n", "has no column 'image'"),
-        ("image\n", "has no rows"),
-        ("", "is no table"),
-        (None, "no such file"),
-    ],
-)
-def test_a_manifest_that_is_none(predictor: Predictor, tmp_path: Path, content: str | None, words: str):
-    manifest = tmp_path / "manifest.csv"
-    if content is not None:
-        manifest.write_text(content)
-    with pytest.raises(InputError, match=words):
-        answer(predictor, manifest)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["manifest:m.csv", "a.png"],
-        ["manifest:m.csv", "--report"],
-        ["manifest:m.csv", "--explain"],
-        ["a.png", "--engine", "ray"],
-        ["a.png", "--workers", "2"],
-        ["manifest:m.csv", "--address", "127.0.0.1:1"],
-    ],
-)
-def test_what_does_not_go_together_is_refused(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["predict", *words, "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_content_belongs_to_one_part_wherever_it_is_listed(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("bustle.archive.predict_archive.CONTENTS_PER_PART", 2)
-    names = write_images(tmp_path, range(64, 72))
-
-    def parts(places: Iterable[str]) -> dict[str, bytes]:
-        answer(predictor, write_manifest(tmp_path, places))
-        return {path.name: path.read_bytes() for path in (tmp_path / "out" / "answers").iterdir()}
-
-    assert len(parts(names)) > 1
-    assert parts(names) == parts(reversed(names))
 
 
 def test_a_clip_has_a_row_a_frame_and_one_of_its_own(predictor: Predictor, tmp_path: Path):
