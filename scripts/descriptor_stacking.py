@@ -9,7 +9,7 @@ are learnt on the training part, whose outlines and probabilities are those of a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from bustle.core.config import to_mapping
 from bustle.core.files import write_json
 from bustle.core.model_provenance import NetworkWeights
+from bustle.core.rule_section import RuleSection
 from bustle.core.run_layout import RunLayout
+from bustle.core.types import Case
 from bustle.data.sources import open_sources
 from bustle.data.splits.split_file import read_splits
 from bustle.evaluation.calibration import calibration_errors, equal_mass_bins
 from bustle.evaluation.classification import areas_under_roc
 from bustle.evaluation.statistics import GroupResamples, group_interval
+from bustle.experiments.calibration_case import calibration_cases
 from bustle.experiments.descriptor_fit import fit_descriptors
-from bustle.experiments.fit_decision import calibration_cases, known_lesions
+from bustle.experiments.fit_decision import known_lesions
 from bustle.experiments.malignancy_fit import (
     KnownLesions,
     fit_malignancy,
@@ -40,6 +43,7 @@ from bustle.inference.predictor import Predictor
 
 RESAMPLES = 2000
 BINS = 10
+COVERAGE = RuleSection().class_coverage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +90,13 @@ def main() -> None:
     predictor = Predictor.of_trained_fold(run, 0, device="cpu")
     cases = {case.case_id: case for case in open_sources(arguments.data).cases}
 
+    faintest_part = 0.0 if predictor.rule is None else predictor.rule.faintest_part
+
+    def lesions_of(parts: Sequence[Case], groups: Mapping[str, str]) -> KnownLesions:
+        return known_lesions(list(calibration_cases(predictor, parts, groups=groups)), faintest_part=faintest_part)
+
     def lesions(names: tuple[str, ...]) -> KnownLesions:
-        parts = [cases[name] for name in names]
-        return known_lesions(list(calibration_cases(predictor, parts, groups=splits.groups)))
+        return lesions_of([cases[name] for name in names], splits.groups)
 
     fold = splits.folds[0]
     fitted, learnt = lesions(fold.val), lesions(fold.train)
@@ -96,9 +104,8 @@ def main() -> None:
         tested = lesions(fold.test)
     else:
         unseen = open_sources(arguments.tested).cases
-        groups = resampling_groups(unseen).group_of
-        tested = known_lesions(list(calibration_cases(predictor, unseen, groups=groups)))
-    found = fit_malignancy(fitted)
+        tested = lesions_of(unseen, resampling_groups(unseen).group_of)
+    found = fit_malignancy(fitted, coverage=COVERAGE)
     result = Stacking(
         weights=predictor.provenance.weights,
         n_fitted=len(fitted.malignant),
@@ -116,14 +123,14 @@ def main() -> None:
 
 
 def compared(fitted: KnownLesions, learnt: KnownLesions, tested: KnownLesions) -> tuple[Way, ...]:
-    alone = question_of_malignancy(fitted.network[:, None], fitted)
+    alone = question_of_malignancy(fitted.network[:, None], fitted, coverage=COVERAGE)
     assert alone is not None
-    stacked, of_validation = with_descriptors(fitted)
+    stacked, of_validation = with_descriptors(fitted, coverage=COVERAGE)
     of_training = fit_descriptors(
         learnt.measured, positive=learnt.malignant, groups=learnt.groups, names=FREE_OF_SPACING
     )
     inputs = np.column_stack([fitted.network, _log_odds(of_training, fitted)])
-    trained = question_of_malignancy(inputs, fitted)
+    trained = question_of_malignancy(inputs, fitted, coverage=COVERAGE)
     assert trained is not None
     said = {
         "network alone": _probabilities(alone, None, tested),

@@ -21,8 +21,10 @@ from bustle.core.files import write_json
 from bustle.data.sources import open_sources
 from bustle.evaluation.calibration import calibration_errors, equal_mass_bins
 from bustle.evaluation.case_table import read_cases
+from bustle.experiments.calibration_case import calibration_cases
 from bustle.experiments.calibration_file import read_calibration, write_calibration
-from bustle.experiments.fit_decision import KnownLesions, calibration_cases, known_lesions
+from bustle.experiments.fit_decision import known_lesions
+from bustle.experiments.malignancy_fit import KnownLesions
 from bustle.experiments.question_fit import conformal_bound, fit_logistic
 from bustle.experiments.resampling_groups import resampling_groups
 from bustle.inference.decision import Question
@@ -47,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rule = Package(arguments.package).record.decision
     assert rule is not None
-    lesions = lesions_of(arguments)
+    lesions = lesions_of(arguments, faintest_part=rule.faintest_part)
     home = home_row(arguments.home, question=rule.malignancy)
     rows = [home, *study(lesions, question=rule.malignancy)]
     content = {"model": arguments.package.name, "draws": DRAWS, "patients": len(set(lesions.groups)), "rows": rows}
@@ -58,16 +60,16 @@ def main() -> None:
         print(f"| {row['cases']} | {row['fitted']} | {' | '.join(values)} | {row['share']:.2f} |")
 
 
-def lesions_of(arguments: argparse.Namespace) -> KnownLesions:
+def lesions_of(arguments: argparse.Namespace, *, faintest_part: float) -> KnownLesions:
     kept = arguments.kept
     if kept is not None and kept.exists():
-        return known_lesions(read_calibration(kept))
+        return known_lesions(read_calibration(kept), faintest_part=faintest_part)
     cases = open_sources(arguments.data).cases
     groups = resampling_groups(cases).group_of
     found = list(calibration_cases(Predictor.open(arguments.package), cases, groups=groups))
     if kept is not None:
         write_calibration(kept, found)
-    return known_lesions(found)
+    return known_lesions(found, faintest_part=faintest_part)
 
 
 def home_row(path: Path, *, question: Question) -> dict[str, Any]:

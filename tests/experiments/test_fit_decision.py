@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bustle.cli.main import main
 from bustle.core.answer import Answer
+from bustle.core.rule_section import RuleSection
 from bustle.core.run_layout import RunLayout
 from bustle.core.views import Views
 from bustle.data.sources import open_sources
@@ -24,20 +25,19 @@ from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_run
 from bustle.experiments import question_fit
+from bustle.experiments.calibration_case import CalibrationCase, DrawnPart
 from bustle.experiments.calibration_file import read_calibration
-from bustle.experiments.fit_decision import (
-    LESION_COVERAGE,
-    NORMAL_COVERAGE,
-    CalibrationCase,
-    DrawnPart,
-    fit_domain,
-    fit_rule,
-)
-from bustle.experiments.malignancy_fit import CLASS_COVERAGE
+from bustle.experiments.fit_decision import fit_domain, fit_rule
 from bustle.experiments.question_fit import RIDGE, conformal_bound, fit_logistic, question_of
-from bustle.inference.decision import DecisionRule, malignancy_inputs
+from bustle.inference.decision import DecisionRule, Values, malignancy_inputs
 from bustle.inference.decision_file import rule_of
 from bustle.inference.predictor import Predictor
+
+RULE = RuleSection()
+
+
+def part(area: int, *, overlap: int, mean: float = 0.9, lesion: Values | None = None) -> DrawnPart:
+    return DrawnPart(area=area, overlap=overlap, mean=mean, lesion=lesion or {})
 
 
 def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
@@ -62,8 +62,8 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
                 label=label,
                 has_lesion=has_lesion,
                 true_area=100 if has_lesion else 0,
-                parts=(DrawnPart(area=100, overlap=80 if has_lesion else 0), DrawnPart(area=8, overlap=0)),
-                lesion={},
+                parts=(part(100, overlap=80 if has_lesion else 0), part(8, overlap=0)),
+                undrawn={},
             )
         )
     return found
@@ -71,13 +71,12 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
 
 def answers_of(rule: DecisionRule, found: Sequence[CalibrationCase]) -> list[Answer]:
     return [
-        rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics, lesion=case.lesion)
-        for case in found
+        rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics, lesion=None) for case in found
     ]
 
 
 def test_at_least_the_stated_share_of_further_cases_is_covered():
-    rule = fit_rule(cases(2000))
+    rule = fit_rule(cases(2000), section=RULE)
     assert rule is not None
     further = cases(4000, seed=1)
     answers = list(zip(further, answers_of(rule, further), strict=True))
@@ -85,9 +84,9 @@ def test_at_least_the_stated_share_of_further_cases_is_covered():
     seen = [(case, answer) for case, answer in lesions if set(answer.possible) - {"normal"}]
     normals = [answer for case, answer in answers if not case.has_lesion]
     noise = 0.02
-    assert len(seen) / len(lesions) > LESION_COVERAGE - noise
-    assert np.mean(["normal" in answer.possible for answer in normals]) > NORMAL_COVERAGE - noise
-    assert np.mean([case.label in answer.possible for case, answer in seen]) > CLASS_COVERAGE - noise
+    assert len(seen) / len(lesions) > RULE.lesion_coverage - noise
+    assert np.mean(["normal" in answer.possible for answer in normals]) > RULE.normal_coverage - noise
+    assert np.mean([case.label in answer.possible for case, answer in seen]) > RULE.class_coverage - noise
     assert 0.0 < np.mean([len(answer.possible) > 1 for _, answer in answers]) < 0.5
 
 
@@ -103,7 +102,7 @@ def test_where_answers_overlap_the_stated_share_is_covered_and_not_much_more():
 
 
 def test_probabilities_are_calibrated():
-    rule = fit_rule(cases(2000))
+    rule = fit_rule(cases(2000), section=RULE)
     assert rule is not None
     further = cases(4000, seed=1)
     said = np.array([answer.probabilities["malignant"] for answer in answers_of(rule, further)])
@@ -162,43 +161,74 @@ def test_the_bound_is_that_of_mapie(cases: int):
 
 
 def test_small_wrong_parts_are_dropped_and_needed_ones_kept():
-    rule = fit_rule(cases(200))
+    rule = fit_rule(cases(200), section=RULE)
     assert rule is not None
     assert rule.smallest_part == 0.1  # the least share that drops 8 of 100
-    two = [dataclasses.replace(case, parts=(DrawnPart(area=50, overlap=50),) * 2) for case in cases(200)]
-    kept = fit_rule(two)
+    two = [dataclasses.replace(case, parts=(part(50, overlap=50),) * 2) for case in cases(200)]
+    kept = fit_rule(two, section=RULE)
     assert kept is not None
     assert kept.smallest_part == 0.0
+
+
+def test_faint_wrong_parts_are_dropped_though_they_are_the_largest():
+    beside = (part(100, overlap=80), part(150, overlap=0, mean=0.68))  # 0.76 of the surer one
+    rule = fit_rule([dataclasses.replace(case, parts=beside) for case in cases(200)], section=RULE)
+    assert rule is not None
+    assert (rule.faintest_part, rule.smallest_part) == (0.8, 0.0)
+    faint = (part(100, overlap=60), part(50, overlap=40, mean=0.5))
+    kept = fit_rule([dataclasses.replace(case, parts=faint) for case in cases(200)], section=RULE)
+    assert kept is not None
+    assert kept.faintest_part == 0.0
+
+
+def test_what_is_measured_is_of_the_largest_part_that_is_kept():
+    large, sure = {"area": 150.0}, {"area": 100.0}
+    parts = (part(100, overlap=0, lesion=sure), part(150, overlap=0, mean=0.68, lesion=large))
+    case = dataclasses.replace(cases(1)[0], parts=parts, undrawn={"area": 1.0})
+    assert (case.lesion(faintest_part=0.7), case.lesion(faintest_part=0.8)) == (large, sure)
+    assert dataclasses.replace(case, parts=()).lesion(faintest_part=0.8) == {"area": 1.0}
+
+
+def test_a_rule_keeps_the_shares_that_its_recipe_states():
+    section = RuleSection(lesion_coverage=0.9, normal_coverage=0.8, class_coverage=0.7, reach=3.0)
+    rule, usual = (fit_rule(cases(2000), section=each) for each in (section, RULE))
+    assert rule is not None
+    assert usual is not None
+    assert rule.presence is not None
+    assert usual.domain is not None
+    assert rule.domain is not None
+    assert (rule.presence.coverage_yes, rule.presence.coverage_no, rule.malignancy.coverage_yes) == (0.9, 0.8, 0.7)
+    assert rule.domain.most_distance == pytest.approx(usual.domain.most_distance * 3 / 1.75)
 
 
 def test_pictures_like_those_it_was_fitted_on_belong_to_the_domain():
     random = np.random.default_rng(1)
     mix = random.normal(size=(13, 13))
-    domain = fit_domain(random.normal(size=(500, 13)) @ mix + 5)
+    domain = fit_domain(random.normal(size=(500, 13)) @ mix + 5, reach=RULE.reach)
     assert domain is not None
     assert np.mean([domain.holds(each) for each in random.normal(size=(1000, 13)) @ mix + 5]) > 0.995
     assert not domain.holds(np.full(13, 5.0) + 12 * mix[0])
-    assert fit_domain(random.normal(size=(20, 13))) is None
+    assert fit_domain(random.normal(size=(20, 13)), reach=RULE.reach) is None
 
 
 def test_too_few_normals_leave_presence_open_and_too_few_lesions_leave_no_rule():
     lesions = [case for case in cases(200) if case.has_lesion]
-    rule = fit_rule(lesions)
+    rule = fit_rule(lesions, section=RULE)
     assert rule is not None
     assert rule.presence is None
-    assert fit_rule([case for case in lesions if case.label == "benign"]) is None
+    assert fit_rule([case for case in lesions if case.label == "benign"], section=RULE) is None
 
 
 def test_volumes_have_a_rule_without_a_domain():
     found = [dataclasses.replace(case, statistics=(), parts=()) for case in cases(300)]
-    rule = fit_rule(found)
+    rule = fit_rule(found, section=RULE)
     assert rule is not None
     assert (rule.domain, rule.smallest_part, rule.descriptors) == (None, 0.0, None)
     assert rule.presence is not None
 
 
 def test_a_surer_network_is_answered_surer():
-    rule = fit_rule(cases(500))
+    rule = fit_rule(cases(500), section=RULE)
     assert rule is not None
     steps = [{"benign": 1 - share, "malignant": share, "normal": 0.0} for share in (0.1, 0.4, 0.6, 0.9)]
     values = [rule.malignancy.probability(malignancy_inputs(step)) for step in steps]
@@ -266,7 +296,7 @@ def test_the_mean_of_all_folds_has_a_rule_that_is_fitted_on_the_validation_parts
     assert first is not None
     assert second is not None
     assert whole.malignancy.cases_yes == first.malignancy.cases_yes + second.malignancy.cases_yes
-    assert whole == fit_rule([case for fold in folds for case in read_calibration(fold.calibration)])
+    assert whole == fit_rule([case for fold in folds for case in read_calibration(fold.calibration)], section=RULE)
     assert Predictor.open(trained.path, device="cpu").rule == whole
     assert rule_of([folds[1], folds[0]]) is None  # what it was fitted for is named in its file
 

@@ -29,7 +29,8 @@ def fitted(count: int, *, told: float) -> FittedMalignancy:
             measured=[dict(zip(FREE_OF_SPACING, map(float, row), strict=True)) for row in measured],
             malignant=malignant,
             groups=[str(number // 2) for number in range(count)],
-        )
+        ),
+        coverage=0.9,
     )
     assert found is not None
     return found

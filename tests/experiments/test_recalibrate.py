@@ -12,6 +12,7 @@ from tests.inference.hand_made_package import graph, write_package
 
 from bustle.cli.main import main
 from bustle.core.errors import InputError
+from bustle.core.rule_section import RuleSection
 from bustle.experiments.fit_decision import fit_rule
 from bustle.experiments.local_rule import (
     FOLDS,
@@ -47,7 +48,7 @@ def brier(answers, known) -> float:
 
 def test_a_rule_from_elsewhere_is_mended_on_patients_that_it_was_not_fitted_on():
     known = cases(300)
-    home = fit_rule(cases(1000, seed=7))
+    home = fit_rule(cases(1000, seed=7), section=RuleSection())
     assert home is not None
     elsewhere = dataclasses.replace(home, malignancy=ELSEWHERE)
     before, after = answers_by(elsewhere, known), held_out_answers(elsewhere, known).answers
@@ -69,7 +70,7 @@ def test_no_patient_is_fitted_on_and_checked_with_and_each_class_is_in_every_par
 
 
 def test_what_too_few_cases_cannot_tell_stays_as_it_was():
-    home = fit_rule(cases(1000, seed=7))
+    home = fit_rule(cases(1000, seed=7), section=RuleSection())
     assert home is not None
     few = [case for case in cases(100) if case.has_lesion][:45]
     fitted = fit_local_rule(home, few)
@@ -82,7 +83,7 @@ def test_what_too_few_cases_cannot_tell_stays_as_it_was():
 
 
 def test_only_what_every_fold_can_fit_is_fitted_so_that_the_answers_are_of_the_same_kind_of_rule():
-    home = fit_rule(cases(1000, seed=7))
+    home = fit_rule(cases(1000, seed=7), section=RuleSection())
     assert home is not None
     known = [case for case in cases(200) if case.has_lesion][:55]
     known += [case for case in cases(200, seed=1) if not case.has_lesion][:25]

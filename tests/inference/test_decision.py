@@ -109,6 +109,7 @@ def test_a_rule_is_plain_data():
         assert from_mapping(DecisionRule, to_mapping(rule), where="rule") == rule
     for change in (
         {"smallest_part": 1.0},
+        {"faintest_part": 1.1},
         {"malignancy": to_mapping(PRESENCE)},
         {"presence": to_mapping(MALIGNANCY)},
         {"descriptors": to_mapping(MEASURING.descriptors)},
@@ -181,13 +182,21 @@ LARGE, SMALL = (slice(2, 12), slice(2, 12)), (slice(2, 5), slice(20, 25))
 
 def outline(mask: np.ndarray, probability: np.ndarray, *, normal: float, peak: float) -> np.ndarray:
     answer = RULE.answer(probabilities(normal=normal, malignant=0.9), peak=peak, statistics=(), lesion=None)
-    possible = possible_lesions(mask, probability.astype(np.float32), smallest_part=0.2)
+    possible = possible_lesions(mask, probability.astype(np.float32), smallest_part=0.2, faintest_part=0.8)
     return decided_outline(possible, answer=answer)
 
 
 def test_no_lesion_has_no_outline():
     mask = drawn(LARGE)
     assert not outline(mask, mask * 0.9, normal=0.95, peak=0.1).any()
+
+
+def test_parts_that_are_fainter_than_another_are_dropped_whatever_their_size():
+    mask = drawn(LARGE, SMALL)
+    probability = np.where(drawn(SMALL), 0.9, mask * 0.6)  # two thirds
+    assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(SMALL))
+    probability = np.where(drawn(SMALL), 0.6, mask * 0.7)
+    assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(LARGE))  # sure, but small
 
 
 def test_small_parts_beside_a_large_one_are_dropped():

@@ -19,6 +19,7 @@ from bustle.core.data_section import ImageData, PatchData, check_views, upgraded
 from bustle.core.errors import InputError, unknown_name
 from bustle.core.files import check_regular, read_error, write_text
 from bustle.core.paths import given_path
+from bustle.core.rule_section import RuleSection
 from bustle.core.views import Views
 
 Track = Literal["strict", "published"]
@@ -132,6 +133,7 @@ class Recipe:
     training: TrainingSection = TrainingSection()
     stages: tuple[Stage, ...] = ()
     views: Views = field(default=Views(), metadata=LEFT_OUT_AT_DEFAULT)
+    rule: RuleSection = field(default=RuleSection(), metadata=LEFT_OUT_AT_DEFAULT)
     protocol: str
     published_as: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()

@@ -9,9 +9,10 @@ from pathlib import Path
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
 from bustle.core.files import read_json, write_json
-from bustle.experiments.fit_decision import CalibrationCase
+from bustle.experiments.calibration_case import CalibrationCase
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 did not know how sure the parts are."""
 
 
 @dataclass(frozen=True, kw_only=True)

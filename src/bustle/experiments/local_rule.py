@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
 from bustle.core.errors import InputError
-from bustle.experiments.fit_decision import (
-    CalibrationCase,
-    fit_domain,
-    fit_presence,
-    fit_smallest_part,
-    known_lesions,
-    outlined_lesions,
-)
+from bustle.core.rule_section import RuleSection
+from bustle.experiments.calibration_case import CalibrationCase
+from bustle.experiments.fit_decision import fit_domain, fit_presence, known_lesions
 from bustle.experiments.malignancy_fit import question_of_malignancy
+from bustle.experiments.part_fit import FittedParts, fit_parts, outlined_lesions
 from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL, DecisionRule, Question, bounded_log_odds
 
 FOLDS = 5
@@ -73,38 +69,65 @@ def fit_local_rule(
     Its descriptors are those of the rule `before`, weighed anew. Of the `parts`, those are fitted for which there are
     cases enough. Raises `InputError` for too few lesions of a class.
     """
-    malignancy = _malignancy(before, cases)
+    section, drawn = _section_of(before), _kept_before(before)
+    fits_drawn = "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS
+    if fits_drawn:
+        drawn = fit_parts(cases)
+    malignancy = _malignancy(before, cases, drawn=drawn, coverage=section.class_coverage)
     if malignancy is None:
         check_enough(cases)
         raise InputError("one class has too few lesions", remedy="give more cases")
-    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, smallest_part=0.0)
+    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, **vars(drawn))
     if before is not None:
-        rule = replace(before, malignancy=malignancy, trial=None)
+        rule = replace(before, malignancy=malignancy, trial=None, **vars(drawn))
     fitted = ["malignancy"]
     lesions = sum(case.has_lesion is True for case in cases)
-    presence = fit_presence(cases) if "presence" in parts and lesions >= LEAST_LESIONS else None
+    presence = fit_presence(cases, section=section) if "presence" in parts and lesions >= LEAST_LESIONS else None
     if presence is not None:
         rule, fitted = replace(rule, presence=presence), [*fitted, "presence"]
-    domain = fit_domain(np.array([case.statistics for case in cases])) if "domain" in parts else None
+    statistics = np.array([case.statistics for case in cases])
+    domain = fit_domain(statistics, reach=section.reach) if "domain" in parts else None
     if domain is not None:
         rule, fitted = replace(rule, domain=domain), [*fitted, "domain"]
-    if "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS:
-        rule, fitted = replace(rule, smallest_part=fit_smallest_part(cases)), [*fitted, "smallest_part"]
-    return LocalRule(rule=rule, fitted=tuple(fitted))
+    return LocalRule(rule=rule, fitted=(*fitted, *(["smallest_part"] if fits_drawn else ())))
 
 
-def _malignancy(before: DecisionRule | None, cases: Sequence[CalibrationCase]) -> Question | None:
-    lesions = known_lesions(cases)
+def _section_of(before: DecisionRule | None) -> RuleSection:
+    """What the rule `before` states, which the fitted one is to keep, too; how far it reaches it does not say."""
+    section = RuleSection()
+    if before is None:
+        return section
+    if before.presence is not None:
+        lesions, normals = before.presence.coverage_yes, before.presence.coverage_no
+        section = replace(section, lesion_coverage=lesions, normal_coverage=normals)
+    return replace(section, class_coverage=before.malignancy.coverage_yes)
+
+
+def _kept_before(before: DecisionRule | None) -> FittedParts:
+    if before is None:
+        return FittedParts(smallest_part=0.0, faintest_part=0.0)
+    return FittedParts(smallest_part=before.smallest_part, faintest_part=before.faintest_part)
+
+
+def _malignancy(
+    before: DecisionRule | None, cases: Sequence[CalibrationCase], *, drawn: FittedParts, coverage: float
+) -> Question | None:
+    lesions = known_lesions(cases, faintest_part=drawn.faintest_part)
     inputs = lesions.network[:, None]
     if before is not None and before.descriptors is not None:
         measured = [bounded_log_odds(before.descriptors.log_odds(values)) for values in lesions.measured]
         inputs = np.column_stack([inputs, measured])
-    return question_of_malignancy(inputs, lesions)
+    return question_of_malignancy(inputs, lesions, coverage=coverage)
 
 
 def answers_by(rule: DecisionRule, cases: Sequence[CalibrationCase]) -> list[Answer]:
     return [
-        rule.answer(case.probabilities, peak=case.peak, statistics=case.statistics, lesion=case.lesion)
+        rule.answer(
+            case.probabilities,
+            peak=case.peak,
+            statistics=case.statistics,
+            lesion=case.lesion(faintest_part=rule.faintest_part),
+        )
         for case in cases
     ]
 

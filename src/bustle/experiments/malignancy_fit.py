@@ -22,9 +22,6 @@ from bustle.inference.descriptor_model import FREE_OF_SPACING, DescriptorModel
 
 FOLDS = 5
 
-CLASS_COVERAGE = 0.9
-"""In how many lesions their class is among the possible answers."""
-
 ERRORS_BETTER = 1.0
 """By how many standard errors descriptors must lower the log loss to be looked at."""
 
@@ -56,20 +53,21 @@ class FittedMalignancy:
     trial: MalignancyTrial | None
 
 
-def fit_malignancy(lesions: KnownLesions) -> FittedMalignancy | None:
+def fit_malignancy(lesions: KnownLesions, *, coverage: float) -> FittedMalignancy | None:
     """The question, with descriptors where these make it better by more than chance; None of too few lesions.
 
-    Without a trial where nothing was measured, or too few lesions are there to leave some out.
+    In the `coverage` of lesions of either class it stays possible. Without a trial where nothing was measured, or too
+    few lesions are there to leave some out.
     """
-    alone = question_of_malignancy(lesions.network[:, None], lesions)
+    alone = question_of_malignancy(lesions.network[:, None], lesions, coverage=coverage)
     if alone is None:
         return None
     if not any(lesions.measured):
         return FittedMalignancy(question=alone, descriptors=None, trial=None)
     try:
-        trial = _trial(lesions)
+        trial = _trial(lesions, coverage=coverage)
         if trial.gain > ERRORS_BETTER * trial.gain_error:
-            question, descriptors = with_descriptors(lesions)
+            question, descriptors = with_descriptors(lesions, coverage=coverage)
             return FittedMalignancy(question=question, descriptors=descriptors, trial=trial)
     except TooFewLesionsError:
         trial = None
@@ -80,12 +78,12 @@ class TooFewLesionsError(Exception):
     """Of one class, to leave a part of them out."""
 
 
-def question_of_malignancy(inputs: NDArray[np.float64], lesions: KnownLesions) -> Question | None:
+def question_of_malignancy(inputs: NDArray[np.float64], lesions: KnownLesions, *, coverage: float) -> Question | None:
     """The question on `inputs` `N d` of the lesions; None of too few lesions."""
-    return question_of(inputs, lesions.malignant, coverage_yes=CLASS_COVERAGE, coverage_no=CLASS_COVERAGE)
+    return question_of(inputs, lesions.malignant, coverage_yes=coverage, coverage_no=coverage)
 
 
-def with_descriptors(lesions: KnownLesions) -> tuple[Question, DescriptorModel]:
+def with_descriptors(lesions: KnownLesions, *, coverage: float) -> tuple[Question, DescriptorModel]:
     """The question on network and descriptors, and the descriptors' model. Raises `TooFewLesionsError`."""
     try:
         strength = chosen_strength(
@@ -97,21 +95,21 @@ def with_descriptors(lesions: KnownLesions) -> tuple[Question, DescriptorModel]:
     for others, part in _divided(lesions):
         model = _descriptors(lesions.part(others), strength=strength)
         held_out[part] = [_log_odds(model, lesions.measured[place]) for place in part]
-    question = question_of_malignancy(np.column_stack([lesions.network, held_out]), lesions)
+    question = question_of_malignancy(np.column_stack([lesions.network, held_out]), lesions, coverage=coverage)
     if question is None:
         raise TooFewLesionsError
     return question, _descriptors(lesions, strength=strength)
 
 
-def _trial(lesions: KnownLesions) -> MalignancyTrial:
+def _trial(lesions: KnownLesions, *, coverage: float) -> MalignancyTrial:
     """Each lesion's probability by both ways, fitted without its group."""
     alone, stacked = np.empty((2, len(lesions.malignant)))
     for others, part in _divided(lesions):
         learnt = lesions.part(others)
-        question = question_of_malignancy(learnt.network[:, None], learnt)
+        question = question_of_malignancy(learnt.network[:, None], learnt, coverage=coverage)
         if question is None:
             raise TooFewLesionsError
-        both, model = with_descriptors(learnt)
+        both, model = with_descriptors(learnt, coverage=coverage)
         for place in part:
             network = float(lesions.network[place])
             alone[place] = question.probability((network,))

@@ -20,7 +20,7 @@ from bustle.evaluation.case_table import CaseRow
 from bustle.evaluation.figures import AnswerFigures, ShortFigure
 from bustle.evaluation.statistics import GroupResamples, group_interval, weighted_means
 from bustle.evaluation.summary import Scoring
-from bustle.experiments.fit_decision import CalibrationCase, calibration_cases
+from bustle.experiments.calibration_case import CalibrationCase, calibration_cases
 from bustle.experiments.local_rule import (
     FOLDS,
     answers_by,

@@ -126,19 +126,21 @@ class RunFolder:
         splits: Splits,
         fingerprints: Mapping[str, Fingerprint],
         init: Path | None,
-        other_views: bool = False,
+        other_answers: bool = False,
     ) -> RunFolder:
         """Raises `InputError` that names what differs when this is not the run that the folder holds.
 
-        With `other_views` the recipe's views, which no training sees, may differ.
+        With `other_answers` the recipe's views and its rule, which no training sees, may differ.
         """
         layout = RunLayout(path)
         record = read_run_provenance(layout.provenance)
         there = load_recipe(str(layout.recipe))
-        differences = _recipe_differences(replace(there, views=recipe.views), recipe)
-        if there.views != recipe.views and not other_views:
+        differences = _recipe_differences(replace(there, views=recipe.views, rule=recipe.rule), recipe)
+        if there.views != recipe.views and not other_answers:
             words = f"{there.views.in_words()} there, {recipe.views.in_words()} here"
             differences.append(f"the views ({words}; --refit of all folds changes them)")
+        if there.rule != recipe.rule and not other_answers:
+            differences.append("the rule (--refit of all folds changes it)")
         differences += _split_differences(read_splits(layout.splits), splits)
         differences += [
             f"the data of {source}"

@@ -14,6 +14,7 @@ from bustle.core.files import remove_file
 from bustle.core.image_sketch import ImageSketch
 from bustle.core.progress import announce
 from bustle.core.recipe import Recipe, load_recipe, save_recipe
+from bustle.core.rule_section import RuleSection
 from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.core.run_provenance import MeasuredForm, UntrainedHead
 from bustle.core.tracks import both_tracks
@@ -22,10 +23,11 @@ from bustle.data.prepared.cache import CaseCache
 from bustle.data.relations.seen_images import sketches_of
 from bustle.data.splits.splits import Fold
 from bustle.evaluation.results import RunResult
+from bustle.experiments.calibration_case import calibration_cases
 from bustle.experiments.calibration_file import read_calibration, write_calibration
 from bustle.experiments.engines.engine import Engine, LocalEngine, Shown
 from bustle.experiments.evaluate import score_model
-from bustle.experiments.fit_decision import calibration_cases, fit_rule
+from bustle.experiments.fit_decision import fit_rule
 from bustle.experiments.initial_weights import weights_of
 from bustle.experiments.own_outputs import RUN
 from bustle.experiments.planned_run import PlannedRun, SplitChoice, plan_run
@@ -59,8 +61,9 @@ def run_training(
     """Train, predict and score into the run folder `out`; returns the content of `summary.json`.
 
     `fold` trains only that fold (from 0). With `refit` finished folds are not trained anew, but get a new rule for
-    their answers and are scored by it; the recipe's views may then be others, if all finished folds get them. An
-    `engine` of several processes trains as many folds side by side; its machines see data and `out` by these paths.
+    their answers and are scored by it; the recipe's views and rule may then be others, if all finished folds get
+    them. An `engine` of several processes trains as many folds side by side; its machines see data and `out` by these
+    paths.
     `devices` processes share every batch of a fold. After the fold in which `seconds` are reached it stops, which
     an `engine` that takes all folds at once cannot. Everything in the recipe is checked before `load_data` is called,
     and every image before training begins. Raises `InputError` for wrong input, a loss that is not finite, Ctrl-C, a
@@ -199,7 +202,10 @@ def _sketches(cases: Sequence[Case], *, known: Mapping[str, ImageSketch]) -> dic
 
 
 def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, refit: bool) -> RunFolder:
-    """The folder of the run that goes on, nothing of it damaged; with `refit` its views become the recipe's."""
+    """The folder of the run that goes on, nothing of it damaged.
+
+    With `refit` its views and what its rule is to keep become the recipe's.
+    """
     recipe, fingerprints = planned.recipe, data_fingerprints(planned.cases)
     layout = RunLayout(claim.path)
     all_folds = {fold.number for fold in layout.folds() if fold.is_finished} <= set(planned.numbers)
@@ -209,7 +215,7 @@ def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, r
         splits=planned.splits,
         fingerprints=fingerprints,
         init=init,
-        other_views=refit and all_folds,
+        other_answers=refit and all_folds,
     )
     _check_begun(claim.path, recipe=recipe, numbers=planned.numbers)
     for fold in layout.scored_folds() if refit else ():
@@ -218,7 +224,7 @@ def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, r
     claim.begin(clear=False)
     if load_recipe(str(layout.recipe)) != recipe:
         for rule in (layout.decision, *(fold.decision for fold in layout.folds())):
-            remove_file(rule)  # first, because none may be used with other views than it was fitted with
+            remove_file(rule)  # first, because none may be used with other views or sections than it was fitted with
         save_recipe(recipe, layout.recipe)
     return run
 
@@ -242,7 +248,7 @@ def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
             read_training(fold)
 
 
-def write_rule_of_mean(run: RunLayout) -> None:
+def write_rule_of_mean(run: RunLayout, *, section: RuleSection) -> None:
     """The rule for the mean of a run's finished folds, where all of them have what it is fitted on.
 
     It is fitted on what each network says about its own validation part: no case is there that all of them have not
@@ -251,7 +257,7 @@ def write_rule_of_mean(run: RunLayout) -> None:
     folds = [fold for fold in run.folds() if fold.is_finished]
     if len(folds) > 1 and all(fold.calibration.exists() for fold in folds):
         cases = [case for fold in folds for case in read_calibration(fold.calibration)]
-        write_decision_rule(run.decision, fit_rule(cases), folds=folds)
+        write_decision_rule(run.decision, fit_rule(cases, section=section), folds=folds)
 
 
 class Folds:
@@ -316,7 +322,7 @@ class Folds:
 
     def sum_up(self) -> RunResult:
         """What the run amounts to with the folds that are finished; only in the process that opened it."""
-        write_rule_of_mean(RunLayout(self.out))
+        write_rule_of_mean(RunLayout(self.out), section=self.recipe.rule)
         return write_run_summary(self.out, recipe=self.recipe, rules=self.rules, cases=self.by_id)
 
     def _finish(self, folder: FoldLayout, fold: Fold) -> None:
@@ -330,7 +336,7 @@ class Folds:
             return predictor
         known = list(calibration_cases(predictor, cases, groups=self.splits.groups))
         write_calibration(folder.calibration, known)
-        rule = fit_rule(known)
+        rule = fit_rule(known, section=self.recipe.rule)
         write_decision_rule(folder.decision, rule, folds=[folder])
         if rule is None:
             return predictor

@@ -8,7 +8,7 @@ PARTS = {
     "malignancy": "the probability of malignant and its bounds",
     "presence": "whether there is a lesion",
     "domain": "what pictures it is for",
-    "smallest_part": "which small parts are dropped",
+    "smallest_part": "which small or faint parts are dropped",
 }
 
 

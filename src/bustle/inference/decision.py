@@ -138,15 +138,16 @@ class DecisionRule:
 
     `presence` asks for a lesion, from `presence_inputs`; None where the model knows no normal pictures or too few
     were at hand, so that every picture is taken to hold one. `malignancy` asks for its class, from
-    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `smallest_part`: a drawn part below
-    this share of the largest one's area is dropped. `domain`: of other pictures nothing is said; None where too few
-    were at hand. `trial` says why there are descriptors or none; None where that was not tried.
+    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `smallest_part` and `faintest_part`:
+    drawn parts below these shares are dropped (`kept_parts`). `domain`: of other pictures nothing is said; None where
+    too few were at hand. `trial` says why there are descriptors or none; None where that was not tried.
     """
 
     domain: Domain | None
     presence: Question | None
     malignancy: Question
     smallest_part: float
+    faintest_part: float = field(default=0.0, metadata=LEFT_OUT_AT_DEFAULT)
     descriptors: DescriptorModel | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     trial: MalignancyTrial | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
@@ -157,6 +158,8 @@ class DecisionRule:
             raise ValueError("malignancy needs one weight, and a second one for descriptors")
         if not 0 <= self.smallest_part < 1:
             raise ValueError("smallest_part must be at least 0 and below 1")
+        if not 0 <= self.faintest_part <= 1:
+            raise ValueError("faintest_part must be 0 to 1")
 
     def answer(
         self, probabilities: Mapping[str, float], *, peak: float, statistics: Sequence[float], lesion: Values | None

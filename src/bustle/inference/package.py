@@ -31,7 +31,7 @@ from bustle.evaluation.results import ReleasedFigures
 from bustle.inference.decision import DecisionRule
 from bustle.inference.training_cases import TrainingCases
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 RECORD, MODEL, WEIGHTS, CARD = "package.json", "model.onnx", "weights.safetensors", "MODEL_CARD.md"
 IMAGE, MASK_PROBS, CLASS_PROBS, CLASS_MAPS = "image", "mask_probs", "class_probs", "class_maps"
 EMBEDDING = "embedding"

@@ -60,7 +60,8 @@ def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
     changed = from_mapping(Recipe, mapping, where=f"stage {stage.name}")
     if _shared_by_all_stages(changed) != _shared_by_all_stages(replace(recipe, stages=())):
         raise InputError(
-            f"stage {stage.name} changes the model or the data section, the views, the seed or what the recipe is",
+            f"stage {stage.name} changes the model or the data section, the views, the rule, the seed or what the "
+            "recipe is",
             remedy="change them for all stages, in the recipe itself",
         )
     return changed
@@ -69,4 +70,4 @@ def _with_settings_of(stage: Stage, recipe: Recipe) -> Recipe:
 def _shared_by_all_stages(recipe: Recipe) -> tuple[Any, ...]:
     """What a stage cannot have for itself; all else is about its training."""
     identity = (recipe.id, recipe.title, recipe.citation, recipe.protocol, recipe.published_as, recipe.stages)
-    return (*identity, recipe.model, recipe.data, recipe.views, recipe.training.seed)
+    return (*identity, recipe.model, recipe.data, recipe.views, recipe.rule, recipe.training.seed)
