@@ -335,6 +335,16 @@ def test_other_views_come_with_a_new_rule_for_all_folds(train, trained, capsys):
     assert trained.fold(0).weights.read_bytes() == weights
 
 
+@pytest.mark.full
+def test_another_share_to_keep_comes_with_a_new_rule_for_all_folds(train, trained, capsys):
+    with pytest.raises(AssertionError):
+        train("rule.lesion_coverage=0.6", "--resume")
+    assert "it differs in the rule (--refit of all folds changes it)" in capsys.readouterr().err
+    train("rule.lesion_coverage=0.6", "--resume", "--refit")
+    rules = [rule_of([fold]) for fold in trained.folds()]
+    assert [rule.presence.coverage_yes for rule in rules if rule and rule.presence] == [0.6, 0.6]
+
+
 def test_a_rule_is_fitted_anew_only_in_a_run_that_is_there(tmp_path, capsys):
     assert main(["train", "reference", "--data", "phantom:", "--out", str(tmp_path / "run"), "--refit"]) == 2
     assert "--refit is for a run that is there; add --resume" in capsys.readouterr().err

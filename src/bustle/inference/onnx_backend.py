@@ -11,6 +11,7 @@ from bustle.core.errors import InputError
 from bustle.inference.backend import NetworkOutput, cannot_run, finite
 from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, COPY_AGAIN, EMBEDDING, IMAGE, MASK_PROBS, MODEL, Package
 from bustle.inference.runtimes import import_onnxruntime, may_use_cuda
+from bustle.inference.shuffled_graph import shuffled_graph
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 FATAL_ONLY = 4
@@ -20,10 +21,11 @@ FATAL_ONLY = 4
 class OnnxBackend:
     """The networks of a package as one graph, which gives their mean probabilities.
 
-    On a CPU image by image: a batch takes more memory.
+    On a CPU image by image: a batch takes more memory. With the seed `shuffle` the entries of every weight are in
+    another order.
     """
 
-    def __init__(self, package: Package, *, device: str = "auto", threads: int = 0):
+    def __init__(self, package: Package, *, device: str = "auto", threads: int = 0, shuffle: int | None = None):
         """Raises `InputError` for a model that is not the exported one, that does not load, or an absent device."""
         onnxruntime = import_onnxruntime()
         self.runtime = f"ONNX Runtime {onnxruntime.__version__}"
@@ -33,6 +35,8 @@ class OnnxBackend:
         options.log_severity_level = FATAL_ONLY
         wanted = [CUDA] if device != "cpu" and finds_cuda() else []
         model = package.checked(MODEL)
+        if shuffle is not None:
+            model = shuffled_graph(model, seed=shuffle)
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=[*wanted, CPU])
         except Exception as error:  # its exceptions share no base but this

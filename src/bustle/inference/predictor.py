@@ -27,10 +27,12 @@ from bustle.inference.decision_file import rule_digest, rule_of
 from bustle.inference.explanation.explain import chosen_methods, explain
 from bustle.inference.image_prediction import ImagePipeline
 from bustle.inference.known_cases import NOTHING_KNOWN, KnownCases
+from bustle.inference.onnx_backend import OnnxBackend
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
-from bustle.inference.package_backend import open_package
+from bustle.inference.package_backend import open_package, wanted_threads
 from bustle.inference.pipeline import Item, Pipeline
 from bustle.inference.shipped import named_model
+from bustle.inference.shuffled_graph import can_shuffle
 from bustle.inference.torch_backend import TorchBackend
 
 if TYPE_CHECKING:
@@ -228,7 +230,11 @@ class Predictor:
         from bustle.inference.explanation.check import SEED, ExplanationCheck  # needs SciPy, which answers do not
 
         backend = self._backend
-        forgetful = backend.shuffled(seed=SEED) if isinstance(backend, GradientBackend) else None
+        forgetful: Backend | None = None
+        if isinstance(backend, GradientBackend):
+            forgetful = backend.shuffled(seed=SEED)
+        elif can_shuffle():
+            forgetful = OnnxBackend(Package(self.path), device=self._device, threads=wanted_threads(), shuffle=SEED)
         return ExplanationCheck(backend, forgetful, self.data)
 
     def _checked(self, items: Iterable[Item]) -> Iterator[Item]:

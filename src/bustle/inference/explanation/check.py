@@ -70,7 +70,10 @@ class CaseCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class ExplanationCheck:
-    """Checks the maps of a model case by case; `forgetful` is the model with shuffled weights, None of a package."""
+    """Checks the maps of a model case by case.
+
+    `forgetful` is the model with shuffled weights, None of a package where `onnx` is missing.
+    """
 
     backend: Backend
     forgetful: Backend | None
