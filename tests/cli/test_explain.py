@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import save_file
 from tests.inference.hand_made_package import write_package
 
+import bustle
 from bustle.cli.main import main
 from bustle.core.config import to_mapping
+from bustle.core.errors import InputError
 from bustle.core.recipe import load_recipe, save_recipe
 from bustle.io.raster import write_png
 from bustle.models import zoo
@@ -170,13 +172,25 @@ def test_evaluation_checks_the_maps_of_a_run(run_folder: Path, tmp_path: Path):
     assert not (out / "explanation.json").exists(), "of an earlier call"
 
 
-def test_only_the_maps_of_a_model_that_explain_a_class_can_be_checked(package: Path, tmp_path: Path, capsys):
+def test_the_uncertainty_of_a_package_is_checked_against_its_own_mistakes(tmp_path: Path):
+    model, out = write_package(tmp_path / "hand.bustle"), tmp_path / "out"
+    data = ["--data", "phantom:?cases=4&seed=0&size=64", "--out", str(out)]
+    assert main(["evaluate", "--model", str(model), *data, "--explain"]) == 0  # it offers nothing else
+    checked = json.loads((out / "explanation.json").read_text())
+    assert checked["methods"] == {}
+    assert checked["outline"]["error_auc"]["n"] == 4
+    assert 0 <= checked["outline"]["error_auc"]["mean"] <= 1
+    text = (out / "report.html").read_text()
+    assert "Area under the ROC curve for wrong pixels" in text
+    assert "Deletion and insertion count" not in text
+
+
+def test_what_cannot_be_checked_is_told(run_folder: Path, tmp_path: Path, capsys):
     data = ["--data", "phantom:?cases=2&seed=0&size=64", "--out", str(tmp_path / "out")]
     assert main(["evaluate", "--predictions", str(tmp_path), *data, "--explain"]) == 2
     assert "--explain belongs to --model; leave it out" in capsys.readouterr().err
-    without = write_package(tmp_path / "hand.bustle")
-    assert main(["evaluate", "--model", str(without), *data, "--explain"]) == 2
-    assert "uncertainty explains no class, which alone is checked" in capsys.readouterr().err
+    with pytest.raises(InputError, match="what a network's own maps show is not checked"):
+        bustle.evaluate(run_folder, data=data[1:2], out=tmp_path / "out", explain=["channel"])
     assert not (tmp_path / "out").exists()
 
 

@@ -25,6 +25,7 @@ from bustle.evaluation.faithfulness import MethodCurves, explanation_figures
 from bustle.evaluation.figures import SizeFigures
 from bustle.evaluation.fold_summary import summarise_folds
 from bustle.evaluation.froc import summarise_detection
+from bustle.evaluation.outline_errors import ErrorAreas
 from bustle.evaluation.statistics import GroupResamples
 from bustle.report.appendix import Partition
 from bustle.report.comparison_page import write_comparison_page
@@ -117,10 +118,15 @@ def test_the_check_of_explanation_maps_has_its_figures_and_pictures(tmp_path, ro
     rng = np.random.default_rng(0)
     curves = MethodCurves(rng.random((6, 3)), rng.random((6, 3)), list(rng.random(6)))
     figures = explanation_figures(
-        {"cam": curves}, random=curves, fractions=np.linspace(0, 1, 3), groups=list("abcdef"), resamples=50
+        {"cam": curves},
+        random=curves,
+        fractions=np.linspace(0, 1, 3),
+        groups=list("abcdef"),
+        outline=[ErrorAreas(0.8, 0.7)] * 6,
+        resamples=50,
     )
-    pictures = {"class activation map": np.zeros((3, 40, 60), np.uint8)}
-    shown = [ExplainedCase("site/<a>", "benign", "malignant", pictures)]
+    pictures = {"class activation map for malignant": np.zeros((3, 40, 60), np.uint8)}
+    shown = [ExplainedCase("site/<a>", "benign", pictures)]
     page = replace(reported(rows, metrics, pictures={}), explanations=ReportedExplanations(figures, shown))
     write_evaluation_page(tmp_path / "report.html", page)
     text = checked(tmp_path / "report.html")
@@ -129,7 +135,9 @@ def test_the_check_of_explanation_maps_has_its_figures_and_pictures(tmp_path, ro
     assert f"class activation map Likeness to a shuffled network's map {likeness.mean:.3f}" in section
     assert "6 cases, 6 groups" in section
     assert "class activation map for malignant, truth benign" in section
-    assert "a package has no weights to shuffle" not in section
+    assert "to shuffle those of a package takes" not in section
+    assert "uncertainty of the outline Area under the ROC curve for wrong pixels 0.800" in section
+    assert "nearness to the drawn edge 0.100" in section
     assert "Deletion" in section
     assert "Explanation maps" not in write(tmp_path / "report.html", rows, metrics)
 

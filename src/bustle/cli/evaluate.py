@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bustle.core.errors import InputError
-from bustle.core.explanation import CLASS_METHODS
+from bustle.core.explanation import METHODS
 from bustle.core.paths import given_path
 from bustle.core.run_layout import ScoredFolder
 
@@ -63,10 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         nargs="*",
-        choices=CLASS_METHODS,
+        choices=METHODS,
         metavar="METHOD",
         help="with --model: also check on up to 60 cases whether its maps explain, against a random order "
-        f"and a network with shuffled weights: {', '.join(CLASS_METHODS)} (default: the best that it offers)",
+        "and a network with shuffled weights, and whether uncertainty points at what is outlined wrongly: "
+        f"{', '.join(METHODS)} (default: the best that it offers)",
     )
     parser.add_argument(
         "--save-channels",

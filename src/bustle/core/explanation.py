@@ -10,6 +10,9 @@ ExplanationMethod = Literal["cam", "gradcam", "integrated_gradients", "uncertain
 METHODS: tuple[ExplanationMethod, ...] = ("cam", "gradcam", "integrated_gradients", "uncertainty")
 """Those that a person names; where a model offers several, the earlier one explains its classes better."""
 
+UNCERTAINTY: ExplanationMethod = "uncertainty"
+"""The map of the outline; the others that a person names are of a class."""
+
 CHANNEL: ExplanationMethod = "channel"
 """All maps that a network makes by itself on its way: a map for each channel, under the channel's name."""
 
@@ -72,6 +75,3 @@ MEANINGS: Mapping[ExplanationMethod, MethodMeaning] = {
         "the weight that it gives to the place, of a stage r / (1 + r) of how strongly it answers there, 0 to 1",
     ),
 }
-
-CLASS_METHODS: tuple[ExplanationMethod, ...] = tuple(method for method in METHODS if MEANINGS[method].of_class)
-"""Those that explain a class."""

@@ -121,6 +121,16 @@ EXPLANATIONS = {
         "Spearman's correlation with the map of the network with shuffled weights; near 0 explains the network",
         False,
     ),
+    "error_auc": Metric(
+        "Area under the ROC curve for wrong pixels",
+        "fraction",
+        "how well the map ranks the pixels that are outlined wrongly; 0.5 is chance",
+    ),
+    "error_auc_less_edge": Metric(
+        "Area for wrong pixels, less that of the nearness to the drawn edge",
+        "fraction",
+        "less that of nearness to the drawn edge; above 0 tells more than that outlines err at their edge",
+    ),
 }
 ANSWERS = {
     "left_open": Metric(

@@ -11,7 +11,7 @@ from typing import Any
 from bustle.core.claimed_output import ClaimedFolder, claim_folder
 from bustle.core.data_section import PatchData
 from bustle.core.errors import InputError, unknown_name
-from bustle.core.explanation import CHANNEL, CLASS_METHODS, ExplanationMethod
+from bustle.core.explanation import CHANNEL, METHODS, UNCERTAINTY, ExplanationMethod
 from bustle.core.recipe import Track, protocol_ids
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import TrackRules, Tracks, both_tracks
@@ -119,13 +119,12 @@ def evaluate_model(
 
 
 def _checkable(predictor: Predictor, asked: Sequence[ExplanationMethod]) -> tuple[ExplanationMethod, ...]:
-    """The methods to check; raises `InputError` where one explains no class, or is not offered."""
+    """The methods to check; raises `InputError` where one is not offered, or cannot be checked."""
     chosen = predictor.explanation_methods(asked)
-    if not set(chosen) <= set(CLASS_METHODS):
-        raise InputError(
-            f"{', '.join(set(chosen) - set(CLASS_METHODS))} explains no class, which alone is checked",
-            remedy=f"give some of {', '.join(CLASS_METHODS)}, or leave --explain out",
-        )
+    if CHANNEL in chosen:
+        raise InputError("what a network's own maps show is not checked", remedy=f"give some of {', '.join(METHODS)}")
+    if UNCERTAINTY in chosen and isinstance(predictor.data, PatchData):
+        raise InputError(f"{UNCERTAINTY} is checked on images only", remedy="leave it out for volumes")
     return chosen
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bustle.core.explanation import MEANINGS, ExplanationMethod
+from bustle.core.explanation import MEANINGS, UNCERTAINTY, ExplanationMethod
 from bustle.core.progress import progress
-from bustle.core.types import Case
+from bustle.core.types import Case, Prediction
 from bustle.drawing.heat import draw_explanation
 from bustle.evaluation.faithfulness import MethodCurves, explanation_figures
+from bustle.evaluation.outline_errors import ErrorAreas, error_areas
 from bustle.experiments.predict import picture_of_case
+from bustle.experiments.scored_pairs import true_mask
 from bustle.inference.explanation.check import FRACTIONS, Curves
 from bustle.inference.pipeline import Item
 from bustle.inference.predictor import Predictor
@@ -32,38 +35,60 @@ def check_explanations(
     group_of: Mapping[str, str],
     resamples: int,
 ) -> ReportedExplanations:
-    """Deletion, insertion and parameter randomisation of methods that explain classes and that the model offers.
+    """The check of maps that the model offers: of a class by deletion, insertion and shuffled weights.
 
-    A volume is checked in the patch about its largest true lesion where that is known. `group_of` are the groups, by
-    case id, that the intervals resample.
+    Of the outline's uncertainty, by the pixels that are outlined wrongly, on annotated images. A volume is checked in
+    the patch about its largest true lesion where that is known. `group_of` are the groups, by case id, that the
+    intervals resample.
     """
     chosen = [cases[round(place)] for place in np.linspace(0, len(cases) - 1, min(MOST_CASES, len(cases)))]
+    of_class = [method for method in methods if MEANINGS[method].of_class]
     check = predictor.explanation_check()
-    found, shown = [], []
+    found, areas, shown = [], [], []
     for number, case in enumerate(progress(chosen, description="check explanations", unit="case")):
         picture = picture_of_case(case, located=predictor.data.needs_place)
         item = Item(picture.name, picture.image, picture.geometry, picture.centre)
         (prediction,) = predictor.predict_many([item])
-        found.append(check.of_case(prediction, picture.image, methods=methods, number=number))
+        if of_class:
+            found.append(check.of_case(prediction, picture.image, methods=of_class, number=number))
+        wanted = [method for method in methods if number < SHOWN or method == UNCERTAINTY]
+        explained = predictor.explained(prediction, picture.image, methods=wanted)
         if number < SHOWN:
-            explained = predictor.explained(prediction, picture.image, methods=methods)
-            pictures = {
-                MEANINGS[one.method].title: draw_explanation(picture.image, explained, one)
-                for one in explained.explanations
-            }
-            shown.append(ExplainedCase(case.case_id, case.label, explained.explanations[0].class_name, pictures))
+            shown.append(_explained_case(case, picture.image, explained))
+        if UNCERTAINTY in methods:
+            areas.append(_error_areas(case, explained))
     curves: dict[ExplanationMethod, MethodCurves] = {}
-    for method in methods:
+    for method in of_class:
         each = [one.methods[method] for one in found]
         curves[method] = _curves([one.curves for one in each], likeness=[one.likeness for one in each])
     figures = explanation_figures(
         curves,
-        random=_curves([one.random for one in found], likeness=()),
+        random=_curves([one.random for one in found], likeness=()) if of_class else None,
         fractions=FRACTIONS,
         groups=[group_of.get(case.case_id, case.case_id) for case in chosen],
+        outline=areas,
         resamples=resamples,
     )
     return ReportedExplanations(figures, shown)
+
+
+def _explained_case(case: Case, image: NDArray[np.uint8], explained: Prediction) -> ExplainedCase:
+    pictures = {}
+    for one in explained.explanations:
+        title = MEANINGS[one.method].title
+        title = title if one.class_name is None else f"{title} for {one.class_name}"
+        pictures[title] = draw_explanation(image, explained, one)
+    return ExplainedCase(case.case_id, case.label, pictures)
+
+
+def _error_areas(case: Case, explained: Prediction) -> ErrorAreas:
+    """NaN of a case without a true outline."""
+    (uncertainty,) = (one.values for one in explained.explanations if one.method == UNCERTAINTY)
+    truth, drawn = true_mask(case.load()), explained.segmentation
+    if truth is None:
+        return ErrorAreas(np.nan, np.nan)
+    assert drawn is not None, "a model that offers such a map outlines"
+    return error_areas(uncertainty, drawn=drawn.mask, truth=truth)
 
 
 def _curves(curves: Sequence[Curves], *, likeness: Iterable[float | None]) -> MethodCurves:

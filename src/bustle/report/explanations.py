@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bustle.core.explanation import MEANINGS
+from bustle.core.explanation import MEANINGS, UNCERTAINTY
 from bustle.evaluation.faithfulness import ExplanationFigures
+from bustle.evaluation.figures import Estimates
 from bustle.evaluation.metrics import EXPLANATIONS
 from bustle.report.gallery import as_jpeg_uri, narrowed
 from bustle.report.page_plots import Plot, can_draw_plots
@@ -18,11 +19,10 @@ from bustle.report.page_plots import Plot, can_draw_plots
 
 @dataclass(frozen=True)
 class ExplainedCase:
-    """A case with the class that its maps explain, its true `label`, and pictures `3 H W` by title of the method."""
+    """A case with its true `label`, and pictures `3 H W` of its maps by what they show."""
 
     case_id: str
     label: str | None
-    class_name: str | None
     pictures: Mapping[str, NDArray[np.uint8]]
 
 
@@ -41,7 +41,7 @@ def explanations_content(reported: ReportedExplanations | None) -> dict[str, Any
     return {
         "figures": reported.figures,
         "metrics": EXPLANATIONS,
-        "titles": {method: MEANINGS[method].title for method in reported.figures.methods},
+        "checked": _checked(reported.figures),
         "plots": _plots(reported.figures),
         "gallery": [
             (one, [(title, as_jpeg_uri(narrowed(picture))) for title, picture in one.pictures.items()])
@@ -50,8 +50,14 @@ def explanations_content(reported: ReportedExplanations | None) -> dict[str, Any
     }
 
 
+def _checked(figures: ExplanationFigures) -> list[tuple[str, Estimates]]:
+    """The title of each method, and its figures."""
+    found = [(MEANINGS[method].title, checked.estimates) for method, checked in figures.methods.items()]
+    return found if figures.outline is None else [*found, (MEANINGS[UNCERTAINTY].title, figures.outline)]
+
+
 def _plots(figures: ExplanationFigures) -> list[Plot]:
-    if not can_draw_plots():
+    if not figures.methods or not can_draw_plots():
         return []
     from bustle.report import plots
 
