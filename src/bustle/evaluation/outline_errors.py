@@ -36,5 +36,5 @@ def _distances_to_edge(drawn: NDArray[np.bool_]) -> NDArray[np.float64]:
     """In pixels, from either side; 0 everywhere where there is no edge."""
     if drawn.all() or not drawn.any():
         return np.zeros(drawn.shape)
-    inside, outside = (ndimage.distance_transform_edt(mask) for mask in (drawn, ~drawn))
-    return np.asarray(inside + outside, np.float64)
+    inside, outside = (np.asarray(ndimage.distance_transform_edt(mask), np.float64) for mask in (drawn, ~drawn))
+    return inside + outside

@@ -42,7 +42,7 @@ def check_explanations(
     intervals resample.
     """
     chosen = [cases[round(place)] for place in np.linspace(0, len(cases) - 1, min(MOST_CASES, len(cases)))]
-    of_class = [method for method in methods if MEANINGS[method].of_class]
+    of_class: list[ExplanationMethod] = [method for method in methods if MEANINGS[method].of_class]
     check = predictor.explanation_check()
     found, areas, shown = [], [], []
     for number, case in enumerate(progress(chosen, description="check explanations", unit="case")):
@@ -51,7 +51,7 @@ def check_explanations(
         (prediction,) = predictor.predict_many([item])
         if of_class:
             found.append(check.of_case(prediction, picture.image, methods=of_class, number=number))
-        wanted = [method for method in methods if number < SHOWN or method == UNCERTAINTY]
+        wanted: list[ExplanationMethod] = [method for method in methods if number < SHOWN or method == UNCERTAINTY]
         explained = predictor.explained(prediction, picture.image, methods=wanted)
         if number < SHOWN:
             shown.append(_explained_case(case, picture.image, explained))
