@@ -37,6 +37,7 @@ from bustle.experiments.malignancy_fit import (
     with_descriptors,
 )
 from bustle.experiments.resampling_groups import resampling_groups
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import MalignancyTrial, Question, bounded_log_odds
 from bustle.inference.descriptor_model import FREE_OF_SPACING, DescriptorModel
 from bustle.inference.predictor import Predictor
@@ -90,10 +91,10 @@ def main() -> None:
     predictor = Predictor.of_trained_fold(run, 0, device="cpu")
     cases = {case.case_id: case for case in open_sources(arguments.data).cases}
 
-    faintest_part = 0.0 if predictor.rule is None else predictor.rule.faintest_part
+    outline = OutlineRule() if predictor.rule is None else predictor.rule.outline
 
     def lesions_of(parts: Sequence[Case], groups: Mapping[str, str]) -> KnownLesions:
-        return known_lesions(list(calibration_cases(predictor, parts, groups=groups)), faintest_part=faintest_part)
+        return known_lesions(list(calibration_cases(predictor, parts, groups=groups)), outline=outline)
 
     def lesions(names: tuple[str, ...]) -> KnownLesions:
         return lesions_of([cases[name] for name in names], splits.groups)

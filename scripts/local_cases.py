@@ -27,6 +27,7 @@ from bustle.experiments.fit_decision import known_lesions
 from bustle.experiments.malignancy_fit import KnownLesions
 from bustle.experiments.question_fit import conformal_bound, fit_logistic
 from bustle.experiments.resampling_groups import resampling_groups
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import Question
 from bustle.inference.package import Package
 from bustle.inference.predictor import Predictor
@@ -49,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rule = Package(arguments.package).record.decision
     assert rule is not None
-    lesions = lesions_of(arguments, faintest_part=rule.faintest_part)
+    lesions = lesions_of(arguments, outline=rule.outline)
     home = home_row(arguments.home, question=rule.malignancy)
     rows = [home, *study(lesions, question=rule.malignancy)]
     content = {"model": arguments.package.name, "draws": DRAWS, "patients": len(set(lesions.groups)), "rows": rows}
@@ -60,16 +61,16 @@ def main() -> None:
         print(f"| {row['cases']} | {row['fitted']} | {' | '.join(values)} | {row['share']:.2f} |")
 
 
-def lesions_of(arguments: argparse.Namespace, *, faintest_part: float) -> KnownLesions:
+def lesions_of(arguments: argparse.Namespace, *, outline: OutlineRule) -> KnownLesions:
     kept = arguments.kept
     if kept is not None and kept.exists():
-        return known_lesions(read_calibration(kept), faintest_part=faintest_part)
+        return known_lesions(read_calibration(kept), outline=outline)
     cases = open_sources(arguments.data).cases
     groups = resampling_groups(cases).group_of
     found = list(calibration_cases(Predictor.open(arguments.package), cases, groups=groups))
     if kept is not None:
         write_calibration(kept, found)
-    return known_lesions(found, faintest_part=faintest_part)
+    return known_lesions(found, outline=outline)
 
 
 def home_row(path: Path, *, question: Question) -> dict[str, Any]:

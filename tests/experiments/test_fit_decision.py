@@ -25,10 +25,11 @@ from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_run
 from bustle.experiments import question_fit
-from bustle.experiments.calibration_case import CalibrationCase, DrawnPart
+from bustle.experiments.calibration_case import DRAWN_ABOVE, CalibrationCase, Drawn, DrawnPart
 from bustle.experiments.calibration_file import read_calibration
 from bustle.experiments.fit_decision import fit_domain, fit_rule
 from bustle.experiments.question_fit import RIDGE, conformal_bound, fit_logistic, question_of
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import DecisionRule, Values, malignancy_inputs
 from bustle.inference.decision_file import rule_of
 from bustle.inference.predictor import Predictor
@@ -38,6 +39,11 @@ RULE = RuleSection()
 
 def part(area: int, *, overlap: int, mean: float = 0.9, lesion: Values | None = None) -> DrawnPart:
     return DrawnPart(area=area, overlap=overlap, mean=mean, lesion=lesion or {})
+
+
+def drawn(*parts: DrawnPart) -> tuple[Drawn, ...]:
+    """The same parts whatever the map must exceed."""
+    return tuple(Drawn(drawn_above=above, parts=parts) for above in DRAWN_ABOVE)
 
 
 def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
@@ -62,8 +68,7 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
                 label=label,
                 has_lesion=has_lesion,
                 true_area=100 if has_lesion else 0,
-                parts=(part(100, overlap=80 if has_lesion else 0), part(8, overlap=0)),
-                undrawn={},
+                drawn=drawn(part(100, overlap=80 if has_lesion else 0), part(8, overlap=0)),
             )
         )
     return found
@@ -164,29 +169,40 @@ def test_small_wrong_parts_are_dropped_and_needed_ones_kept():
     rule = fit_rule(cases(200), section=RULE)
     assert rule is not None
     assert rule.smallest_part == 0.1  # the least share that drops 8 of 100
-    two = [dataclasses.replace(case, parts=(part(50, overlap=50),) * 2) for case in cases(200)]
+    two = [dataclasses.replace(case, drawn=drawn(*[part(50, overlap=50)] * 2)) for case in cases(200)]
     kept = fit_rule(two, section=RULE)
     assert kept is not None
     assert kept.smallest_part == 0.0
 
 
 def test_faint_wrong_parts_are_dropped_though_they_are_the_largest():
-    beside = (part(100, overlap=80), part(150, overlap=0, mean=0.68))  # 0.76 of the surer one
-    rule = fit_rule([dataclasses.replace(case, parts=beside) for case in cases(200)], section=RULE)
+    beside = drawn(part(100, overlap=80), part(150, overlap=0, mean=0.68))  # 0.76 of the surer one
+    rule = fit_rule([dataclasses.replace(case, drawn=beside) for case in cases(200)], section=RULE)
     assert rule is not None
     assert (rule.faintest_part, rule.smallest_part) == (0.8, 0.0)
-    faint = (part(100, overlap=60), part(50, overlap=40, mean=0.5))
-    kept = fit_rule([dataclasses.replace(case, parts=faint) for case in cases(200)], section=RULE)
+    faint = drawn(part(100, overlap=60), part(50, overlap=40, mean=0.5))
+    kept = fit_rule([dataclasses.replace(case, drawn=faint) for case in cases(200)], section=RULE)
     assert kept is not None
-    assert kept.faintest_part == 0.0
+    assert kept.outline == OutlineRule()
+
+
+def test_what_the_map_must_exceed_is_what_outlines_best():
+    below = tuple(
+        Drawn(drawn_above=above, parts=(part(100 if above == 0.4 else 60, overlap=90 if above == 0.4 else 60),))
+        for above in DRAWN_ABOVE
+    )
+    rule = fit_rule([dataclasses.replace(case, drawn=below) for case in cases(200)], section=RULE)
+    assert rule is not None
+    assert rule.outline == OutlineRule(drawn_above=0.4)
 
 
 def test_what_is_measured_is_of_the_largest_part_that_is_kept():
     large, sure = {"area": 150.0}, {"area": 100.0}
     parts = (part(100, overlap=0, lesion=sure), part(150, overlap=0, mean=0.68, lesion=large))
-    case = dataclasses.replace(cases(1)[0], parts=parts, undrawn={"area": 1.0})
-    assert (case.lesion(faintest_part=0.7), case.lesion(faintest_part=0.8)) == (large, sure)
-    assert dataclasses.replace(case, parts=()).lesion(faintest_part=0.8) == {"area": 1.0}
+    case = dataclasses.replace(cases(1)[0], drawn=drawn(*parts))
+    found = [case.lesion(OutlineRule(drawn_above=0.3, faintest_part=share)) for share in (0.7, 0.8)]
+    assert found == [large, sure]
+    assert dataclasses.replace(case, drawn=()).lesion(OutlineRule()) == {}
 
 
 def test_a_rule_keeps_the_shares_that_its_recipe_states():
@@ -220,7 +236,7 @@ def test_too_few_normals_leave_presence_open_and_too_few_lesions_leave_no_rule()
 
 
 def test_volumes_have_a_rule_without_a_domain():
-    found = [dataclasses.replace(case, statistics=(), parts=()) for case in cases(300)]
+    found = [dataclasses.replace(case, statistics=(), drawn=()) for case in cases(300)]
     rule = fit_rule(found, section=RULE)
     assert rule is not None
     assert (rule.domain, rule.smallest_part, rule.descriptors) == (None, 0.0, None)
@@ -339,7 +355,7 @@ def test_other_views_come_with_a_new_rule_for_all_folds(train, trained, capsys):
 def test_another_share_to_keep_comes_with_a_new_rule_for_all_folds(train, trained, capsys):
     with pytest.raises(AssertionError):
         train("rule.lesion_coverage=0.6", "--resume")
-    assert "it differs in the rule (--refit of all folds changes it)" in capsys.readouterr().err
+    assert "the rule (--refit of all folds changes it)" in capsys.readouterr().err
     train("rule.lesion_coverage=0.6", "--resume", "--refit")
     rules = [rule_of([fold]) for fold in trained.folds()]
     assert [rule.presence.coverage_yes for rule in rules if rule and rule.presence] == [0.6, 0.6]

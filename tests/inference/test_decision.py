@@ -8,7 +8,7 @@ import pytest
 
 from bustle.core.config import from_mapping, to_mapping
 from bustle.core.errors import InputError
-from bustle.inference.decided_outline import decided_outline, possible_lesions
+from bustle.inference.decided_outline import OutlineRule, decided_outline, possible_lesions
 from bustle.inference.decision import DecisionRule, Domain, Question, most_probable, named
 from bustle.inference.descriptor_model import FREE_OF_SPACING, DescriptorModel, DescriptorTerm
 from bustle.inference.descriptors.plain_words import plain_words
@@ -110,6 +110,7 @@ def test_a_rule_is_plain_data():
     for change in (
         {"smallest_part": 1.0},
         {"faintest_part": 1.1},
+        {"drawn_above": 1.0},
         {"malignancy": to_mapping(PRESENCE)},
         {"presence": to_mapping(MALIGNANCY)},
         {"descriptors": to_mapping(MEASURING.descriptors)},
@@ -177,12 +178,15 @@ def drawn(*parts: tuple[slice, slice]) -> np.ndarray:
     return mask
 
 
+DROPPING = OutlineRule(faintest_part=0.8, smallest_part=0.2)
 LARGE, SMALL = (slice(2, 12), slice(2, 12)), (slice(2, 5), slice(20, 25))
 
 
-def outline(mask: np.ndarray, probability: np.ndarray, *, normal: float, peak: float) -> np.ndarray:
+def outline(
+    mask: np.ndarray, probability: np.ndarray, *, normal: float, peak: float, drawn_by: OutlineRule = DROPPING
+) -> np.ndarray:
     answer = RULE.answer(probabilities(normal=normal, malignant=0.9), peak=peak, statistics=(), lesion=None)
-    possible = possible_lesions(mask, probability.astype(np.float32), smallest_part=0.2, faintest_part=0.8)
+    possible = possible_lesions(mask, probability.astype(np.float32), rule=drawn_by)
     return decided_outline(possible, answer=answer)
 
 
@@ -197,6 +201,15 @@ def test_parts_that_are_fainter_than_another_are_dropped_whatever_their_size():
     assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(SMALL))
     probability = np.where(drawn(SMALL), 0.6, mask * 0.7)
     assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(LARGE))  # sure, but small
+
+
+def test_what_the_map_must_exceed_may_be_another_than_the_network_s_half():
+    mask, probability = drawn(SMALL), np.where(drawn(SMALL), 0.9, drawn(LARGE) * 0.45)
+    assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), mask)
+    lower = outline(mask, probability, normal=0.1, peak=0.9, drawn_by=OutlineRule(drawn_above=0.4))
+    assert np.array_equal(lower, drawn(LARGE, SMALL))
+    higher = outline(mask, probability, normal=0.1, peak=0.9, drawn_by=OutlineRule(drawn_above=0.95))
+    assert np.array_equal(higher, mask)  # nothing exceeds it: what is about the peak
 
 
 def test_small_parts_beside_a_large_one_are_dropped():

@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from bustle.core.progress import progress
 from bustle.core.types import Case, Prediction, Sample, VolumeSegmentation
 from bustle.experiments.scored_pairs import true_mask
-from bustle.inference.decided_outline import measured_parts, numbered_parts, possible_lesions
+from bustle.inference.decided_outline import OutlineRule, measured_parts, numbered_parts, possible_lesions
 from bustle.inference.decision import BENIGN, MALIGNANT, Values
 from bustle.inference.image_prediction import largest_lesion
 from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.predictor import Predictor
 
+DRAWN_ABOVE = (None, 0.3, 0.4, 0.6)
+"""What a rule may take for `drawn_above`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnPart:
-    """A connected part of the network's mask: its `area`, and how much of it lies in the true lesion, in pixels.
+    """A connected part of what may be a lesion: its `area`, and how much of it lies in the true lesion, in pixels.
 
     `mean` is that of the lesion map in it. `lesion` is what was measured of it: nothing where a larger part is as
     sure, because of the parts that a rule keeps, only the largest is looked at.
@@ -35,12 +38,20 @@ class DrawnPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The `parts` that may be lesions where `drawn_above` is the rule's, and none is dropped."""
+
+    drawn_above: float | None
+    parts: tuple[DrawnPart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrationCase:
     """What the network says about a case that is known, None where it is not: `has_lesion`, `label`, `true_area`.
 
     `group` holds the cases of the same patient. `peak` is the highest value of the lesion map, or a volume's surest
-    candidate's score. `statistics` are the picture's own, `undrawn` is what was measured of the part that may be a
-    lesion where the network drew nothing; of a volume there are neither, nor `parts`.
+    candidate's score. `statistics` are the picture's own, `drawn` is what may be drawn by each of `DRAWN_ABOVE`; of a
+    volume there are neither.
     """
 
     group: str
@@ -50,16 +61,20 @@ class CalibrationCase:
     label: str | None
     has_lesion: bool | None
     true_area: int | None
-    parts: tuple[DrawnPart, ...]
-    undrawn: Values
+    drawn: tuple[Drawn, ...]
 
-    def lesion(self, *, faintest_part: float) -> Values:
-        """What was measured of the largest part that a rule keeps, which drops those fainter than `faintest_part`."""
-        if not self.parts:
-            return self.undrawn
-        surest = max(part.mean for part in self.parts)
-        sure = [part for part in self.parts if part.mean >= faintest_part * surest]
-        return max(sure, key=lambda part: (part.area, part.mean)).lesion
+    def parts(self, rule: OutlineRule) -> list[DrawnPart]:
+        """Those that the `rule` keeps."""
+        parts = next((each.parts for each in self.drawn if each.drawn_above == rule.drawn_above), ())
+        if not parts:
+            return []
+        kept = rule.keeps(np.array([part.area for part in parts]), np.array([part.mean for part in parts]))
+        return [part for part, keeps in zip(parts, kept, strict=True) if keeps]
+
+    def lesion(self, rule: OutlineRule) -> Values:
+        """What was measured of the largest part that the `rule` keeps; nothing of a volume."""
+        parts = self.parts(rule)
+        return max(parts, key=lambda part: (part.area, part.mean)).lesion if parts else {}
 
 
 def calibration_cases(
@@ -94,25 +109,28 @@ def _calibration_case(prediction: Prediction, sample: Sample, *, label: str | No
         "true_area": None if truth is None else int(truth.sum()),
     }
     if isinstance(drawn, VolumeSegmentation):
-        return CalibrationCase(peak=drawn.candidates[0].score, statistics=(), parts=(), undrawn={}, **shared)
+        return CalibrationCase(peak=drawn.candidates[0].score, statistics=(), drawn=(), **shared)
     mask = drawn.mask if drawn.raw_mask is None else drawn.raw_mask
-    undrawn: Values = {}
-    if not mask.any():
-        possible = possible_lesions(mask, drawn.probability, smallest_part=0.0, faintest_part=0.0)
-        undrawn = largest_lesion(sample.image, possible, sample.geometry) or {}
     return CalibrationCase(
         statistics=picture_statistics(sample.image),
         peak=float(drawn.probability.max()),
-        parts=tuple(_drawn_parts(mask, drawn.probability, sample=sample, truth=truth)) if mask.any() else (),
-        undrawn=undrawn,
+        drawn=tuple(
+            Drawn(drawn_above=above, parts=tuple(_parts(mask, drawn.probability, above, sample=sample, truth=truth)))
+            for above in DRAWN_ABOVE
+        ),
         **shared,
     )
 
 
-def _drawn_parts(
-    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, sample: Sample, truth: NDArray[np.bool_] | None
+def _parts(
+    mask: NDArray[np.bool_],
+    probability: NDArray[np.float32],
+    above: float | None,
+    *,
+    sample: Sample,
+    truth: NDArray[np.bool_] | None,
 ) -> Iterator[DrawnPart]:
-    numbers = numbered_parts(mask)
+    numbers = numbered_parts(possible_lesions(mask, probability, rule=OutlineRule(drawn_above=above)))
     areas, means = measured_parts(numbers, probability)
     overlaps = np.zeros_like(areas)
     if truth is not None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from bustle.core.rule_section import RuleSection
 from bustle.experiments.calibration_case import CalibrationCase
 from bustle.experiments.malignancy_fit import KnownLesions, fit_malignancy
-from bustle.experiments.part_fit import fit_parts
+from bustle.experiments.outline_fit import fit_outline
 from bustle.experiments.question_fit import question_of
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import (
     BENIGN,
     MALIGNANT,
@@ -42,8 +43,8 @@ IN_DOMAIN = 0.99
 
 def fit_rule(cases: Sequence[CalibrationCase], *, section: RuleSection) -> DecisionRule | None:
     """The rule that these cases lead to; None where too few are known to be benign or malignant."""
-    parts = fit_parts(cases)
-    lesions = known_lesions(cases, faintest_part=parts.faintest_part)
+    outline = fit_outline(cases)
+    lesions = known_lesions(cases, outline=outline)
     malignancy = fit_malignancy(lesions, coverage=section.class_coverage)
     if malignancy is None:
         return None
@@ -51,8 +52,7 @@ def fit_rule(cases: Sequence[CalibrationCase], *, section: RuleSection) -> Decis
         domain=fit_domain(np.array([case.statistics for case in cases]), reach=section.reach),
         presence=fit_presence(cases, section=section),
         malignancy=malignancy.question,
-        smallest_part=parts.smallest_part,
-        faintest_part=parts.faintest_part,
+        **vars(outline),
         descriptors=malignancy.descriptors,
         trial=malignancy.trial,
     )
@@ -69,12 +69,12 @@ def fit_presence(cases: Sequence[CalibrationCase], *, section: RuleSection) -> Q
     )
 
 
-def known_lesions(cases: Sequence[CalibrationCase], *, faintest_part: float) -> KnownLesions:
-    """Those of the cases that are known to be benign or malignant, with what is measured under such a rule."""
+def known_lesions(cases: Sequence[CalibrationCase], *, outline: OutlineRule) -> KnownLesions:
+    """Those of the cases that are known to be benign or malignant, measured as the rule `outline` draws them."""
     lesions = [case for case in cases if case.label in (BENIGN, MALIGNANT)]
     return KnownLesions(
         network=np.array([malignancy_inputs(case.probabilities)[0] for case in lesions]),
-        measured=[case.lesion(faintest_part=faintest_part) for case in lesions],
+        measured=[case.lesion(outline) for case in lesions],
         malignant=np.array([case.label == MALIGNANT for case in lesions], bool),
         groups=[case.group for case in lesions],
     )

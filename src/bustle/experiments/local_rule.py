@@ -15,7 +15,8 @@ from bustle.core.rule_section import RuleSection
 from bustle.experiments.calibration_case import CalibrationCase
 from bustle.experiments.fit_decision import fit_domain, fit_presence, known_lesions
 from bustle.experiments.malignancy_fit import question_of_malignancy
-from bustle.experiments.part_fit import FittedParts, fit_parts, outlined_lesions
+from bustle.experiments.outline_fit import fit_outline, outlined_lesions
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import BENIGN, MALIGNANT, NORMAL, DecisionRule, Question, bounded_log_odds
 
 FOLDS = 5
@@ -24,7 +25,7 @@ LEAST_PATIENTS = 15
 """With benign and with malignant lesions each: with fewer, those left out of five parts have no rule."""
 
 LEAST_LESIONS = 50
-"""To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and which parts are dropped."""
+"""To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and what of the map is drawn."""
 
 
 PARTS = ("presence", "domain", "smallest_part")
@@ -69,17 +70,17 @@ def fit_local_rule(
     Its descriptors are those of the rule `before`, weighed anew. Of the `parts`, those are fitted for which there are
     cases enough. Raises `InputError` for too few lesions of a class.
     """
-    section, drawn = _section_of(before), _kept_before(before)
-    fits_drawn = "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS
-    if fits_drawn:
-        drawn = fit_parts(cases)
-    malignancy = _malignancy(before, cases, drawn=drawn, coverage=section.class_coverage)
+    section, outline = _section_of(before), OutlineRule() if before is None else before.outline
+    fits_outline = "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS
+    if fits_outline:
+        outline = fit_outline(cases)
+    malignancy = _malignancy(before, cases, outline=outline, coverage=section.class_coverage)
     if malignancy is None:
         check_enough(cases)
         raise InputError("one class has too few lesions", remedy="give more cases")
-    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, **vars(drawn))
+    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, **vars(outline))
     if before is not None:
-        rule = replace(before, malignancy=malignancy, trial=None, **vars(drawn))
+        rule = replace(before, malignancy=malignancy, trial=None, **vars(outline))
     fitted = ["malignancy"]
     lesions = sum(case.has_lesion is True for case in cases)
     presence = fit_presence(cases, section=section) if "presence" in parts and lesions >= LEAST_LESIONS else None
@@ -89,7 +90,7 @@ def fit_local_rule(
     domain = fit_domain(statistics, reach=section.reach) if "domain" in parts else None
     if domain is not None:
         rule, fitted = replace(rule, domain=domain), [*fitted, "domain"]
-    return LocalRule(rule=rule, fitted=(*fitted, *(["smallest_part"] if fits_drawn else ())))
+    return LocalRule(rule=rule, fitted=(*fitted, *(["smallest_part"] if fits_outline else ())))
 
 
 def _section_of(before: DecisionRule | None) -> RuleSection:
@@ -103,16 +104,10 @@ def _section_of(before: DecisionRule | None) -> RuleSection:
     return replace(section, class_coverage=before.malignancy.coverage_yes)
 
 
-def _kept_before(before: DecisionRule | None) -> FittedParts:
-    if before is None:
-        return FittedParts(smallest_part=0.0, faintest_part=0.0)
-    return FittedParts(smallest_part=before.smallest_part, faintest_part=before.faintest_part)
-
-
 def _malignancy(
-    before: DecisionRule | None, cases: Sequence[CalibrationCase], *, drawn: FittedParts, coverage: float
+    before: DecisionRule | None, cases: Sequence[CalibrationCase], *, outline: OutlineRule, coverage: float
 ) -> Question | None:
-    lesions = known_lesions(cases, faintest_part=drawn.faintest_part)
+    lesions = known_lesions(cases, outline=outline)
     inputs = lesions.network[:, None]
     if before is not None and before.descriptors is not None:
         measured = [bounded_log_odds(before.descriptors.log_odds(values)) for values in lesions.measured]
@@ -126,7 +121,7 @@ def answers_by(rule: DecisionRule, cases: Sequence[CalibrationCase]) -> list[Ans
             case.probabilities,
             peak=case.peak,
             statistics=case.statistics,
-            lesion=case.lesion(faintest_part=rule.faintest_part),
+            lesion=case.lesion(rule.outline),
         )
         for case in cases
     ]

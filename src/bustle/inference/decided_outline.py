@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,20 +11,47 @@ from numpy.typing import NDArray
 from bustle.core.answer import Answer
 
 
-def possible_lesions(
-    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, smallest_part: float, faintest_part: float
-) -> NDArray[np.bool_]:
-    """What of the network's own mask `H W`, with its lesion probability `H W`, may be a lesion.
+@dataclass(frozen=True, kw_only=True)
+class OutlineRule:
+    """What of a network's lesion map may be a lesion.
 
-    Of its parts those that `kept_parts` names. Where the network drew nothing, it is the part that holds the map's
-    peak and exceeds half of it.
+    Drawn is what exceeds `drawn_above`, None: the network's own mask. Of its connected parts those are dropped that
+    are on average fainter than `faintest_part` of the surest, then those smaller than `smallest_part` of the largest
+    that is left.
     """
-    if not mask.any():
+
+    drawn_above: float | None = None
+    faintest_part: float = 0.0
+    smallest_part: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.drawn_above is not None and not 0 < self.drawn_above < 1:
+            raise ValueError("drawn_above must lie between 0 and 1")
+        if not 0 <= self.faintest_part <= 1:
+            raise ValueError("faintest_part must be 0 to 1")
+        if not 0 <= self.smallest_part < 1:
+            raise ValueError("smallest_part must be at least 0 and below 1")
+
+    def keeps(self, areas: NDArray[np.int64], means: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which parts `N` may be lesions, at least one, by their areas and their mean probabilities."""
+        sure = means >= self.faintest_part * means.max()
+        return sure & (areas >= self.smallest_part * areas[sure].max())
+
+
+def possible_lesions(
+    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, rule: OutlineRule
+) -> NDArray[np.bool_]:
+    """What may be a lesion of the network's own mask `H W`, or of its lesion probability `H W`.
+
+    Where nothing is drawn by the `rule`, it is the part that holds the map's peak and exceeds half of it.
+    """
+    drawn = mask if rule.drawn_above is None else probability > rule.drawn_above
+    if not drawn.any():
         peak = float(probability.max())
         parts = numbered_parts(probability > peak / 2)
-        return parts == parts[np.unravel_index(int(probability.argmax()), probability.shape)] if peak > 0 else mask
-    parts = numbered_parts(mask)
-    kept = kept_parts(*measured_parts(parts, probability), smallest_part=smallest_part, faintest_part=faintest_part)
+        return parts == parts[np.unravel_index(int(probability.argmax()), probability.shape)] if peak > 0 else drawn
+    parts = numbered_parts(drawn)
+    kept = rule.keeps(*measured_parts(parts, probability))
     return np.concatenate([[False], kept])[parts]
 
 
@@ -33,18 +62,6 @@ def measured_parts(
     areas = np.bincount(parts.ravel())
     sums = np.bincount(parts.ravel(), weights=probability.ravel())
     return areas[1:], sums[1:] / areas[1:]
-
-
-def kept_parts(
-    areas: NDArray[np.int64], means: NDArray[np.float64], *, smallest_part: float, faintest_part: float
-) -> NDArray[np.bool_]:
-    """Which parts `N` may be lesions, by their areas and their mean probabilities.
-
-    Dropped is what is fainter than `faintest_part` of the surest, then what is smaller than `smallest_part` of the
-    largest that is left. At least one is kept.
-    """
-    sure = means >= faintest_part * means.max()
-    return sure & (areas >= smallest_part * areas[sure].max())
 
 
 def decided_outline(possible: NDArray[np.bool_], *, answer: Answer) -> NDArray[np.bool_]:

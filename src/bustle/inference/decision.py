@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bustle.core.answer import Answer, Decision, MovedBy
 from bustle.core.config import LEFT_OUT_AT_DEFAULT
+from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.descriptor_model import DescriptorModel
 from bustle.inference.descriptors.plain_words import plain_words
 from bustle.inference.picture_statistics import COUNT
@@ -138,8 +139,8 @@ class DecisionRule:
 
     `presence` asks for a lesion, from `presence_inputs`; None where the model knows no normal pictures or too few
     were at hand, so that every picture is taken to hold one. `malignancy` asks for its class, from
-    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `smallest_part` and `faintest_part`:
-    drawn parts below these shares are dropped (`kept_parts`). `domain`: of other pictures nothing is said; None where
+    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `drawn_above`, `faintest_part` and
+    `smallest_part` are those of the `outline`. `domain`: of other pictures nothing is said; None where
     too few were at hand. `trial` says why there are descriptors or none; None where that was not tried.
     """
 
@@ -148,6 +149,7 @@ class DecisionRule:
     malignancy: Question
     smallest_part: float
     faintest_part: float = field(default=0.0, metadata=LEFT_OUT_AT_DEFAULT)
+    drawn_above: float | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     descriptors: DescriptorModel | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     trial: MalignancyTrial | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
@@ -156,10 +158,14 @@ class DecisionRule:
             raise ValueError("presence needs two weights")
         if len(self.malignancy.weights) != (1 if self.descriptors is None else 2):
             raise ValueError("malignancy needs one weight, and a second one for descriptors")
-        if not 0 <= self.smallest_part < 1:
-            raise ValueError("smallest_part must be at least 0 and below 1")
-        if not 0 <= self.faintest_part <= 1:
-            raise ValueError("faintest_part must be 0 to 1")
+        self.outline  # noqa: B018  (checks its values)
+
+    @property
+    def outline(self) -> OutlineRule:
+        """What of an image's lesion map may be a lesion."""
+        return OutlineRule(
+            drawn_above=self.drawn_above, faintest_part=self.faintest_part, smallest_part=self.smallest_part
+        )
 
     def answer(
         self, probabilities: Mapping[str, float], *, peak: float, statistics: Sequence[float], lesion: Values | None

@@ -89,9 +89,7 @@ class ImagePipeline:
         class_probabilities: Mapping[str, float],
     ) -> tuple[ImageSegmentation, Answer]:
         """The answer, and what is drawn as it has it; the network's own mask is kept where that is another."""
-        possible = possible_lesions(
-            drawn.mask, drawn.probability, smallest_part=rule.smallest_part, faintest_part=rule.faintest_part
-        )
+        possible = possible_lesions(drawn.mask, drawn.probability, rule=rule.outline)
         answer = rule.answer(
             class_probabilities,
             peak=float(drawn.probability.max()),
