@@ -34,6 +34,13 @@ def test_the_same_seed_gives_the_same_resamples():
     assert (GroupResamples.draw(GROUPS, resamples=5, seed=5).weights != first).any()
 
 
+def test_resamples_without_any_case_are_left_out_and_nothing_is_copied_without_need():
+    drawn = GroupResamples.draw(GROUPS, resamples=50, seed=1)
+    assert drawn.filled() is drawn.weights
+    part = drawn.of([0])
+    assert len(part.filled()) == (drawn.weights[:, 0] > 0).sum() < 50
+
+
 def test_means_equal_explicit_resampling_and_leave_out_missing_values():
     rng = np.random.default_rng(0)
     values = rng.random((30, 4))

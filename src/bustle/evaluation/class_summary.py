@@ -53,7 +53,7 @@ def summarise_classes(
     everything = np.ones((1, len(used)))
     resampled = resamples.of(used)
     with np.errstate(invalid="ignore"):
-        point, spread = values(everything), values(resampled.weights[resampled.weights.any(axis=1)])
+        point, spread = values(everything), values(resampled.filled())
     confusion = confusion_matrices(truth, decided, class_count=len(classes), weights=everything)
     groups = groups_counted(
         truth, [decided], groups=resampled.groups, positive=positive, average=protocol.class_average

@@ -96,7 +96,7 @@ def compare_classes(
     positive = list(classes).index(positive_class(classes, protocol=protocol))
     points, spreads, decided = [], [], []
     drawn = resamples.of(used)
-    resampled = drawn.weights[drawn.weights.any(axis=1)]
+    resampled = drawn.filled()
     with np.errstate(invalid="ignore"):
         for probability in (first, second):
             settings = {"positive": positive, "average": protocol.class_average}
@@ -143,7 +143,7 @@ def compare_detection(
         return {}
     once = np.ones((1, len(reference)))
     points = [detection_values(cases, weights=once, threshold=threshold)[0] for cases in (reference, other)]
-    weights = resamples.weights[resamples.weights.any(axis=1)]
+    weights = resamples.filled()
     spreads = [detection_values(cases, weights=weights, threshold=threshold) for cases in (reference, other)]
     return {
         name: _difference(

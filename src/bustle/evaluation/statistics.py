@@ -53,6 +53,11 @@ class GroupResamples:
             return self  # a copy takes as much memory as all else together
         return GroupResamples(self.groups[chosen], self.weights[:, chosen])
 
+    def filled(self) -> FloatArray:
+        """The weights of the resamples in which some case stands, all of them without a copy."""
+        some = self.weights.any(axis=1)
+        return self.weights if some.all() else self.weights[some]
+
 
 def group_interval(resampled: FloatArray, *, groups: NDArray[np.int64]) -> tuple[float, float] | None:
     """The 95 % interval of a statistic from its values in the resamples; `groups` are those of the cases it counts.
