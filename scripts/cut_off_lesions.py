@@ -84,9 +84,7 @@ def main() -> None:
             counts[f"{name}: said"] += said
             if mask.any():
                 counts[f"{name}: not said, and the outline misses the lesion"] += not said and not met
-    write_json(
-        arguments.json, {"model": predictor.provenance.package, "seed": SEED, "counts": dict(counts)}
-    )
+    write_json(arguments.json, {"model": predictor.provenance.package, "seed": SEED, "counts": dict(counts)})
 
 
 if __name__ == "__main__":

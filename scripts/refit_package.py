@@ -13,7 +13,6 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case
@@ -24,7 +23,7 @@ from bustle.evaluation.figures import AnswerFigures
 from bustle.evaluation.result_files import read_track
 from bustle.experiments.calibration_case import calibration_cases
 from bustle.experiments.evaluate import score_model
-from bustle.experiments.fit_decision import fit_rule
+from bustle.experiments.fit_decision import fit_rule, section_of
 from bustle.experiments.resampling_groups import groups_of_split
 from bustle.export.recalibrated_package import write_recalibrated
 from bustle.inference.package import FORMAT_VERSION, Package
@@ -44,7 +43,7 @@ def main() -> None:
     cases = {case.case_id: case for case in open_sources(arguments.data).cases}
     predictor = Predictor.open(arguments.package, device="cpu")
     known = list(calibration_cases(predictor, [cases[name] for name in fold.val], groups=splits.groups))
-    rule = fit_rule(known, section=load_recipe(package.record.recipe).rule)
+    rule = fit_rule(known, section=section_of(package.record.decision))
     assert rule is not None, "the package has one, which was fitted on these cases"
     record = dataclasses.replace(package.record, format_version=FORMAT_VERSION, decision=rule)
     with tempfile.TemporaryDirectory() as folder:

@@ -331,6 +331,20 @@ def test_a_finished_run_gets_a_new_rule_without_a_training(train, trained):
     assert trained.decision.read_bytes() == of_mean
 
 
+def test_what_an_earlier_bustle_wrote_of_a_fold_is_refused_before_any_training(train, trained, capsys):
+    fold = trained.fold(0)
+    content = json.loads(fold.calibration.read_text())
+    fold.calibration.write_text(json.dumps(content | {"format_version": 1}))
+    fold.main.metrics.unlink()
+    with pytest.raises(AssertionError):
+        train("--resume")
+    told = f"{fold.calibration}: is no calibration of this version; make it again with --resume --refit"
+    assert told in capsys.readouterr().err
+    assert not fold.main.metrics.exists()
+    train("--resume", "--refit")
+    assert json.loads(fold.calibration.read_text()) == content
+
+
 @pytest.mark.full
 def test_other_views_come_with_a_new_rule_for_all_folds(train, trained, capsys):
     before = [fold.decision.read_bytes() for fold in trained.folds()]

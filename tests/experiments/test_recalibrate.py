@@ -13,7 +13,7 @@ from tests.inference.hand_made_package import graph, write_package
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.rule_section import RuleSection
-from bustle.experiments.fit_decision import fit_rule
+from bustle.experiments.fit_decision import fit_rule, section_of
 from bustle.experiments.local_rule import (
     FOLDS,
     LEAST_PATIENTS,
@@ -26,6 +26,7 @@ from bustle.experiments.local_rule import (
 from bustle.inference.decision import DecisionRule, Question
 from bustle.inference.package import Package
 from bustle.inference.predictor import Predictor
+from bustle.inference.shipped import named_model
 from bustle.io.raster import write_png
 
 ELSEWHERE = Question(
@@ -80,6 +81,24 @@ def test_what_too_few_cases_cannot_tell_stays_as_it_was():
     assert set(fit_local_rule(home, cases(300)).fitted) == {"malignancy", "presence", "domain", "smallest_part"}
     alone = fit_local_rule(None, few).rule
     assert alone == DecisionRule(domain=None, presence=None, malignancy=fitted.rule.malignancy, smallest_part=0.0)
+
+
+def test_a_rule_that_looks_at_descriptors_weighs_them_anew():
+    shipped = Package(named_model(Path("reference"))).record.decision
+    assert shipped is not None
+    assert shipped.descriptors is not None
+    rule = fit_local_rule(shipped, cases(300)).rule
+    assert rule.descriptors == shipped.descriptors
+    assert len(rule.malignancy.weights) == 2
+    assert rule.malignancy != shipped.malignancy
+
+
+def test_a_local_rule_keeps_what_the_one_before_states():
+    section = RuleSection(lesion_coverage=0.9, normal_coverage=0.8, class_coverage=0.7, reach=4.0)
+    home = fit_rule(cases(1000), section=section)
+    assert section_of(home) == section
+    assert section_of(fit_local_rule(home, cases(300)).rule) == section
+    assert section_of(None) == RuleSection()
 
 
 def test_only_what_every_fold_can_fit_is_fitted_so_that_the_answers_are_of_the_same_kind_of_rule():

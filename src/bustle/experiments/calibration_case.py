@@ -64,8 +64,8 @@ class CalibrationCase:
     drawn: tuple[Drawn, ...]
 
     def parts(self, rule: OutlineRule) -> list[DrawnPart]:
-        """Those that the `rule` keeps."""
-        parts = next((each.parts for each in self.drawn if each.drawn_above == rule.drawn_above), ())
+        """Those that the `rule` keeps, which takes one of `DRAWN_ABOVE`; none of a volume, and of a map of zeros."""
+        parts = {each.drawn_above: each.parts for each in self.drawn}[rule.drawn_above] if self.drawn else ()
         if not parts:
             return []
         kept = rule.keeps(np.array([part.area for part in parts]), np.array([part.mean for part in parts]))

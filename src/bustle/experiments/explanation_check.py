@@ -43,13 +43,13 @@ def check_explanations(
     """
     chosen = [cases[round(place)] for place in np.linspace(0, len(cases) - 1, min(MOST_CASES, len(cases)))]
     of_class: list[ExplanationMethod] = [method for method in methods if MEANINGS[method].of_class]
-    check = predictor.explanation_check()
+    check = predictor.explanation_check() if of_class else None
     found, areas, shown = [], [], []
     for number, case in enumerate(progress(chosen, description="check explanations", unit="case")):
         picture = picture_of_case(case, located=predictor.data.needs_place)
         item = Item(picture.name, picture.image, picture.geometry, picture.centre)
         (prediction,) = predictor.predict_many([item])
-        if of_class:
+        if check is not None:
             found.append(check.of_case(prediction, picture.image, methods=of_class, number=number))
         wanted: list[ExplanationMethod] = [method for method in methods if number < SHOWN or method == UNCERTAINTY]
         explained = predictor.explained(prediction, picture.image, methods=wanted)

@@ -58,6 +58,19 @@ def fit_rule(cases: Sequence[CalibrationCase], *, section: RuleSection) -> Decis
     )
 
 
+def section_of(rule: DecisionRule | None) -> RuleSection:
+    """What a rule keeps, for one that is fitted in its place; the default where it does not say."""
+    section = RuleSection()
+    if rule is None:
+        return section
+    if rule.presence is not None:
+        lesions, normals = rule.presence.coverage_yes, rule.presence.coverage_no
+        section = replace(section, lesion_coverage=lesions, normal_coverage=normals)
+    if rule.domain is not None:
+        section = replace(section, reach=rule.domain.reach)
+    return replace(section, class_coverage=rule.malignancy.coverage_yes)
+
+
 def fit_presence(cases: Sequence[CalibrationCase], *, section: RuleSection) -> Question | None:
     """The question whether there is a lesion; None of a network without normals, and of too few cases."""
     known = [case for case in cases if case.has_lesion is not None and NORMAL in case.probabilities]
@@ -91,6 +104,8 @@ def fit_domain(statistics: NDArray[np.float64], *, reach: float) -> Domain | Non
     raised = np.maximum(LEAST_VARIANCE - variance, 0) + SHRINKAGE * variance
     covariance = np.cov(statistics.T) + np.diag(raised)
     precision = np.linalg.inv(covariance)
-    unbounded = Domain(mean=tuple(mean.tolist()), precision=tuple(map(tuple, precision.tolist())), most_distance=0.0)
+    unbounded = Domain(
+        mean=tuple(mean.tolist()), precision=tuple(map(tuple, precision.tolist())), most_distance=0.0, reach=reach
+    )
     distances = [unbounded.distance(each) for each in statistics]
     return replace(unbounded, most_distance=reach * float(np.quantile(distances, IN_DOMAIN)))

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from bustle.core.answer import Answer
 from bustle.core.errors import InputError
-from bustle.core.rule_section import RuleSection
 from bustle.experiments.calibration_case import CalibrationCase
-from bustle.experiments.fit_decision import fit_domain, fit_presence, known_lesions
+from bustle.experiments.fit_decision import fit_domain, fit_presence, known_lesions, section_of
 from bustle.experiments.malignancy_fit import question_of_malignancy
 from bustle.experiments.outline_fit import fit_outline, outlined_lesions
 from bustle.inference.decided_outline import OutlineRule
@@ -70,7 +69,7 @@ def fit_local_rule(
     Its descriptors are those of the rule `before`, weighed anew. Of the `parts`, those are fitted for which there are
     cases enough. Raises `InputError` for too few lesions of a class.
     """
-    section, outline = _section_of(before), OutlineRule() if before is None else before.outline
+    section, outline = section_of(before), OutlineRule() if before is None else before.outline
     fits_outline = "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS
     if fits_outline:
         outline = fit_outline(cases)
@@ -78,8 +77,9 @@ def fit_local_rule(
     if malignancy is None:
         check_enough(cases)
         raise InputError("one class has too few lesions", remedy="give more cases")
-    rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, **vars(outline))
-    if before is not None:
+    if before is None:
+        rule = DecisionRule(domain=None, presence=None, malignancy=malignancy, **vars(outline))
+    else:
         rule = replace(before, malignancy=malignancy, trial=None, **vars(outline))
     fitted = ["malignancy"]
     lesions = sum(case.has_lesion is True for case in cases)
@@ -91,17 +91,6 @@ def fit_local_rule(
     if domain is not None:
         rule, fitted = replace(rule, domain=domain), [*fitted, "domain"]
     return LocalRule(rule=rule, fitted=(*fitted, *(["smallest_part"] if fits_outline else ())))
-
-
-def _section_of(before: DecisionRule | None) -> RuleSection:
-    """What the rule `before` states, which the fitted one is to keep, too; how far it reaches it does not say."""
-    section = RuleSection()
-    if before is None:
-        return section
-    if before.presence is not None:
-        lesions, normals = before.presence.coverage_yes, before.presence.coverage_no
-        section = replace(section, lesion_coverage=lesions, normal_coverage=normals)
-    return replace(section, class_coverage=before.malignancy.coverage_yes)
 
 
 def _malignancy(

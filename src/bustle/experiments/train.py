@@ -217,7 +217,7 @@ def _reopened(claim: ClaimedFolder, planned: PlannedRun, *, init: Path | None, r
         init=init,
         other_answers=refit and all_folds,
     )
-    _check_begun(claim.path, recipe=recipe, numbers=planned.numbers)
+    _check_begun(claim.path, recipe=recipe, numbers=planned.numbers, refit=refit)
     for fold in layout.scored_folds() if refit else ():
         if not fold.weights.exists():
             raise InputError("is gone, which a new rule needs", remedy="restore it", path=fold.weights)
@@ -235,7 +235,7 @@ def _starting_files(recipe: Recipe, *, init: Path | None) -> list[Path]:
     return [Path(file) for file in named if file is not None and Path(file).exists()]
 
 
-def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
+def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int], refit: bool) -> None:
     """Read what the run has of its folds, so that nothing is changed where a file is damaged."""
     from bustle.training.checks import check_begun
 
@@ -246,6 +246,10 @@ def _check_begun(out: Path, *, recipe: Recipe, numbers: Sequence[int]) -> None:
         read_scored(fold.main)
         if fold.history.exists() or fold.number not in numbers:  # else it is made again from the checkpoint
             read_training(fold)
+    every = {*numbers, *(fold.number for fold in run.folds())}
+    for fold in map(run.fold, every) if len(every) > 1 and not refit else ():
+        if fold.calibration.exists():
+            read_calibration(fold.calibration)  # the rule of the mean of all folds is fitted on it
 
 
 def write_rule_of_mean(run: RunLayout, *, section: RuleSection) -> None:
@@ -296,9 +300,11 @@ class Folds:
         from bustle.training.run import train_fold
 
         folder, fold = RunLayout(self.out).fold(number), self.splits.folds[number]
-        if self.refit and folder.is_finished:
+        is_finished = folder.is_finished
+        if self.refit:
             remove_file(folder.main.metrics)  # first, so that an interrupted command is taken up where it stopped
             remove_file(folder.decision)
+        if self.refit and is_finished:
             self._finish(folder, fold)
             return
         if folder.is_scored and not folder.has_epoch:

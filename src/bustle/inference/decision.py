@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bustle.core.answer import Answer, Decision, MovedBy
 from bustle.core.config import LEFT_OUT_AT_DEFAULT
+from bustle.core.rule_section import RuleSection
 from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.descriptor_model import DescriptorModel
 from bustle.inference.descriptors.plain_words import plain_words
@@ -88,12 +89,13 @@ class Domain:
     """What pictures the rule is for: how far the statistics of a picture may lie from those that it was fitted on.
 
     `mean` of `picture_statistics`, the inverse `precision` of their covariance, and the greatest Mahalanobis
-    distance.
+    distance, which is `reach` times that of nearly all fitted ones.
     """
 
     mean: tuple[float, ...]
     precision: tuple[tuple[float, ...], ...]
     most_distance: float
+    reach: float = field(default=RuleSection().reach, metadata=LEFT_OUT_AT_DEFAULT)
 
     def __post_init__(self) -> None:
         if {len(self.mean), len(self.precision), *map(len, self.precision)} != {COUNT}:
