@@ -2,8 +2,9 @@
 
 Usage: `.venv/bin/python scripts/refit_package.py PACKAGE --data SPEC... --split SPLIT.json --out NEW --scores DIR`.
 The package holds one network, the split is that of its training: the rule is fitted on the validation part of its
-only fold and its answers are scored on the test part. What the package tells of its network stays, and what it tells
-of its answers becomes these figures; `generate_reference_card.py` writes the reference model's card.
+only fold, as the shipped recipe says that the package names, and its answers are scored on the test part. What the
+package tells of its network stays, and what it tells of its answers becomes these figures;
+`generate_reference_card.py` writes the reference model's card.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+from bustle.core.recipe import load_recipe
 from bustle.core.run_layout import ScoredFolder
 from bustle.core.tracks import both_tracks
 from bustle.core.types import Case
@@ -23,7 +25,7 @@ from bustle.evaluation.figures import AnswerFigures
 from bustle.evaluation.result_files import read_track
 from bustle.experiments.calibration_case import calibration_cases
 from bustle.experiments.evaluate import score_model
-from bustle.experiments.fit_decision import fit_rule, section_of
+from bustle.experiments.fit_decision import fit_rule
 from bustle.experiments.resampling_groups import groups_of_split
 from bustle.export.recalibrated_package import write_recalibrated
 from bustle.inference.package import FORMAT_VERSION, Package
@@ -43,7 +45,7 @@ def main() -> None:
     cases = {case.case_id: case for case in open_sources(arguments.data).cases}
     predictor = Predictor.open(arguments.package, device="cpu")
     known = list(calibration_cases(predictor, [cases[name] for name in fold.val], groups=splits.groups))
-    rule = fit_rule(known, section=section_of(package.record.decision))
+    rule = fit_rule(known, section=load_recipe(package.record.recipe).rule)
     assert rule is not None, "the package has one, which was fitted on these cases"
     record = dataclasses.replace(package.record, format_version=FORMAT_VERSION, decision=rule)
     with tempfile.TemporaryDirectory() as folder:

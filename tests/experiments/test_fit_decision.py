@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bustle.cli.main import main
 from bustle.core.answer import Answer
+from bustle.core.recipe import load_recipe
 from bustle.core.rule_section import RuleSection
 from bustle.core.run_layout import RunLayout
 from bustle.core.views import Views
@@ -25,9 +26,10 @@ from bustle.data.splits.splits import Fold, Splits
 from bustle.evaluation.case_table import read_cases
 from bustle.evaluation.result_files import read_run
 from bustle.experiments import question_fit
-from bustle.experiments.calibration_case import DRAWN_ABOVE, CalibrationCase, Drawn, DrawnPart
+from bustle.experiments.calibration_case import CalibrationCase, DrawnPart
 from bustle.experiments.calibration_file import read_calibration
 from bustle.experiments.fit_decision import fit_domain, fit_rule
+from bustle.experiments.outline_fit import fit_outline
 from bustle.experiments.question_fit import RIDGE, conformal_bound, fit_logistic, question_of
 from bustle.inference.decided_outline import OutlineRule
 from bustle.inference.decision import DecisionRule, Values, malignancy_inputs
@@ -39,11 +41,6 @@ RULE = RuleSection()
 
 def part(area: int, *, overlap: int, mean: float = 0.9, lesion: Values | None = None) -> DrawnPart:
     return DrawnPart(area=area, overlap=overlap, mean=mean, lesion=lesion or {})
-
-
-def drawn(*parts: DrawnPart) -> tuple[Drawn, ...]:
-    """The same parts whatever the map must exceed."""
-    return tuple(Drawn(drawn_above=above, parts=parts) for above in DRAWN_ABOVE)
 
 
 def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
@@ -68,7 +65,7 @@ def cases(count: int, *, seed: int = 0) -> list[CalibrationCase]:
                 label=label,
                 has_lesion=has_lesion,
                 true_area=100 if has_lesion else 0,
-                drawn=drawn(part(100, overlap=80 if has_lesion else 0), part(8, overlap=0)),
+                parts=(part(100, overlap=80 if has_lesion else 0), part(8, overlap=0)),
             )
         )
     return found
@@ -169,40 +166,45 @@ def test_small_wrong_parts_are_dropped_and_needed_ones_kept():
     rule = fit_rule(cases(200), section=RULE)
     assert rule is not None
     assert rule.smallest_part == 0.1  # the least share that drops 8 of 100
-    two = [dataclasses.replace(case, drawn=drawn(*[part(50, overlap=50)] * 2)) for case in cases(200)]
+    two = [dataclasses.replace(case, parts=(part(50, overlap=50),) * 2) for case in cases(200)]
     kept = fit_rule(two, section=RULE)
     assert kept is not None
     assert kept.smallest_part == 0.0
 
 
 def test_faint_wrong_parts_are_dropped_though_they_are_the_largest():
-    beside = drawn(part(100, overlap=80), part(150, overlap=0, mean=0.68))  # 0.76 of the surer one
-    rule = fit_rule([dataclasses.replace(case, drawn=beside) for case in cases(200)], section=RULE)
+    beside = (part(100, overlap=80), part(150, overlap=0, mean=0.68))  # 0.76 of the surer one
+    rule = fit_rule([dataclasses.replace(case, parts=beside) for case in cases(200)], section=RULE)
     assert rule is not None
-    assert (rule.faintest_part, rule.smallest_part) == (0.8, 0.0)
-    faint = drawn(part(100, overlap=60), part(50, overlap=40, mean=0.5))
-    kept = fit_rule([dataclasses.replace(case, drawn=faint) for case in cases(200)], section=RULE)
+    assert rule.outline == OutlineRule(faintest_part=0.8)
+    faint = (part(100, overlap=60), part(50, overlap=40, mean=0.5))
+    kept = fit_rule([dataclasses.replace(case, parts=faint) for case in cases(200)], section=RULE)
     assert kept is not None
     assert kept.outline == OutlineRule()
 
 
-def test_what_the_map_must_exceed_is_what_outlines_best():
-    below = tuple(
-        Drawn(drawn_above=above, parts=(part(100 if above == 0.4 else 60, overlap=90 if above == 0.4 else 60),))
-        for above in DRAWN_ABOVE
+def test_what_the_recipe_says_of_faint_parts_holds_unless_another_share_is_better_by_more_than_chance():
+    section, known = dataclasses.replace(RULE, faintest_part=0.8), cases(200)
+    wrong, needed = (
+        (part(100, overlap=80), part(20, overlap=0, mean=0.6)),
+        (part(60, overlap=60), part(40, overlap=40, mean=0.6)),
     )
-    rule = fit_rule([dataclasses.replace(case, drawn=below) for case in cases(200)], section=RULE)
+    even = [dataclasses.replace(case, parts=(wrong, needed)[place % 2]) for place, case in enumerate(known)]
+    rule = fit_rule([dataclasses.replace(case, parts=wrong) for case in known], section=section)
     assert rule is not None
-    assert rule.outline == OutlineRule(drawn_above=0.4)
+    assert rule.outline == OutlineRule(faintest_part=0.8)
+    few = [dataclasses.replace(case, parts=needed if place == 0 else wrong[:1]) for place, case in enumerate(known)]
+    assert fit_outline(few, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(faintest_part=0.8)
+    assert fit_outline(even, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(smallest_part=0.3)
+    assert fit_outline([], usual=OutlineRule(faintest_part=0.8)) == OutlineRule(faintest_part=0.8)
 
 
 def test_what_is_measured_is_of_the_largest_part_that_is_kept():
     large, sure = {"area": 150.0}, {"area": 100.0}
     parts = (part(100, overlap=0, lesion=sure), part(150, overlap=0, mean=0.68, lesion=large))
-    case = dataclasses.replace(cases(1)[0], drawn=drawn(*parts))
-    found = [case.lesion(OutlineRule(drawn_above=0.3, faintest_part=share)) for share in (0.7, 0.8)]
-    assert found == [large, sure]
-    assert dataclasses.replace(case, drawn=()).lesion(OutlineRule()) == {}
+    case = dataclasses.replace(cases(1)[0], parts=parts)
+    assert [case.lesion(OutlineRule(faintest_part=share)) for share in (0.7, 0.8)] == [large, sure]
+    assert dataclasses.replace(case, parts=()).lesion(OutlineRule()) == {}
 
 
 def test_a_rule_keeps_the_shares_that_its_recipe_states():
@@ -236,7 +238,7 @@ def test_too_few_normals_leave_presence_open_and_too_few_lesions_leave_no_rule()
 
 
 def test_volumes_have_a_rule_without_a_domain():
-    found = [dataclasses.replace(case, statistics=(), drawn=()) for case in cases(300)]
+    found = [dataclasses.replace(case, statistics=(), parts=()) for case in cases(300)]
     rule = fit_rule(found, section=RULE)
     assert rule is not None
     assert (rule.domain, rule.smallest_part, rule.descriptors) == (None, 0.0, None)
@@ -312,7 +314,8 @@ def test_the_mean_of_all_folds_has_a_rule_that_is_fitted_on_the_validation_parts
     assert first is not None
     assert second is not None
     assert whole.malignancy.cases_yes == first.malignancy.cases_yes + second.malignancy.cases_yes
-    assert whole == fit_rule([case for fold in folds for case in read_calibration(fold.calibration)], section=RULE)
+    known = [case for fold in folds for case in read_calibration(fold.calibration)]
+    assert whole == fit_rule(known, section=load_recipe("reference").rule)
     assert Predictor.open(trained.path, device="cpu").rule == whole
     assert rule_of([folds[1], folds[0]]) is None  # what it was fitted for is named in its file
 

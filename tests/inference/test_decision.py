@@ -110,7 +110,6 @@ def test_a_rule_is_plain_data():
     for change in (
         {"smallest_part": 1.0},
         {"faintest_part": 1.1},
-        {"drawn_above": 1.0},
         {"malignancy": to_mapping(PRESENCE)},
         {"presence": to_mapping(MALIGNANCY)},
         {"descriptors": to_mapping(MEASURING.descriptors)},
@@ -182,11 +181,9 @@ DROPPING = OutlineRule(faintest_part=0.8, smallest_part=0.2)
 LARGE, SMALL = (slice(2, 12), slice(2, 12)), (slice(2, 5), slice(20, 25))
 
 
-def outline(
-    mask: np.ndarray, probability: np.ndarray, *, normal: float, peak: float, drawn_by: OutlineRule = DROPPING
-) -> np.ndarray:
+def outline(mask: np.ndarray, probability: np.ndarray, *, normal: float, peak: float) -> np.ndarray:
     answer = RULE.answer(probabilities(normal=normal, malignant=0.9), peak=peak, statistics=(), lesion=None)
-    possible = possible_lesions(mask, probability.astype(np.float32), rule=drawn_by)
+    possible = possible_lesions(mask, probability.astype(np.float32), rule=DROPPING)
     return decided_outline(possible, answer=answer)
 
 
@@ -201,15 +198,6 @@ def test_parts_that_are_fainter_than_another_are_dropped_whatever_their_size():
     assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(SMALL))
     probability = np.where(drawn(SMALL), 0.6, mask * 0.7)
     assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), drawn(LARGE))  # sure, but small
-
-
-def test_what_the_map_must_exceed_may_be_another_than_the_network_s_half():
-    mask, probability = drawn(SMALL), np.where(drawn(SMALL), 0.9, drawn(LARGE) * 0.45)
-    assert np.array_equal(outline(mask, probability, normal=0.1, peak=0.9), mask)
-    lower = outline(mask, probability, normal=0.1, peak=0.9, drawn_by=OutlineRule(drawn_above=0.4))
-    assert np.array_equal(lower, drawn(LARGE, SMALL))
-    higher = outline(mask, probability, normal=0.1, peak=0.9, drawn_by=OutlineRule(drawn_above=0.95))
-    assert np.array_equal(higher, mask)  # nothing exceeds it: what is about the peak
 
 
 def test_small_parts_beside_a_large_one_are_dropped():

@@ -19,9 +19,6 @@ from bustle.inference.picture_statistics import picture_statistics
 from bustle.inference.pipeline import Item
 from bustle.inference.predictor import Predictor
 
-DRAWN_ABOVE = (None, 0.3, 0.4, 0.6)
-"""What a rule may take for `drawn_above`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnPart:
@@ -38,19 +35,11 @@ class DrawnPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """The `parts` that may be lesions where `drawn_above` is the rule's, and none is dropped."""
-
-    drawn_above: float | None
-    parts: tuple[DrawnPart, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class CalibrationCase:
     """What the network says about a case that is known, None where it is not: `has_lesion`, `label`, `true_area`.
 
     `group` holds the cases of the same patient. `peak` is the highest value of the lesion map, or a volume's surest
-    candidate's score. `statistics` are the picture's own, `drawn` is what may be drawn by each of `DRAWN_ABOVE`; of a
+    candidate's score. `statistics` are the picture's own, `parts` what may be a lesion if none is dropped; of a
     volume there are neither.
     """
 
@@ -61,19 +50,17 @@ class CalibrationCase:
     label: str | None
     has_lesion: bool | None
     true_area: int | None
-    drawn: tuple[Drawn, ...]
+    parts: tuple[DrawnPart, ...]
 
-    def parts(self, rule: OutlineRule) -> list[DrawnPart]:
-        """Those that the `rule` keeps, which takes one of `DRAWN_ABOVE`; none of a volume, and of a map of zeros."""
-        parts = {each.drawn_above: each.parts for each in self.drawn}[rule.drawn_above] if self.drawn else ()
-        if not parts:
+    def kept_parts(self, rule: OutlineRule) -> list[DrawnPart]:
+        if not self.parts:
             return []
-        kept = rule.keeps(np.array([part.area for part in parts]), np.array([part.mean for part in parts]))
-        return [part for part, keeps in zip(parts, kept, strict=True) if keeps]
+        kept = rule.keeps(np.array([part.area for part in self.parts]), np.array([part.mean for part in self.parts]))
+        return [part for part, keeps in zip(self.parts, kept, strict=True) if keeps]
 
     def lesion(self, rule: OutlineRule) -> Values:
         """What was measured of the largest part that the `rule` keeps; nothing of a volume."""
-        parts = self.parts(rule)
+        parts = self.kept_parts(rule)
         return max(parts, key=lambda part: (part.area, part.mean)).lesion if parts else {}
 
 
@@ -109,28 +96,20 @@ def _calibration_case(prediction: Prediction, sample: Sample, *, label: str | No
         "true_area": None if truth is None else int(truth.sum()),
     }
     if isinstance(drawn, VolumeSegmentation):
-        return CalibrationCase(peak=drawn.candidates[0].score, statistics=(), drawn=(), **shared)
+        return CalibrationCase(peak=drawn.candidates[0].score, statistics=(), parts=(), **shared)
     mask = drawn.mask if drawn.raw_mask is None else drawn.raw_mask
     return CalibrationCase(
         statistics=picture_statistics(sample.image),
         peak=float(drawn.probability.max()),
-        drawn=tuple(
-            Drawn(drawn_above=above, parts=tuple(_parts(mask, drawn.probability, above, sample=sample, truth=truth)))
-            for above in DRAWN_ABOVE
-        ),
+        parts=tuple(_parts(mask, drawn.probability, sample=sample, truth=truth)),
         **shared,
     )
 
 
 def _parts(
-    mask: NDArray[np.bool_],
-    probability: NDArray[np.float32],
-    above: float | None,
-    *,
-    sample: Sample,
-    truth: NDArray[np.bool_] | None,
+    mask: NDArray[np.bool_], probability: NDArray[np.float32], *, sample: Sample, truth: NDArray[np.bool_] | None
 ) -> Iterator[DrawnPart]:
-    numbers = numbered_parts(possible_lesions(mask, probability, rule=OutlineRule(drawn_above=above)))
+    numbers = numbered_parts(possible_lesions(mask, probability, rule=OutlineRule()))
     areas, means = measured_parts(numbers, probability)
     overlaps = np.zeros_like(areas)
     if truth is not None:

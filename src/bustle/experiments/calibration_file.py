@@ -12,7 +12,7 @@ from bustle.core.files import read_json, write_json
 from bustle.experiments.calibration_case import CalibrationCase
 
 FORMAT_VERSION = 2
-"""Version 1 knew only the network's own mask, and not how sure its parts are."""
+"""Version 1 did not know how sure the parts are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ IN_DOMAIN = 0.99
 
 def fit_rule(cases: Sequence[CalibrationCase], *, section: RuleSection) -> DecisionRule | None:
     """The rule that these cases lead to; None where too few are known to be benign or malignant."""
-    outline = fit_outline(cases)
+    outline = fit_outline(cases, usual=OutlineRule(faintest_part=section.faintest_part))
     lesions = known_lesions(cases, outline=outline)
     malignancy = fit_malignancy(lesions, coverage=section.class_coverage)
     if malignancy is None:
@@ -59,7 +59,7 @@ def fit_rule(cases: Sequence[CalibrationCase], *, section: RuleSection) -> Decis
 
 
 def section_of(rule: DecisionRule | None) -> RuleSection:
-    """What a rule keeps, for one that is fitted in its place; the default where it does not say."""
+    """What a rule keeps and how far it reaches, for one that is fitted in its place; else the default."""
     section = RuleSection()
     if rule is None:
         return section

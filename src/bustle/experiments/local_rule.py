@@ -24,7 +24,7 @@ LEAST_PATIENTS = 15
 """With benign and with malignant lesions each: with fewer, those left out of five parts have no rule."""
 
 LEAST_LESIONS = 50
-"""To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and what of the map is drawn."""
+"""To fit whether there is a lesion, whose coverage of 98 % no fewer can bound, and which parts are dropped."""
 
 
 PARTS = ("presence", "domain", "smallest_part")
@@ -72,7 +72,7 @@ def fit_local_rule(
     section, outline = section_of(before), OutlineRule() if before is None else before.outline
     fits_outline = "smallest_part" in parts and len(outlined_lesions(cases)) >= LEAST_LESIONS
     if fits_outline:
-        outline = fit_outline(cases)
+        outline = fit_outline(cases, usual=outline)
     malignancy = _malignancy(before, cases, outline=outline, coverage=section.class_coverage)
     if malignancy is None:
         check_enough(cases)

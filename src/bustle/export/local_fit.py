@@ -8,7 +8,7 @@ PARTS = {
     "malignancy": "the probability of malignant and its bounds",
     "presence": "whether there is a lesion",
     "domain": "what pictures it is for",
-    "smallest_part": "what of the lesion map is drawn",
+    "smallest_part": "which small or faint parts are dropped",
 }
 
 

@@ -13,20 +13,16 @@ from bustle.core.answer import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class OutlineRule:
-    """What of a network's lesion map may be a lesion.
+    """What of a network's mask may be a lesion.
 
-    Drawn is what exceeds `drawn_above`, None: the network's own mask. Of its connected parts those are dropped that
-    are on average fainter than `faintest_part` of the surest, then those smaller than `smallest_part` of the largest
-    that is left.
+    Of its connected parts those are dropped in which the lesion map is on average fainter than `faintest_part` of
+    that in the surest, then those smaller than `smallest_part` of the largest that is left.
     """
 
-    drawn_above: float | None = None
     faintest_part: float = 0.0
     smallest_part: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.drawn_above is not None and not 0 < self.drawn_above < 1:
-            raise ValueError("drawn_above must lie between 0 and 1")
         if not 0 <= self.faintest_part <= 1:
             raise ValueError("faintest_part must be 0 to 1")
         if not 0 <= self.smallest_part < 1:
@@ -41,16 +37,15 @@ class OutlineRule:
 def possible_lesions(
     mask: NDArray[np.bool_], probability: NDArray[np.float32], *, rule: OutlineRule
 ) -> NDArray[np.bool_]:
-    """What may be a lesion of the network's own mask `H W`, or of its lesion probability `H W`.
+    """What of the network's own mask `H W`, with its lesion probability `H W`, may be a lesion.
 
-    Where nothing is drawn by the `rule`, it is the part that holds the map's peak and exceeds half of it.
+    Where the network drew nothing, it is the part that holds the map's peak and exceeds half of it.
     """
-    drawn = mask if rule.drawn_above is None else probability > rule.drawn_above
-    if not drawn.any():
+    if not mask.any():
         peak = float(probability.max())
         parts = numbered_parts(probability > peak / 2)
-        return parts == parts[np.unravel_index(int(probability.argmax()), probability.shape)] if peak > 0 else drawn
-    parts = numbered_parts(drawn)
+        return parts == parts[np.unravel_index(int(probability.argmax()), probability.shape)] if peak > 0 else mask
+    parts = numbered_parts(mask)
     kept = rule.keeps(*measured_parts(parts, probability))
     return np.concatenate([[False], kept])[parts]
 

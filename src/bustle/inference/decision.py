@@ -141,9 +141,9 @@ class DecisionRule:
 
     `presence` asks for a lesion, from `presence_inputs`; None where the model knows no normal pictures or too few
     were at hand, so that every picture is taken to hold one. `malignancy` asks for its class, from
-    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `drawn_above`, `faintest_part` and
-    `smallest_part` are those of the `outline`. `domain`: of other pictures nothing is said; None where
-    too few were at hand. `trial` says why there are descriptors or none; None where that was not tried.
+    `malignancy_inputs` and, where there are `descriptors`, from their log odds. `faintest_part` and `smallest_part`
+    are those of the `outline`. `domain`: of other pictures nothing is said; None where too few were at hand. `trial`
+    says why there are descriptors or none; None where that was not tried.
     """
 
     domain: Domain | None
@@ -151,7 +151,6 @@ class DecisionRule:
     malignancy: Question
     smallest_part: float
     faintest_part: float = field(default=0.0, metadata=LEFT_OUT_AT_DEFAULT)
-    drawn_above: float | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     descriptors: DescriptorModel | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
     trial: MalignancyTrial | None = field(default=None, metadata=LEFT_OUT_AT_DEFAULT)
 
@@ -164,10 +163,8 @@ class DecisionRule:
 
     @property
     def outline(self) -> OutlineRule:
-        """What of an image's lesion map may be a lesion."""
-        return OutlineRule(
-            drawn_above=self.drawn_above, faintest_part=self.faintest_part, smallest_part=self.smallest_part
-        )
+        """What of an image's mask may be a lesion."""
+        return OutlineRule(faintest_part=self.faintest_part, smallest_part=self.smallest_part)
 
     def answer(
         self, probabilities: Mapping[str, float], *, peak: float, statistics: Sequence[float], lesion: Values | None

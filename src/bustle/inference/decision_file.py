@@ -14,8 +14,7 @@ from bustle.core.run_layout import FoldLayout, RunLayout
 from bustle.inference.decision import DecisionRule
 
 FORMAT_VERSION = 3
-"""Version 1 knew neither descriptors nor rules for several folds, version 2 of outlines only
-which small parts to drop."""
+"""Version 1 knew neither descriptors nor rules for several folds, version 2 no faint parts."""
 
 
 def write_decision_rule(path: Path, rule: DecisionRule | None, *, folds: Sequence[FoldLayout]) -> None:
