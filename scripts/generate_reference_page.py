@@ -199,6 +199,17 @@ def _eight_bits() -> str:
     return _table(["in eight bits", "Dice", "lesions missed", "AUC", "times as fast"], rows)
 
 
+def _faint_parts() -> str:
+    rows = []
+    for words, name in (("BUS-BRA", "busbra"), ("BUSI", "busi")):
+        found = read_json(REFERENCE / f"faint_parts_{name}.json")
+        for row in found["rows"]:
+            gains = (row[f"{metric}_gain"] for metric in ("dice", "missed_lesions"))
+            changes = [_interval(gain["value"], gain["ci95"], sign="+") for gain in gains]
+            rows.append([f"{words} ({found['n']})", f"{row['faintest_part']:g}", f"{row['dice']:.3f}", *changes])
+    return _table(["unseen (lesions)", "dropped below", "Dice", "gain", "lesions missed"], rows)
+
+
 def _cut_off() -> str:
     counts = read_json(REFERENCE / "cut_off_lesions.json")["counts"]
     kinds = [name for name in counts if ": " not in name]
@@ -251,6 +262,15 @@ def _explanations() -> str:
     return _table(["map", "deletion", "insertion", "likeness to a shuffled network's"], rows)
 
 
+def _uncertainty() -> str:
+    found = read_json(REFERENCE / "explanation_without_busi.json")["outline"]
+    figures = [found[name] for name in ("error_auc", "error_auc_less_edge")]
+    cells = [_interval(figure["mean"], figure["ci95"]) for figure in figures]
+    return _table(
+        ["cases", "area for wrong pixels", "less that of the nearness to the edge"], [[str(figures[0]["n"]), *cells]]
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "command": training_command,
     "figures": _figures,
@@ -266,9 +286,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "agreement": lambda: _agreement("similar_cases.json"),
     "neighbours_without_busi": lambda: _neighbours("similar_cases_without_busi.json"),
     "agreement_without_busi": lambda: _agreement("similar_cases_without_busi.json"),
+    "faint_parts": _faint_parts,
     "cut_off": _cut_off,
     "other_pictures": _other_pictures,
     "explanations": _explanations,
+    "uncertainty": _uncertainty,
 }
 
 if __name__ == "__main__":
