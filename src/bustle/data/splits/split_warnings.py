@@ -49,12 +49,10 @@ def _of_fold(fold: Fold, name: str, *, unit_of: Mapping[str, str], protocol: Pro
 
 def _untaught(fold: Fold, name: str, *, label_of: Mapping[str, str | None]) -> list[str]:
     taught, asked = ({label_of[case] for case in part} - {None} for part in (fold.train, {*fold.val, *fold.test}))
-    missing = sorted(label for label in asked - taught if label is not None)
-    return (
-        [f"{name} trains on no case of {', '.join(missing)}, which its other parts have"]
-        if taught and missing
-        else []
-    )
+    missing = sorted(str(label) for label in asked - taught)
+    if not taught or not missing:
+        return []
+    return [f"{name} trains on no case of {', '.join(missing)}, which its other parts have"]
 
 
 def _unit(case: Case, groups: Mapping[str, str]) -> str:
