@@ -61,3 +61,11 @@ def test_what_a_published_protocol_does_itself_is_told_by_its_caveats():
     """One chooses the epoch on the test part, both split images as if they were independent."""
     assert warnings_of(Fold(("0", "1", "2"), ("3", "4", "5"), ("3", "4", "5")), protocol="acsnet") == []
     assert warnings_of(Fold(("0", "1", "2"), (), ("3", "4", "5")), protocol="rmtl") == []
+
+
+def test_a_class_that_only_the_other_parts_have_is_named():
+    labels = ("benign", "benign", "benign", "malignant", "normal", None)
+    cases = [made.memory_case(str(number), label=label) for number, label in enumerate(labels)]
+    (warning,) = warnings_of(Fold(("0", "1"), ("2", "3"), ("4", "5")), cases=cases)
+    assert warning == "fold 0 trains on no case of malignant, normal, which its other parts have"
+    assert warnings_of(Fold(("0", "3", "4"), ("1",), ("2", "5")), cases=cases) == []

@@ -19,8 +19,12 @@ def split_warnings(splits: Splits, *, cases: Sequence[Case], protocol: Protocol)
     That a published protocol divides patients, or chooses the epoch on the test part, its own caveats say.
     """
     unit_of = {case.case_id: _unit(case, splits.groups) for case in cases}
+    label_of = {case.case_id: case.label for case in cases}
     return [
-        _of_fold(fold, f"fold {number}", unit_of=unit_of, protocol=protocol)
+        [
+            *_of_fold(fold, f"fold {number}", unit_of=unit_of, protocol=protocol),
+            *_untaught(fold, f"fold {number}", label_of=label_of),
+        ]
         for number, fold in enumerate(splits.folds)
     ]
 
@@ -41,6 +45,14 @@ def _of_fold(fold: Fold, name: str, *, unit_of: Mapping[str, str], protocol: Pro
         if both:
             found.append(f"LEAK: {name} trains on {len(both)} patients that it is also tested on ({_some(both)})")
     return found
+
+
+def _untaught(fold: Fold, name: str, *, label_of: Mapping[str, str | None]) -> list[str]:
+    taught, asked = ({label_of[case] for case in part} - {None} for part in (fold.train, {*fold.val, *fold.test}))
+    missing = sorted(str(label) for label in asked - taught)
+    if not taught or not missing:
+        return []
+    return [f"{name} trains on no case of {', '.join(missing)}, which its other parts have"]
 
 
 def _unit(case: Case, groups: Mapping[str, str]) -> str:
