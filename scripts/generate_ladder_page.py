@@ -37,10 +37,21 @@ python scripts/reference_ladder.py data --weights tf_efficientnet_lite0_imagenet
 ```
 
 The first row holds figures, the others differences from it, with 95 % intervals over patients and files. One training
-each: another seed moves such figures too, by an amount that this table does not show. Not all candidates of
-`scripts/reference_ladder.yaml` have been run. Nor was it tried to copy lesions onto normals, to supervise deeper
-stages of the decoder, to learn from a region map, a teacher or with the other papers' modules, or to add phantoms to
-the data.
+each: another seed moves such figures too, by an amount that this table does not show. It was not tried to copy
+lesions onto normals, to supervise deeper stages of the decoder, to learn from a region map, a teacher or with the
+other papers' modules, or to add phantoms to the data.
+"""
+
+PARTS = """
+## What each augmentation does
+
+`plain` taken apart, later and on another processor, so that the first row is trained anew; how far it lies from that
+of the table above is what chance does to such figures.
+
+```bash
+python scripts/reference_ladder.py data --weights tf_efficientnet_lite0_imagenet.safetensors \\
+  --only reference no_free_crop no_marks no_speckle_gain --out runs/parts --json results/reference/ladder_parts.json
+```
 """
 
 FULL_SIZE = """
@@ -65,8 +76,9 @@ The figures without BUSI are of the same command with `--only reference --unseen
 
 
 def render() -> str:
-    small, full_size = (_table(RESULTS / f"{name}.json") for name in ("ladder", "ladder_full_size"))
-    return f"{INTRODUCTION}\n{small}{FULL_SIZE}\n{full_size}"
+    names = ("ladder", "ladder_parts", "ladder_full_size")
+    small, parts, full_size = (_table(RESULTS / f"{name}.json") for name in names)
+    return f"{INTRODUCTION}\n{small}{PARTS}\n{parts}{FULL_SIZE}\n{full_size}"
 
 
 def _table(figures: Path) -> str:
