@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.inference.hand_made_package import graph, write_package
 from bustle.cli.main import main
 from bustle.core.errors import InputError
 from bustle.core.rule_section import RuleSection
+from bustle.evaluation.figures import ShortFigure
 from bustle.experiments.fit_decision import fit_rule, section_of
 from bustle.experiments.local_rule import (
     FOLDS,
@@ -23,8 +25,9 @@ from bustle.experiments.local_rule import (
     fit_local_rule,
     held_out_answers,
 )
+from bustle.export.local_fit import counted
 from bustle.inference.decision import DecisionRule, Question
-from bustle.inference.package import Package
+from bustle.inference.package import HeldOutFigure, Package
 from bustle.inference.predictor import Predictor
 from bustle.inference.shipped import named_model
 from bustle.io.raster import write_png
@@ -188,3 +191,22 @@ def test_wrong_input_is_refused_in_one_line(local: Path, tmp_path: Path, capsys:
         assert recalibrate(package, local, out=out) == 2
         assert problem in capsys.readouterr().err.splitlines()[-1]
     assert not (local / "other").exists()
+
+
+def test_a_damaged_file_is_named_before_anything_is_predicted(
+    local: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(local / "data", tmp_path / "data")
+    damaged = tmp_path / "data/images/c31.png"
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    assert recalibrate(local / "old.bustle", tmp_path) == 2
+    told = capsys.readouterr().err
+    assert str(damaged) in told.splitlines()[-1]
+    assert "--skip-damaged" not in told
+    assert "fit the answers" not in told
+
+
+def test_figures_of_rules_that_answer_different_cases_tell_both_numbers():
+    fewer, all_of_them = (ShortFigure(value=0.5, ci95=None, n=n) for n in (57, 68))
+    assert counted(HeldOutFigure(metric="auc", before=fewer, after=all_of_them)) == "57 / 68"
+    assert counted(HeldOutFigure(metric="auc", before=all_of_them, after=all_of_them)) == "68"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,25 @@ def test_the_largest_lesion_is_measured_and_decides(predicted: Path):
         (moved,) = answer.moved_by
         assert (moved.descriptor, moved.words, moved.value) == ("depth_width_ratio", words, pytest.approx(ratio))
         assert moved.change == pytest.approx(expected - 0.5)
+
+
+def test_nothing_moved_an_answer_that_draws_nothing():
+    presence = Question(
+        intercept=0.0,
+        weights=(0.0, 1.0),
+        least_yes=0.4,
+        least_no=0.4,
+        coverage_yes=0.98,
+        coverage_no=0.9,
+        cases_yes=20,
+        cases_no=20,
+    )
+    rule = replace(RULE, presence=presence)
+    for normal, moved in ((0.99, 0), (0.5, 1), (0.01, 1)):
+        probabilities = {"benign": (1 - normal) / 2, "malignant": (1 - normal) / 2, "normal": normal}
+        answer = rule.answer(probabilities, peak=0.9, statistics=(), lesion={"depth_width_ratio": 2.0})
+        assert answer.draws_nothing == (moved == 0)
+        assert len(answer.moved_by) == moved
 
 
 def test_it_is_told_in_the_record_and_on_the_page(predicted: Path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.inference.hand_made_package import write_package
+from tests.inference.hand_made_package import scene, write_package
 from tests.io.dicom.made_files import data_set, region, written
 from tests.made_model import MADE_MODEL
 
@@ -209,3 +209,9 @@ def test_a_dicom_file_of_one_picture_is_predicted_with_its_spacing_and_a_clip_is
     clip = written(tmp_path, data_set(np.stack([scan(), scan()]), frames=2, SOPInstanceUID="1.6"), "clip.dcm")
     with pytest.raises(InputError, match="holds 2 pictures; predict it with `bustle predict`, which takes clips"):
         bustle.predict(clip, model=package)
+
+
+def test_a_centre_is_refused_where_a_picture_needs_none(tmp_path: Path):
+    model = write_package(tmp_path / "hand.bustle")
+    with pytest.raises(InputError, match="centre is for volumes, this model takes images"):
+        bustle.predict(scene(96, 120)[0], model=model, centre=(1, 2, 3))

@@ -46,13 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(fit: LocalFit) -> None:
     from bustle.evaluation.metrics import ANSWERS, CLASSIFICATION
-    from bustle.export.local_fit import fitted_on, verdict
+    from bustle.export.local_fit import counted, fitted_on, verdict
     from bustle.report.wording import short_figure
 
     titles = {name: metric.title for name, metric in (ANSWERS | CLASSIFICATION).items()}
     rows = [("", "before", "after", "n")]
     rows += [
-        (titles[each.metric], short_figure(each.before), short_figure(each.after), str(each.after.n))
+        (titles[each.metric], short_figure(each.before), short_figure(each.after), counted(each))
         for each in fit.figures
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

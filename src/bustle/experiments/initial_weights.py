@@ -15,6 +15,8 @@ def weights_of(init: Path) -> Path:
     Raises `InputError` for a package that is damaged, or of several networks, and for another folder.
     """
     init = named_model(init)
+    if init.is_file() and is_package(init):
+        raise InputError("is a package in a zip", remedy="unpack it and give the folder", path=init)
     if not init.is_dir():
         return init
     if not is_package(init):

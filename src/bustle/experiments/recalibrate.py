@@ -28,6 +28,7 @@ from bustle.experiments.local_rule import (
     fit_local_rule,
     held_out_answers,
 )
+from bustle.experiments.readable_cases import readable_cases
 from bustle.experiments.reader_findings import tell_findings
 from bustle.experiments.resampling_groups import resampling_groups
 from bustle.experiments.run_folder import data_fingerprints
@@ -61,6 +62,7 @@ def recalibrate(model: Path, *, load_data: Callable[[], Collection], out: Path) 
     collection = load_data()
     tell_findings(collection)
     cases = _unseen(package, in_class_groups(collection.cases, predictor.data.class_groups))
+    readable_cases(cases, skip_damaged=None, check=lambda sample: predictor.check(sample.geometry))
     groups = resampling_groups(cases)
     for warning in groups.warnings:
         announce(f"bustle: warning: {warning}")

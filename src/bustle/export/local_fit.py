@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bustle.inference.package import LocalFit
+from bustle.inference.package import HeldOutFigure, LocalFit
 
 PARTS = {
-    "malignancy": "the probability of malignant and its bounds",
+    "malignancy": "the probability of malignant, with what descriptors count in it, and its bounds",
     "presence": "whether there is a lesion",
     "domain": "what pictures it is for",
     "smallest_part": "which small or faint parts are dropped",
@@ -22,13 +22,19 @@ def fitted_on(fit: LocalFit) -> str:
     return text + (f" As before for want of cases: {kept}." if kept else "")
 
 
+def counted(figure: HeldOutFigure) -> str:
+    """The cases of a figure, of both rules where one of them answers fewer."""
+    before, after = figure.before.n, figure.after.n
+    return str(after) if before == after else f"{before} / {after}"
+
+
 def verdict(fit: LocalFit) -> str:
     """Whether the fit has helped, on patients that it had not seen."""
     gain = fit.brier_gain
     how = f"Figures after are of rules fitted without the patient ({fit.folds} parts); 95 % intervals over patients."
     if gain.value is None:
         return how
-    told = f"{how} The Brier score changes by {-gain.value:+.3f}"
+    told = f"{how} Over the {gain.n} cases that both rules answer the Brier score changes by {-gain.value:+.3f}"
     if gain.ci95 is None:
         return f"{told}; of so few patients there is no interval."
     told += f" [{-gain.ci95[1]:+.3f}, {-gain.ci95[0]:+.3f}]"

@@ -11,7 +11,7 @@ from bustle.core.run_provenance import numbers_of_cases
 from bustle.evaluation.figures import Subgroup
 from bustle.evaluation.metrics import ANSWERS, CLASSIFICATION
 from bustle.evaluation.results import ReleasedFigures
-from bustle.export.local_fit import fitted_on, verdict
+from bustle.export.local_fit import counted, fitted_on, verdict
 from bustle.inference.package import CLASS_MAPS, CLASS_PROBS, MASK_PROBS, WEIGHTS, LocalFit, PackageRecord
 from bustle.report.evaluation_page import answer_lines, headline_cards
 from bustle.report.training_sentence import trained_on
@@ -189,7 +189,7 @@ def _local_fit(fit: LocalFit) -> str:
     ]
     for each in fit.figures:
         lines.append(
-            f"| {titles[each.metric]} | {short_figure(each.before)} | {short_figure(each.after)} | {each.after.n} |"
+            f"| {titles[each.metric]} | {short_figure(each.before)} | {short_figure(each.after)} | {counted(each)} |"
         )
     digests = (f"{source}, SHA-256 `{facts.sha256[:16]}…`" for source, facts in fit.data.items())
     return "\n".join([*lines, "", verdict(fit), "", f"Data: {'; '.join(digests)}."])

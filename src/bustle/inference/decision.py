@@ -215,7 +215,7 @@ class DecisionRule:
             decision=_word(classes, lesion=some, none=none),
             probabilities={name: calibrated[name] for name in probabilities},
             possible=tuple(name for name in probabilities if name in possible),
-            moved_by=self._moved_by(lesion or {}, inputs=inputs, present=present),
+            moved_by=self._moved_by(lesion or {}, inputs=inputs, present=present) if some else (),
         )
 
     def _moved_by(self, lesion: Values, *, inputs: tuple[float, ...], present: float) -> tuple[MovedBy, ...]:

@@ -96,6 +96,8 @@ def predict(
     opened = model if isinstance(model, Predictor) else load_model(model)
     steps = None if spacing is None else tuple(map(float, np.ravel(spacing)))
     place = None if centre is None else tuple(map(float, centre))
+    if place is not None and not opened.data.needs_place:
+        raise InputError("centre is for volumes, this model takes images", remedy="leave it out")
     if isinstance(image, str | Path):
         file = given_path(image)
         if is_dicom(file):

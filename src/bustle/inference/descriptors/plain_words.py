@@ -12,8 +12,8 @@ from bustle.inference.descriptors.birads_words import (
 
 AGAINST_USUAL: Mapping[str, tuple[str, str]] = {
     "depth_width_ratio": ("flatter than usual", "taller than usual"),
-    "orientation": ("parallel to the skin", "turned against the skin"),
-    "axis_ratio": ("elongated", "round"),
+    "orientation": ("less turned against the skin than usual", "more turned against the skin than usual"),
+    "axis_ratio": ("more elongated than usual", "rounder than usual"),
     "circularity": ("outline less circular", "outline more circular"),
     "solidity": ("outline with notches", "outline without notches"),
     "convexity": ("outline less convex", "outline more convex"),
@@ -22,7 +22,7 @@ AGAINST_USUAL: Mapping[str, tuple[str, str]] = {
     "lobes": ("few lobes", "many lobes"),
     "deepest_indentation": ("shallow indentations", "deep indentation"),
     "indistinct_share": ("margin seen all around", "margin partly not seen"),
-    "echo_level": ("dark inside", "bright inside"),
+    "echo_level": ("darker inside than usual", "brighter inside than usual"),
     "echo_contrast": ("darker against the surroundings", "less dark against the surroundings"),
     "fat_contrast": ("darker against fat", "less dark against fat"),
     "edge_contrast": ("weak contrast across the edge", "strong contrast across the edge"),
