@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import is_zipfile
 
 from bustle.core.errors import InputError
 from bustle.inference.package import MODEL, WEIGHTS, Package, is_package
@@ -15,7 +16,7 @@ def weights_of(init: Path) -> Path:
     Raises `InputError` for a package that is damaged, or of several networks, and for another folder.
     """
     init = named_model(init)
-    if init.is_file() and is_package(init):
+    if init.suffix == ".zip" and is_zipfile(init):  # as PyTorch's own files are, which end otherwise
         raise InputError("is a package in a zip", remedy="unpack it and give the folder", path=init)
     if not init.is_dir():
         return init
