@@ -45,8 +45,8 @@ other papers' modules, or to add phantoms to the data.
 PARTS = """
 ## What each augmentation does
 
-`plain` taken apart, later and on another processor, so that the first row is trained anew: it misses 17 % of
-BUS-BRA's lesions where that of the table above missed 12 %, with the same recipe, data and seed. Without free crops
+`plain` taken apart, in a later session, so that the first row is trained anew: it misses 17 % of BUS-BRA's lesions
+where that of the table above missed 12 %, with the same settings, data and seed. Without free crops
 the network outlines BUS-BRA better by 0.073, with twice as many, above, by 0.042; one of these at least is chance,
 whose size the intervals, which are over cases, do not show. So nothing was taken out of the recipe by these rows.
 That depth gain and speckle help on BUS-BRA is of the same size. One candidate was tested on BUS-BRA only.

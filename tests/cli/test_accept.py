@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_limits_that_cannot_be_used_are_refused_before_anything_is_predicted(
     assert accept(site, "model.bustle", limits="absent.yaml", out="refused") == 2
     assert "absent.yaml: no such file; check the path" in capsys.readouterr().err
     assert not (site / "refused").exists()
+
+
+def test_a_damaged_file_is_named_without_an_option_that_the_command_lacks(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(site, tmp_path / "site")
+    damaged = tmp_path / "site/data/images/c3.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    assert accept(tmp_path / "site", "model.bustle", out="damaged") == 2
+    told = capsys.readouterr().err
+    assert str(damaged) in told
+    assert "--skip-damaged" not in told

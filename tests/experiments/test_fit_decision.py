@@ -189,13 +189,15 @@ def test_what_the_recipe_says_of_faint_parts_holds_unless_another_share_is_bette
         (part(100, overlap=80), part(20, overlap=0, mean=0.6)),
         (part(60, overlap=60), part(40, overlap=40, mean=0.6)),
     )
-    even = [dataclasses.replace(case, parts=(wrong, needed)[place % 2]) for place, case in enumerate(known)]
+    some = [dataclasses.replace(case, parts=wrong if place % 4 else needed) for place, case in enumerate(known)]
     rule = fit_rule([dataclasses.replace(case, parts=wrong) for case in known], section=section)
     assert rule is not None
     assert rule.outline == OutlineRule(faintest_part=0.8)
     few = [dataclasses.replace(case, parts=needed if place == 0 else wrong[:1]) for place, case in enumerate(known)]
     assert fit_outline(few, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(faintest_part=0.8)
-    assert fit_outline(even, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(smallest_part=0.3)
+    assert fit_outline(some, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(smallest_part=0.3)
+    one_patient = [dataclasses.replace(case, group="one" if case.parts == needed else case.group) for case in some]
+    assert fit_outline(one_patient, usual=OutlineRule(faintest_part=0.8)) == OutlineRule(faintest_part=0.8)
     assert fit_outline([], usual=OutlineRule(faintest_part=0.8)) == OutlineRule(faintest_part=0.8)
 
 

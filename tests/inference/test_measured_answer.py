@@ -73,17 +73,7 @@ def test_the_largest_lesion_is_measured_and_decides(predicted: Path):
 
 
 def test_nothing_moved_an_answer_that_draws_nothing():
-    presence = Question(
-        intercept=0.0,
-        weights=(0.0, 1.0),
-        least_yes=0.4,
-        least_no=0.4,
-        coverage_yes=0.98,
-        coverage_no=0.9,
-        cases_yes=20,
-        cases_no=20,
-    )
-    rule = replace(RULE, presence=presence)
+    rule = replace(RULE, presence=RULE.malignancy)
     for normal, moved in ((0.99, 0), (0.5, 1), (0.01, 1)):
         probabilities = {"benign": (1 - normal) / 2, "malignant": (1 - normal) / 2, "normal": normal}
         answer = rule.answer(probabilities, peak=0.9, statistics=(), lesion={"depth_width_ratio": 2.0})

@@ -58,6 +58,12 @@ class CalibrationCase:
         kept = rule.keeps(np.array([part.area for part in self.parts]), np.array([part.mean for part in self.parts]))
         return [part for part, keeps in zip(self.parts, kept, strict=True) if keeps]
 
+    def dice(self, rule: OutlineRule) -> float:
+        """Dice of what the `rule` keeps, of a case with a true outline and parts; 0 where it hits nothing of it."""
+        parts = self.kept_parts(rule)
+        drawn, overlap = sum(part.area for part in parts), sum(part.overlap for part in parts)
+        return 2 * overlap / (drawn + (self.true_area or 0))
+
     def lesion(self, rule: OutlineRule) -> Values:
         """What was measured of the largest part that the `rule` keeps; nothing of a volume."""
         parts = self.kept_parts(rule)

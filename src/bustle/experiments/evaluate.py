@@ -82,14 +82,14 @@ def evaluate_model(
     track: Track,
     protocol: str | None = None,
     groups: GroupRule | Path = "patient",
-    skip_damaged: bool = False,
+    skip_damaged: bool | None = None,
     explain: Sequence[ExplanationMethod] | None = None,
     save_channels: bool = False,
 ) -> TrackResult:
     """Predict all cases into `out/predictions`, then score those files.
 
     Every case is read before the first is predicted: what cannot be read is refused, or left out and told in the
-    result (`skip_damaged`).
+    result (`skip_damaged`, None: the command has no such choice).
 
     `protocol` is the published track's, the recipe's own by default. Both tracks are scored, `track` is the main
     one. `groups` are what the intervals resample, as `resampling_groups` takes them. A case that the run was trained
@@ -124,7 +124,10 @@ def _checkable(predictor: Predictor, asked: Sequence[ExplanationMethod]) -> tupl
     if CHANNEL in chosen:
         raise InputError("what a network's own maps show is not checked", remedy=f"give some of {', '.join(METHODS)}")
     if UNCERTAINTY in chosen and isinstance(predictor.data, PatchData):
-        raise InputError(f"{UNCERTAINTY} is checked on images only", remedy="leave it out for volumes")
+        raise InputError(
+            f"{UNCERTAINTY} is checked on images only",
+            remedy="name a method that explains a class, or leave --explain out",
+        )
     return chosen
 
 

@@ -52,6 +52,8 @@ def check_explanations(
         if check is not None:
             found.append(check.of_case(prediction, picture.image, methods=of_class, number=number))
         wanted: list[ExplanationMethod] = [method for method in methods if number < SHOWN or method == UNCERTAINTY]
+        if not wanted:
+            continue
         explained = predictor.explained(prediction, picture.image, methods=wanted)
         if number < SHOWN:
             shown.append(_explained_case(case, picture.image, explained))

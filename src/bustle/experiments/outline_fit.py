@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bustle.evaluation.paired import paired_t_test
 from bustle.experiments.calibration_case import CalibrationCase
 from bustle.inference.decided_outline import OutlineRule
 
@@ -25,25 +25,20 @@ def outlined_lesions(cases: Sequence[CalibrationCase]) -> list[CalibrationCase]:
 
 
 def fit_outline(cases: Sequence[CalibrationCase], *, usual: OutlineRule) -> OutlineRule:
-    """The rule with the highest mean Dice over the `outlined_lesions`, if that is more than chance; else `usual`."""
+    """The rule with the highest mean Dice over the `outlined_lesions`, if that is more than chance; else `usual`.
+
+    Chance is that of drawing other patients.
+    """
     outlined = outlined_lesions(cases)
-    if len(outlined) < 2:
+    _, groups = np.unique([case.group for case in outlined], return_inverse=True)
+    if len(set(groups.tolist())) < 2:
         return usual
     rules = [
         OutlineRule(faintest_part=faint, smallest_part=small)
         for faint, small in product(FAINTEST_PARTS, SMALLEST_PARTS)
     ]
-    before = _dice(outlined, usual)
-    gains = [_dice(outlined, rule) - before for rule in rules]
-    best = max(range(len(rules)), key=lambda place: round(float(gains[place].mean()), 9))
-    error = float(gains[best].std(ddof=1)) / np.sqrt(len(outlined))
-    return rules[best] if gains[best].mean() > ERRORS_BETTER * error else usual
-
-
-def _dice(cases: Sequence[CalibrationCase], rule: OutlineRule) -> NDArray[np.float64]:
-    values = []
-    for case in cases:
-        parts = case.kept_parts(rule)
-        drawn, overlap = sum(part.area for part in parts), sum(part.overlap for part in parts)
-        values.append(2 * overlap / (drawn + (case.true_area or 0)))
-    return np.array(values)
+    dice = {rule: np.array([case.dice(rule) for case in outlined]) for rule in (usual, *rules)}
+    best = max(rules, key=lambda rule: round(float(dice[rule].mean()), 9))
+    gains = dice[best] - dice[usual]
+    t = paired_t_test(gains, groups=groups).t  # None: all gain the same
+    return best if gains.mean() > 0 and (t is None or t > ERRORS_BETTER) else usual
